@@ -1,0 +1,39 @@
+"""Where and how precisely to compute."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import torch
+
+
+class Computer(NamedTuple):
+    """A device and the precision of its forward passes."""
+
+    device: torch.device
+    bfloat16: bool
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context for forward passes; back-propagation stays outside of it."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
+
+    def place(self, model: torch.nn.Module) -> None:
+        """Moves a network to the device, with channels last on a GPU, where its kernels want them."""
+        model.to(self.device)
+        if self.device.type == "cuda":
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def choose_computer(device: str, precision: str) -> Computer:
+    """``auto`` is the first GPU where there is one, and bfloat16 on a GPU that has it.
+
+    Raises ValueError for a GPU that is not there.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"runtime.device is {device!r}, but torch sees no GPU; set it to auto or cpu")
+    automatic = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
+    return Computer(chosen, precision == "bfloat16" or (precision == "auto" and automatic))

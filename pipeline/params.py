@@ -1,0 +1,410 @@
+"""params.yaml as types: ranges, unknown keys refused with a suggestion, every problem at once with its path.
+
+DVC decides from params.yaml what to run again; the sections below are what each stage depends on (see dvc.yaml). Only
+``runtime`` is no stage's dependency: it says how to compute, not what.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.labels import CITYSCAPES_19, CLASS_SETS
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
+Size = tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+LabelId = Annotated[int, Field(ge=0, le=255)]
+Crop = tuple[NotNegative, NotNegative, Positive, Positive]
+
+
+class ParamsError(ValueError):
+    """params.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        self.path, self.problems = path, problems
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{path}: {count}\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+class Section(BaseModel):
+    """A part of params.yaml: immutable, and a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- data sets
+
+
+class Split(Section):
+    """What every data set split may say."""
+
+    crop: Crop | None = Field(None, description="top, left, height, width in the file's pixels, cut before resizing")
+    size: Size | None = Field(None, description="height, width the network sees; default: data.size")
+
+
+class StreetsSplit(Split):
+    """Images of the generated pair of domains; ``prepare`` draws them."""
+
+    layout: Literal["streets"]
+    domain: Literal["source", "target"]
+    images: Positive = 240
+    first: NotNegative = Field(0, description="index of the first scene: splits that must not share scenes start apart")
+    draw_size: Size = Field((128, 256), description="height, width of the PNGs drawn")
+
+
+class FolderSplit(Split):
+    """One's own data: a folder of images and, where there are any, a folder of 8-bit label PNGs of the same names."""
+
+    layout: Literal["folder"]
+    root: str
+    images: str = "images"
+    labels: str | None = "labels"
+    class_map: dict[LabelId, str] = Field(default_factory=dict, description="label id: class name, or 'ignore'")
+    include: tuple[str, ...] = Field(("*",), description="patterns of image ids (file names without suffix)")
+    take: tuple[int | None, int | None] = Field((None, None), description="start, stop of the sorted ids kept")
+
+    @model_validator(mode="after")
+    def _class_names_are_known(self) -> FolderSplit:
+        known = (*CITYSCAPES_19.names, "ignore")
+        wrong = [f"{name!r}{_did_you_mean(name, known)}" for name in self.class_map.values() if name not in known]
+        if wrong:
+            raise ValueError(f"class_map names no such class: {'; '.join(wrong)}")
+        if self.labels is not None and not self.class_map:
+            raise ValueError("class_map is needed where there are labels (or set labels: null)")
+        return self
+
+
+class CityscapesSplit(Split):
+    """Cityscapes as published (leftImg8bit/, gtFine/)."""
+
+    layout: Literal["cityscapes"]
+    root: str
+    split: Literal["train", "val", "test"]
+
+
+class Gta5Split(Split):
+    """GTA5 as published (images/, labels/)."""
+
+    layout: Literal["gta5"]
+    root: str
+    take: tuple[int | None, int | None] = (None, None)
+
+
+AnySplit = Annotated[StreetsSplit | FolderSplit | CityscapesSplit | Gta5Split, Field(discriminator="layout")]
+
+
+class Data(Section):
+    """The three sets of images: labelled source, unlabelled target, labelled images of the target for evaluation."""
+
+    size: Size
+    source: AnySplit
+    target: AnySplit
+    evaluation: AnySplit
+
+
+# ------------------------------------------------------------------------------------------------- model and training
+
+
+class Model(Section):
+    """The segmentation network."""
+
+    architecture: Literal["small", "deeplabv2-resnet101", "fcn8s-vgg16"] = "small"
+    encoder: Literal["mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-lite0"] = "mobilenet-v3-small"
+    pretrained: bool = Field(False, description="ImageNet weights (encoder efficientnet-lite0)")
+    weights: str | None = Field(None, description="a checkpoint in the authors' key names to start from")
+    heads: Literal[1, 2] = 1
+    aspp_branches: Literal[2, 4] = 4
+    preprocessing: Literal["imagenet-rgb", "caffe-bgr", "lite-rgb"] | None = None
+    normalisation: Literal["frozen", "affine_frozen", "train"] = "frozen"
+
+
+class Optimiser(Section):
+    """Which optimiser, at which rates."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: Rate = 1e-4
+    head_factor: Rate = Field(1.0, description="times the learning rate for the head")
+    bias_factor: Rate = Field(1.0, description="times the learning rate for biases")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Schedule(Section):
+    """How the learning rate falls."""
+
+    name: Literal["constant", "poly", "step"] = "poly"
+    power: Rate = 0.9
+    warmup: NotNegative = 0
+    total: Positive | None = Field(None, description="steps after which poly reaches 0; default: the stage's own steps")
+    every: Positive = Field(50_000, description="step: multiply by 0.1 after so many steps")
+
+
+class Augmentation(Section):
+    """Random changes to the images of a batch, applied with their labels."""
+
+    flip: bool = True
+    scale: tuple[Rate, Rate] = Field((1.0, 1.0), description="range of random zoom; the image keeps its size")
+    colour: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="strength of brightness/contrast/saturation")
+
+
+class Training(Section):
+    """What the one training loop needs to know; `pretrain` and `adapt` each have one."""
+
+    steps: Positive | None = None
+    epochs: Rate | None = Field(None, description="instead of steps: passes over the (target) images")
+    batch: Positive = 4
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule()
+    gradient_clip: Rate | None = Field(None, description="largest norm of the gradient")
+    augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Training:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        return self
+
+    def budget(self, images: int) -> int:
+        """Number of optimiser steps for a set of so many images."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, round(self.epochs * images / self.batch))
+
+
+class Adapt(Training):
+    """Training in a round; ``batch`` counts target patches."""
+
+    source_batch: NotNegative = Field(4, description="labelled source images beside each batch of patches")
+
+
+class Dump(Section):
+    """The probability cache."""
+
+    part_images: Positive = Field(32, description="images per HDF5 part; a kill loses at most the part in flight")
+    batch: Positive = 4
+
+
+class Lse(Section):
+    """Learning from Scale-Invariant Examples (Subhani and Ali, ECCV 2020)."""
+
+    compat: Literal["paper", "author"] = "paper"
+    patches: Positive = Field(4, description="k random patches of each selected image")
+    patch_size: tuple[Fraction, Fraction] = Field((0.5, 0.5), description="height, width as fractions of the image")
+    focal_beta: Annotated[float, Field(ge=0)] = Field(0.1, description="weight of the focal term; 0 switches it off")
+    focal_gamma: Annotated[float, Field(ge=0)] = 3.0
+    focal_of: Literal["pixel", "mean"] = Field("pixel", description="mean: what the released code does with DeepLab")
+
+
+class Evaluate(Section):
+    """What the tables show."""
+
+    subsets: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="name: class names to average over")
+    headline: str = Field("mIoU", description="mIoU (all classes) or the name of a subset")
+    gallery: Annotated[int, Field(ge=0, le=24)] = Field(4, description="images shown in the report")
+
+
+class Runtime(Section):
+    """How to compute, not what: no stage depends on it."""
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
+    workers: Positive = 2
+    checkpoint_every: Positive = 50
+    log_every: Positive = 10
+
+
+# ------------------------------------------------------------------------------------------------------ starts, rounds
+
+
+class Start(Section):
+    """A network before the first round."""
+
+    alignment: Literal["none"] = "none"
+    supervision: Literal["source", "target-labelled"] = Field(
+        description="the labels it learns from; target-labelled is the oracle, which adaptation never sees"
+    )
+
+
+class LseRound(Section):
+    """One round of LSE."""
+
+    method: Literal["lse"]
+    init: str
+    portion: Fraction
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    seed: NotNegative = 1
+    classes: Literal["cityscapes-19", "synthia-16", "synthia-13", "carla-camvid-9"]
+    runtime: Runtime = Runtime()
+    data: Data
+    model: Model
+    pretrain: Training
+    dump: Dump = Dump()
+    lse: Lse = Lse()
+    adapt: Adapt
+    evaluate: Evaluate = Evaluate()
+    starts: dict[str, Start] = Field(min_length=1)
+    rounds: dict[str, LseRound]
+
+
+def read_params(path: Path | str = "params.yaml") -> Params:
+    """Reads and checks params.yaml. Raises ParamsError that lists every problem."""
+    path = Path(path)
+    raw = _read_yaml(path)
+    problems = _graph_problems(raw)
+    params = None
+    try:
+        params = Params.model_validate(raw)
+    except ValidationError as error:
+        problems += [line for line in _readable(error, raw) if line not in problems]
+    if params is not None:
+        problems += _class_problems(params)
+    if problems or params is None:
+        raise ParamsError(path, problems)
+    return params
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON schema of params.yaml, for editors."""
+    return Params.model_json_schema()
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ParamsError(path, ["there is no such file; `roundabout use streets` writes one"])
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ParamsError(path, [f"is not valid YAML: {' '.join(str(error).split())}"]) from None
+    if not isinstance(raw, dict):
+        raise ParamsError(path, ["should hold a mapping of sections"])
+    return raw
+
+
+# ----------------------------------------------------------------------------------------------- problems, in one list
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def _graph_problems(raw: dict[str, Any]) -> list[str]:
+    """What types cannot say of `starts` and `rounds`: names, and that a round begins at something before it."""
+    starts, rounds = _table(raw, "starts"), _table(raw, "rounds")
+    problems = [
+        f"{table}.{name}: a name is letters, digits, - and _, begins with a letter (DVC drops integer keys silently)"
+        for table, names in (("starts", starts), ("rounds", rounds))
+        for name in names
+        if not isinstance(name, str) or not _NAME.fullmatch(name)
+    ]
+    problems += [f"rounds.{name}: there is a start of that name too" for name in rounds if name in starts]
+    earlier = [str(name) for name in starts]
+    for name, entry in rounds.items():
+        init = entry.get("init") if isinstance(entry, dict) else None
+        if isinstance(init, str) and init not in earlier:
+            problems.append(f"rounds.{name}.init: {_init_problem(str(name), init, rounds, earlier)}")
+        earlier.append(str(name))
+    return problems
+
+
+def _table(raw: dict[str, Any], key: str) -> dict[Any, Any]:
+    table = raw.get(key)
+    return table if isinstance(table, dict) else {}
+
+
+def _init_problem(name: str, init: str, rounds: dict[Any, Any], earlier: list[str]) -> str:
+    if init in rounds:
+        chain, current = [name], init
+        while current in rounds and current not in chain and isinstance(rounds[current], dict):
+            chain.append(current)
+            current = str(rounds[current].get("init"))
+        if current in chain:
+            return f"goes in a circle: {' -> '.join([*chain[chain.index(current) :], current])}"
+        return f"{init!r} stands later in the file; a round begins at a start or an earlier round"
+    there_are = f"there are {', '.join(earlier)}"
+    return f"{init!r} is no start and no earlier round ({there_are}){_did_you_mean(init, earlier)}"
+
+
+def _class_problems(params: Params) -> list[str]:
+    """Names of classes and subsets that the class set does not have."""
+    names = CLASS_SETS[params.classes].names
+    problems = [
+        f"evaluate.subsets.{subset}: {name!r} is not a class of {params.classes}{_did_you_mean(name, names)}"
+        for subset, members in params.evaluate.subsets.items()
+        for name in members
+        if name not in names
+    ]
+    known = ("mIoU", *params.evaluate.subsets)
+    if params.evaluate.headline not in known:
+        hint = _did_you_mean(params.evaluate.headline, known)
+        problems.append(f"evaluate.headline: {params.evaluate.headline!r} is none of {', '.join(known)}{hint}")
+    return problems
+
+
+def _readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
+    lines = []
+    for item in error.errors(include_url=False):
+        path = _path_in_file(item["loc"], raw)
+        if "[key]" in item["loc"]:
+            continue  # a name that is no string: _graph_problems says it better
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{path}: unknown key{_did_you_mean(str(item['loc'][-1]), _keys_beside(item['loc']))}")
+        elif item["type"] == "missing":
+            lines.append(f"{path}: is missing")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            shown = f" (it is {item['input']!r})" if isinstance(item["input"], str | int | float) else ""
+            choices = re.findall(r"'([^']+)'", message) if item["type"] == "literal_error" else []
+            lines.append(f"{path}: {message}{shown}{_did_you_mean(str(item['input']), choices)}")
+    return lines
+
+
+def _path_in_file(location: tuple[int | str, ...], raw: Any) -> str:
+    """The dotted path as it stands in the file: pydantic adds the layout's name where it chose among layouts."""
+    kept = []
+    for step in location:
+        if isinstance(raw, dict) and step not in raw and step == raw.get("layout"):
+            continue
+        kept.append(str(step))
+        if isinstance(raw, dict):
+            raw = raw.get(step)
+    return ".".join(kept)
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section of an unknown key does have."""
+    section: Any = Params
+    for step in location[:-1]:
+        section = _step_into(section, step)
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, Section) else []
+
+
+def _step_into(annotation: Any, step: int | str) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        field = annotation.model_fields.get(str(step))
+        return field.annotation if field is not None else None
+    arguments = get_args(annotation)
+    for candidate in arguments:  # a layout's name picks one of the union; a dict's key picks its value type
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            layout = candidate.model_fields.get("layout")
+            if layout is None or step in get_args(layout.annotation):
+                return candidate
+    return None
+
+
+def _did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close and close[0] != word else ""

@@ -1,0 +1,63 @@
+"""From a selection and its cache to the file of patches.
+
+# C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from pipeline.cache.reader import CacheReader
+from pipeline.cache.statistics import planes
+from pipeline.labels import IGNORE
+from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
+from pipeline.patches.file import PatchWriter
+from pipeline.selection.lse import keep_filter
+from pipeline.selection.result import Selection
+
+
+def pseudo_label(reader: CacheReader, selection: Selection, image_id: str) -> np.ndarray:
+    """The pseudo-label of a whole image at the cache's size: (H,W) uint8, IGNORE where the method does not trust it."""
+    label_HW, keep_HW = _label_and_filter(reader.logits(reader.index.number(image_id)), selection)
+    return np.where(keep_HW, label_HW, IGNORE).astype(np.uint8)
+
+
+def make_patches(
+    reader: CacheReader,
+    selection: Selection,
+    target_image: Callable[[str], np.ndarray],
+    destination: Path,
+    *,
+    patches: int,
+    fraction: tuple[float, float],
+    seed: int,
+    round_name: str,
+) -> int:
+    """Cuts ``patches`` windows of every selected image into ``destination`` and answers how many there are.
+
+    ``target_image`` answers an image (H,W,3) uint8 of the cache's size by its id. The windows depend on the seed, the
+    round's name and the image's id only, so that another image in the selection does not move them.
+    """
+    with PatchWriter(destination, reader.spec.class_names) as writer:
+        for image_id in tqdm(selection.images, unit="image", desc="patches", disable=None):
+            logits_CHW = reader.logits(reader.index.number(image_id))
+            _, keep_HW = _label_and_filter(logits_CHW, selection)
+            prob_CHW, keep = torch.softmax(logits_CHW, dim=0), torch.from_numpy(keep_HW)
+            image_HW3 = target_image(image_id)
+            key = [seed, zlib.crc32(round_name.encode()), zlib.crc32(image_id.encode())]
+            for box in random_boxes(reader.spec.size, fraction, patches, np.random.default_rng(key)):
+                window_hw3 = image_HW3[box.top : box.top + box.height, box.left : box.left + box.width]
+                writer.add(image_id, box, window_hw3, zoomed_pseudo_label(prob_CHW, keep, box, selection.compat))
+        return writer.count
+
+
+def _label_and_filter(logits_CHW: torch.Tensor, selection: Selection) -> tuple[np.ndarray, np.ndarray]:
+    answer = planes(logits_CHW[None])
+    label_HW, entropy_HW = answer.label_NHW[0].numpy(), answer.entropy_NHW[0].numpy()
+    return label_HW, keep_filter(label_HW, entropy_HW, selection.threshold_C, selection.compat)

@@ -1,0 +1,49 @@
+"""selection.json: what a selection answers, readable by people and by other programs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from pipeline.files import read_json, write_json
+
+Compat = Literal["paper", "author"]
+"""Whether a method follows its paper, or its released code where that differs (docs/methods.md)."""
+
+
+class Selection(NamedTuple):
+    """The selected images and one threshold per class, as later stages use them."""
+
+    method: str
+    compat: Compat
+    class_names: list[str]
+    images: list[str]
+    """Ids, in the order in which the method selected them."""
+    threshold_C: np.ndarray
+    """NaN where the class has none."""
+
+
+def write_selection(path: Path, selection: Selection, details: dict[str, object]) -> None:
+    """Writes selection.json: ``images``, ``thresholds`` (one per class, null for NaN) and more."""
+    thresholds = [None if math.isnan(value) else float(value) for value in selection.threshold_C]
+    write_json(
+        path,
+        {
+            "method": selection.method,
+            "compat": selection.compat,
+            "class_names": selection.class_names,
+            "images": selection.images,
+            "thresholds": thresholds,
+            **details,
+        },
+    )
+
+
+def read_selection(path: Path) -> Selection:
+    """Reads selection.json."""
+    raw = read_json(path)
+    thresholds = [math.nan if value is None else float(value) for value in raw["thresholds"]]
+    return Selection(raw["method"], raw["compat"], raw["class_names"], raw["images"], np.array(thresholds))
