@@ -22,7 +22,7 @@ class Computer(NamedTuple):
         """Moves a network to the device, with channels last on a GPU, where its kernels want them."""
         model.to(self.device)
         if self.device.type == "cuda":
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.to(memory_format=torch.channels_last)
 
 
 def choose_computer(device: str, precision: str) -> Computer:

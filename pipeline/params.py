@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.errors import ReadableError
 from pipeline.labels import CITYSCAPES_19, CLASS_SETS
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -26,7 +27,7 @@ LabelId = Annotated[int, Field(ge=0, le=255)]
 Crop = tuple[NotNegative, NotNegative, Positive, Positive]
 
 
-class ParamsError(ValueError):
+class ParamsError(ReadableError, ValueError):
     """params.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
 
     def __init__(self, path: Path, problems: list[str]) -> None:
@@ -58,7 +59,9 @@ class StreetsSplit(Split):
     domain: Literal["source", "target"]
     images: Positive = 240
     first: NotNegative = Field(0, description="index of the first scene: splits that must not share scenes start apart")
-    draw_size: Size = Field((128, 256), description="height, width of the PNGs drawn")
+    draw_size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=64)]] = Field(
+        (128, 256), description="height, width of the PNGs drawn"
+    )
 
 
 class FolderSplit(Split):
@@ -260,6 +263,12 @@ class Params(Section):
     evaluate: Evaluate = Evaluate()
     starts: dict[str, Start] = Field(min_length=1)
     rounds: dict[str, LseRound]
+
+    def run_kinds(self) -> dict[str, str]:
+        """What each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
+        kinds = {name: "start" for name, start in self.starts.items() if start.supervision == "source"}
+        kinds |= {name: entry.method for name, entry in self.rounds.items()}
+        return kinds | {name: "oracle" for name, start in self.starts.items() if start.supervision != "source"}
 
 
 def read_params(path: Path | str = "params.yaml") -> Params:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.errors import ReadableError
+
 SCHEMA_VERSION = 1
 
 IMAGE_IDS = "image_ids"
@@ -48,5 +50,5 @@ class CacheSpec:
         return len(self.class_names)
 
 
-class CacheError(RuntimeError):
+class CacheError(ReadableError, RuntimeError):
     """A cache cannot be read or continued; the message names the file and what to do."""

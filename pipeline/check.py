@@ -1,0 +1,40 @@
+"""What can be known to fail before any training: the data sets' folders, the labels that a start needs, weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.datasets.entries import entries
+from pipeline.datasets.problems import DataError
+from pipeline.params import Params
+
+
+def data_problems(params: Params) -> list[str]:
+    """Every problem with the data paths, one line each; empty when all is well. Opens no image."""
+    problems = []
+    for name, split in (
+        ("source", params.data.source),
+        ("target", params.data.target),
+        ("evaluation", params.data.evaluation),
+    ):
+        if split.layout == "streets":
+            continue
+        try:
+            first = next(iter(entries(split)), None)
+        except DataError as error:
+            problems.append(f"data.{name}: {error}")
+            continue
+        if first is None:
+            problems.append(f"data.{name}: {split.root}: no image matches")
+        elif first.label is None and name != "target":
+            problems.append(f"data.{name}: {first.image}: has no label, and labels are needed here")
+        elif first.label is None and name == "target":
+            problems += [
+                f"starts.{start}: needs labels of the target, and data.target has none"
+                for start, entry in params.starts.items()
+                if entry.supervision == "target-labelled"
+            ]
+    weights = params.model.weights
+    if weights is not None and not Path(weights).is_file():
+        problems.append(f"model.weights: {weights}: there is no such file")
+    return problems

@@ -1,0 +1,44 @@
+"""The layout ``cityscapes``: the published archives leftImg8bit_trainvaltest and gtFine_trainvaltest, unpacked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.datasets.listing import Listing, Naming, files_below, paired, required_folder
+from pipeline.datasets.problems import DataError
+
+if TYPE_CHECKING:
+    from pipeline.params import CityscapesSplit
+
+IMAGE_ENDING = "_leftImg8bit.png"
+LABEL_ENDING = "_gtFine_labelIds.png"
+
+
+def cityscapes_entries(split: CityscapesSplit) -> Listing:
+    """``leftImg8bit/SPLIT/CITY/STEM_leftImg8bit.png`` with their labelIds, sorted by id, which is STEM.
+
+    The test split has no labels: what gtFine holds for it is a placeholder. Without a folder gtFine every label is
+    None, which is enough for a target. Raises DataError where there are no images.
+    """
+    root = Path(split.root).expanduser()
+    advice = "Set `root` to the folder that holds leftImg8bit/ and gtFine/ as the archives unpack them."
+    images = required_folder(root, f"leftImg8bit/{split.split}", advice)
+    image_names = list(files_below(images, (IMAGE_ENDING.lower(),)))
+    if not image_names:
+        raise DataError(f"{images}: holds no CITY/*{IMAGE_ENDING}; {advice}")
+    labels = root / "gtFine" / split.split
+    if split.split == "test" or not labels.is_dir():
+        return paired(images, image_names, None, [], NAMING)
+    return paired(images, image_names, labels, list(files_below(labels, (LABEL_ENDING.lower(),))), NAMING)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].removesuffix(IMAGE_ENDING).removesuffix(LABEL_ENDING)
+
+
+def _image_of_label(name: str) -> str:
+    return name.removesuffix(LABEL_ENDING) + IMAGE_ENDING
+
+
+NAMING = Naming(_stem, _image_of_label)

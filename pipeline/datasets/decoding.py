@@ -1,0 +1,91 @@
+"""Bytes of image files to pixels. Errors do not name the file: the caller does, for it knows the name."""
+
+# H/W pixels, 3 red, green, blue
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from pipeline.datasets.problems import DataError
+
+FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+_EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+_LOSSY = ("JPEG", "WEBP")
+_PNG_END = b"IEND\xaeB`\x82"
+_INSTEAD = "a label is an 8-bit PNG of one channel (mode L or P) whose values are class ids"
+
+
+def read_image(data: bytes) -> Image.Image:
+    """The picture in mode RGB. Raises DataError where the bytes are no complete 8-bit image."""
+    picture = _opened_image(data)
+    _load(picture)
+    return picture.convert("RGB")
+
+
+def check_image(data: bytes) -> tuple[int, int]:
+    """Height and width of a picture that decodes to its end; raises what read_image raises, and is faster."""
+    picture = _opened_image(data)
+    width, height = picture.size
+    picture.draft("RGB", (1, 1))  # JPEG only: all bytes are still decoded, but at an eighth of the size
+    _load(picture)
+    return height, width
+
+
+def read_label(data: bytes) -> Image.Image:
+    """The label in mode L or P: its pixels are the ids in the file, never a palette's colours.
+
+    Raises DataError where the bytes are no complete image of 8-bit ids in one channel.
+    """
+    picture = _opened(data)
+    if picture.format in _LOSSY:
+        raise DataError(f"is a {picture.format} label, whose compression changes ids; {_INSTEAD}")
+    if picture.mode.startswith("I") or picture.mode == "F":
+        raise DataError(f"is a 16-bit (or wider) label (mode {picture.mode}); {_INSTEAD}")
+    if picture.mode not in ("L", "P"):
+        raise DataError(f"is a label in mode {picture.mode}, not ids in one channel of 8 bits; {_INSTEAD}")
+    packed = _packing(picture)
+    if packed.startswith("L;"):  # Pillow stretches these over 0 … 255: id 1 of four bits would be read as 17
+        raise DataError(f"is a grey label packed as {packed}, not 8-bit; {_INSTEAD}")
+    _load(picture)
+    return picture
+
+
+def _packing(picture: ImageFile.ImageFile) -> str:
+    """How the file stores pixels, in Pillow's words (its "raw mode"): L for 8-bit grey, L;4 for 4-bit grey."""
+    arguments = picture.tile[0].args if picture.tile else None
+    first = arguments[0] if isinstance(arguments, tuple) else arguments
+    return str(first)
+
+
+def _opened_image(data: bytes) -> ImageFile.ImageFile:
+    picture = _opened(data)
+    if picture.mode not in _EIGHT_BIT:
+        raise DataError(f"is an image in mode {picture.mode}; save it with 8 bits a channel")
+    return picture
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
+    if not data:
+        raise DataError("is an empty file")
+    try:
+        picture = Image.open(BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise DataError(f"is no image ({', '.join(FORMATS)}), or is truncated at its head") from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DataError(f"is truncated or damaged ({error}); fetch the file again") from None
+    if picture.format == "PNG" and data.rfind(_PNG_END) < 0:  # Pillow is content once it has all pixels, checked or not
+        raise DataError("is truncated or damaged (a PNG without its end); fetch the file again")
+    return picture
+
+
+def _load(picture: Image.Image) -> None:
+    try:
+        picture.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error and others
+        raise DataError(f"is truncated or damaged ({error}); fetch the file again") from None

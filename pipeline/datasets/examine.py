@@ -1,0 +1,150 @@
+"""One image and its label, read once and looked at: a manifest's row, or everything that is wrong with them."""
+
+# H/W pixels
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.datasets.decoding import check_image, read_label
+from pipeline.datasets.listing import Entry
+from pipeline.datasets.manifest import Row
+from pipeline.datasets.problems import DataError, Problem
+from pipeline.labels import UNKNOWN
+
+Crop = tuple[int, int, int, int]
+"""top, left, height, width in the file's pixels"""
+
+
+class Examined(NamedTuple):
+    """The row of a sound entry, or its problems; neither for an entry that the split does not need."""
+
+    row: Row | None
+    problems: list[Problem]
+
+
+class _File(NamedTuple):
+    hash: str
+    bytes: int
+    height: int
+    width: int
+
+
+def content_hash(data: bytes) -> str:
+    """BLAKE2b of the bytes, 16 bytes as hex."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def examine(entry: Entry, table: np.ndarray, crop: Crop | None, *, needs_labels: bool) -> Examined:
+    """Reads an entry's files, each once, decodes them to the end and checks that they fit each other.
+
+    ``table`` is the (256,) id table; labels are checked inside the crop, the only pixels that are ever used. Without
+    ``needs_labels`` no label file is opened and the row has none.
+    """
+    problems: list[Problem] = []
+    image_data = _read(entry.image)
+    if isinstance(image_data, FileNotFoundError) and entry.label is not None:
+        orphan = Problem(
+            str(entry.label), f"has no image of the same id (such as {entry.image}); add it or remove this"
+        )
+        return Examined(None, [orphan] if needs_labels else [])
+    image = _image(entry.image, image_data, crop, problems)
+    label = None
+    if needs_labels and entry.label is None:
+        problems.append(Problem(str(entry.image), "has no label; add it, or leave the image out of the split"))
+    elif needs_labels and entry.label is not None:
+        label = _label(entry.label, image, table, crop, problems)
+    if problems or image is None:
+        return Examined(None, problems)
+    return Examined(_row(entry, image, label), [])
+
+
+def crop_problem(crop: Crop | None, height: int, width: int) -> str | None:
+    """Why a crop cannot be cut from an image of that size, or None."""
+    if crop is None or (crop[0] + crop[2] <= height and crop[1] + crop[3] <= width):
+        return None
+    return (
+        f"is {height} high and {width} wide, and crop {list(crop)} (top, left, height, width) reaches to row"
+        f" {crop[0] + crop[2]} and column {crop[1] + crop[3]}; choose a crop inside every image of the split"
+    )
+
+
+def box_of(crop: Crop) -> tuple[int, int, int, int]:
+    """The crop as Pillow counts: left, upper, right, lower."""
+    top, left, height, width = crop
+    return left, top, left + width, top + height
+
+
+def _read(path: Path) -> bytes | OSError:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return error
+
+
+def _image(path: Path, data: bytes | OSError, crop: Crop | None, problems: list[Problem]) -> _File | None:
+    if isinstance(data, OSError):
+        problems.append(Problem(str(path), f"cannot be read ({data.strerror})"))
+        return None
+    try:
+        height, width = check_image(data)
+    except DataError as error:
+        problems.append(Problem(str(path), str(error)))
+        return None
+    outside = crop_problem(crop, height, width)
+    if outside is not None:
+        problems.append(Problem(str(path), outside))
+    return _File(content_hash(data), len(data), height, width)
+
+
+def _label(
+    path: Path, image: _File | None, table: np.ndarray, crop: Crop | None, problems: list[Problem]
+) -> _File | None:
+    data = _read(path)
+    if isinstance(data, OSError):
+        problems.append(Problem(str(path), f"cannot be read ({data.strerror})"))
+        return None
+    try:
+        label = read_label(data)
+    except DataError as error:
+        problems.append(Problem(str(path), str(error)))
+        return None
+    width, height = label.size
+    if image is not None and (height, width) != (image.height, image.width):
+        sizes = f"is {height} high and {width} wide, its image is {image.height} high and {image.width} wide"
+        problems.append(Problem(str(path), f"{sizes}; they should be equal (is the image turned by its EXIF data?)"))
+    if crop is not None and crop_problem(crop, height, width) is None:
+        label = label.crop(box_of(crop))
+    unknown = unknown_ids(np.asarray(label.histogram()[:256]), table)
+    if unknown is not None:
+        problems.append(Problem(str(path), unknown))
+    return _File(content_hash(data), len(data), height, width)
+
+
+def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
+    """What to say of ids that the data set does not define, given the (256,) counts of a label's ids; None if none."""
+    unknown = np.flatnonzero((pixels_of_id > 0) & (table == UNKNOWN))
+    if not len(unknown):
+        return None
+    counted = ", ".join(f"{identity} ({pixels_of_id[identity]} pixels)" for identity in unknown)
+    names = "id" if len(unknown) == 1 else "ids"
+    advice = "mend the label or, in the layout `folder`, add to class_map a class or `ignore` for each"
+    return f"holds {names} {counted} that the data set does not define; {advice}"
+
+
+def _row(entry: Entry, image: _File, label: _File | None) -> Row:
+    return Row(
+        id=entry.id,
+        image=str(entry.image),
+        label=None if label is None else str(entry.label),
+        image_hash=image.hash,
+        label_hash=None if label is None else label.hash,
+        image_bytes=image.bytes,
+        label_bytes=None if label is None else label.bytes,
+        height=image.height,
+        width=image.width,
+    )

@@ -1,0 +1,103 @@
+"""What ``prepare`` does with a split: every file is read once and checked, and the sound ones become a manifest."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.datasets.examine import Crop, Examined, examine
+from pipeline.datasets.listing import Entry
+from pipeline.datasets.manifest import Manifest, line_of
+from pipeline.datasets.parallel import in_order
+from pipeline.datasets.problems import Problem, raise_on, write_report
+
+__all__ = ["Problem", "index_split", "raise_on", "shared_images", "write_report"]
+
+_IN_FLIGHT = 8  # files per worker that may wait: enough that none is idle behind a slow neighbour
+
+
+def index_split(
+    entries: Iterable[Entry],
+    table: np.ndarray,
+    destination: Path | str,
+    *,
+    needs_labels: bool,
+    crop: Crop | None,
+    workers: int,
+    progress: bool,
+) -> list[Problem]:
+    """Writes the manifest of a split, or returns what is wrong with every bad file and writes none.
+
+    ``entries`` must be sorted by id; ``table`` is the (256,) id table. Without ``needs_labels`` labels are neither
+    opened nor written, also where entries have them: so a target's labels stay private. Memory does not grow with the
+    number of files, but for one line per problem.
+    """
+    destination = Path(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    temporary = destination.with_name(destination.name + ".part")
+    look = partial(_look, table=table, crop=crop, needs_labels=needs_labels)
+    length = operator.length_hint(entries) or None
+    try:
+        # Threads, not processes: Pillow and hashlib work outside the interpreter's lock, and a file is never copied.
+        with ThreadPoolExecutor(workers) as pool, temporary.open("w", encoding="utf-8") as manifest:
+            results = in_order(pool, look, _with_double(entries), workers * _IN_FLIGHT)
+            bar = tqdm(results, total=length, desc=destination.parent.name, unit=" images", disable=not progress)
+            rows, problems = _write_rows(bar, manifest)
+        if not rows and not problems:
+            problems.append(Problem(str(destination), "the split has no images"))
+        if not problems:
+            temporary.replace(destination)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return problems
+
+
+def _write_rows(results: Iterable[Examined], manifest: TextIO) -> tuple[int, list[Problem]]:
+    rows, problems = 0, []
+    for examined in results:
+        problems += examined.problems
+        if examined.row is not None:
+            rows += 1
+            manifest.write(line_of(examined.row))
+    return rows, problems
+
+
+def shared_images(target: Manifest, evaluation: Manifest) -> list[Problem]:
+    """Images of the target that are also in the evaluation set, by content: a score there would be of seen images."""
+    evaluated = {bytes.fromhex(row.image_hash): position for position, row in enumerate(evaluation)}
+    problems = []
+    for row in target:
+        position = evaluated.get(bytes.fromhex(row.image_hash))
+        if position is not None:
+            same = evaluation[position].image
+            message = f"is the same image as {same}, which the evaluation scores; take it out of one of the two splits"
+            problems.append(Problem(row.image, message))
+    return problems
+
+
+def _with_double(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Entry | None]]:
+    """Each entry with the one before it where both have the same id. Raises ValueError where ids are not sorted."""
+    before: Entry | None = None
+    for entry in entries:
+        if before is not None and entry.id < before.id:
+            raise ValueError(f"entries must be sorted by id: {entry.id!r} follows {before.id!r}")
+        yield entry, before if before is not None and before.id == entry.id else None
+        before = entry
+
+
+def _look(pair: tuple[Entry, Entry | None], *, table: np.ndarray, crop: Crop | None, needs_labels: bool) -> Examined:
+    entry, double = pair
+    if double is None:
+        return examine(entry, table, crop, needs_labels=needs_labels)
+    if entry.image != double.image:
+        return Examined(None, [Problem(str(entry.image), f"has the same id {entry.id!r} as {double.image}; keep one")])
+    if needs_labels:
+        return Examined(None, [Problem(str(entry.label), f"has the same id {entry.id!r} as {double.label}; keep one")])
+    return Examined(None, [])  # one image with two labels, and labels are of no concern here

@@ -1,0 +1,136 @@
+"""Which files a data set consists of: folders are walked and images are paired with labels by their ids.
+
+Only names are held in memory, one string per file; an Entry is made when it is asked for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.datasets.problems import DataError
+
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+
+class Entry(NamedTuple):
+    """One image and its label, not opened yet.
+
+    A label without an image is an entry too: ``image`` is then the path at which the image should be, so that
+    index_split can report it among the other problems.
+    """
+
+    id: str
+    image: Path
+    label: Path | None
+
+
+class Listing(Iterator[Entry]):
+    """Entries sorted by id, made one at a time; its length hint gives a progress bar its end."""
+
+    def __init__(self, found: Iterator[Entry], length: int) -> None:
+        self._found, self._left = found, length
+
+    def __next__(self) -> Entry:
+        entry = next(self._found)
+        self._left = max(0, self._left - 1)
+        return entry
+
+    def __length_hint__(self) -> int:
+        return self._left
+
+
+def required_folder(root: Path, inside: str, advice: str) -> Path:
+    """``root/inside``. Raises DataError where it is no folder: what was looked for, what is there, what to do."""
+    folder = root / inside
+    if folder.is_dir():
+        return folder
+    nearest = next(parent for parent in (folder, *folder.parents, Path()) if parent.is_dir())
+    relative = "" if root.is_absolute() else f" (relative to {Path.cwd()})"
+    raise DataError(
+        f"{root}{relative}: looked for the folder {inside}/ there; {nearest} holds {_names(nearest)}. {advice}"
+    )
+
+
+def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None = None) -> Iterator[str]:
+    """Paths below a folder, relative to it and with ``/``, of the files whose names end so (in either case).
+
+    Hidden names are passed over (macOS leaves ``._name.png`` beside files), and so is the folder ``apart_from``:
+    labels may lie below the images' folder.
+    """
+    seen = set() if apart_from is None else {_identity(apart_from)}
+    waiting = [""]
+    while waiting:
+        inside = waiting.pop()
+        identity = _identity(folder / inside)
+        if identity in seen:  # a link that leads back up would never end
+            continue
+        seen.add(identity)
+        with os.scandir(folder / inside) as found:
+            for item in found:
+                if item.name.startswith("."):
+                    continue
+                if item.is_dir():
+                    waiting.append(f"{inside}{item.name}/")
+                elif item.name.lower().endswith(endings):
+                    yield inside + item.name
+
+
+def without_suffix(name: str) -> str:
+    """The id of a file: its path below the folder without the suffix; ``/`` is kept."""
+    return name.rpartition(".")[0]
+
+
+class Naming(NamedTuple):
+    """How a layout names its files, as functions of a path below the images' or the labels' folder."""
+
+    identity: Callable[[str], str] = without_suffix
+    image_of_label: Callable[[str], str] = str  # where the image of a label should be: by default the same name
+
+
+def paired(
+    images: Path, image_names: Sequence[str], labels: Path | None, label_names: Sequence[str], naming: Naming
+) -> Listing:
+    """Entries of images and labels that have the same id, sorted by id.
+
+    An image without label has ``label=None``. A label without image is listed (see Entry), and so is every
+    combination where an id has several images or labels: index_split reports both.
+    """
+    length = max(len(image_names), len(label_names))
+    return Listing(_pairs(images, image_names, labels or images, label_names, naming), length)
+
+
+def _pairs(
+    images: Path, image_names: Sequence[str], labels: Path, label_names: Sequence[str], naming: Naming
+) -> Iterator[Entry]:
+    merged = heapq.merge(
+        ((naming.identity(name), 0, name) for name in sorted(image_names, key=naming.identity)),
+        ((naming.identity(name), 1, name) for name in sorted(label_names, key=naming.identity)),
+        key=itemgetter(0),
+    )
+    for identity, files in groupby(merged, key=itemgetter(0)):
+        found: tuple[list[str], list[str]] = ([], [])
+        for _, kind, name in files:
+            found[kind].append(name)
+        image_paths = [images / name for name in sorted(found[0])]
+        label_paths: list[Path | None] = [labels / name for name in sorted(found[1])]
+        for image in image_paths or [images / naming.image_of_label(found[1][0])]:
+            for label in label_paths or [None]:
+                yield Entry(identity, image, label)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _names(folder: Path, most: int = 8) -> str:
+    names = sorted(item.name + "/" * item.is_dir() for item in folder.iterdir() if not item.name.startswith("."))
+    if not names:
+        return "nothing"
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

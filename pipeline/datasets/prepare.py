@@ -1,0 +1,91 @@
+"""What the prepare stage does: draw what is to be drawn, look at every file, and write the manifests of the splits.
+
+The target has two manifests: ``target`` without labels, which adaptation reads, and ``target-labelled``, which only the
+evaluation of pseudo-labels and the oracle open.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.datasets.entries import Entry, entries, label_table
+from pipeline.datasets.folder import same_names
+from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.streets_files import write_streets
+from pipeline.labels import ClassSet
+
+if TYPE_CHECKING:
+    from pipeline.params import AnySplit, Data
+
+PREPARED = Path("data") / "prepared"
+REPORT = Path("data") / "problems.txt"
+SPLITS = ("source", "target", "target-labelled", "evaluation")
+
+
+def manifest_path(split: str) -> Path:
+    """Where the manifest of a split lies."""
+    return PREPARED / split / "manifest.jsonl"
+
+
+def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress: bool) -> dict[str, int]:
+    """Writes the manifests of all splits and answers how many images each has.
+
+    Raises DataError that shows the first problems; data/problems.txt then names every file.
+    """
+    problems: list[Problem] = []
+    for name in SPLITS:
+        shutil.rmtree(PREPARED / name, ignore_errors=True)
+        (PREPARED / name).mkdir(parents=True)
+    for name, split, needs_labels in (
+        ("source", data.source, True),
+        ("target", data.target, False),
+        ("target-labelled", data.target, True),
+        ("evaluation", data.evaluation, True),
+    ):
+        files = _files(name, split, seed, classes, progress)
+        if name == "target-labelled":
+            labelled = _with_label(files)
+            if labelled is None:
+                (PREPARED / name / "no-labels.txt").write_text("the target has no labels\n", encoding="utf-8")
+                continue
+            files = labelled
+        problems += index_split(
+            files,
+            label_table(split, classes),
+            manifest_path(name),
+            needs_labels=needs_labels,
+            crop=split.crop,
+            workers=workers,
+            progress=progress,
+        )
+    if not problems:
+        problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
+    raise_on(problems, REPORT)
+    return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+
+
+def _with_label(files: Iterator[Entry]) -> Iterator[Entry] | None:
+    """The entries that have both files; None where no entry has. A target may be labelled in part, or not at all."""
+    labelled = (entry for entry in files if entry.label is not None and entry.image.exists())
+    first = next(labelled, None)
+    return None if first is None else chain([first], labelled)
+
+
+def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: bool) -> Iterator[Entry]:
+    if split.layout != "streets":
+        return entries(split)
+    images, labels = PREPARED / name / "images", PREPARED / name / "labels"
+    if name == "target":  # drawn together, kept apart: labels never lie beside the images that adaptation reads
+        write_streets(split, seed, images.parent, classes, progress)
+        labels.replace(PREPARED / "target-labelled" / "labels")
+        labels = PREPARED / "target-labelled" / "labels"
+    elif name == "target-labelled":
+        images = PREPARED / "target" / "images"
+    else:
+        write_streets(split, seed, images.parent, classes, progress)
+    return same_names(images, labels, endings=(".png",))

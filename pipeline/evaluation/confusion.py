@@ -1,0 +1,51 @@
+"""Confusion by integer counts, and what is read from it.
+
+# C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.labels import IGNORE
+
+
+def confusion_matrix(truth_HW: np.ndarray, prediction_HW: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (C,C) int64, [true class, predicted class], over the pixels whose truth is not ignored.
+
+    A prediction of IGNORE counts nowhere. Raises ValueError where the sizes differ or a class is out of range.
+    """
+    if truth_HW.shape != prediction_HW.shape:
+        raise ValueError(f"truth is {truth_HW.shape}, prediction is {prediction_HW.shape}: sizes differ")
+    counted = (truth_HW != IGNORE) & (prediction_HW != IGNORE)
+    truth, prediction = truth_HW[counted].astype(np.int64), prediction_HW[counted].astype(np.int64)
+    if truth.size and max(truth.max(), prediction.max()) >= classes:
+        raise ValueError(f"a label is {max(truth.max(), prediction.max())}, but there are {classes} classes")
+    return np.bincount(truth * classes + prediction, minlength=classes * classes).reshape(classes, classes)
+
+
+def intersection_over_union(confusion_CC: np.ndarray) -> np.ndarray:
+    """IoU of each class (C,) in [0,1]; NaN for a class that is neither true nor predicted anywhere."""
+    hit_C = np.diag(confusion_CC).astype(np.float64)
+    union_C = confusion_CC.sum(axis=0) + confusion_CC.sum(axis=1) - hit_C
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou_C: np.ndarray = hit_C / union_C
+    return iou_C
+
+
+def mean_iou(confusion_CC: np.ndarray, chosen: list[int] | None = None) -> float:
+    """Mean IoU over the chosen classes (default all) that occur in the truth; NaN if none does.
+
+    A class that is absent from the truth is left out, as the Cityscapes evaluator does; false predictions of it still
+    count against the classes that they hide. The confusion is over all classes also where the mean is over a few.
+    """
+    iou_C = intersection_over_union(confusion_CC)
+    present_C = confusion_CC.sum(axis=1) > 0
+    values = [iou_C[index] for index in (range(len(iou_C)) if chosen is None else chosen) if present_C[index]]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def pixel_accuracy(confusion_CC: np.ndarray) -> float:
+    """Share of the counted pixels that are right; NaN if none is counted."""
+    total = int(confusion_CC.sum())
+    return float(np.trace(confusion_CC) / total) if total else float("nan")

@@ -1,0 +1,90 @@
+"""Evaluating a start or a round: metrics, tables, the quality of its pseudo-labels, and pictures.
+
+This is where labels of the target are opened, after all training.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pipeline.cache.reader import CacheReader
+from pipeline.cache.statistics import planes
+from pipeline.datasets.loading import SplitImages, SplitLabels
+from pipeline.datasets.opening import images_of, labels_of
+from pipeline.datasets.prepare import manifest_path
+from pipeline.device import choose_computer
+from pipeline.evaluation.evaluate import at_size, count_confusion, per_class, predictions, summary, write_tables
+from pipeline.evaluation.pseudo_labels import PseudoLabelScore
+from pipeline.labels import ClassSet, class_set, colour_label
+from pipeline.models.base import SegmentationModel
+from pipeline.models.state import load_model
+from pipeline.patches.make import pseudo_label
+from pipeline.pictures import entropy_picture
+from pipeline.selection.result import read_selection
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+
+
+def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
+    """Writes metrics.json, per_class.json, confusion.csv and gallery/ into the run's folder; answers the metrics."""
+    classes = class_set(params.classes)
+    split = params.data.evaluation
+    images = images_of("evaluation", split, params.data.size)
+    labels = labels_of("evaluation", split, classes, None)
+    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    model = load_model(folder / "model.pt", "cpu")
+    computer.place(model)
+    pairs = predictions(model, images.image, labels.label, len(images), computer)
+    confusion_CC = count_confusion(pairs, len(classes))
+    metrics: dict[str, object] = dict(summary(confusion_CC, classes.names, params.evaluate.subsets))
+    if (folder / "selection").exists() and manifest_path("target-labelled").exists():
+        metrics["pseudo_labels"] = _pseudo_label_quality(params, folder, classes)
+    write_tables(folder, metrics, per_class(confusion_CC, classes.names), confusion_CC, classes.names)
+    model.cpu()
+    _write_gallery(model, images, labels, params.evaluate.gallery, classes, folder / "gallery")
+    return metrics
+
+
+def _pseudo_label_quality(params: Params, folder: Path, classes: ClassSet) -> dict[str, object]:
+    """Coverage and precision over the selected images, at the cache's size."""
+    reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
+    labels = labels_of("target-labelled", params.data.target, classes, reader.spec.size)
+    score = PseudoLabelScore(len(classes))
+    for image_id in selection.images:
+        score.add(labels.label(labels.manifest.index_of(image_id)), pseudo_label(reader, selection, image_id))
+    return {
+        "images": len(selection.images),
+        "coverage": score.coverage(),
+        "precision": score.precision(),
+        "per_class": score.per_class(classes.names),
+    }
+
+
+@torch.inference_mode()
+def _write_gallery(
+    model: SegmentationModel, images: SplitImages, labels: SplitLabels, count: int, classes: ClassSet, folder: Path
+) -> None:
+    """For a few images spread over the split: input, label, prediction and entropy map as PNGs of the input's size."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = np.unique(np.linspace(0, len(images) - 1, count).round().astype(int))
+    for place, number in enumerate(chosen):
+        image_HW3 = images.image(int(number))
+        logits_1Chw, _ = model(model.preprocessing(torch.from_numpy(image_HW3).permute(2, 0, 1)[None]))
+        size = (image_HW3.shape[0], image_HW3.shape[1])
+        answer = planes(at_size(model, logits_1Chw, size))
+        label = Image.fromarray(labels.label(int(number))).resize((size[1], size[0]), Image.Resampling.NEAREST)
+        entropy_HW = answer.entropy_NHW[0].numpy() / math.log(len(classes))
+        for what, picture in (
+            ("input", image_HW3),
+            ("label", colour_label(np.asarray(label), classes)),
+            ("prediction", colour_label(answer.label_NHW[0].to(torch.uint8).numpy(), classes)),
+            ("entropy", entropy_picture(entropy_HW)),
+        ):
+            Image.fromarray(picture).save(folder / f"{place}-{what}.png")

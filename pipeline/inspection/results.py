@@ -1,0 +1,50 @@
+"""The results of all starts and rounds in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.files import read_json
+
+
+class Result(NamedTuple):
+    """One row: a start or a round."""
+
+    name: str
+    kind: str
+    """``start``, ``oracle`` or the round's method."""
+    metrics: dict[str, float | None]
+    class_iou: dict[str, float | None]
+    pseudo_labels: dict[str, float | None]
+    """images, coverage and precision of a round's pseudo-labels; empty where unknown."""
+    class_pseudo_labels: dict[str, dict[str, float | None]]
+
+
+def read_result(folder: Path, kind: str) -> Result | None:
+    """What ``evaluate`` wrote into a run's folder; None before it has."""
+    if not (folder / "metrics.json").exists() or not (folder / "per_class.json").exists():
+        return None
+    metrics = read_json(folder / "metrics.json")
+    pseudo = dict(metrics.pop("pseudo_labels", {}))
+    by_class = pseudo.pop("per_class", {})
+    iou = {name: row["IoU"] for name, row in read_json(folder / "per_class.json").items()}
+    return Result(folder.name, kind, metrics, iou, pseudo, by_class)
+
+
+def read_results(runs: Path, kinds: dict[str, str]) -> list[Result]:
+    """The results of the named runs that have been evaluated, in that order; ``kinds`` maps a name to its kind."""
+    found = [read_result(runs / name, kind) for name, kind in kinds.items()]
+    return [result for result in found if result is not None]
+
+
+def gap_closed(value: float | None, source: float | None, oracle: float | None) -> float | None:
+    """Share of the gap between source-only and the oracle that is closed; None where it is not defined."""
+    if value is None or source is None or oracle is None or oracle == source:
+        return None
+    return (value - source) / (oracle - source)
+
+
+def baseline(results: list[Result], kind: str, metric: str) -> float | None:
+    """The metric of the first run of a kind (``start``, ``oracle``)."""
+    return next((result.metrics.get(metric) for result in results if result.kind == kind), None)

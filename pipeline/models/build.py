@@ -1,0 +1,153 @@
+"""Makes segmentation networks from plain values.
+
+Shape legend: none; this file holds no tensors of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+
+from pipeline.models.base import NORMALISATIONS, PREPROCESSINGS, Preprocessing, SegmentationModel
+from pipeline.models.deeplab import DeepLabV2
+from pipeline.models.efficientnet_lite import EfficientNetLite0, load_imagenet_weights
+from pipeline.models.fcn import FCN8s
+from pipeline.models.small import ENCODERS, SmallModel
+
+DEFAULT_SEED = 0
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What decides a network's layers and input; every value is plain, so it travels in a file.
+
+    `encoder` matters to "small" only, `aspp_branches` to "deeplabv2-resnet101" only.
+    """
+
+    architecture: str
+    classes: int
+    encoder: str
+    heads: int
+    aspp_branches: int
+    preprocessing: str
+
+    def problems(self) -> list[str]:
+        """Answers what is wrong with the values, one sentence each; empty when all is well."""
+        found = []
+        for name, value, choices in (
+            ("architecture", self.architecture, list(ARCHITECTURES)),
+            ("encoder", self.encoder, list(ENCODERS)),
+            ("heads", self.heads, [1] if self.architecture == "fcn8s-vgg16" else [1, 2]),
+            ("aspp_branches", self.aspp_branches, [2, 4]),
+            ("preprocessing", self.preprocessing, list(PREPROCESSINGS)),
+        ):
+            if value not in choices:
+                found.append(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+        if self.classes < 2:
+            found.append(f"classes is {self.classes}; a segmentation needs at least 2")
+        return found
+
+
+def _small(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return SmallModel(spec.classes, spec.encoder, spec.heads, preprocessing)
+
+
+def _deeplabv2(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return DeepLabV2(spec.classes, spec.heads, spec.aspp_branches, preprocessing)
+
+
+def _fcn8s(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return FCN8s(spec.classes, preprocessing)
+
+
+ARCHITECTURES: dict[str, Callable[[ModelSpec, Preprocessing], SegmentationModel]] = {
+    "small": _small,
+    "deeplabv2-resnet101": _deeplabv2,
+    "fcn8s-vgg16": _fcn8s,
+}
+
+
+def default_preprocessing(architecture: str, encoder: str) -> str:
+    """Answers the name of the preprocessing that the published weights of a network expect."""
+    if architecture != "small":
+        return "caffe-bgr"
+    return "lite-rgb" if encoder == "efficientnet-lite0" else "imagenet-rgb"
+
+
+def construct_model(spec: ModelSpec) -> SegmentationModel:
+    """Answers the network with shapes but without memory (meta device): weights are to be filled in or assigned.
+
+    Torch's own initialisation, which draws from the global generator, has nothing to write to there.
+
+    Raises:
+        ValueError: values of `spec` that do not exist, all of them at once.
+    """
+    problems = spec.problems()
+    if problems:
+        raise ValueError("; ".join(problems))
+    with torch.device("meta"):
+        model = ARCHITECTURES[spec.architecture](spec, PREPROCESSINGS[spec.preprocessing])
+    model.spec = asdict(spec)
+    return model
+
+
+def build_model(
+    architecture: str,
+    classes: int,
+    *,
+    encoder: str = "mobilenet-v3-small",
+    pretrained: bool = False,
+    heads: int = 1,
+    aspp_branches: int = 4,
+    preprocessing: str | None = None,
+    generator: torch.Generator | None = None,
+) -> SegmentationModel:
+    """Answers a freshly initialised network on the CPU, in training mode.
+
+    Args:
+        architecture: key of `ARCHITECTURES`.
+        classes: number of classes C.
+        encoder: key of `small.ENCODERS`; read by "small" only.
+        pretrained: ImageNet weights for the encoder; only "efficientnet-lite0" has any that need no download.
+        heads: 2 adds auxiliary logits ("small", "deeplabv2-resnet101").
+        aspp_branches: 4, or 2 for weights of the AdaptSegNet and LSE code; read by "deeplabv2-resnet101" only.
+        preprocessing: key of `base.PREPROCESSINGS`; None takes what the published weights of the network expect.
+        generator: source of all random weights; None is a generator seeded with 0. The global one is never touched.
+
+    Raises:
+        ValueError: values that do not exist, all of them at once; or `pretrained` where there are no weights.
+        ModuleNotFoundError: `pretrained`, and the package with the weights is not installed.
+    """
+    name = default_preprocessing(architecture, encoder) if preprocessing is None else preprocessing
+    model = construct_model(ModelSpec(architecture, classes, encoder, heads, aspp_branches, name))
+    pretrained_encoder = getattr(model, "encoder", None) if pretrained else None
+    if pretrained and not isinstance(pretrained_encoder, EfficientNetLite0):
+        raise ValueError(
+            f"no pretrained weights for architecture '{architecture}' with encoder '{encoder}'; "
+            "only 'small' with encoder 'efficientnet-lite0' has some: set pretrained to false or load a checkpoint"
+        )
+    model.to_empty(device="cpu")
+    model.initialise(torch.Generator().manual_seed(DEFAULT_SEED) if generator is None else generator)
+    if isinstance(pretrained_encoder, EfficientNetLite0):
+        load_imagenet_weights(pretrained_encoder)
+    return model
+
+
+def set_normalisation(model: SegmentationModel, mode: str) -> None:
+    """Decides what of the normalisation layers trains, from now on and through later calls of `model.train()`.
+
+    Args:
+        model: changed in place.
+        mode: "frozen": stored statistics, gamma and beta fixed (CRST); "affine_frozen": gamma and beta fixed, batch
+            statistics used and running ones moving (the code of AdaptSegNet, ADVENT, BDL and LSE, which calls it
+            frozen); "train": all of it trains. Layers without running statistics (GroupNorm) train in every mode.
+
+    Raises:
+        ValueError: `mode` is none of these.
+    """
+    if mode not in NORMALISATIONS:
+        raise ValueError(f"normalisation is '{mode}'; choose one of {', '.join(NORMALISATIONS)}")
+    model.normalisation = mode
+    for layer in model.normalisation_layers():
+        layer.requires_grad_(mode == "train")
+    model.train(model.training)

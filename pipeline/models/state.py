@@ -1,0 +1,125 @@
+"""Keeps a model in one file: its weights and the plain values that rebuild it.
+
+Shape legend: none; this file does not look into tensors.
+"""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.models.base import SegmentationModel
+from pipeline.models.build import ModelSpec, construct_model
+
+FILE_FORMAT = "roundabout-model"
+FILE_VERSION = 1
+NOT_READABLE = "not a readable model file; it is truncated or of another program"
+
+
+class ModelFileError(ValueError):
+    """A file that should hold a model does not; the message names it."""
+
+
+def save_model(model: SegmentationModel, path: str | os.PathLike[str], *, spec: Mapping[str, Any]) -> None:
+    """Writes weights and spec to `path`, whole or not at all; equal models give equal bytes.
+
+    Args:
+        model: any device; the file does not remember it.
+        path: its folder must exist.
+        spec: plain values to keep beside those that `build_model` recorded in `model.spec` (architecture, classes,
+            encoder, heads, aspp_branches, preprocessing); usually "class_names". Recorded values may be repeated, not
+            contradicted; None says nothing.
+
+    Raises:
+        ValueError: `spec` contradicts the model, has values that are not plain, names another number of classes, or
+            lacks what neither `build_model` nor the caller recorded.
+    """
+    content = {
+        "format": FILE_FORMAT,
+        "version": FILE_VERSION,
+        "spec": _merged_spec(model, spec),
+        "state": {key: value.detach().cpu() for key, value in model.state_dict().items()},
+    }
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        # Through an open file, because torch writes the name of a path into the archive and equal models would differ.
+        with temporary.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_model(path: str | os.PathLike[str], device: str | torch.device) -> SegmentationModel:
+    """Answers the model kept in `path`, on `device`, in evaluation mode; `model.spec` holds all that was saved with it.
+
+    Only tensors and plain values are read (`weights_only`), so a file cannot run code. The normalisation mode is a
+    matter of training and is not stored: call `set_normalisation` before training on.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ModelFileError: the file is truncated, is not a model of this program, or is of a newer version.
+    """
+    content = _read(Path(path))
+    try:
+        spec: dict[str, Any] = content["spec"]
+        model = construct_model(ModelSpec(**{field.name: spec[field.name] for field in fields(ModelSpec)}))
+        # The model has no memory of its own yet: the tensors of the file become its weights, without a copy.
+        model.load_state_dict(content["state"], strict=True, assign=True)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelFileError(f"{path}: the stored spec and weights do not fit together ({error})") from error
+    model.spec = dict(spec)
+    return model.to(device).eval()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such model file")
+    # Ours are zip archives, whose directory is at the end, so a truncated one is none. Torch's reader of older formats,
+    # which fails in many ways, is never asked.
+    if not zipfile.is_zipfile(path):
+        raise ModelFileError(f"{path}: {NOT_READABLE}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError) as error:
+        raise ModelFileError(f"{path}: {NOT_READABLE}") from error
+    if not isinstance(content, dict) or content.get("format") != FILE_FORMAT:
+        raise ModelFileError(f"{path}: readable, but not a model that this program saved")
+    if content.get("version") != FILE_VERSION:
+        raise ModelFileError(f"{path}: model file version {content.get('version')}; this program reads {FILE_VERSION}")
+    return content
+
+
+def _merged_spec(model: SegmentationModel, spec: Mapping[str, Any]) -> dict[str, Any]:
+    needed = [field.name for field in fields(ModelSpec)]
+    for key in needed:
+        if key in model.spec and spec.get(key) not in (None, model.spec[key]):
+            raise ValueError(f"spec says {key} is {spec[key]!r}, but the model has {model.spec[key]!r}")
+    merged = {**spec, **model.spec, **{key: value for key, value in spec.items() if key not in needed}}
+    missing = [key for key in needed if key not in merged]
+    if missing:
+        raise ValueError(f"the model was not made by build_model, and spec lacks {', '.join(missing)}")
+    names = merged.get("class_names")
+    if names is not None and len(names) != model.classes:
+        raise ValueError(f"spec has {len(names)} class_names for a model of {model.classes} classes")
+    _require_plain(merged, "spec")
+    return merged
+
+
+def _require_plain(value: Any, where: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _require_plain(item, f"{where}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _require_plain(item, f"{where}[{index}]")
+    elif not (value is None or type(value) in (str, int, float, bool)):
+        raise ValueError(f"{where} is a {type(value).__name__}; a model file keeps plain values only")

@@ -1,0 +1,89 @@
+"""Batches as pure functions of (seed, step): nothing to save for a resume, and any number of loader threads agree.
+
+# N batch, H/W pixels
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Sample = tuple[str, np.ndarray, np.ndarray]
+"""id, image (H,W,3) uint8, label (H,W) uint8."""
+SampleAt = Callable[[int, np.random.Generator], Sample]
+"""The sample of an index, changed at random by the generator."""
+
+
+class Labelled(NamedTuple):
+    """Images with labels: (N,3,H,W) uint8, (N,H,W) uint8, and where they come from."""
+
+    image_N3HW: Tensor
+    label_NHW: Tensor
+    ids: list[str]
+
+
+Batch = dict[str, Labelled]
+"""One entry for each of the sources that an objective reads: ``source``, ``patches``."""
+
+
+class Stream(NamedTuple):
+    """An endless, shuffled stream of samples: each pass visits every sample once, in an order of its own."""
+
+    name: str
+    sample_at: SampleAt
+    length: int
+    batch: int
+    seed: int
+
+    def at(self, step: int) -> Labelled:
+        """The batch of a step."""
+        draws = range(step * self.batch, (step + 1) * self.batch)
+        samples = [self._draw(draw) for draw in draws]
+        ids = [sample[0] for sample in samples]
+        image_NHW3 = torch.from_numpy(np.stack([sample[1] for sample in samples]))
+        label_NHW = torch.from_numpy(np.stack([sample[2] for sample in samples]))
+        return Labelled(image_NHW3.permute(0, 3, 1, 2).contiguous(), label_NHW, ids)
+
+    def _draw(self, draw: int) -> Sample:
+        key = [self.seed, *self.name.encode()]
+        visit, place = divmod(draw, self.length)
+        order = _order((*key, visit), self.length)
+        return self.sample_at(int(order[place]), np.random.default_rng([*key, visit, place]))
+
+
+@lru_cache(maxsize=8)
+def _order(key: tuple[int, ...], length: int) -> np.ndarray:
+    return np.random.default_rng(key).permutation(length)
+
+
+def batch_at(streams: list[Stream], step: int) -> Batch:
+    """The batch of a step from every stream."""
+    return {stream.name: stream.at(step) for stream in streams}
+
+
+def prefetched(streams: list[Stream], first: int, steps: int, threads: int) -> Iterator[Batch]:
+    """The batches of the steps ``first`` … ``steps`` - 1 in order, loaded by threads a few steps ahead.
+
+    Decoding and resizing release Python's lock, so threads suffice, and nothing is pickled. An error in a thread
+    surfaces at the step it belongs to.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="loader") as pool:
+        waiting: deque[Future[Batch]] = deque()
+        upcoming = iter(range(first, steps))
+        try:
+            for step in upcoming:
+                waiting.append(pool.submit(batch_at, streams, step))
+                if len(waiting) > threads + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

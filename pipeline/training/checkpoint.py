@@ -1,0 +1,38 @@
+"""A training checkpoint: model, optimiser, step and random state, whole or absent.
+
+Learning rates and batches are pure functions of the step (optimisation.py, batches.py): the step is their state.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from pipeline.files import whole_file
+
+
+def save_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+    """Writes the state after ``step`` finished steps."""
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+    with whole_file(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Restores what save_checkpoint wrote, and answers how many steps are done; 0 where there is no checkpoint."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["random_cuda"])
+    return int(state["step"])

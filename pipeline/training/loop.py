@@ -1,0 +1,167 @@
+"""The one training loop: every method, every phase."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from pipeline.device import Computer
+from pipeline.errors import ReadableError
+from pipeline.models.base import SegmentationModel
+from pipeline.training.batches import Batch, Stream, prefetched
+from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.training.objectives import Objective
+from pipeline.training.optimisation import rate_factor, set_rates
+from pipeline.training.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline.params import Schedule
+
+
+class TrainingError(ReadableError, RuntimeError):
+    """Training cannot go on; the message says where it stands."""
+
+
+class Interrupted(SystemExit):
+    """The process was asked to stop and has saved where it is. Exit code 143, as for SIGTERM."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+
+class Plan(NamedTuple):
+    """How long to train and how often to look and to save."""
+
+    steps: int
+    schedule: Schedule
+    gradient_clip: float | None
+    checkpoint_every: int
+    log_every: int
+    threads: int
+    compile: bool
+
+
+def train(
+    model: SegmentationModel,
+    objective: Objective,
+    streams: list[Stream],
+    optimiser: torch.optim.Optimizer,
+    plan: Plan,
+    computer: Computer,
+    folder: Path,
+    *,
+    name: str,
+    seed: int,
+) -> None:
+    """Trains ``model`` in place, resuming from ``folder``/checkpoint.pt where there is one.
+
+    A resumed run equals an uninterrupted one, bit for bit on a CPU. SIGTERM saves and raises Interrupted after the step
+    in flight. Raises TrainingError at a loss that is not finite: nothing after it is saved.
+    """
+    checkpoint = folder / "checkpoint.pt"
+    torch.manual_seed(seed)
+    first = load_checkpoint(checkpoint, model, optimiser)
+    model.train()
+    terms = cast(SegmentationModel, torch.compile(model)) if plan.compile else model
+    watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
+    with Progress(folder / "live", name, first, plan.steps, plan.log_every) as progress, _stop_requests() as stopping:
+        batches = prefetched(streams, first, plan.steps, plan.threads)
+        for step, batch in enumerate(batches, first):
+            set_rates(optimiser, rate_factor(plan.schedule, step, plan.steps))
+            losses = training_step(terms, objective, _to_device(batch, computer), optimiser, plan, computer)
+            watch.add(step, losses, batch)
+            progress.add(step, losses, optimiser.param_groups[0]["lr"])
+            done = step + 1
+            if done % plan.checkpoint_every == 0 or done == plan.steps or stopping():
+                watch.check()
+                save_checkpoint(checkpoint, model, optimiser, done)
+                progress.saved(done)
+                if stopping() and done < plan.steps:
+                    raise Interrupted
+
+
+def training_step(
+    model: SegmentationModel,
+    objective: Objective,
+    batch: Batch,
+    optimiser: torch.optim.Optimizer,
+    plan: Plan,
+    computer: Computer,
+) -> dict[str, Tensor]:
+    """One optimiser step over all terms of the objective; answers each term's value, detached."""
+    optimiser.zero_grad(set_to_none=True)
+    losses = {}
+    with computer.autocast():
+        terms = objective(model, batch)
+        while (term := next(terms, None)) is not None:
+            name, loss = term
+            with torch.autocast(computer.device.type, enabled=False):
+                torch.autograd.backward(loss)
+            losses[name] = loss.detach()
+            del loss, term
+    if plan.gradient_clip is not None:
+        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+        torch.nn.utils.clip_grad_norm_(parameters, plan.gradient_clip)
+    optimiser.step()
+    return losses
+
+
+class LossWatch:
+    """Finds the first loss that is not finite. On a GPU it looks only now and then: looking waits for the device."""
+
+    def __init__(self, checkpoint: Path, every: int) -> None:
+        self._checkpoint, self._every = checkpoint, every
+        self._pending: list[tuple[int, dict[str, Tensor], list[str]]] = []
+
+    def add(self, step: int, losses: dict[str, Tensor], batch: Batch) -> None:
+        """Remembers a step's losses, and looks where it is time. Raises TrainingError."""
+        ids = [f"{name} {image_id}" for name, labelled in batch.items() for image_id in labelled.ids]
+        self._pending.append((step, losses, ids))
+        if len(self._pending) >= self._every:
+            self.check()
+
+    def check(self) -> None:
+        """Looks at all that is remembered. Raises TrainingError that names the step, the images and the checkpoint."""
+        for step, losses, ids in self._pending:
+            for name, loss in losses.items():
+                if not math.isfinite(float(loss)):
+                    kept = f"the last good one is {self._checkpoint}" if self._checkpoint.exists() else "none was saved"
+                    raise TrainingError(
+                        f"the loss {name!r} is {float(loss)} at step {step}, on {', '.join(ids)}. "
+                        f"Of the checkpoints, {kept}; lower the learning rate, or set gradient_clip."
+                    )
+        self._pending.clear()
+
+
+def _to_device(batch: Batch, computer: Computer) -> Batch:
+    if computer.device.type == "cpu":
+        return batch
+    return {
+        name: labelled._replace(
+            image_N3HW=labelled.image_N3HW.pin_memory().to(computer.device, non_blocking=True),
+            label_NHW=labelled.label_NHW.pin_memory().to(computer.device, non_blocking=True),
+        )
+        for name, labelled in batch.items()
+    }
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Within the block, SIGTERM (a scheduler's, or a parent's death) is remembered instead of killing at once."""
+    asked = []
+    try:
+        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    except ValueError:  # not in the main thread: nobody can be asked
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,41 @@
+"""Losses over pixels. An ignored pixel takes no part; a batch of ignored pixels alone has loss 0 and gradient 0.
+
+# N batch, C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pipeline.labels import IGNORE
+
+
+def cross_entropy_per_pixel(logits_NCHW: Tensor, label_NHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy of each pixel in nats (N,H,W), 0 where ignored, and how many pixels count (0-dimensional)."""
+    loss_NHW = functional.cross_entropy(logits_NCHW.float(), label_NHW.long(), ignore_index=IGNORE, reduction="none")
+    return loss_NHW, (label_NHW != IGNORE).sum()
+
+
+def cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:
+    """Mean cross entropy over the pixels that count (LSE Eq. 1, 2, 4).
+
+    The papers write sums; their code takes means, and so do we: a sum would tie the learning rate to the image size.
+    """
+    loss_NHW, counted = cross_entropy_per_pixel(logits_NCHW, label_NHW)
+    return loss_NHW.sum() / counted.clamp(min=1)
+
+
+def focal_loss(loss_NHW: Tensor, counted: Tensor, gamma: float) -> Tensor:
+    """Mean of CE · (1 - p)^γ with p = exp(-CE) (Lin et al. 2017; LSE Eq. 5, which omits the filter that its code has).
+
+    ``loss_NHW`` and ``counted`` come from cross_entropy_per_pixel. The weight takes part in the gradient.
+    """
+    wrong_NHW = (1.0 - torch.exp(-loss_NHW)).clamp(min=0.0)
+    return (loss_NHW * wrong_NHW**gamma).sum() / counted.clamp(min=1)
+
+
+def focal_of_mean(loss: Tensor, gamma: float) -> Tensor:
+    """L · (1 - exp(-L))^γ of the mean cross entropy L: what LSE's released code computes with DeepLab."""
+    return loss * (1.0 - torch.exp(-loss)) ** gamma

@@ -1,0 +1,48 @@
+"""Optimisers and learning-rate schedules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from pipeline.params import Optimiser, Schedule
+
+
+def make_optimiser(groups: dict[str, list[torch.nn.Parameter]], settings: Optimiser) -> torch.optim.Optimizer:
+    """An optimiser over named parameter groups; each group remembers its own base rate as ``base_rate``.
+
+    Groups whose name begins with ``head`` learn at ``head_factor`` times the rate, those that end in ``bias`` at
+    ``bias_factor`` times.
+    """
+    described = []
+    for name, parameters in groups.items():
+        if parameters:
+            rate = settings.learning_rate
+            rate *= settings.head_factor if name.startswith("head") else 1.0
+            rate *= settings.bias_factor if name.endswith("bias") else 1.0
+            described.append({"params": parameters, "lr": rate, "base_rate": rate})
+    if settings.name == "sgd":
+        return torch.optim.SGD(described, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return kind(described, betas=settings.betas, weight_decay=settings.weight_decay)
+
+
+def rate_factor(settings: Schedule, step: int, steps: int) -> float:
+    """What the base rates are multiplied with at a step (from 0): a pure function, so there is no state to resume.
+
+    ``poly``: (1 - step/total)^power; ``step``: 0.1^(step // every); ``warmup``: linear over the first steps, before.
+    """
+    warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
+    if settings.name == "constant":
+        return warm
+    if settings.name == "step":
+        return float(warm * 0.1 ** (step // settings.every))
+    return float(warm * max(0.0, 1 - step / (settings.total or steps)) ** settings.power)
+
+
+def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
+    """Gives every group its base rate times the factor."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["base_rate"] * factor

@@ -1,0 +1,18 @@
+"""adapt: train the round's initial network on its patches and on the labelled source."""
+
+from pathlib import Path
+
+from pipeline.params import read_params
+from pipeline.training.run import adapt
+from stages.run import named_stage
+
+
+@named_stage("round")
+def main(name: str) -> None:
+    """Reads the initial model, the patches and the source, writes runs/NAME/model.pt and curves."""
+    params = read_params()
+    adapt(params, name, params.rounds[name], Path("runs") / params.rounds[name].init, Path("runs") / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""dump: run the round's initial network over the target and cache its probabilities."""
+
+from pathlib import Path
+
+from pipeline.inference import dump_target
+from pipeline.params import read_params
+from stages.run import named_stage
+
+
+@named_stage("round")
+def main(name: str) -> None:
+    """Reads the initial model and the target's images, writes runs/NAME/cache/."""
+    params = read_params()
+    dump_target(params, name, Path("runs") / params.rounds[name].init / "model.pt", Path("runs") / name / "cache")
+
+
+if __name__ == "__main__":
+    main()

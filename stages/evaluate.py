@@ -1,0 +1,19 @@
+"""evaluate: score a start or a round on labelled images of the target."""
+
+from pathlib import Path
+
+from pipeline.evaluation.run import evaluate_run
+from pipeline.params import read_params
+from stages.run import named_stage
+
+
+@named_stage("run")
+def main(name: str) -> None:
+    """Reads runs/NAME/model.pt and the evaluation split, writes metrics, tables and a gallery into runs/NAME/."""
+    params = read_params()
+    metrics = evaluate_run(params, Path("runs") / name)
+    print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float)))
+
+
+if __name__ == "__main__":
+    main()

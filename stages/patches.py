@@ -1,0 +1,33 @@
+"""patches: cut the round's patches with their pseudo-labels."""
+
+from pathlib import Path
+
+from pipeline.cache.reader import CacheReader
+from pipeline.datasets.opening import images_of
+from pipeline.params import read_params
+from pipeline.patches.make import make_patches
+from pipeline.selection.result import read_selection
+from stages.run import named_stage
+
+
+@named_stage("round")
+def main(name: str) -> None:
+    """Reads cache, selection and target images, writes runs/NAME/patches/patches.h5."""
+    params = read_params()
+    folder = Path("runs") / name
+    images = images_of("target", params.data.target, params.data.size)
+    count = make_patches(
+        CacheReader(folder / "cache"),
+        read_selection(folder / "selection" / "selection.json"),
+        lambda image_id: images.image(images.manifest.index_of(image_id)),
+        folder / "patches" / "patches.h5",
+        patches=params.lse.patches,
+        fraction=params.lse.patch_size,
+        seed=params.seed,
+        round_name=name,
+    )
+    print(f"{name}: {count} patches")
+
+
+if __name__ == "__main__":
+    main()

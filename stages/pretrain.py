@@ -1,0 +1,18 @@
+"""pretrain: train a network on labelled images, before the first round."""
+
+from pathlib import Path
+
+from pipeline.params import read_params
+from pipeline.training.run import pretrain
+from stages.run import named_stage
+
+
+@named_stage("start")
+def main(name: str) -> None:
+    """Reads the start's labelled split, writes runs/NAME/model.pt and curves."""
+    params = read_params()
+    pretrain(params, name, params.starts[name], Path("runs") / name)
+
+
+if __name__ == "__main__":
+    main()

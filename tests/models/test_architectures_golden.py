@@ -1,0 +1,112 @@
+"""The two published architectures answer what the authors' own constructors answered."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.models.base import SegmentationModel, full_size
+from pipeline.models.build import ModelSpec, construct_model
+
+GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
+TOLERANCE = 1e-4
+
+pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden values at {GOLDEN}")
+
+
+def golden_tensor(key: str, shape: torch.Size) -> Tensor:
+    """The rule of the golden README: every tensor of the state dict from the checksum of its key."""
+    generator = torch.Generator().manual_seed(zlib.crc32(key.encode()))
+    if key.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.long)
+    if key.endswith("running_var"):
+        return 1 + 0.1 * torch.rand(shape, generator=generator)
+    if key.endswith("running_mean"):
+        return 0.1 * torch.randn(shape, generator=generator)
+    if len(shape) == 1:
+        return float(key.endswith("weight")) + 0.1 * torch.randn(shape, generator=generator)
+    return torch.randn(shape, generator=generator) * sqrt(1 / shape[1:].numel())
+
+
+def golden_model(architecture: str, heads: int = 1, aspp_branches: int = 4) -> SegmentationModel:
+    model = construct_model(ModelSpec(architecture, 19, "mobilenet-v3-small", heads, aspp_branches, "caffe-bgr"))
+    state = {key: golden_tensor(key, value.shape) for key, value in model.state_dict().items()}
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+@cache
+def golden_values() -> dict[str, Tensor]:
+    with np.load(GOLDEN / "architectures.npz") as file:
+        return {key: torch.from_numpy(file[key]) for key in file.files}
+
+
+def relative_error(ours: Tensor, golden: Tensor) -> float:
+    assert ours.shape == golden.shape
+    return float((ours - golden).abs().max() / golden.abs().max())
+
+
+@pytest.fixture(autouse=True)
+def without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
+def authors_keys(prefix: str) -> dict[str, list[int]]:
+    stored = json.loads((GOLDEN / "checkpoint_keys.json").read_text())
+    (found,) = [value for name, value in stored.items() if name.startswith(prefix)]
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "heads", "prefix", "count"),
+    [
+        ("deeplabv2-resnet101", 2, "deeplabv2_multi", 640),
+        ("deeplabv2-resnet101", 1, "deeplabv2_single (bdl)", 632),
+        ("fcn8s-vgg16", 1, "fcn8s", 39),
+    ],
+)
+def test_state_dict_keys_and_shapes_are_the_authors(architecture: str, heads: int, prefix: str, count: int) -> None:
+    model = construct_model(ModelSpec(architecture, 19, "mobilenet-v3-small", heads, 4, "caffe-bgr"))
+    ours = {key: list(value.shape) for key, value in model.state_dict().items()}
+    assert len(ours) == count
+    assert ours == authors_keys(prefix)
+
+
+def test_two_headed_deeplab_answers_the_authors_main_and_auxiliary_logits() -> None:
+    golden = golden_values()
+    main, auxiliary = golden_model("deeplabv2-resnet101", heads=2)(golden["input"])
+    assert relative_error(main, golden["deeplabv2_multi_main"]) < TOLERANCE
+    assert relative_error(auxiliary, golden["deeplabv2_multi_aux"]) < TOLERANCE
+
+
+def test_single_headed_deeplab_upsampled_answers_bdl() -> None:
+    golden = golden_values()
+    model = golden_model("deeplabv2-resnet101")
+    main, auxiliary = model(golden["input"])
+    assert auxiliary is None
+    upsampled = full_size(model, main, (97, 161))
+    assert relative_error(upsampled, golden["deeplabv2_single_bdl"]) < TOLERANCE
+
+
+def test_two_aspp_branches_answer_adaptsegnet_and_four_do_not() -> None:
+    golden = golden_values()
+    model = golden_model("deeplabv2-resnet101", aspp_branches=2)
+    assert relative_error(model(golden["input"])[0], golden["deeplabv2_single_adaptsegnet"]) < TOLERANCE
+    model.layer5.branches = 4
+    assert relative_error(model(golden["input"])[0], golden["deeplabv2_single_adaptsegnet"]) > 0.1
+
+
+def test_fcn8s_answers_the_authors_logits_at_image_size() -> None:
+    golden = golden_values()
+    model = golden_model("fcn8s-vgg16")
+    main, auxiliary = model(golden["input"])
+    assert auxiliary is None
+    assert relative_error(full_size(model, main, (97, 161)), golden["fcn8s"]) < TOLERANCE
