@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.params import read_params
-from pipeline.training.run import adapt
+from pipeline.training.adapt import adapt
 from stages.run import named_stage
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.params import read_params
-from pipeline.training.run import pretrain
+from pipeline.training.pretrain import pretrain
 from stages.run import named_stage
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from pipeline.errors import ReadableError
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ModelSpec, construct_model
 
@@ -21,7 +22,7 @@ FILE_VERSION = 1
 NOT_READABLE = "not a readable model file; it is truncated or of another program"
 
 
-class ModelFileError(ValueError):
+class ModelFileError(ReadableError, ValueError):
     """A file that should hold a model does not; the message names it."""
 
 

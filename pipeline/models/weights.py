@@ -32,4 +32,6 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
     if any(problems.values()):
         told = "; ".join(f"{len(keys)} {what}: {', '.join(keys[:3])}" for what, keys in problems.items() if keys)
         raise ModelFileError(f"{path}: does not fit {type(model).__name__} ({told})")
+    if other_shape:
+        print(f"{path}: another number of classes; these start afresh: {', '.join(other_shape)}")
     model.load_state_dict({key: value for key, value in state.items() if key not in other_shape}, strict=False)

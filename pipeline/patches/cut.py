@@ -5,28 +5,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from pipeline.labels import IGNORE
+from pipeline.patches.box import Box
 from pipeline.selection.result import Compat
-
-
-class Box(NamedTuple):
-    """A window of an image, in pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def of(self, plane: Tensor) -> Tensor:
-        """The window of a tensor (…,H,W)."""
-        return plane[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def random_boxes(

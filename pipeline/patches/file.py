@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from pipeline.files import whole_file
-from pipeline.patches.cut import Box
+from pipeline.patches.box import Box
 
 _VERSION = 1
 _ABOUT = {

@@ -38,7 +38,7 @@ def test_files_are_named_by_scene_and_hold_train_ids(tmp_path, drawn_here):
     found = list(streets_files.streets_entries(tmp_path / "target"))
     assert [entry.id for entry in found] == ["000040", "000041", "000042"]
     image = Image.open(found[1].image)
-    assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (32, 16), (41, 41, 41))
+    assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (64, 32), (41, 41, 41))
     label = Image.open(found[1].label)
     assert label.mode == "P"
     assert np.asarray(label)[:3, 0].tolist() == [5, 9, 255]

@@ -1,6 +1,6 @@
-"""Where the samples of a batch come from: labelled images, and patches with pseudo-labels.
+"""Samples out of patches with pseudo-labels.
 
-# H/W pixels, h/w pixels of a patch before zooming
+# H/W pixels
 """
 
 from __future__ import annotations
@@ -8,19 +8,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.patches.file import PatchFile
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt
-
-
-def labelled_samples(images: SplitImages, labels: SplitLabels, augment: Augment) -> SampleAt:
-    """Images with their labels, changed at random."""
-
-    def sample_at(index: int, generator: np.random.Generator) -> Sample:
-        return images.id(index), *augment(images.image(index), labels.label(index), generator)
-
-    return sample_at
 
 
 def patch_samples(patches: PatchFile, augment: Augment) -> SampleAt:

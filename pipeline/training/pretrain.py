@@ -1,0 +1,60 @@
+"""Training a start: a fresh network, on labelled images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from pipeline.datasets.prepare import manifest_path
+from pipeline.errors import ReadableError
+from pipeline.files import file_hash
+from pipeline.labels import ClassSet, class_set
+from pipeline.models.base import SegmentationModel
+from pipeline.models.build import build_model
+from pipeline.models.weights import load_weights
+from pipeline.training.objectives import supervised
+from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop
+from pipeline.work import working_folder
+
+if TYPE_CHECKING:
+    from pipeline.params import Params, Start
+
+
+def pretrain(params: Params, name: str, start: Start, destination: Path) -> None:
+    """Trains a fresh network on the labels that the start may see."""
+    split = "source" if start.supervision == "source" else "target-labelled"
+    if not manifest_path(split).exists():
+        raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")
+    inputs = {
+        "start": start.model_dump(),
+        "model": params.model.model_dump(),
+        "training": params.pretrain.model_dump(),
+        "images": file_hash(manifest_path(split)),
+        **common_inputs(params),
+    }
+    with working_folder(f"pretrain-{name}", **inputs) as folder:
+        classes = class_set(params.classes)
+        model = _new_model(params, classes)
+        stream, images = labelled_stream(params, split, classes, params.pretrain, params.pretrain.batch)
+        steps = params.pretrain.budget(len(images))
+        run_loop(params, name, model, supervised, [stream], params.pretrain, steps, folder)
+        finish(model, classes, folder, destination)
+
+
+def _new_model(params: Params, classes: ClassSet) -> SegmentationModel:
+    wanted = params.model
+    model = build_model(
+        wanted.architecture,
+        len(classes),
+        encoder=wanted.encoder,
+        pretrained=wanted.pretrained,
+        heads=wanted.heads,
+        aspp_branches=wanted.aspp_branches,
+        preprocessing=wanted.preprocessing,
+        generator=torch.Generator().manual_seed(params.seed),
+    )
+    if wanted.weights is not None:
+        load_weights(model, Path(wanted.weights))
+    return model
