@@ -251,16 +251,17 @@ class LseRound(Section):
 class Params(Section):
     """All of params.yaml."""
 
-    seed: NotNegative = 1
+    # Required although they could have defaults: DVC refuses a stage whose params are not in the file.
+    seed: NotNegative
     classes: Literal["cityscapes-19", "synthia-16", "synthia-13", "carla-camvid-9"]
     runtime: Runtime = Runtime()
     data: Data
     model: Model
     pretrain: Training
-    dump: Dump = Dump()
-    lse: Lse = Lse()
+    dump: Dump
+    lse: Lse
     adapt: Adapt
-    evaluate: Evaluate = Evaluate()
+    evaluate: Evaluate
     starts: dict[str, Start] = Field(min_length=1)
     rounds: dict[str, LseRound]
 

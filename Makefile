@@ -1,0 +1,45 @@
+# Two commands do everything on a fresh machine (python3.11, make, git): `make demo` and `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The progress of a stage is read by people: no colours or bars in a file.
+export DVC_NO_ANALYTICS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,imagenet]'
+	@touch $(STAMP)
+
+setup: $(STAMP) ## make .venv with everything installed (6.4 GB, a few minutes)
+
+demo: setup ## run the pipeline on the generated streets and print the results
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+	$(BIN)/roundabout results
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint ## lint, type-check, and run the tests that take no more than minutes
+	$(BIN)/pytest -m "not slow and not cluster and not browser and not gpu"
+
+format: setup ## let ruff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure, print tables, write bench/results/
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.step
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.memory
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.pipeline
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.accuracy
+
+clean: ## delete what the pipeline made; DVC's cache stays
+	rm -rf runs report data/prepared data/problems.txt .roundabout

@@ -1,0 +1,68 @@
+"""Peak memory of every stage at N and at 10 N generated images: it must not grow with the number of images."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.pipeline import tiny_params
+from bench.table import Row, machine, publish
+from bench.workspace import make_workspace, run
+
+IMAGES = 40
+STAGES = (
+    ("prepare", []),
+    ("pretrain", ["--start", "source-only"]),
+    ("dump", ["--round", "lse-1"]),
+    ("selection", ["--round", "lse-1"]),
+    ("patches", ["--round", "lse-1"]),
+    ("adapt", ["--round", "lse-1"]),
+    ("evaluate", ["--run", "lse-1"]),
+    ("report", []),
+)
+# Allocators and thread pools differ by some MB from run to run; what grows with the images grows by far more.
+TOLERANCE = 1.10
+
+_MEASURE = """
+import resource, runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+finally:
+    usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print("PEAK", usage)
+"""
+
+
+def peak_megabytes(folder: Path, stage: str, arguments: list[str]) -> float:
+    """Largest resident set of a stage's processes."""
+    answer = run(folder, sys.executable, "-c", _MEASURE, f"stages.{stage}", *arguments)
+    return int(answer.stdout.rsplit("PEAK", 1)[1]) / 1024
+
+
+def peaks(images: int) -> dict[str, float]:
+    """Peak memory of every stage over so many source, target and evaluation images."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        params = tiny_params()
+        for split in ("source", "target", "evaluation"):
+            params["data"][split]["images"] = images
+        params["rounds"]["lse-1"]["portion"] = 1.0
+        make_workspace(folder, params)
+        return {stage: peak_megabytes(folder, stage, arguments) for stage, arguments in STAGES}
+
+
+def main() -> None:
+    """Measures both sizes and publishes the ratio for each stage."""
+    small, large = peaks(IMAGES), peaks(10 * IMAGES)
+    rows = []
+    for stage, _ in STAGES:
+        ratio = large[stage] / small[stage]
+        rows.append(Row(f"{stage}, {IMAGES} images", small[stage], "MB", None, None))
+        rows.append(Row(f"{stage}, {10 * IMAGES} images: ratio", ratio, "×", f"≤ {TOLERANCE}", ratio <= TOLERANCE))
+    publish("memory", rows, f"{machine()}; peak resident set, 64x128 images, every selected image cut")
+
+
+if __name__ == "__main__":
+    main()

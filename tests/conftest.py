@@ -1,0 +1,89 @@
+"""Shared by all tests: tiny params, a tiny probability cache, and the golden values where they are at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+
+@pytest.fixture
+def tiny_params() -> dict[str, Any]:
+    """A params.yaml that trains in seconds on a CPU, as a dict to change."""
+    return {
+        "seed": 1,
+        "classes": "cityscapes-19",
+        "runtime": {"device": "cpu", "precision": "float32", "workers": 1, "checkpoint_every": 2, "log_every": 1},
+        "data": {
+            "size": [32, 64],
+            "source": {"layout": "streets", "domain": "source", "images": 4, "draw_size": [32, 64]},
+            "target": {"layout": "streets", "domain": "target", "images": 4, "draw_size": [32, 64]},
+            "evaluation": {
+                "layout": "streets", "domain": "target", "images": 2, "first": 1000, "draw_size": [32, 64],
+            },
+        },
+        "model": {"architecture": "small", "encoder": "mobilenet-v3-small"},
+        "pretrain": {"steps": 2, "batch": 2},
+        "dump": {"part_images": 2, "batch": 2},
+        "lse": {"patches": 2},
+        "adapt": {"steps": 2, "batch": 2, "source_batch": 1},
+        "evaluate": {"gallery": 1},
+        "starts": {"source-only": {"supervision": "source"}, "oracle": {"supervision": "target-labelled"}},
+        "rounds": {
+            "lse-1": {"method": "lse", "init": "source-only", "portion": 0.5},
+            "lse-2": {"method": "lse", "init": "lse-1", "portion": 0.6},
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture
+def write_params(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
+    """Writes a dict to tmp_path/params.yaml."""
+
+    def write(params: dict[str, Any]) -> Path:
+        path = tmp_path / "params.yaml"
+        with path.open("w", encoding="utf-8") as file:
+            YAML().dump(params, file)  # in the dict's order
+        return path
+
+    return write
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder with golden values and data sets that are not part of the repository."""
+    folder = Path(__file__).resolve().parents[1].parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs the golden values and data sets in {folder}, which are not part of the repository")
+    return folder
+
+
+@pytest.fixture
+def write_cache() -> Callable[..., Path]:
+    """Writes a cache of given logits (N,C,h,w), up-sampled to ``size``, in parts of two images."""
+    import torch
+
+    from pipeline.cache.dump import dump
+    from pipeline.cache.schema import CacheSpec
+    from pipeline.models.base import Upsample
+
+    def write(folder: Path, logits_NChw: torch.Tensor, size: tuple[int, int], ids: list[str]) -> Path:
+        names = tuple(f"class {number}" for number in range(logits_NChw.shape[1]))
+        spec = CacheSpec("a-fingerprint", names, size, "bilinear", True)
+        upsample = Upsample("bilinear", align_corners=True)
+        dump(
+            torch.tensor,  # stands for images: their positions
+            ids,
+            lambda positions: logits_NChw[positions],
+            lambda logits: upsample(logits, size),
+            folder,
+            spec,
+            part_images=2,
+            batch=2,
+        )
+        return folder
+
+    return write

@@ -1,0 +1,244 @@
+"""params.yaml: every mistake is told, with its place, all at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.params import ParamsError, Training, json_schema, read_params
+
+Write = Callable[[dict[str, Any]], Path]
+PRESETS = Path(__file__).resolve().parents[1] / "presets"
+SECTIONS = {
+    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", "lse", "adapt", "evaluate", "starts", "rounds",
+}  # fmt: skip
+
+
+def problems_of(path: Path) -> list[str]:
+    with pytest.raises(ParamsError) as caught:
+        read_params(path)
+    return caught.value.problems
+
+
+def test_five_mistakes_in_one_file_are_all_told_each_with_its_place(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["lse"]["focal_btea"] = 0.2
+    tiny_params["classes"] = "cityscapes-91"
+    tiny_params["rounds"]["lse-1"]["portion"] = 1.5
+    tiny_params["rounds"]["lse-1"]["init"] = "source-onyl"
+    del tiny_params["model"]
+
+    problems = problems_of(write_params(tiny_params))
+
+    assert len(problems) == 5
+    told = {problem.split(": ")[0]: problem for problem in problems}
+    assert set(told) == {"lse.focal_btea", "classes", "rounds.lse-1.portion", "rounds.lse-1.init", "model"}
+    assert told["lse.focal_btea"].endswith("unknown key; did you mean 'focal_beta'?")
+    assert told["classes"].endswith("did you mean 'cityscapes-19'?")
+    assert "less than or equal to 1 (it is 1.5)" in told["rounds.lse-1.portion"]
+    assert told["rounds.lse-1.init"].endswith("did you mean 'source-only'?")
+    assert told["model"] == "model: is missing"
+
+
+def test_the_message_counts_the_problems_and_names_the_file(tiny_params: dict, write_params: Write) -> None:
+    del tiny_params["model"]
+    path = write_params(tiny_params)
+    with pytest.raises(ParamsError) as caught:
+        read_params(path)
+    assert str(caught.value) == f"{path}: 1 problem\n  - model: is missing"
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "meant"),
+    [
+        ([], "dmup", "dump"),
+        (["pretrain"], "bacth", "batch"),
+        (["pretrain", "optimiser"], "learning_rte", "learning_rate"),
+        (["adapt", "augmentation"], "flp", "flip"),
+        (["data", "target"], "imagse", "images"),
+        (["starts", "oracle"], "supervison", "supervision"),
+        (["rounds", "lse-2"], "portoin", "portion"),
+    ],
+)
+def test_an_unknown_key_is_refused_at_every_depth(
+    tiny_params: dict, write_params: Write, place: list[str], key: str, meant: str
+) -> None:
+    section = tiny_params
+    for step in place:
+        section = section.setdefault(step, {})
+    section[key] = 1
+    expected = f"{'.'.join([*place, key])}: unknown key; did you mean {meant!r}?"
+    assert problems_of(write_params(tiny_params)) == [expected]
+
+
+def test_an_unknown_key_like_no_other_gets_no_suggestion(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["lse"]["xyzzy"] = 1
+    assert problems_of(write_params(tiny_params)) == ["lse.xyzzy: unknown key"]
+
+
+def test_a_round_that_begins_at_nothing_lists_what_there_is(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["lse-2"]["init"] = "qqq"
+    assert problems_of(write_params(tiny_params)) == [
+        "rounds.lse-2.init: 'qqq' is no start and no earlier round (there are source-only, oracle, lse-1)"
+    ]
+
+
+def test_a_round_may_not_begin_at_a_later_one(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["lse-1"]["init"] = "lse-2"
+    tiny_params["rounds"]["lse-2"]["init"] = "source-only"
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("rounds.lse-1.init: 'lse-2' stands later in the file")
+
+
+def test_rounds_in_a_circle_are_told_as_a_circle(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["lse-1"]["init"] = "lse-2"
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem == "rounds.lse-1.init: goes in a circle: lse-1 -> lse-2 -> lse-1"
+
+
+def test_a_round_that_begins_at_itself_is_a_circle(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["lse-2"]["init"] = "lse-2"
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem == "rounds.lse-2.init: goes in a circle: lse-2 -> lse-2"
+
+
+@pytest.mark.parametrize("name", [7, "7", "lse.1", "a b", True, 1.5])
+def test_a_name_that_dvc_would_drop_or_misread_is_refused(tiny_params: dict, write_params: Write, name: object) -> None:
+    tiny_params["rounds"][name] = {"method": "lse", "init": "lse-2", "portion": 0.5}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith(f"rounds.{name}: a name is letters")
+
+
+def test_a_round_may_not_have_the_name_of_a_start(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["oracle"] = {"method": "lse", "init": "lse-2", "portion": 0.5}
+    assert problems_of(write_params(tiny_params)) == ["rounds.oracle: there is a start of that name too"]
+
+
+@pytest.mark.parametrize("section", ["pretrain", "adapt"])
+def test_steps_and_epochs_exclude_each_other(tiny_params: dict, write_params: Write, section: str) -> None:
+    tiny_params[section]["epochs"] = 2
+    assert problems_of(write_params(tiny_params)) == [f"{section}: give either steps or epochs"]
+    del tiny_params[section]["epochs"], tiny_params[section]["steps"]
+    assert problems_of(write_params(tiny_params)) == [f"{section}: give either steps or epochs"]
+
+
+def test_epochs_become_steps_by_the_number_of_images() -> None:
+    assert Training(epochs=3, batch=4).budget(10) == 8  # 30 images / 4 = 7.5
+    assert Training(epochs=0.01, batch=4).budget(10) == 1
+    assert Training(steps=5).budget(10) == 5
+
+
+def test_a_key_that_stands_twice_is_refused(tiny_params: dict, write_params: Write) -> None:
+    path = write_params(tiny_params)
+    path.write_text(path.read_text() + "seed: 2\n")
+    (problem,) = problems_of(path)
+    assert "not valid YAML" in problem
+    assert 'duplicate key "seed"' in problem
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path / "params.yaml")
+    assert problem == "there is no such file; `roundabout use streets` writes one"
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [1", "is not valid YAML"), ("- 1\n", "mapping"), ("", "mapping")])
+def test_what_is_no_yaml_mapping_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    (problem,) = problems_of(path)
+    assert message in problem
+
+
+def test_a_mapping_where_a_value_should_be_and_the_reverse_are_told(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["lse-3"] = 3
+    tiny_params["dump"]["batch"] = {}
+    places = sorted(problem.split(": ")[0] for problem in problems_of(write_params(tiny_params)))
+    assert places == ["dump.batch", "rounds.lse-3"]
+
+
+def test_class_names_of_subsets_are_checked_against_the_class_set(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["classes"] = "synthia-13"
+    tiny_params["evaluate"] = {"subsets": {"large": ["road", "wall", "skky"]}, "headline": "larg"}
+    first, second, third = problems_of(write_params(tiny_params))
+    assert first == "evaluate.subsets.large: 'wall' is not a class of synthia-13"
+    assert second == "evaluate.subsets.large: 'skky' is not a class of synthia-13; did you mean 'sky'?"
+    assert third == "evaluate.headline: 'larg' is none of mIoU, large; did you mean 'large'?"
+
+
+def test_a_folder_with_labels_needs_a_class_map_of_known_names(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["data"]["source"] = {"layout": "folder", "root": "x", "class_map": {3: "raod"}}
+    tiny_params["data"]["target"] = {"layout": "folder", "root": "x"}
+    first, second = problems_of(write_params(tiny_params))
+    assert first == "data.source: class_map names no such class: 'raod'; did you mean 'road'?"
+    assert second.startswith("data.target: class_map is needed where there are labels")
+
+
+@pytest.mark.parametrize(("place", "key"), [(("data", "source", "class_map"), 300), (("evaluate", "subsets"), 1)])
+def test_a_bad_key_of_a_table_is_told_with_its_place(
+    tiny_params: dict, write_params: Write, place: tuple[str, ...], key: int
+) -> None:
+    tiny_params["data"]["source"] = {"layout": "folder", "root": "x", "class_map": {0: "road"}}
+    section = tiny_params
+    for step in place:
+        section = section.setdefault(step, {})
+    section[key] = "road" if place[0] == "data" else ["road"]
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith(f"{'.'.join(place)}.{key}")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("pretrain", "steps"), True),
+        (("pretrain", "optimiser", "learning_rate"), math.inf),
+        (("pretrain", "augmentation", "scale"), [2.0, 0.5]),
+        (("evaluate", "subsets"), {"mIoU": ["road"]}),
+        (("evaluate", "subsets"), {"pixel_accuracy": ["road"]}),
+    ],
+)
+def test_a_value_that_would_fail_or_mislead_hours_later_is_refused_now(
+    tiny_params: dict, write_params: Write, place: tuple[str, ...], value: object
+) -> None:
+    section = tiny_params
+    for step in place[:-1]:
+        section = section.setdefault(step, {})
+    section[place[-1]] = value
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith(".".join(place))
+
+
+def test_what_is_left_out_has_its_default(tiny_params: dict, write_params: Write) -> None:
+    del tiny_params["runtime"]
+    tiny_params |= {"dump": {}, "lse": {}, "evaluate": {}}
+    params = read_params(write_params(tiny_params))
+    assert (params.runtime.device, params.dump.part_images, params.lse.patches) == ("auto", 32, 4)
+    assert params.evaluate.headline == "mIoU"
+
+
+@pytest.mark.parametrize("section", sorted(SECTIONS - {"runtime"}))
+def test_a_section_that_dvc_reads_must_be_there(tiny_params: dict, write_params: Write, section: str) -> None:
+    del tiny_params[section]
+    assert f"{section}: is missing" in problems_of(write_params(tiny_params))
+
+
+def test_runs_come_in_the_files_order_with_the_oracle_last(tiny_params: dict, write_params: Write) -> None:
+    params = read_params(write_params(tiny_params))
+    assert list(params.run_kinds().items()) == [
+        ("source-only", "start"), ("lse-1", "lse"), ("lse-2", "lse"), ("oracle", "oracle"),
+    ]  # fmt: skip
+
+
+def test_every_preset_is_valid() -> None:
+    checked = {path.stem: read_params(path) for path in PRESETS.iterdir() if path.suffix in (".yaml", ".yml")}
+    assert len(checked) == len(list(PRESETS.glob("*.yaml"))) >= 1
+    assert "streets" in checked
+
+
+def test_the_schema_has_every_section_and_refuses_unknown_keys() -> None:
+    schema = json_schema()
+    assert set(schema["properties"]) == SECTIONS
+    assert schema["additionalProperties"] is False
+    assert {"Lse", "StreetsSplit", "Optimiser", "Schedule"} <= set(schema["$defs"])

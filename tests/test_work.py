@@ -1,0 +1,187 @@
+"""Working folders: found again by the same inputs, never by others, one process at a time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pipeline.work
+from pipeline.work import code_version, publish, working_folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current directory of its own; the test process does not tie its life to its parent's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipeline.work, "_stop_with_parent", lambda: None)
+    return tmp_path
+
+
+def left_by_a_failure(stage: str, **inputs: object) -> Path:
+    with pytest.raises(RuntimeError, match="killed"), working_folder(stage, **inputs) as folder:
+        (folder / "half").write_text("done so far")
+        raise RuntimeError("killed")
+    return folder.resolve()
+
+
+def test_a_folder_is_removed_with_its_lock_on_success(here: Path) -> None:
+    with working_folder("dump", model="a") as folder:
+        assert folder.is_dir()
+    assert list((here / pipeline.work.WORK).rglob("*")) == []
+
+
+def test_the_same_inputs_find_what_a_failed_run_left(here: Path) -> None:
+    left = left_by_a_failure("dump", model="a", size=(1, 2))
+    with working_folder("dump", size=[1, 2], model="a") as folder:
+        assert folder.resolve() == left
+        assert (folder / "half").read_text() == "done so far"
+
+
+@pytest.mark.parametrize(("stage", "inputs"), [("dump", {"model": "b"}), ("adapt", {"model": "a"}), ("dump", {})])
+def test_other_inputs_get_another_folder(here: Path, stage: str, inputs: dict[str, str]) -> None:
+    left = left_by_a_failure("dump", model="a")
+    with working_folder(stage, **inputs) as folder:
+        assert folder.resolve() != left
+        assert not list(folder.iterdir())
+    assert (left / "half").exists()
+
+
+def test_changed_code_gets_another_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = left_by_a_failure("dump", model="a")
+    monkeypatch.setattr(pipeline.work, "code_version", lambda: "another")
+    with working_folder("dump", model="a") as folder:
+        assert folder.resolve() != left
+
+
+def test_the_codes_version_follows_the_source_of_an_imported_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = code_version()
+    assert before == code_version()
+    source = tmp_path / "work.py"
+    source.write_bytes(Path(pipeline.work.__file__).read_bytes() + b"# one more line\n")
+    real = pipeline.work._source
+    monkeypatch.setattr(pipeline.work, "_source", lambda m: str(source) if m is pipeline.work else real(m))
+    assert code_version() != before
+
+
+# ------------------------------------------------------------------------------------------------- several processes
+
+WORKER = """
+import sys
+from pipeline.work import working_folder
+with working_folder("dump", model="a") as folder:
+    print("in, finds", sorted(path.name for path in folder.iterdir()), flush=True)
+    (folder / "half").write_text("")
+    sys.stdin.readline()
+"""
+
+
+class Worker:
+    """A process in the same working folder; ``said`` waits for its next line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def said(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def finish(self) -> int:
+        self.process.communicate("\n", timeout=30)
+        return self.process.returncode
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[list[Worker]]:
+    """Three processes that want the same folder; the first has it, the others are yet to be asked."""
+    started: list[Worker] = []
+
+    class Lazy(list):
+        def __getitem__(self, index: int) -> Worker:  # type: ignore[override]
+            while len(started) <= index:
+                started.append(Worker(tmp_path))
+            return started[index]
+
+    yield Lazy()
+    for worker in started:
+        worker.process.kill()
+        worker.process.communicate()
+
+
+def test_a_second_process_waits_and_then_finds_what_a_killed_one_left(workers: list[Worker]) -> None:
+    assert workers[0].said() == "in, finds []"
+    assert "another process works here; waiting" in workers[1].said()
+    workers[0].process.kill()
+    assert workers[1].said() == "in, finds ['half']"
+    assert workers[1].finish() == 0
+
+
+def test_a_second_process_begins_afresh_when_the_first_has_finished(workers: list[Worker]) -> None:
+    assert workers[0].said() == "in, finds []"
+    assert "waiting" in workers[1].said()
+    assert workers[0].finish() == 0
+    assert workers[1].said() == "in, finds []"
+    assert workers[1].finish() == 0
+
+
+def test_a_third_process_waits_for_the_second(workers: list[Worker]) -> None:
+    assert workers[0].said() == "in, finds []"
+    assert "waiting" in workers[1].said()
+    assert workers[0].finish() == 0
+    assert workers[1].said() == "in, finds []"
+    assert "waiting" in workers[2].said()
+
+
+# ------------------------------------------------------------------------------------------------------------ publish
+
+
+def test_publishing_replaces_a_read_only_hard_link_and_leaves_dvcs_copy(tmp_path: Path) -> None:
+    kept, output, made = tmp_path / "cache-object", tmp_path / "runs" / "model.pt", tmp_path / "made.pt"
+    kept.write_text("old")
+    kept.chmod(0o444)
+    output.parent.mkdir()
+    os.link(kept, output)
+    made.write_text("new")
+
+    publish(made, output)
+
+    assert (kept.read_text(), output.read_text()) == ("old", "new")
+    assert not made.exists()
+
+
+def test_publishing_replaces_a_symbolic_link_and_leaves_its_target(tmp_path: Path) -> None:
+    for kind in ("file", "folder"):
+        kept, output, made = (tmp_path / f"{kind}-{what}" for what in ("kept", "output", "made"))
+        for place, text in ((kept, "old"), (made, "new")):
+            content = place / "a" if kind == "folder" else place
+            content.parent.mkdir(exist_ok=True)
+            content.write_text(text)
+        output.symlink_to(kept)
+        publish(made, output)
+        assert not output.is_symlink()
+        suffix = "a" if kind == "folder" else ""
+        assert ((kept / suffix).read_text(), (output / suffix).read_text()) == ("old", "new")
+
+
+def test_a_published_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    made, output = tmp_path / "made", tmp_path / "deep" / "output"
+    output.mkdir(parents=True)
+    (output / "stale").write_text("")
+    made.mkdir()
+    (made / "fresh").write_text("")
+    publish(made, output)
+    assert [path.name for path in output.iterdir()] == ["fresh"]
+    assert not made.exists()
