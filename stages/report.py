@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pipeline.inspection.report import write_report
 from pipeline.inspection.results import read_results
+from pipeline.inspection.strip import draw_strip
 from pipeline.labels import class_set
 from pipeline.params import read_params
 from stages.run import stage
@@ -11,10 +12,15 @@ from stages.run import stage
 
 @stage
 def main() -> None:
-    """Reads runs/, writes report/index.html and report/results.json."""
+    """Reads runs/, writes report/index.html, report/results.json and report/rounds-N.png."""
     params = read_params()
     results = read_results(Path("runs"), params.run_kinds())
-    write_report(Path("runs"), results, class_set(params.classes), params.evaluate.headline, Path("report"))
+    headline, destination = params.evaluate.headline, Path("report")
+    write_report(Path("runs"), results, class_set(params.classes), headline, destination)
+    for place in range(params.evaluate.gallery):
+        strip = draw_strip(Path("runs"), results, headline, place)
+        if strip is not None:
+            strip.save(destination / f"rounds-{place}.png")
     print("report: report/index.html")
 
 
