@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.table import Row, machine, publish
-from bench.workspace import ROOT, make_workspace, preset, run
+from bench.workspace import ROOT, make_workspace, preset, run, write_params
 from pipeline.files import read_json
+
+CONTROL = "source-only, as many steps"
 
 
 def results_of(params: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +30,17 @@ def results_of(params: dict[str, Any]) -> dict[str, Any]:
         (Path(name) / "shared").symlink_to(ROOT.parent / "shared")  # where the presets of real pairs look for data
         run(folder, "dvc", "repro")
         answer: dict[str, Any] = read_json(folder / "report" / "results.json")
+        answer["control"] = _longer_source_only(folder, params)[answer["headline"]]
         return answer
+
+
+def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
+    """Metrics of source-only trained for as many steps as the last round has seen: what more training alone earns."""
+    steps = params["pretrain"]["steps"] + len(params["rounds"]) * params["adapt"]["steps"]
+    write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": steps}})
+    run(folder, "dvc", "repro", "evaluate-start@source-only")
+    metrics: dict[str, Any] = read_json(folder / "runs" / "source-only" / "metrics.json")
+    return metrics
 
 
 def spread(values: list[float]) -> str:
@@ -56,10 +68,9 @@ def main() -> None:
             for name, value in row["IoU"].items():
                 if value is not None:
                     classes.setdefault(row["name"], {}).setdefault(name, []).append(value)
-        print(
-            f"seed {seed}: " + ", ".join(f"{row['name']} {100 * row[headline]:.2f}" for row in answer["runs"]),
-            flush=True,
-        )
+        runs.setdefault(CONTROL, []).append(answer["control"])
+        shown = ", ".join(f"{name} {100 * values[-1]:.2f}" for name, values in runs.items())
+        print(f"seed {seed}: {shown}", flush=True)
     rounds = list(preset(arguments.preset)["rounds"])
     rows = [Row(f"{name}: {headline}", 100 * statistics.mean(values), "%", None, None) for name, values in runs.items()]
     rows += [

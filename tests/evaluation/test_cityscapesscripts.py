@@ -1,0 +1,73 @@
+"""The same mean IoU as the data set's own evaluator, on the same PNGs of label ids."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou
+from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, cityscapes_id_table
+
+official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
+
+CLASS_IDS = np.array(list(CITYSCAPES_ID_TO_TRAIN_ID))
+VOID_IDS = np.array([0, 1, 2, 3, 4, 5, 6, 9, 10, 14, 15, 16, 18, 29, 30])
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def streets(seed: int, absent: tuple[int, ...] = ()) -> Pair:
+    """Label ids of a truth with void pixels, and of a prediction that is right about two times in three."""
+    generator = np.random.default_rng(seed)
+    present = np.array([identity for identity in CLASS_IDS if identity not in absent])
+    truth_HW = generator.choice(present, (30, 60))
+    prediction_HW = np.where(generator.random((30, 60)) < 0.65, truth_HW, generator.choice(present, (30, 60)))
+    truth_HW[generator.random((30, 60)) < 0.1] = generator.choice(VOID_IDS)
+    return truth_HW.astype(np.uint8), prediction_HW.astype(np.uint8)
+
+
+def official_scores(pairs: list[Pair], folder: Path) -> tuple[float, dict[str, float]]:
+    truths, predictions = [], []
+    for number, (truth_HW, prediction_HW) in enumerate(pairs):
+        truths.append(str(folder / f"ulm_{number:06}_000019_gtFine_labelIds.png"))
+        predictions.append(str(folder / f"ulm_{number:06}_000019_pred.png"))
+        Image.fromarray(truth_HW).save(truths[-1])
+        Image.fromarray(prediction_HW).save(predictions[-1])
+    settings = copy.copy(official.args)
+    settings.quiet, settings.JSONOutput, settings.evalInstLevelScore = True, False, False
+    result = official.evaluateImgLists(predictions, truths, settings)
+    return result["averageScoreClasses"], result["classScores"]
+
+
+def our_confusion(pairs: list[Pair]) -> np.ndarray:
+    table = cityscapes_id_table(CITYSCAPES_19)
+    return sum(
+        (confusion_matrix(table[truth], table[prediction], 19) for truth, prediction in pairs),
+        start=np.zeros((19, 19), dtype=np.int64),
+    )
+
+
+@pytest.mark.parametrize("absent", [(), (31, 16)], ids=["all classes", "no train anywhere"])
+def test_mean_and_class_iou_are_the_official_evaluators(tmp_path: Path, absent: tuple[int, ...]) -> None:
+    pairs = [streets(seed, absent) for seed in range(3)]
+    mean, by_class = official_scores(pairs, tmp_path)
+    confusion_CC = our_confusion(pairs)
+    assert mean_iou(confusion_CC) == pytest.approx(mean, abs=1e-12)
+    expected = [by_class[name] for name in CITYSCAPES_19.names]
+    np.testing.assert_allclose(intersection_over_union(confusion_CC), expected, atol=1e-12)
+    assert np.isnan(expected).sum() == (1 if absent else 0)
+    assert 0.3 < mean < 0.7
+
+
+def test_where_we_differ_a_class_that_is_predicted_but_nowhere_true(tmp_path: Path) -> None:
+    truth_HW, prediction_HW = streets(0, absent=(31,))
+    prediction_HW[0, :5] = 31  # five pixels of "train"
+    mean, by_class = official_scores([(truth_HW, prediction_HW)], tmp_path)
+    confusion_CC = our_confusion([(truth_HW, prediction_HW)])
+    # The official evaluator counts such a class as IoU 0; we leave it out, as it depends on the split alone whether a
+    # class can be scored. On Cityscapes' own splits every class is there, so the two never differ.
+    assert by_class["train"] == 0.0
+    assert mean == pytest.approx(mean_iou(confusion_CC) * 18 / 19)

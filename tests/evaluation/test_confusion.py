@@ -1,0 +1,72 @@
+"""Confusion and IoU by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou, pixel_accuracy
+from pipeline.labels import IGNORE
+
+TRUTH = np.array([[0, 0, 0, 1], [1, 1, IGNORE, IGNORE]], dtype=np.uint8)
+PREDICTION = np.array([[0, 0, 1, 1], [0, 2, 2, 0]], dtype=np.uint8)
+CONFUSION = np.array([[2, 1, 0], [1, 1, 1], [0, 0, 0]])
+
+
+def test_rows_are_the_truth_and_columns_the_prediction_and_ignored_pixels_do_not_count() -> None:
+    found = confusion_matrix(TRUTH, PREDICTION, 3)
+    assert found.tolist() == CONFUSION.tolist()
+    assert found.sum() == 6
+
+
+def test_a_prediction_of_ignore_counts_nowhere() -> None:
+    assert confusion_matrix(np.array([[0, 1]]), np.array([[IGNORE, 1]]), 2).tolist() == [[0, 0], [0, 1]]
+
+
+def test_it_equals_a_loop_over_pixels() -> None:
+    generator = np.random.default_rng(0)
+    truth, prediction = (generator.integers(0, 19, (40, 50)).astype(np.uint8) for _ in range(2))
+    truth[generator.random((40, 50)) < 0.2] = IGNORE
+    expected = np.zeros((19, 19), dtype=int)
+    for true, predicted in zip(truth.flatten().tolist(), prediction.flatten().tolist(), strict=True):
+        if true != IGNORE:
+            expected[true, predicted] += 1
+    np.testing.assert_array_equal(confusion_matrix(truth, prediction, 19), expected)
+
+
+def test_sizes_must_agree_and_classes_be_in_range() -> None:
+    with pytest.raises(ValueError, match=r"truth is \(1, 2\), prediction is \(2, 1\)"):
+        confusion_matrix(np.zeros((1, 2), np.uint8), np.zeros((2, 1), np.uint8), 3)
+    for truth, prediction in ((3, 0), (0, 3), (254, 0)):
+        with pytest.raises(ValueError, match=rf"a label is {max(truth, prediction)}, but there are 3 classes"):
+            confusion_matrix(np.array([[truth]], np.uint8), np.array([[prediction]], np.uint8), 3)
+
+
+def test_an_image_of_ignored_pixels_alone_counts_nothing() -> None:
+    nothing = confusion_matrix(np.full((2, 2), IGNORE), np.zeros((2, 2), int), 3)
+    assert nothing.tolist() == [[0] * 3] * 3
+    assert math.isnan(mean_iou(nothing))
+    assert math.isnan(pixel_accuracy(nothing))
+
+
+def test_iou_is_hits_over_union() -> None:
+    np.testing.assert_allclose(intersection_over_union(CONFUSION), [2 / 4, 1 / 4, 0 / 1])
+    assert math.isnan(intersection_over_union(np.diag([3, 0]))[1])
+
+
+def test_a_class_absent_from_the_truth_is_left_out_of_the_mean_but_hurts_those_it_hides() -> None:
+    assert mean_iou(CONFUSION) == pytest.approx((2 / 4 + 1 / 4) / 2)
+    without_it = np.array([[2, 1, 0], [1, 2, 0], [0, 0, 0]])
+    assert mean_iou(without_it) > mean_iou(CONFUSION)
+
+
+def test_the_mean_over_a_subset_uses_the_confusion_of_all_classes() -> None:
+    assert mean_iou(CONFUSION, [1]) == pytest.approx(1 / 4)
+    assert mean_iou(CONFUSION, [0, 2]) == pytest.approx(2 / 4)
+    assert math.isnan(mean_iou(CONFUSION, [2]))
+
+
+def test_pixel_accuracy_is_the_share_of_hits() -> None:
+    assert pixel_accuracy(CONFUSION) == pytest.approx(3 / 6)

@@ -1,0 +1,74 @@
+"""Learning rates by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pipeline.params import Optimiser, Schedule
+from pipeline.training.optimisation import make_optimiser, rate_factor, set_rates
+
+
+def groups() -> dict[str, list[torch.nn.Parameter]]:
+    names = ("encoder", "head", "encoder_bias", "head_bias")
+    return {name: [torch.nn.Parameter(torch.ones(1))] for name in names}
+
+
+def test_each_group_has_its_own_rate() -> None:
+    optimiser = make_optimiser(groups(), Optimiser(learning_rate=0.1, head_factor=10, bias_factor=2))
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.1, 1.0, 0.2, 2.0])
+
+
+def test_an_empty_group_is_left_out() -> None:
+    given = groups() | {"encoder": []}
+    assert len(make_optimiser(given, Optimiser()).param_groups) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_the_optimiser_is_the_one_asked_for_with_its_settings(name: str, kind: type) -> None:
+    settings = Optimiser.model_validate({"name": name, "momentum": 0.7, "betas": (0.5, 0.6), "weight_decay": 0.03})
+    optimiser = make_optimiser(groups(), settings)
+    assert type(optimiser) is kind
+    for group in optimiser.param_groups:
+        assert group["weight_decay"] == 0.03
+        assert group.get("momentum", 0.7) == 0.7
+        assert group.get("betas", (0.5, 0.6)) == (0.5, 0.6)
+
+
+def test_rates_are_set_from_the_base_and_do_not_pile_up() -> None:
+    optimiser = make_optimiser(groups(), Optimiser(learning_rate=0.1, head_factor=10))
+    for factor in (0.5, 0.5, 0.25):
+        set_rates(optimiser, factor)
+    assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.025, 0.25, 0.025, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("schedule", "step", "expected"),
+    [
+        (Schedule(name="constant"), 0, 1.0),
+        (Schedule(name="constant"), 99, 1.0),
+        (Schedule(name="poly", power=0.9), 0, 1.0),
+        (Schedule(name="poly", power=0.9), 50, 0.5**0.9),
+        (Schedule(name="poly", power=2), 75, 0.0625),
+        (Schedule(name="poly", power=1), 99, 0.01),
+        (Schedule(name="poly", power=1, total=200), 50, 0.75),
+        (Schedule(name="poly", power=1, total=10), 50, 0.0),
+        (Schedule(name="step", every=30), 29, 1.0),
+        (Schedule(name="step", every=30), 30, 0.1),
+        (Schedule(name="step", every=30), 89, 0.01),
+        (Schedule(name="constant", warmup=4), 0, 0.25),
+        (Schedule(name="constant", warmup=4), 3, 1.0),
+        (Schedule(name="constant", warmup=4), 4, 1.0),
+        (Schedule(name="poly", power=1, warmup=20), 9, 0.5 * 0.91),
+        (Schedule(name="step", every=2, warmup=4), 2, 0.75 * 0.1),
+    ],
+)
+def test_the_rate_at_a_step_of_100(schedule: Schedule, step: int, expected: float) -> None:
+    assert rate_factor(schedule, step, 100) == pytest.approx(expected)
+
+
+def test_the_authors_poly_rate_at_advents_stop() -> None:
+    rate = 2.5e-4 * rate_factor(Schedule(name="poly", power=0.9, total=250_000), 120_000, 120_000)
+    assert rate == pytest.approx(1.388e-4, rel=1e-3)
