@@ -7,12 +7,10 @@ other inputs never do.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import inspect
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,35 +45,31 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
 
     ``inputs`` are all that the result depends on (hashes of files, sections of params); the code's version is added.
     If another process holds the folder — one whose DVC was killed, say — this one waits for it, and then finds what it
-    left. When the process that started this one dies, this one is asked to stop (SIGTERM), so that no orphan goes on.
+    left.
     """
-    _stop_with_parent()
     folder = WORK / f"{stage}-{fingerprint(code=code_version(), **inputs)[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("a+") as lock:
-        _wait_for(lock.fileno(), folder)
-        folder.mkdir(parents=True, exist_ok=True)  # who held it may have finished and removed it
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    WORK.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.with_suffix(".lock"), folder) as lock:
+        folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
-        folder.with_suffix(".lock").unlink(missing_ok=True)
+        lock.unlink()
 
 
-def _wait_for(lock: int, folder: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"{folder}: another process works here; waiting for it", file=sys.stderr, flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-
-
-def _stop_with_parent() -> None:
-    """Linux only: elsewhere an orphan keeps the lock until it ends, and the next run waits for it."""
-    if sys.platform == "linux":
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+@contextmanager
+def _locked(path: Path, folder: Path) -> Iterator[Path]:
+    """Holds an exclusive lock on a file. The system lets go of it when the process dies, however it dies."""
+    while True:
+        with path.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"{folder}: another process works here; waiting for it", file=sys.stderr, flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # Who held it may have finished and removed the file: then the lock is on a file that nobody else can open.
+            if path.exists() and os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
+                yield path
+                return
 
 
 def publish(made: Path, output: Path) -> None:

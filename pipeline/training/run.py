@@ -5,6 +5,7 @@ A finished run leaves ``model.pt`` and ``curves/`` (one TSV per curve) in its fo
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,5 +86,7 @@ def run_loop(
 def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path) -> None:
     """Saves the model and moves it and the curves to the run's folder."""
     save_model(model, folder / "model.pt", spec={"class_names": list(classes.names)})
-    publish(folder / "live" / CURVES, destination / "curves")
+    # A copy: killed between the two moves, the next run still finds the curves in the working folder.
+    shutil.copytree(folder / "live" / CURVES, folder / "curves", dirs_exist_ok=True)
+    publish(folder / "curves", destination / "curves")
     publish(folder / "model.pt", destination / "model.pt")
