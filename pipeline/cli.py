@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -25,7 +25,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
+# Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone.
+console = Console() if sys.stdout.isatty() else Console(width=160)
 errors = Console(stderr=True)
 
 PARAMS = Path("params.yaml")
@@ -33,7 +34,7 @@ PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 
 def _fail(message: str) -> typer.Exit:
-    errors.print(message, style="red", highlight=False, markup=False)
+    errors.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
     return typer.Exit(1)
 
 
@@ -78,7 +79,7 @@ def use(
         raise _fail(f"there is no preset {name!r}; choose one of {', '.join(presets)}")
     if not force and _has_own_changes(presets):
         raise _fail("params.yaml has changes that are not committed; commit them, or say --force to lose them")
-    shutil.copyfile(presets[name], PARAMS)
+    write_text(PARAMS, presets[name].read_text(encoding="utf-8"))
     console.print(f"params.yaml is now the preset {name}; `dvc repro` runs it")
 
 

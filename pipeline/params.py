@@ -11,17 +11,18 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import ReadableError
 from pipeline.labels import CITYSCAPES_19, CLASS_SETS
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
-Rate = Annotated[float, Field(gt=0)]
+# Strict: YAML's `true` is no number, and neither is a quoted one.
+Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
+Positive = Annotated[int, Field(ge=1, strict=True)]
+NotNegative = Annotated[int, Field(ge=0, strict=True)]
+Rate = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 Size = tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
 LabelId = Annotated[int, Field(ge=0, le=255)]
 Crop = tuple[NotNegative, NotNegative, Positive, Positive]
@@ -157,7 +158,16 @@ class Augmentation(Section):
 
     flip: bool = True
     scale: tuple[Rate, Rate] = Field((1.0, 1.0), description="range of random zoom; the image keeps its size")
-    colour: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="strength of brightness/contrast/saturation")
+    colour: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="strength of brightness/contrast/white balance"
+    )
+
+    @field_validator("scale")
+    @classmethod
+    def _scale_rises(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] > scale[1]:
+            raise ValueError(f"goes from small to large: [{scale[1]}, {scale[0]}]")
+        return scale
 
 
 class Training(Section):
@@ -207,6 +217,9 @@ class Lse(Section):
     focal_beta: Annotated[float, Field(ge=0)] = Field(0.1, description="weight of the focal term; 0 switches it off")
     focal_gamma: Annotated[float, Field(ge=0)] = 3.0
     focal_of: Literal["pixel", "mean"] = Field("pixel", description="mean: what the released code does with DeepLab")
+
+
+RESERVED_METRICS = ("mIoU", "pixel_accuracy", "pseudo_labels")
 
 
 class Evaluate(Section):
@@ -357,6 +370,11 @@ def _class_problems(params: Params) -> list[str]:
         for name in members
         if name not in names
     ]
+    problems += [
+        f"evaluate.subsets.{subset}: is the name of a metric of its own; choose another"
+        for subset in params.evaluate.subsets
+        if subset in RESERVED_METRICS
+    ]
     known = ("mIoU", *params.evaluate.subsets)
     if params.evaluate.headline not in known:
         hint = _did_you_mean(params.evaluate.headline, known)
@@ -368,9 +386,13 @@ def _readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         path = _path_in_file(item["loc"], raw)
-        if "[key]" in item["loc"]:
+        if "[key]" in item["loc"] and item["loc"][0] in ("starts", "rounds"):
             continue  # a name that is no string: _graph_problems says it better
-        if item["type"] == "extra_forbidden":
+        if item["type"] == "union_tag_invalid":
+            layouts = re.findall(r"'([^']+)'", str((item.get("ctx") or {}).get("expected_tags", "")))
+            tag = str((item.get("ctx") or {}).get("tag", ""))
+            lines.append(f"{path}.layout: is {tag!r}; choose one of {', '.join(layouts)}{_did_you_mean(tag, layouts)}")
+        elif item["type"] == "extra_forbidden":
             lines.append(f"{path}: unknown key{_did_you_mean(str(item['loc'][-1]), _keys_beside(item['loc']))}")
         elif item["type"] == "missing":
             lines.append(f"{path}: is missing")

@@ -67,9 +67,16 @@ def _locked(path: Path, folder: Path) -> Iterator[Path]:
                 print(f"{folder}: another process works here; waiting for it", file=sys.stderr, flush=True)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             # Who held it may have finished and removed the file: then the lock is on a file that nobody else can open.
-            if path.exists() and os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
+            if _is_open_under(path, lock.fileno()):
                 yield path
                 return
+
+
+def _is_open_under(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def publish(made: Path, output: Path) -> None:

@@ -16,9 +16,8 @@ from pipeline.work import code_version, publish, working_folder
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current directory of its own; the test process does not tie its life to its parent's."""
+    """A current directory of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline.work, "_stop_with_parent", lambda: None)
     return tmp_path
 
 

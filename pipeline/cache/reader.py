@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.parts import open_part
-from pipeline.cache.schema import LABEL, LOGITS
+from pipeline.cache.schema import LABEL, LOGITS, CacheError
 
 
 class CacheReader:
@@ -39,8 +39,7 @@ class CacheReader:
 
     def logits(self, number: int) -> Tensor:
         """Full-size logits (C,H,W) float32, exactly what the network answered."""
-        file, row = self._part(number)
-        logits_VChw = torch.from_numpy(file[LOGITS][row])
+        logits_VChw = torch.from_numpy(self._read(LOGITS, number))
         if self.spec.upsample_mode == "none":
             return logits_VChw[0]
         return functional.interpolate(
@@ -53,9 +52,15 @@ class CacheReader:
 
     def label(self, number: int) -> np.ndarray:
         """The class with the largest probability, (H,W) uint8."""
+        return self._read(LABEL, number)
+
+    def _read(self, name: str, number: int) -> np.ndarray:
         file, row = self._part(number)
-        label_HW: np.ndarray = file[LABEL][row]
-        return label_HW
+        try:
+            values: np.ndarray = file[name][row]
+        except OSError as error:
+            raise CacheError(f"{file.filename}: {name} of image {row} is damaged ({error}); dump again") from None
+        return values
 
     def _part(self, number: int) -> tuple[h5py.File, int]:
         part, row = self.index.places[number]

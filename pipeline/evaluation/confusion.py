@@ -34,15 +34,14 @@ def intersection_over_union(confusion_CC: np.ndarray) -> np.ndarray:
 
 
 def mean_iou(confusion_CC: np.ndarray, chosen: list[int] | None = None) -> float:
-    """Mean IoU over the chosen classes (default all) that occur in the truth; NaN if none does.
+    """Mean IoU over the chosen classes (default all); NaN if none of them is true or predicted anywhere.
 
-    A class that is absent from the truth is left out, as the Cityscapes evaluator does; false predictions of it still
-    count against the classes that they hide. The confusion is over all classes also where the mean is over a few.
+    As in the Cityscapes evaluator, a class that is neither true nor predicted is left out, and one that is predicted
+    but nowhere true counts as 0. The confusion is over all classes also where the mean is over a few.
     """
     iou_C = intersection_over_union(confusion_CC)
-    present_C = confusion_CC.sum(axis=1) > 0
-    values = [iou_C[index] for index in (range(len(iou_C)) if chosen is None else chosen) if present_C[index]]
-    return float(np.mean(values)) if values else float("nan")
+    chosen_C = iou_C if chosen is None else iou_C[chosen]
+    return float(np.nanmean(chosen_C)) if not np.isnan(chosen_C).all() else float("nan")
 
 
 def pixel_accuracy(confusion_CC: np.ndarray) -> float:

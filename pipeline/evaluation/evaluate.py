@@ -77,7 +77,7 @@ def per_class(confusion_CC: np.ndarray, names: tuple[str, ...]) -> dict[str, dic
     true_C, predicted_C = confusion_CC.sum(axis=1), confusion_CC.sum(axis=0)
     return {
         name: {
-            "IoU": _number(float(iou_C[index])) if true_C[index] else None,
+            "IoU": _number(float(iou_C[index])),
             "true_pixels": int(true_C[index]),
             "predicted_pixels": int(predicted_C[index]),
         }

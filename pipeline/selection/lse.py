@@ -89,7 +89,8 @@ def _by_falling_confidence(
 def _selected_count(predicted_in: int, portion: float, classes: int, compat: Compat) -> int:
     if compat == "author":
         return int(predicted_in * portion / _AUTHOR_CLASSES)
-    return max(1, math.floor(predicted_in * portion / classes)) if predicted_in else 0
+    # rounded first: 180 * 0.35 / 9 is 6.999999999999999 in floating point
+    return max(1, math.floor(round(predicted_in * portion / classes, 9))) if predicted_in else 0
 
 
 def _mean_normalised_entropy(statistics: ClassStatistics, image: int, class_index: int, compat: Compat) -> float:
@@ -111,7 +112,8 @@ def keep_filter(label_HW: np.ndarray, entropy_HW: np.ndarray, threshold_C: np.nd
     """
     threshold_HW = threshold_C[label_HW]
     if compat == "paper":
-        kept_HW: np.ndarray = entropy_HW / math.log(len(threshold_C)) <= threshold_HW
+        # in float64, as the threshold is: in float32 a pixel that is exactly at it could fall on either side
+        kept_HW: np.ndarray = entropy_HW.astype(np.float64) / math.log(len(threshold_C)) <= threshold_HW
         return kept_HW
     normalised_HW = _normalised_within_class(label_HW, entropy_HW, len(threshold_C))
     with np.errstate(invalid="ignore"):

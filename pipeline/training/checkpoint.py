@@ -6,16 +6,32 @@ Learning rates and batches are pure functions of the step (optimisation.py, batc
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from pipeline.files import whole_file
 
 
-def save_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+class Resumed(NamedTuple):
+    """Where a run stands: finished steps, and the losses added up since the last point of the curves."""
+
+    step: int
+    sums: dict[str, Tensor]
+
+
+def save_checkpoint(
+    path: Path,
+    model: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    sums: dict[str, Tensor] | None = None,
+) -> None:
     """Writes the state after ``step`` finished steps."""
     state = {
         "step": step,
+        "sums": sums or {},
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
         "random": torch.get_rng_state(),
@@ -25,14 +41,14 @@ def save_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.O
         torch.save(state, temporary)
 
 
-def load_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Restores what save_checkpoint wrote, and answers how many steps are done; 0 where there is no checkpoint."""
+def load_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer) -> Resumed:
+    """Restores what save_checkpoint wrote, and answers where the run stands; at step 0 where there is no checkpoint."""
     if not path.exists():
-        return 0
+        return Resumed(0, {})
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["random_cuda"])
-    return int(state["step"])
+    return Resumed(int(state["step"]), dict(state["sums"]))

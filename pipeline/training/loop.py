@@ -67,11 +67,12 @@ def train(
     """
     checkpoint = folder / "checkpoint.pt"
     torch.manual_seed(seed)
-    first = load_checkpoint(checkpoint, model, optimiser)
+    first, sums = load_checkpoint(checkpoint, model, optimiser)
     model.train()
     terms = cast(SegmentationModel, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    with Progress(folder / "live", name, first, plan.steps, plan.log_every) as progress, _stop_requests() as stopping:
+    progress = Progress(folder / "live", name, first, plan.steps, plan.log_every, sums)
+    with progress, _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)
         for step, batch in enumerate(batches, first):
             set_rates(optimiser, rate_factor(plan.schedule, step, plan.steps))
@@ -81,7 +82,7 @@ def train(
             done = step + 1
             if done % plan.checkpoint_every == 0 or done == plan.steps or stopping():
                 watch.check()
-                save_checkpoint(checkpoint, model, optimiser, done)
+                save_checkpoint(checkpoint, model, optimiser, done, progress.sums)
                 progress.saved(done)
                 if stopping() and done < plan.steps:
                     raise Interrupted

@@ -32,10 +32,11 @@ def focal_loss(loss_NHW: Tensor, counted: Tensor, gamma: float) -> Tensor:
 
     ``loss_NHW`` and ``counted`` come from cross_entropy_per_pixel. The weight takes part in the gradient.
     """
-    wrong_NHW = (1.0 - torch.exp(-loss_NHW)).clamp(min=0.0)
+    wrong_NHW = (1.0 - torch.exp(-loss_NHW)).clamp(min=torch.finfo(loss_NHW.dtype).tiny)
     return (loss_NHW * wrong_NHW**gamma).sum() / counted.clamp(min=1)
 
 
 def focal_of_mean(loss: Tensor, gamma: float) -> Tensor:
     """L · (1 - exp(-L))^γ of the mean cross entropy L: what LSE's released code computes with DeepLab."""
-    return loss * (1.0 - torch.exp(-loss)) ** gamma
+    # above 0, where the gradient of a power below 1 is infinite
+    return loss * (1.0 - torch.exp(-loss)).clamp(min=torch.finfo(loss.dtype).tiny) ** gamma

@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from unittest.mock import patch
 
 from torch import Tensor
 from tqdm import tqdm
@@ -20,10 +21,12 @@ CURVES = Path("plots") / "metrics"
 class Progress:
     """Means of the losses since the last line, every ``every`` steps; curves continue where a resumed run begins."""
 
-    def __init__(self, folder: Path, name: str, first: int, steps: int, every: int) -> None:
+    def __init__(self, folder: Path, name: str, first: int, steps: int, every: int, sums: dict[str, Tensor]) -> None:
         self._steps, self._every, self._name = steps, every, name
-        self._sums: dict[str, Tensor] = {}
-        self._since, self._clock = 0, time.perf_counter()
+        self.sums = sums
+        """Losses added up since the last point of the curves; a checkpoint keeps them, so that curves resume too."""
+        self._since, self._clock = first % every, time.perf_counter()
+        self._seen = 0
         forget_after(folder / CURVES, first)
         self._live = _open_live(folder)
         self._bar = tqdm(total=steps, initial=first, unit="step", desc=name, disable=None)
@@ -42,8 +45,9 @@ class Progress:
     def add(self, step: int, losses: dict[str, Tensor], rate: float) -> None:
         """Takes note of a finished step."""
         for name, loss in losses.items():
-            self._sums[name] = self._sums[name] + loss if name in self._sums else loss
+            self.sums[name] = self.sums[name].to(loss.device) + loss if name in self.sums else loss
         self._since += 1
+        self._seen += 1
         self._bar.update()
         if (step + 1) % self._every == 0 or step + 1 == self._steps:
             self._tell(step + 1, rate)
@@ -53,24 +57,28 @@ class Progress:
         self._bar.set_postfix_str(f"saved at {done}", refresh=False)
 
     def _tell(self, done: int, rate: float) -> None:
-        means = {name: float(total) / self._since for name, total in self._sums.items()}
+        means = {name: float(total) / self._since for name, total in self.sums.items()}
         self._live.step = done
         for name, mean in means.items():
             self._live.log_metric(f"loss/{name}", mean, plot=True)
         self._live.log_metric("learning_rate", rate, plot=True)
         self._live.make_summary()
         if self._bar.disable:
-            pace = self._since / (time.perf_counter() - self._clock)
+            pace = self._seen / (time.perf_counter() - self._clock)
             shown = "  ".join(f"{name} {mean:.4f}" for name, mean in means.items())
             print(f"{self._name}: step {done}/{self._steps}  {shown}  {pace:.1f} steps/s", flush=True)
-        self._sums, self._since, self._clock = {}, 0, time.perf_counter()
+        self.sums, self._since, self._seen, self._clock = {}, 0, 0, time.perf_counter()
 
 
-def _open_live(folder: Path):  # type: ignore[no-untyped-def]  # dvclive has no types
+def _open_live(folder: Path) -> Any:
+    """DVCLive's writer, kept from opening (or making) a DVC repository around it: curves need none, nor a commit."""
     os.environ.setdefault("DVCLIVE_LOGLEVEL", "ERROR")
-    from dvclive.live import Live  # imported here: it takes a second, which a stage that does not train need not pay
+    import dvclive.live  # imported here: it takes half a second, which only training need pay
 
-    return Live(str(folder), resume=True, report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False)
+    with patch.object(dvclive.live, "get_dvc_repo", lambda: None):
+        return dvclive.live.Live(
+            str(folder), resume=True, report=None, save_dvc_exp=False, dvcyaml=None, monitor_system=False
+        )
 
 
 def forget_after(folder: Path, step: int) -> None:

@@ -83,23 +83,25 @@ def test_confusions_add_up_over_images() -> None:
 
 def test_the_summary_has_all_classes_subsets_and_accuracy() -> None:
     assert summary(CONFUSION, NAMES, {"first": ("a",), "others": ("b", "c"), "none": ("c",)}) == {
-        "mIoU": pytest.approx(3 / 8),
+        "mIoU": pytest.approx(3 / 4 / 3),
         "first": pytest.approx(2 / 4),
-        "others": pytest.approx(1 / 4),
-        "none": None,
+        "others": pytest.approx(1 / 4 / 2),
+        "none": 0.0,
         "pixel_accuracy": pytest.approx(3 / 6),
     }
     assert summary(np.zeros((3, 3), int), NAMES, {}) == {"mIoU": None, "pixel_accuracy": None}
 
 
-def test_a_class_that_is_not_in_the_truth_has_no_iou_in_the_table() -> None:
+def test_a_class_that_is_nowhere_has_no_iou_in_the_table() -> None:
     table = per_class(CONFUSION, NAMES)
     assert table["b"] == {"IoU": pytest.approx(1 / 4), "true_pixels": 3, "predicted_pixels": 2}
-    assert table["c"] == {"IoU": None, "true_pixels": 0, "predicted_pixels": 1}
+    assert table["c"] == {"IoU": 0.0, "true_pixels": 0, "predicted_pixels": 1}
+    nowhere = per_class(np.diag([2, 3, 0]), NAMES)
+    assert nowhere["c"] == {"IoU": None, "true_pixels": 0, "predicted_pixels": 0}
 
 
 def test_the_tables_are_files_that_others_can_read(tmp_path: Path) -> None:
-    metrics: dict[str, object] = dict(summary(CONFUSION, NAMES, {"none": ("c",)}))
+    metrics: dict[str, object] = dict(summary(np.diag([3, 3, 0]), NAMES, {"none": ("c",)}))
     write_tables(tmp_path, metrics, per_class(CONFUSION, NAMES), CONFUSION, NAMES)
     assert json.loads((tmp_path / "metrics.json").read_text())["none"] is None
     assert json.loads((tmp_path / "per_class.json").read_text())["a"]["true_pixels"] == 3

@@ -91,7 +91,13 @@ def test_equal_confidence_keeps_the_order_of_the_cache_in_the_paper() -> None:
     assert select(equal, ["e", "d", "c", "b", "a"], portion=0.8).images == [0, 1]
 
 
-@pytest.mark.parametrize(("images", "portion", "classes", "expected"), [(20, 0.35, 7, 1), (180, 0.35, 9, 7)])
+@pytest.mark.parametrize(
+    ("images", "portion", "classes", "expected"),
+    [
+        (20, 0.35, 7, 1),
+        pytest.param(180, 0.35, 9, 7),
+    ],
+)
 def test_the_number_selected_does_not_suffer_from_rounding(
     images: int, portion: float, classes: int, expected: int
 ) -> None:

@@ -24,7 +24,7 @@ def learn(model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
 
 
 def test_no_checkpoint_is_step_0(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path / "checkpoint.pt", *made()) == 0
+    assert load_checkpoint(tmp_path / "checkpoint.pt", *made()).step == 0
 
 
 def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_training_goes_on_from_a_checkpoint_as_if_it_had_not_stopped(tmp_path: P
 
     resumed, its_optimiser = made()
     torch.manual_seed(12345)  # another random state than the one saved
-    assert load_checkpoint(path, resumed, its_optimiser) == 7
+    assert load_checkpoint(path, resumed, its_optimiser).step == 7
     learn(resumed, its_optimiser)
 
     for expected, found in zip(model.parameters(), resumed.parameters(), strict=True):
@@ -69,5 +69,5 @@ def test_a_failed_save_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(torch, "save", full_disk)
     with pytest.raises(OSError, match="no space"):
         save_checkpoint(path, model, optimiser, 4)
-    assert load_checkpoint(path, model, optimiser) == 3
+    assert load_checkpoint(path, model, optimiser).step == 3
     assert list(tmp_path.iterdir()) == [path]

@@ -94,7 +94,10 @@ def test_a_batch_of_ignored_pixels_alone_has_loss_0_and_gradient_0(gamma: float)
         assert (gradient == 0).all(), name
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 3.0])
+HALF = 0.5
+
+
+@pytest.mark.parametrize("gamma", [0.0, HALF, 1.0, 3.0])
 def test_a_pixel_that_is_right_beyond_rounding_has_a_finite_gradient(gamma: float) -> None:
     for margin in (17.0, 40.0, 200.0):
         logits = torch.tensor([margin, 0.0]).view(1, 2, 1, 1).requires_grad_()
