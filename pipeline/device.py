@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import torch
 
+from pipeline.errors import ReadableError
+
 
 class Computer(NamedTuple):
     """A device and the precision of its forward passes."""
@@ -28,12 +30,12 @@ class Computer(NamedTuple):
 def choose_computer(device: str, precision: str) -> Computer:
     """``auto`` is the first GPU where there is one, and bfloat16 on a GPU that has it.
 
-    Raises ValueError for a GPU that is not there.
+    Raises ReadableError for a GPU that is not there.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = torch.device(device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"runtime.device is {device!r}, but torch sees no GPU; set it to auto or cpu")
+        raise ReadableError(f"runtime.device is {device!r}, but torch sees no GPU; set it to auto or cpu")
     automatic = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
     return Computer(chosen, precision == "bfloat16" or (precision == "auto" and automatic))

@@ -25,6 +25,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def forget_partial_files(folder: Path) -> None:
+    """Deletes what killed writers left. Only for a folder in which nobody else writes."""
+    for path in folder.glob(".*.partial"):
+        path.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file, whole or not at all."""
     with whole_file(path) as temporary:

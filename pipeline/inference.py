@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 def dump_target(params: Params, name: str, model_path: Path, destination: Path) -> None:
     """Caches the probabilities of a model on all target images; a killed run continues with the next part."""
+    computer = choose_computer(params.runtime.device, params.runtime.precision)
     inputs = {
         "model": file_hash(model_path),
         "images": file_hash(manifest_path("target")),
@@ -34,10 +35,9 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
         "size": params.data.size,
         "part_images": params.dump.part_images,
         "batch": params.dump.batch,
-        "precision": (params.runtime.device, params.runtime.precision),
+        "computer": (computer.device.type, computer.bfloat16),
     }
     images = images_of("target", params.data.target, params.data.size)
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
     model = load_model(model_path, "cpu")
     computer.place(model)
     upsample = model.upsample

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
@@ -19,6 +19,8 @@ from pipeline.errors import ReadableError
 from pipeline.labels import CITYSCAPES_19, CLASS_SETS
 
 # Strict: YAML's `true` is no number, and neither is a quoted one.
+Entry = TypeVar("Entry")
+
 Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
 Positive = Annotated[int, Field(ge=1, strict=True)]
 NotNegative = Annotated[int, Field(ge=0, strict=True)]
@@ -130,6 +132,14 @@ class Model(Section):
     preprocessing: Literal["imagenet-rgb", "caffe-bgr", "lite-rgb"] | None = None
     normalisation: Literal["frozen", "affine_frozen", "train"] = "frozen"
 
+    @model_validator(mode="after")
+    def _exists(self) -> Model:
+        if self.pretrained and (self.architecture != "small" or self.encoder != "efficientnet-lite0"):
+            raise ValueError("pretrained: only architecture small with encoder efficientnet-lite0 has ImageNet weights")
+        if self.architecture == "fcn8s-vgg16" and self.heads != 1:
+            raise ValueError("heads: fcn8s-vgg16 has one")
+        return self
+
 
 class Optimiser(Section):
     """Which optimiser, at which rates."""
@@ -211,7 +221,7 @@ class Dump(Section):
 class Lse(Section):
     """Learning from Scale-Invariant Examples (Subhani and Ali, ECCV 2020)."""
 
-    compat: Literal["paper", "author"] = "paper"
+    compat: Literal["paper", "author"]
     patches: Positive = Field(4, description="k random patches of each selected image")
     patch_size: tuple[Fraction, Fraction] = Field((0.5, 0.5), description="height, width as fractions of the image")
     focal_beta: Annotated[float, Field(ge=0)] = Field(0.1, description="weight of the focal term; 0 switches it off")
@@ -225,7 +235,9 @@ RESERVED_METRICS = ("mIoU", "pixel_accuracy", "pseudo_labels")
 class Evaluate(Section):
     """What the tables show."""
 
-    subsets: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="name: class names to average over")
+    subsets: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        default_factory=dict, description="name: class names to average over"
+    )
     headline: str = Field("mIoU", description="mIoU (all classes) or the name of a subset")
     gallery: Annotated[int, Field(ge=0, le=24)] = Field(4, description="images shown in the report")
 
@@ -278,11 +290,26 @@ class Params(Section):
     starts: dict[str, Start] = Field(min_length=1)
     rounds: dict[str, LseRound]
 
+    def start(self, name: str) -> Start:
+        """The start of that name. Raises ReadableError that lists the names."""
+        return _named(self.starts, "start", name)
+
+    def round(self, name: str) -> LseRound:
+        """The round of that name. Raises ReadableError that lists the names."""
+        return _named(self.rounds, "round", name)
+
     def run_kinds(self) -> dict[str, str]:
         """What each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
         kinds = {name: "start" for name, start in self.starts.items() if start.supervision == "source"}
         kinds |= {name: entry.method for name, entry in self.rounds.items()}
         return kinds | {name: "oracle" for name, start in self.starts.items() if start.supervision != "source"}
+
+
+def _named(table: dict[str, Entry], kind: str, name: str) -> Entry:
+    if name not in table:
+        hint = _did_you_mean(name, list(table))
+        raise ReadableError(f"there is no {kind} {name!r} in params.yaml; there are {', '.join(table) or 'none'}{hint}")
+    return table[name]
 
 
 def read_params(path: Path | str = "params.yaml") -> Params:
@@ -375,11 +402,29 @@ def _class_problems(params: Params) -> list[str]:
         for subset in params.evaluate.subsets
         if subset in RESERVED_METRICS
     ]
+    problems += [
+        f"evaluate.subsets.{subset}: names a class twice"
+        for subset, members in params.evaluate.subsets.items()
+        if len(set(members)) < len(members)
+    ]
+    problems += [
+        f"rounds.{name}.init: {entry.init!r} comes from the oracle, which has seen the target's labels"
+        for name, entry in params.rounds.items()
+        if entry.init in _from_oracle(params)
+    ]
     known = ("mIoU", *params.evaluate.subsets)
     if params.evaluate.headline not in known:
         hint = _did_you_mean(params.evaluate.headline, known)
         problems.append(f"evaluate.headline: {params.evaluate.headline!r} is none of {', '.join(known)}{hint}")
     return problems
+
+
+def _from_oracle(params: Params) -> set[str]:
+    seen = {name for name, start in params.starts.items() if start.supervision == "target-labelled"}
+    for name, entry in params.rounds.items():
+        if entry.init in seen:
+            seen.add(name)
+    return seen
 
 
 def _readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:

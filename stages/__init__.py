@@ -1,0 +1,9 @@
+"""The programs of the DVC stages. A stage stops when the DVC that started it dies, so that no orphan writes on."""
+
+import os
+
+from pipeline.processes import stop_with_parent
+
+# Here, before the imports of the stage itself, which take seconds; DVC names the stage in the environment.
+if "DVC_STAGE" in os.environ:
+    stop_with_parent()

@@ -11,7 +11,7 @@ from stages.run import named_stage
 def main(name: str) -> None:
     """Reads the initial model, the patches and the source, writes runs/NAME/model.pt and curves."""
     params = read_params()
-    adapt(params, name, params.rounds[name], Path("runs") / params.rounds[name].init, Path("runs") / name)
+    adapt(params, name, params.round(name), Path("runs") / params.round(name).init, Path("runs") / name)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from stages.run import named_stage
 def main(name: str) -> None:
     """Reads the initial model and the target's images, writes runs/NAME/cache/."""
     params = read_params()
-    dump_target(params, name, Path("runs") / params.rounds[name].init / "model.pt", Path("runs") / name / "cache")
+    dump_target(params, name, Path("runs") / params.round(name).init / "model.pt", Path("runs") / name / "cache")
 
 
 if __name__ == "__main__":

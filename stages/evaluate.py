@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.errors import ReadableError
 from pipeline.evaluation.run import evaluate_run
 from pipeline.params import read_params
 from stages.run import named_stage
@@ -11,6 +12,8 @@ from stages.run import named_stage
 def main(name: str) -> None:
     """Reads runs/NAME/model.pt and the evaluation split, writes metrics, tables and a gallery into runs/NAME/."""
     params = read_params()
+    if name not in params.run_kinds():
+        raise ReadableError(f"there is no start or round {name!r}; there are {', '.join(params.run_kinds())}")
     metrics = evaluate_run(params, Path("runs") / name)
     print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float)))
 

@@ -11,7 +11,7 @@ from stages.run import named_stage
 def main(name: str) -> None:
     """Reads the start's labelled split, writes runs/NAME/model.pt and curves."""
     params = read_params()
-    pretrain(params, name, params.starts[name], Path("runs") / name)
+    pretrain(params, name, params.start(name), Path("runs") / name)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.files import whole_file
 from pipeline.inspection.report import write_report
 from pipeline.inspection.results import read_results
 from pipeline.inspection.strip import draw_strip
@@ -20,7 +21,8 @@ def main() -> None:
     for place in range(params.evaluate.gallery):
         strip = draw_strip(Path("runs"), results, headline, place)
         if strip is not None:
-            strip.save(destination / f"rounds-{place}.png")
+            with whole_file(destination / f"rounds-{place}.png") as temporary:
+                strip.save(temporary, format="PNG")
     print("report: report/index.html")
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
-import os
-import signal
 import sys
 from collections.abc import Callable
 
@@ -38,19 +35,11 @@ def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], Non
 
 
 def _say_errors(work: Callable[[], None]) -> None:
-    _stop_with_dvc()
     try:
         work()
+    except KeyboardInterrupt:
+        print("stopped; the next run goes on from the last checkpoint or part", file=sys.stderr)
+        sys.exit(130)
     except ReadableError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _stop_with_dvc() -> None:
-    """Asks to be stopped (SIGTERM) when the DVC that started this stage dies, so that no orphan goes on unrecorded.
-
-    Linux only: elsewhere an orphan keeps its working folder's lock until it ends, and the next run waits for it.
-    """
-    if "DVC_STAGE" in os.environ and sys.platform == "linux":
-        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)

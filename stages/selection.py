@@ -14,7 +14,7 @@ def main(name: str) -> None:
     params = read_params()
     folder = Path("runs") / name
     index = CacheIndex(folder / "cache")
-    portion = params.rounds[name].portion
+    portion = params.round(name).portion
     selection = select_lse(index, portion, params.lse.compat, folder / "selection" / "selection.json")
     print(f"{name}: {len(selection.images)} of {len(index)} images selected at portion {portion}")
 

@@ -28,7 +28,7 @@ def tiny_params() -> dict[str, Any]:
         "model": {"architecture": "small", "encoder": "mobilenet-v3-small"},
         "pretrain": {"steps": 2, "batch": 2},
         "dump": {"part_images": 2, "batch": 2},
-        "lse": {"patches": 2},
+        "lse": {"compat": "paper", "patches": 2},
         "adapt": {"steps": 2, "batch": 2, "source_batch": 1},
         "evaluate": {"gallery": 1},
         "starts": {"source-only": {"supervision": "source"}, "oracle": {"supervision": "target-labelled"}},

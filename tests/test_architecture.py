@@ -7,13 +7,14 @@ import pytest
 
 PIPELINE = Path(__file__).resolve().parents[1] / "pipeline"
 
-COMMON = {"labels", "files", "errors", "device", "pictures"}
+COMMON = {"labels", "files", "errors", "device", "pictures", "processes"}
 MAY_IMPORT = {
     "errors": set(),
     "labels": set(),
     "files": set(),
-    "device": set(),
+    "device": {"errors"},
     "pictures": set(),
+    "processes": set(),
     "params": {"labels", "errors"},
     "work": {"files"},
     "datasets": COMMON,

@@ -88,5 +88,5 @@ def test_a_no_op_runs_nothing_and_a_portion_runs_its_round_and_those_after(tmp_p
     params["rounds"]["lse-2"]["portion"] = 1.0
     write_params(tmp_path, params)
     again = stages_run(run(tmp_path, "dvc", "repro").stdout)
-    assert "selection@lse-2" in again and "adapt@lse-3" in again
+    assert {"selection@lse-2", "adapt@lse-2", "dump@lse-3", "adapt@lse-3", "report"} <= set(again)
     assert not [stage for stage in again if stage.endswith(("@lse-1", "@source-only", "@oracle")) or stage == "prepare"]

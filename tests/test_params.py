@@ -212,7 +212,7 @@ def test_a_value_that_would_fail_or_mislead_hours_later_is_refused_now(
 
 def test_what_is_left_out_has_its_default(tiny_params: dict, write_params: Write) -> None:
     del tiny_params["runtime"]
-    tiny_params |= {"dump": {}, "lse": {}, "evaluate": {}}
+    tiny_params |= {"dump": {}, "lse": {"compat": "paper"}, "evaluate": {}}
     params = read_params(write_params(tiny_params))
     assert (params.runtime.device, params.dump.part_images, params.lse.patches) == ("auto", 32, 4)
     assert params.evaluate.headline == "mIoU"

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from pipeline.cache.parts import PartContent, is_finished, part_name, write_part
 from pipeline.cache.schema import CacheSpec
 from pipeline.cache.statistics import class_statistics, entropy_byte, planes
+from pipeline.files import forget_partial_files
 
 Network = Callable[[Tensor], Tensor]
 """uint8 images (N,3,H,W) on the CPU -> logits (N,C,h,w) at the network's own resolution, on its device."""
@@ -39,6 +40,7 @@ def dump(
     ``images`` answers the uint8 images (N,3,H,W) of some positions. Memory holds one part and one batch.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    forget_partial_files(folder)
     parts = [
         list(range(first, min(first + part_images, len(image_ids)))) for first in range(0, len(image_ids), part_images)
     ]

@@ -65,7 +65,8 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
         )
     if not problems:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
-    raise_on(problems, REPORT)
+    REPORT.unlink(missing_ok=True)
+    raise_on(list(dict.fromkeys(problems)), REPORT)
     return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
 
 
@@ -85,7 +86,19 @@ def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: b
         labels.replace(PREPARED / "target-labelled" / "labels")
         labels = PREPARED / "target-labelled" / "labels"
     elif name == "target-labelled":
-        images = PREPARED / "target" / "images"
+        _link_all(PREPARED / "target" / "images", images)  # so that the oracle depends on one folder
     else:
         write_streets(split, seed, images.parent, classes, progress)
     return same_names(images, labels, endings=(".png",))
+
+
+def _link_all(folder: Path, other: Path) -> None:
+    """The same files under another folder, without their bytes where the file system can."""
+    shutil.copytree(folder, other, copy_function=_link_or_copy)
+
+
+def _link_or_copy(path: str, other: str) -> None:
+    try:
+        Path(other).hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, other)

@@ -18,6 +18,7 @@ from pipeline.datasets.folder import same_names
 from pipeline.datasets.listing import Listing, required_folder
 from pipeline.datasets.parallel import in_order
 from pipeline.labels import CITYSCAPES_19, ClassSet
+from pipeline.processes import stop_with_parent
 
 if TYPE_CHECKING:
     from pipeline.params import StreetsSplit
@@ -39,7 +40,7 @@ def write_streets(split: StreetsSplit, seed: int, folder: Path | str, classes: C
         _remove_others(folder / kind, indices)
     height, width = split.draw_size
     draw = partial(_write_scene, split.domain, seed, height, width, folder, _palette(classes))
-    with ProcessPoolExecutor(WORKERS) as pool:
+    with ProcessPoolExecutor(WORKERS, initializer=stop_with_parent) as pool:
         drawn = in_order(pool, draw, indices, 8 * WORKERS)
         for _ in tqdm(drawn, total=len(indices), desc=folder.name, unit=" images", disable=not progress):
             pass

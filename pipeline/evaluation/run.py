@@ -6,6 +6,7 @@ This is where labels of the target are opened, after all training.
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,10 +58,13 @@ def _pseudo_label_quality(params: Params, folder: Path, classes: ClassSet) -> di
     reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
     labels = labels_of("target-labelled", params.data.target, classes, reader.spec.size)
     score = PseudoLabelScore(len(classes))
-    for image_id in selection.images:
-        score.add(labels.label(labels.manifest.index_of(image_id)), pseudo_label(reader, selection, image_id))
+    labelled = {image_id: number for number, image_id in enumerate(labels.manifest.ids())}  # maybe not all are
+    scored = [image_id for image_id in selection.images if image_id in labelled]
+    for image_id in scored:
+        score.add(labels.label(labelled[image_id]), pseudo_label(reader, selection, image_id))
     return {
         "images": len(selection.images),
+        "images_scored": len(scored),
         "coverage": score.coverage(),
         "precision": score.precision(),
         "per_class": score.per_class(classes.names),
@@ -72,7 +76,8 @@ def _write_gallery(
     model: SegmentationModel, images: SplitImages, labels: SplitLabels, count: int, classes: ClassSet, folder: Path
 ) -> None:
     """For a few images spread over the split: input, label, prediction and entropy map as PNGs of the input's size."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # its files may be links into DVC's cache: never written into
+    folder.mkdir(parents=True)
     chosen = np.unique(np.linspace(0, len(images) - 1, count).round().astype(int))
     for place, number in enumerate(chosen):
         image_HW3 = images.image(int(number))

@@ -70,6 +70,8 @@ def percent(value: float | None) -> str:
 
 def _verdict(results: list[Result], headline: str, source: float | None, oracle: float | None) -> str:
     rounds = [result for result in results if result.kind not in ("start", "oracle")]
+    if rounds and source is None:
+        return '<p class="lead">There is no evaluated source-only start to compare the rounds with.</p>'
     if not rounds or source is None:
         return '<p class="lead">No round has been evaluated yet.</p>'
     last = rounds[-1]

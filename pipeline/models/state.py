@@ -66,8 +66,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device) -> Segm
     matter of training and is not stored: call `set_normalisation` before training on.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ModelFileError: the file is truncated, is not a model of this program, or is of a newer version.
+        ModelFileError: there is no such file, or it is truncated, of another program, or of a newer version.
     """
     content = _read(Path(path))
     try:
@@ -83,7 +82,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device) -> Segm
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such model file")
+        raise ModelFileError(f"{path}: there is no such model file; the stage before has not run")
     # Ours are zip archives, whose directory is at the end, so a truncated one is none. Torch's reader of older formats,
     # which fails in many ways, is never asked.
     if not zipfile.is_zipfile(path):

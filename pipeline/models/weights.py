@@ -14,7 +14,8 @@ from pipeline.models.state import ModelFileError
 def load_weights(model: SegmentationModel, path: Path) -> None:
     """Fills a network's weights from a state dict.
 
-    Parameters of a head with another number of classes keep their fresh values; any other key that is missing, left
+    Parameters of a head with another number of classes keep their fresh values (not of FCN8s, whose deconvolutions are
+    shaped by it too: refused); any other key that is missing, left
     over or of another shape is an error. Raises ModelFileError that names the file and the keys.
     """
     if not path.is_file():

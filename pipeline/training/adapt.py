@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.prepare import manifest_path
+from pipeline.device import choose_computer
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash
 from pipeline.labels import class_set
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 def adapt(params: Params, name: str, entry: LseRound, init: Path, destination: Path) -> None:
     """Trains the round's initial network on its patches and on the labelled source."""
     patches_path = destination / "patches" / "patches.h5"
+    computer = choose_computer(params.runtime.device, params.runtime.precision)
     inputs = {
         "round": {"method": entry.method},
         "method": params.lse.model_dump(),
@@ -32,7 +34,8 @@ def adapt(params: Params, name: str, entry: LseRound, init: Path, destination: P
         "init": file_hash(init / "model.pt"),
         "patches": file_hash(patches_path),
         "source": file_hash(manifest_path("source")),
-        **common_inputs(params),
+        "split": params.data.source.model_dump(),
+        **common_inputs(params, computer),
     }
     with working_folder(f"adapt-{name}", **inputs) as folder:
         classes = class_set(params.classes)
@@ -40,10 +43,16 @@ def adapt(params: Params, name: str, entry: LseRound, init: Path, destination: P
         patches = PatchFile(patches_path)
         if not len(patches):
             raise ReadableError(f"{patches_path}: holds no patch: the selection is empty; raise rounds.{name}.portion")
-        augment = augment_of(params.adapt)
-        streams = [Stream("patches", patch_samples(patches, augment), len(patches), params.adapt.batch, params.seed)]
+        augment, aligned = augment_of(params.adapt), params.lse.compat == "author"
+        streams = [
+            Stream(
+                "patches", patch_samples(patches, augment, aligned), len(patches), params.adapt.batch, params.seed, name
+            )
+        ]
         if params.adapt.source_batch:
-            streams.append(labelled_stream(params, "source", classes, params.adapt, params.adapt.source_batch)[0])
+            streams.append(labelled_stream(params, name, "source", classes, params.adapt, params.adapt.source_batch)[0])
         objective = LseObjective(params.lse.focal_beta, params.lse.focal_gamma, params.lse.focal_of)
-        run_loop(params, name, model, objective, streams, params.adapt, params.adapt.budget(len(patches)), folder)
+        run_loop(
+            params, name, model, objective, streams, params.adapt, params.adapt.budget(len(patches)), computer, folder
+        )
         finish(model, classes, folder, destination)

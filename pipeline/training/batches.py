@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,6 +42,8 @@ class Stream(NamedTuple):
     length: int
     batch: int
     seed: int
+    run: str = ""
+    """Name of the start or round, so that no two draw the same images in the same order."""
 
     def at(self, step: int) -> Labelled:
         """The batch of a step."""
@@ -52,7 +55,7 @@ class Stream(NamedTuple):
         return Labelled(image_NHW3.permute(0, 3, 1, 2).contiguous(), label_NHW, ids)
 
     def _draw(self, draw: int) -> Sample:
-        key = [self.seed, *self.name.encode()]
+        key = [self.seed, zlib.crc32(f"{self.run}/{self.name}".encode())]
         visit, place = divmod(draw, self.length)
         order = _order((*key, visit), self.length)
         return self.sample_at(int(order[place]), np.random.default_rng([*key, visit, place]))

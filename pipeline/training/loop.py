@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,14 +156,23 @@ def _to_device(batch: Batch, computer: Computer) -> Batch:
 
 @contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within the block, SIGTERM (a scheduler's, or a parent's death) is remembered instead of killing at once."""
-    asked = []
-    try:
-        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
-    except ValueError:  # not in the main thread: nobody can be asked
-        yield lambda: False
-        return
+    """Within the block, SIGTERM (a scheduler's, or a parent's death) and Ctrl-C are remembered instead of killing.
+
+    A second Ctrl-C kills at once.
+    """
+    asked: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def remember(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+    if threading.current_thread() is threading.main_thread():  # elsewhere nobody can be asked
+        for number in before:
+            signal.signal(number, remember)
     try:
         yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pipeline.datasets.prepare import manifest_path
+from pipeline.device import choose_computer
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash
 from pipeline.labels import ClassSet, class_set
@@ -27,19 +28,24 @@ def pretrain(params: Params, name: str, start: Start, destination: Path) -> None
     split = "source" if start.supervision == "source" else "target-labelled"
     if not manifest_path(split).exists():
         raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")
+    described = params.data.source if split == "source" else params.data.target
+    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    weights = params.model.weights
     inputs = {
         "start": start.model_dump(),
         "model": params.model.model_dump(),
         "training": params.pretrain.model_dump(),
         "images": file_hash(manifest_path(split)),
-        **common_inputs(params),
+        "split": described.model_dump(),
+        "weights": file_hash(Path(weights)) if weights is not None and Path(weights).is_file() else None,
+        **common_inputs(params, computer),
     }
     with working_folder(f"pretrain-{name}", **inputs) as folder:
         classes = class_set(params.classes)
         model = _new_model(params, classes)
-        stream, images = labelled_stream(params, split, classes, params.pretrain, params.pretrain.batch)
+        stream, images = labelled_stream(params, name, split, classes, params.pretrain, params.pretrain.batch)
         steps = params.pretrain.budget(len(images))
-        run_loop(params, name, model, supervised, [stream], params.pretrain, steps, folder)
+        run_loop(params, name, model, supervised, [stream], params.pretrain, steps, computer, folder)
         finish(model, classes, folder, destination)
 
 

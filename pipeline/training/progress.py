@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 import time
@@ -13,6 +12,8 @@ from unittest.mock import patch
 
 from torch import Tensor
 from tqdm import tqdm
+
+from pipeline.files import write_text
 
 CURVES = Path("plots") / "metrics"
 """Where DVCLive keeps one TSV per curve (columns ``step`` and its name), below its folder."""
@@ -28,6 +29,7 @@ class Progress:
         self._since, self._clock = first % every, time.perf_counter()
         self._seen = 0
         forget_after(folder / CURVES, first)
+        (folder / "metrics.json").unlink(missing_ok=True)  # DVCLive's summary: a kill may have torn it
         self._live = _open_live(folder)
         self._bar = tqdm(total=steps, initial=first, unit="step", desc=name, disable=None)
         if first:
@@ -82,11 +84,12 @@ def _open_live(folder: Path) -> Any:
 
 
 def forget_after(folder: Path, step: int) -> None:
-    """Drops the rows of all curves beyond ``step``: those steps are about to be made again."""
+    """Drops the rows of all curves beyond ``step``, which are about to be made again, and what a kill left torn."""
     for path in folder.rglob("*.tsv"):
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file, delimiter="\t"))
+        header, *rows = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n")[:-1]] or [[]]
+        if "step" not in header:
+            path.unlink()
+            continue
         column = header.index("step")
-        kept = [row for row in rows if int(row[column]) <= step]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, delimiter="\t", lineterminator="\n").writerows([header, *kept])
+        kept = [row for row in rows if len(row) == len(header) and row[column].isdigit() and int(row[column]) <= step]
+        write_text(path, "".join("\t".join(row) + "\n" for row in [header, *kept]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.opening import images_of, labels_of
-from pipeline.device import choose_computer
+from pipeline.device import Computer
 from pipeline.labels import ClassSet
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import set_normalisation
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from pipeline.params import Params, Training
 
 
-def common_inputs(params: Params) -> dict[str, object]:
+def common_inputs(params: Params, computer: Computer) -> dict[str, object]:
     return {
         "seed": params.seed,
         "classes": params.classes,
-        "data": params.data.model_dump(),
-        "precision": (params.runtime.device, params.runtime.precision),
+        "size": params.data.size,
+        "computer": (computer.device.type, computer.bfloat16),
     }
 
 
 def labelled_stream(
-    params: Params, split: str, classes: ClassSet, training: Training, batch: int
+    params: Params, name: str, split: str, classes: ClassSet, training: Training, batch: int
 ) -> tuple[Stream, SplitImages]:
     """The endless stream of a labelled split, called ``source`` in batches, and its images."""
     described = params.data.source if split == "source" else params.data.target
     images = images_of(split, described, params.data.size)
     labels = labels_of(split, described, classes, images.size)
     samples = labelled_samples(images, labels, augment_of(training))
-    return Stream("source", samples, len(images), batch, params.seed), images
+    return Stream("source", samples, len(images), batch, params.seed, name), images
 
 
 def augment_of(training: Training) -> Augment:
@@ -63,11 +63,11 @@ def run_loop(
     streams: list[Stream],
     training: Training,
     steps: int,
+    computer: Computer,
     folder: Path,
 ) -> None:
-    """Runs the loop on the device that runtime asks for, in ``folder``, with the params' optimiser and schedule."""
+    """Runs the loop in ``folder``, with the params' optimiser and schedule."""
     runtime = params.runtime
-    computer = choose_computer(runtime.device, runtime.precision)
     set_normalisation(model, params.model.normalisation)
     computer.place(model)
     plan = Plan(
