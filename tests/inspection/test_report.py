@@ -113,12 +113,12 @@ def test_without_an_oracle_there_is_no_gap(tmp_path: Path) -> None:
     assert "of the gap" not in page
 
 
-@pytest.mark.parametrize("results", [[], [SOURCE], [ORACLE]])
 def test_without_a_source_only_start_it_says_what_is_missing(tmp_path: Path) -> None:
     page, _ = page_of([ROUND], tmp_path)
     assert "There is no evaluated source-only start to compare the rounds with." in page
 
 
+@pytest.mark.parametrize("results", [[], [SOURCE], [ORACLE]])
 def test_before_all_is_evaluated_it_says_so(tmp_path: Path, results: list[Result]) -> None:
     page, _ = page_of(results, tmp_path)
     assert "No round has been evaluated yet." in page
