@@ -242,3 +242,35 @@ def test_the_schema_has_every_section_and_refuses_unknown_keys() -> None:
     assert set(schema["properties"]) == SECTIONS
     assert schema["additionalProperties"] is False
     assert {"Lse", "StreetsSplit", "Optimiser", "Schedule"} <= set(schema["$defs"])
+
+
+def test_no_round_descends_from_the_oracle(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["lse-1"]["init"] = "oracle"
+    first, second = problems_of(write_params(tiny_params))
+    assert first == "rounds.lse-1.init: 'oracle' comes from the oracle, which has seen the target's labels"
+    assert second.startswith("rounds.lse-2.init: 'lse-1' comes from the oracle")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"architecture": "small", "pretrained": True}, "pretrained: only architecture small with encoder efficient"),
+        ({"architecture": "fcn8s-vgg16", "heads": 2}, "heads: fcn8s-vgg16 has one"),
+    ],
+)
+def test_networks_that_do_not_exist_are_refused(tiny_params: dict, write_params: Write, model: dict, said: str) -> None:
+    tiny_params["model"] = model
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith(f"model: {said}")
+
+
+def test_a_subset_that_names_a_class_twice_is_refused(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["evaluate"] = {"subsets": {"large": ["road", "road"]}}
+    assert problems_of(write_params(tiny_params)) == ["evaluate.subsets.large: names a class twice"]
+
+
+def test_an_unknown_layout_is_told_with_the_choices(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["data"]["source"] = {"layout": "foldr", "root": "x"}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("data.source.layout: is 'foldr'; choose one of streets, folder, cityscapes, gta5")
+    assert problem.endswith("did you mean 'folder'?")

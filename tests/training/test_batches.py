@@ -111,3 +111,15 @@ def test_leaving_early_ends_the_threads() -> None:
     next(batches)
     batches.close()
     assert len(loaded) < 20
+
+
+def test_every_run_draws_its_own_order() -> None:
+    def order(run: str) -> list[str]:
+        stream = Stream("source", lambda index, generator: (str(index), IMAGE, LABEL), 50, 10, 1, run)
+        return stream.at(0).ids
+
+    assert order("lse-1") == order("lse-1")
+    assert order("lse-1") != order("lse-2")
+
+
+IMAGE, LABEL = np.zeros((2, 2, 3), dtype=np.uint8), np.zeros((2, 2), dtype=np.uint8)

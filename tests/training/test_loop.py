@@ -285,3 +285,18 @@ def test_training_needs_no_commit_in_a_fresh_repository(here: Path) -> None:
     Repo.init(str(here)).close()
     run(here / "work")
     assert len(curves_of(here / "work")["source"]) == STEPS
+
+
+def test_curves_that_a_kill_left_torn_are_mended(tmp_path: Path) -> None:
+    (tmp_path / "empty.tsv").write_text("")
+    (tmp_path / "torn.tsv").write_text("step\ttorn\n5\t0.5\n10\t0.2")
+    forget_after(tmp_path, 10)
+    assert not (tmp_path / "empty.tsv").exists()
+    assert (tmp_path / "torn.tsv").read_text() == "step\ttorn\n5\t0.5\n"
+
+
+def test_a_torn_summary_of_dvclive_does_not_stop_a_resume(tmp_path: Path) -> None:
+    interrupt(tmp_path, step=4)
+    (tmp_path / "live" / "metrics.json").write_text("")
+    run(tmp_path)
+    assert len(curves_of(tmp_path)["source"]) == STEPS
