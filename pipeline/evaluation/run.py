@@ -45,16 +45,21 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     pairs = predictions(model, images.image, labels.label, len(images), computer)
     confusion_CC = count_confusion(pairs, len(classes))
     metrics: dict[str, object] = dict(summary(confusion_CC, classes.names, params.evaluate.subsets))
+    table = per_class(confusion_CC, classes.names)
     if (folder / "selection").exists() and manifest_path("target-labelled").exists():
-        metrics["pseudo_labels"] = _pseudo_label_quality(params, folder, classes)
-    write_tables(folder, metrics, per_class(confusion_CC, classes.names), confusion_CC, classes.names)
+        metrics["pseudo_labels"], by_class = _pseudo_label_quality(params, folder, classes)
+        for name, row in by_class.items():
+            table[name] |= {f"pseudo_label_{what}": value for what, value in row.items()}
+    write_tables(folder, metrics, table, confusion_CC, classes.names)
     model.cpu()
     _write_gallery(model, images, labels, params.evaluate.gallery, classes, folder / "gallery")
     return metrics
 
 
-def _pseudo_label_quality(params: Params, folder: Path, classes: ClassSet) -> dict[str, object]:
-    """Coverage and precision over the selected images, at the cache's size."""
+def _pseudo_label_quality(
+    params: Params, folder: Path, classes: ClassSet
+) -> tuple[dict[str, float | int | None], dict[str, dict[str, float | None]]]:
+    """Coverage and precision over the selected images, at the cache's size: in all, and by class."""
     reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
     labels = labels_of("target-labelled", params.data.target, classes, reader.spec.size)
     score = PseudoLabelScore(len(classes))
@@ -62,13 +67,13 @@ def _pseudo_label_quality(params: Params, folder: Path, classes: ClassSet) -> di
     scored = [image_id for image_id in selection.images if image_id in labelled]
     for image_id in scored:
         score.add(labels.label(labelled[image_id]), pseudo_label(reader, selection, image_id))
-    return {
+    overall = {
         "images": len(selection.images),
         "images_scored": len(scored),
         "coverage": score.coverage(),
         "precision": score.precision(),
-        "per_class": score.per_class(classes.names),
     }
+    return overall, score.per_class(classes.names)
 
 
 @torch.inference_mode()

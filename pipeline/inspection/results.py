@@ -27,9 +27,13 @@ def read_result(folder: Path, kind: str) -> Result | None:
         return None
     metrics = read_json(folder / "metrics.json")
     pseudo = dict(metrics.pop("pseudo_labels", {}))
-    by_class = pseudo.pop("per_class", {})
-    iou = {name: row["IoU"] for name, row in read_json(folder / "per_class.json").items()}
-    return Result(folder.name, kind, metrics, iou, pseudo, by_class)
+    table = read_json(folder / "per_class.json")
+    by_class = {
+        name: {what: row[f"pseudo_label_{what}"] for what in ("coverage", "precision")}
+        for name, row in table.items()
+        if "pseudo_label_coverage" in row
+    }
+    return Result(folder.name, kind, metrics, {name: row["IoU"] for name, row in table.items()}, pseudo, by_class)
 
 
 def read_results(runs: Path, kinds: dict[str, str]) -> list[Result]:

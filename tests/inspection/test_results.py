@@ -18,7 +18,9 @@ def write_run(folder: Path, value: float | None, pseudo: dict | None = None) -> 
 
 def test_a_run_is_read_with_its_pseudo_labels_apart(tmp_path: Path) -> None:
     by_class = {"road": {"coverage": 0.5, "precision": 0.75}}
-    write_run(tmp_path / "lse-1", 0.5, {"images": 3, "coverage": 0.4, "precision": 0.8, "per_class": by_class})
+    write_run(tmp_path / "lse-1", 0.5, {"images": 3, "coverage": 0.4, "precision": 0.8})
+    row = {"IoU": 0.5, "pseudo_label_coverage": 0.5, "pseudo_label_precision": 0.75}
+    write_json(tmp_path / "lse-1" / "per_class.json", {"road": row})
     result = read_result(tmp_path / "lse-1", "lse")
     assert result is not None
     assert result.name == "lse-1"
