@@ -26,16 +26,15 @@ def line_chart(title: str, series: Series) -> str:
     if not points:
         return ""
     right, top = max(x for x, _ in points) or 1.0, max(y for _, y in points) or 1.0
-    lines = []
+    lines, names = [], []
     for number, (name, line) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
         place = " ".join(f"{_x(x, right):.1f},{_y(y, top):.1f}" for x, y in line)
         lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{place}"/>')
-        legend = f'<text x="{WIDTH - 4}" y="{14 + 13 * number}" text-anchor="end" fill="{colour}">{escape(name)}</text>'
-        lines.append(legend)
+        names.append(f'<tspan dx="8" fill="{colour}">{escape(name)}</tspan>')
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT + BOTTOM}" role="img" aria-label="{escape(title)}">'
-        f'<text x="{LEFT}" y="12" class="title">{escape(title)}</text>{_axes(right, top)}{"".join(lines)}</svg>'
+        f'<text x="{LEFT}" y="12" class="title">{escape(title)}{"".join(names)}</text>{_axes(right, top)}{"".join(lines)}</svg>'
     )
 
 
