@@ -34,7 +34,8 @@ def line_chart(title: str, series: Series) -> str:
         names.append(f'<tspan dx="8" fill="{colour}">{escape(name)}</tspan>')
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT + BOTTOM}" role="img" aria-label="{escape(title)}">'
-        f'<text x="{LEFT}" y="12" class="title">{escape(title)}{"".join(names)}</text>{_axes(right, top)}{"".join(lines)}</svg>'
+        f'<text x="{LEFT}" y="12" class="title">{escape(title)}{"".join(names)}</text>'
+        f"{_axes(right, top)}{''.join(lines)}</svg>"
     )
 
 
