@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# The progress of a stage is read by people: no colours or bars in a file.
+# DVC tells its makers about every call unless told not to.
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help

@@ -1,8 +1,7 @@
 """A training step of the one loop against the plain textbook loop: same network, same batches, in turns.
 
-The rival is what a tutorial writes: zero_grad, forward, cross entropy, backward, clip, step. Both include loading, ours
-by threads ahead of time, the rival's in line or by its own DataLoader worker threads' equivalent (the same prefetcher),
-so that the ratio shows what the loop itself adds: objectives as terms, checks for NaN, curves, checkpoints.
+The rival is what a tutorial writes: zero_grad, forward, cross entropy, backward, clip, step. Both load through the same
+prefetcher, so that the ratio shows what the loop itself adds: objectives as terms, checks for NaN, curves, checkpoints.
 """
 
 from __future__ import annotations

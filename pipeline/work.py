@@ -44,8 +44,8 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
     """A folder that this process alone uses while the block runs; removed when the block ends well.
 
     ``inputs`` are all that the result depends on (hashes of files, sections of params); the code's version is added.
-    If another process holds the folder — one whose DVC was killed, say — this one waits for it, and then finds what it
-    left.
+    If another process holds the folder — one whose DVC was killed, say — this one waits for it, and goes on from
+    what it left unfinished. What it finished it has published, and DVC removes that before it runs a stage again.
     """
     folder = WORK / f"{stage}-{fingerprint(code=code_version(), **inputs)[:12]}"
     WORK.mkdir(parents=True, exist_ok=True)

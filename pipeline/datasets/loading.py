@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,7 @@ class SplitImages:
         Raises DataError that names the file where it has changed since prepare or cannot be read.
         """
         row = self.manifest[position]
-        data = _unchanged(row.image, row.image_bytes)
-        try:
-            picture = read_image(data)
-        except DataError as error:
-            raise DataError(f"{row.image}: {error}") from None
-        picture = _cropped(picture, self.crop, row.image)
+        picture = _picture(read_image, row.image, row.image_bytes, self.crop)
         return np.array(_resized(picture, self.size, Image.Resampling.BICUBIC))
 
 
@@ -72,12 +68,7 @@ class SplitLabels:
         row = self.manifest[position]
         if row.label is None or row.label_bytes is None:
             raise DataError(f"{self.manifest.path}: has no label for {row.id!r}; {AGAIN}")
-        data = _unchanged(row.label, row.label_bytes)
-        try:
-            picture = read_label(data)
-        except DataError as error:
-            raise DataError(f"{row.label}: {error}") from None
-        picture = _cropped(picture, self.crop, row.label)
+        picture = _picture(read_label, row.label, row.label_bytes, self.crop)
         if self.size is not None:
             picture = _resized(picture, self.size, Image.Resampling.NEAREST)
         id_HW = np.asarray(picture)
@@ -86,6 +77,16 @@ class SplitLabels:
             raise DataError(f"{row.label}: {unknown}")
         label_HW: np.ndarray = self.table[id_HW]
         return label_HW
+
+
+def _picture(read: Callable[[bytes], Image.Image], path: str, size: int, crop: Crop | None) -> Image.Image:
+    """The decoded file, cut. Raises DataError that names it where it has changed since prepare or cannot be read."""
+    data = _unchanged(path, size)
+    try:
+        picture = read(data)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return _cropped(picture, crop, path)
 
 
 def _unchanged(path: str, size: int) -> bytes:

@@ -98,8 +98,8 @@ class FailsAt:
         self.calls, self.step, self.action = 0, step, action
 
     def __call__(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-        if self.calls == self.step and self.action == "SIGTERM":
-            os.kill(os.getpid(), signal.SIGTERM)
+        if self.calls == self.step and self.action.startswith("SIG"):
+            os.kill(os.getpid(), signal.Signals[self.action])
         if self.calls == self.step and self.action == "raise":
             raise RuntimeError("killed")
         for name, loss in supervised(model, batch):
@@ -300,3 +300,13 @@ def test_a_torn_summary_of_dvclive_does_not_stop_a_resume(tmp_path: Path) -> Non
     (tmp_path / "live" / "metrics.json").write_text("")
     run(tmp_path)
     assert len(curves_of(tmp_path)["source"]) == STEPS
+
+
+def test_ctrl_c_saves_and_stops_and_is_put_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted):
+        run(tmp_path, FailsAt(4, "SIGINT"))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 5
+    run(tmp_path)
+    assert [step for step, _ in curves_of(tmp_path)["source"]] == list(range(1, STEPS + 1))
