@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +26,28 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def forget_partial_files(folder: Path) -> None:
-    """Deletes what killed writers left. Only for a folder in which nobody else writes."""
-    for path in folder.glob(".*.partial"):
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file, whole or not at all: one temporary file, flushed to disk, then the name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)  # noqa: PTH105 - beside os.write: what a test interrupts stands together
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def forget_partial_files(folder: Path, name: str = "*") -> None:
+    """Deletes what killed writers of the files of that name left. Only where nobody else writes them."""
+    for path in folder.glob(f".{name}.*.partial"):
         path.unlink()
 
 

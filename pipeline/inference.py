@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from pipeline.cache.dump import dump
-from pipeline.cache.schema import CacheSpec
+from pipeline.cache.schema import CacheSpec, Profile, View
 from pipeline.datasets.opening import images_of
 from pipeline.datasets.prepare import manifest_path
 from pipeline.device import Computer, choose_computer
+from pipeline.errors import ReadableError
 from pipeline.files import file_hash, fingerprint
 from pipeline.labels import class_set
 from pipeline.models.base import SegmentationModel, full_size
@@ -26,27 +28,33 @@ if TYPE_CHECKING:
 
 
 def dump_target(params: Params, name: str, model_path: Path, destination: Path) -> None:
-    """Caches the probabilities of a model on all target images; a killed run continues with the next part."""
+    """Caches the probabilities of a model on all target images; a killed run continues with the next part.
+
+    Raises ReadableError for a profile that the model's architecture does not allow.
+    """
     computer = choose_computer(params.runtime.device, params.runtime.precision)
+    content = file_hash(model_path)
     inputs = {
-        "model": file_hash(model_path),
+        "model": content,
         "images": file_hash(manifest_path("target")),
         "target": params.data.target.model_dump(),
         "size": params.data.size,
-        "part_images": params.dump.part_images,
-        "batch": params.dump.batch,
+        "dump": params.dump.model_dump(),
         "computer": (computer.device.type, computer.bfloat16),
     }
     images = images_of("target", params.data.target, params.data.size)
     model = load_model(model_path, "cpu")
     computer.place(model)
-    upsample = model.upsample
     spec = CacheSpec(
         fingerprint=fingerprint(**inputs),
         class_names=class_set(params.classes).names,
         size=images.size,
-        upsample_mode="none" if upsample is None else upsample.mode,
-        align_corners=upsample is not None and upsample.align_corners,
+        profile=_profile(model, params.dump.profile),
+        images=len(images),
+        part_images=params.dump.part_images,
+        align_corners=model.upsample is not None and model.upsample.align_corners,
+        views=tuple(View(scale, flip) for scale in params.dump.scales for flip in sorted({False, params.dump.flip})),
+        origin=f"{model_path}, content {content[:8]}",
     )
     with working_folder(f"dump-{name}", **inputs) as folder, ThreadPoolExecutor(params.runtime.workers) as pool:
 
@@ -56,19 +64,42 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
         resumed = dump(
             load,
             list(images.manifest.ids()),
-            lambda batch_N3HW: _logits(model, batch_N3HW, computer),
-            lambda logits_NChw: full_size(model, logits_NChw, images.size),
+            lambda image_N3HW: [_logits(model, image_N3HW, view, spec, computer) for view in spec.views],
             folder / "cache",
             spec,
-            part_images=params.dump.part_images,
             batch=params.dump.batch,
+            workers=max(1, params.runtime.workers),
         )
         if resumed:
             print(f"{name}: {resumed} parts of the cache were there already")
         publish(folder / "cache", destination)
 
 
-def _logits(model: SegmentationModel, image_N3HW: Tensor, computer: Computer) -> Tensor:
+def _profile(model: SegmentationModel, wanted: Literal["auto", "logits", "probabilities"]) -> Profile:
+    exact = model.upsample is not None and model.upsample.mode == "bilinear"
+    if wanted == "logits" and not exact:
+        raise ReadableError(
+            "dump.profile: logits needs a network that ends in a fixed bilinear up-sample, and "
+            f"{model.spec.get('architecture', 'this one')} does not; say auto or probabilities"
+        )
+    if wanted == "auto":
+        return "logits" if exact else "probabilities"
+    return wanted
+
+
+def _logits(model: SegmentationModel, image_N3HW: Tensor, view: View, spec: CacheSpec, computer: Computer) -> Tensor:
+    """What the model answers for one view: at its own resolution, or at full size where the cache keeps volumes."""
+    input_N3hw = model.preprocessing(image_N3HW.to(computer.device))
+    if view.scale != 1:
+        size = [max(1, round(side * view.scale)) for side in spec.size]
+        input_N3hw = functional.interpolate(input_N3hw, size, mode="bilinear", antialias=True)
+    if view.flip:
+        input_N3hw = input_N3hw.flip(-1)
     with computer.autocast():
-        logits_NChw: Tensor = model(model.preprocessing(image_N3HW.to(computer.device)))[0]
+        logits_NChw: Tensor = model(input_N3hw)[0]
+    if spec.profile == "logits":
+        return logits_NChw
+    logits_NChw = full_size(model, logits_NChw, (input_N3hw.shape[2], input_N3hw.shape[3]))
+    if view.scale != 1:
+        logits_NChw = functional.interpolate(logits_NChw.float(), spec.size, mode="bilinear")
     return logits_NChw

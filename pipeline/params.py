@@ -25,6 +25,7 @@ Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
 Positive = Annotated[int, Field(ge=1, strict=True)]
 NotNegative = Annotated[int, Field(ge=0, strict=True)]
 Rate = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+Scale = Annotated[float, Field(ge=0.1, le=4, strict=True)]
 Size = tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
 LabelId = Annotated[int, Field(ge=0, le=255)]
 Crop = tuple[NotNegative, NotNegative, Positive, Positive]
@@ -216,6 +217,20 @@ class Dump(Section):
 
     part_images: Positive = Field(32, description="images per HDF5 part; a kill loses at most the part in flight")
     batch: Positive = 4
+    profile: Literal["auto", "logits", "probabilities"] = Field(
+        "auto",
+        description="logits: exact, for networks that end in a bilinear up-sample; probabilities: one byte each; "
+        "auto: logits where they are exact",
+    )
+    scales: tuple[Scale, ...] = Field((1.0,), min_length=1, description="sizes at which the network sees each image")
+    flip: bool = Field(False, description="see each image mirrored too; all views are averaged after softmax")
+
+    @field_validator("scales")
+    @classmethod
+    def _scales_differ(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(scales)) < len(scales):
+            raise ValueError("names a scale twice")
+        return scales
 
 
 class Lse(Section):

@@ -68,22 +68,12 @@ def write_cache() -> Callable[..., Path]:
 
     from pipeline.cache.dump import dump
     from pipeline.cache.schema import CacheSpec
-    from pipeline.models.base import Upsample
 
     def write(folder: Path, logits_NChw: torch.Tensor, size: tuple[int, int], ids: list[str]) -> Path:
         names = tuple(f"class {number}" for number in range(logits_NChw.shape[1]))
-        spec = CacheSpec("a-fingerprint", names, size, "bilinear", True)
-        upsample = Upsample("bilinear", align_corners=True)
-        dump(
-            torch.tensor,  # stands for images: their positions
-            ids,
-            lambda positions: logits_NChw[positions],
-            lambda logits: upsample(logits, size),
-            folder,
-            spec,
-            part_images=2,
-            batch=2,
-        )
+        spec = CacheSpec("a-fingerprint", names, size, "logits", len(ids), 2, align_corners=True)
+        # tensors of positions stand for the images
+        dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], folder, spec, batch=2)
         return folder
 
     return write

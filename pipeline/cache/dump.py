@@ -1,91 +1,170 @@
 """Running the network over the target and writing its cache, part by part.
 
+Loading, the forward pass, encoding and writing overlap: one thread loads the next batch, the caller's thread runs the
+network, a few measure and compress images, one writes finished parts. Queues between them are bounded.
+
 # N batch, C class, H/W pixels, h/w network resolution
 """
 
 from __future__ import annotations
 
+import errno
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pipeline.cache.parts import PartContent, is_finished, part_name, write_part
-from pipeline.cache.schema import CacheSpec
-from pipeline.cache.statistics import class_statistics, entropy_byte, planes
+from pipeline.cache.encode import EncodedImage, empty_histograms
+from pipeline.cache.measure import encoding_jobs
+from pipeline.cache.parts import is_finished, part_name, write_part
+from pipeline.cache.schema import CacheError, CacheSpec
 from pipeline.files import forget_partial_files
 
-Network = Callable[[Tensor], Tensor]
-"""uint8 images (N,3,H,W) on the CPU -> logits (N,C,h,w) at the network's own resolution, on its device."""
-FullSize = Callable[[Tensor], Tensor]
-"""logits (N,C,h,w) -> logits (N,C,H,W)."""
+Network = Callable[[Tensor], list[Tensor]]
+"""uint8 images (N,3,H,W) on the CPU -> what the network answers for each view, on its device: logits (N,C,h,w) at its
+own resolution, or, for the profile ``probabilities``, logits (N,C,H,W) at full size."""
+
+
+class Share(NamedTuple):
+    """Which parts one of several writers makes: every ``writers``-th, from ``rank`` on."""
+
+    rank: int = 0
+    writers: int = 1
 
 
 def dump(
     images: Callable[[list[int]], Tensor],
     image_ids: list[str],
     network: Network,
-    full_size: FullSize,
     folder: Path,
     spec: CacheSpec,
     *,
-    part_images: int,
     batch: int,
+    workers: int = 2,
+    share: Share = Share(),  # noqa: B008 - immutable
+    progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Writes the cache of all images into ``folder`` and answers how many parts were already there.
+    """Writes this writer's share of a cache into ``folder`` and answers how many of its parts were already there.
 
-    ``images`` answers the uint8 images (N,3,H,W) of some positions. Memory holds one part and one batch.
+    ``images`` answers the uint8 images (N,3,H,W) of some positions. A part that is there is kept if it is whole and of
+    this cache; a damaged one is made again. ``progress`` hears the number of each part when it is safe on the disk.
+    Several writers, each with its share, need no locks. Memory holds two parts' compressed images and a few in flight.
+
+    Raises CacheError for a part of another cache (nothing is overwritten), and when the disk is full (what is finished
+    stays, and the next dump goes on from there).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    forget_partial_files(folder)
-    parts = [
-        list(range(first, min(first + part_images, len(image_ids)))) for first in range(0, len(image_ids), part_images)
-    ]
-    resumed = 0
-    with tqdm(total=len(image_ids), unit="image", desc="dump", disable=None) as progress:
-        for number, positions in enumerate(parts):
-            path = folder / part_name(number)
-            ids = [image_ids[position] for position in positions]
-            if is_finished(path, spec, ids):
+    todo, resumed = [], 0
+    with tqdm(total=_images_of(spec, share), unit="image", desc="dump", disable=None) as bar:
+        for number in range(share.rank, spec.parts, share.writers):
+            forget_partial_files(folder, part_name(number))
+            ids = [image_ids[position] for position in spec.positions(number)]
+            if is_finished(folder / part_name(number), spec, ids):
                 resumed += 1
+                bar.update(len(ids))
             else:
-                write_part(path, spec, _part_content(images, positions, ids, network, full_size, spec, batch))
-            progress.update(len(positions))
+                todo.append(number)
+        with _Pipeline(folder, spec, image_ids, workers, batch, bar, progress) as pipeline:
+            pipeline.run(todo, images, network)
     return resumed
 
 
-@torch.inference_mode()
-def _part_content(
-    images: Callable[[list[int]], Tensor],
-    positions: list[int],
-    ids: list[str],
-    network: Network,
-    full_size: FullSize,
-    spec: CacheSpec,
-    batch: int,
-) -> PartContent:
-    logits, labels, entropies = [], [], []
-    statistics: dict[str, list[np.ndarray]] = {}
-    for chosen in _batches(positions, batch):
-        logits_NChw = network(images(chosen)).float()
-        answer = planes(full_size(logits_NChw))
-        logits.append(logits_NChw[:, None].cpu().numpy())
-        labels.append(answer.label_NHW.to(torch.uint8).cpu().numpy())
-        entropies.append(entropy_byte(answer.entropy_NHW, spec.classes).cpu().numpy())
-        for name, value in class_statistics(answer, spec.classes).items():
-            statistics.setdefault(name, []).append(value.cpu().numpy())
-    return PartContent(
-        image_ids=ids,
-        logits_NVChw=np.concatenate(logits),
-        label_NHW=np.concatenate(labels),
-        entropy_NHW=np.concatenate(entropies),
-        statistics={name: np.concatenate(values) for name, values in statistics.items()},
+def _images_of(spec: CacheSpec, share: Share) -> int:
+    return sum(len(spec.positions(number)) for number in range(share.rank, spec.parts, share.writers))
+
+
+class _Pipeline:
+    """The threads of a dump and what passes between them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        spec: CacheSpec,
+        image_ids: list[str],
+        workers: int,
+        batch: int,
+        bar: tqdm,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        self._folder, self._spec, self._ids, self._batch = folder, spec, image_ids, batch
+        self._bar, self._progress = bar, progress
+        self._loader = ThreadPoolExecutor(1, "load")
+        self._encoders = ThreadPoolExecutor(workers, "encode")
+        self._writer = ThreadPoolExecutor(1, "write")
+        self._in_flight = threading.Semaphore(batch + 2 * workers)
+        self._parts: list[Future[None]] = []
+
+    def __enter__(self) -> _Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in (self._loader, self._encoders, self._writer):
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    @torch.inference_mode()
+    def run(self, todo: list[int], images: Callable[[list[int]], Tensor], network: Network) -> None:
+        """Dumps these parts; raises the first error of any thread."""
+        encoded: list[Future[EncodedImage]] = []
+        for number, positions, last, batch_N3HW in self._batches(todo, images):
+            jobs = encoding_jobs(network(batch_N3HW), [self._ids[position] for position in positions], self._spec)
+            for job in jobs:
+                self._in_flight.acquire()
+                task = self._encoders.submit(job)
+                task.add_done_callback(lambda _: self._in_flight.release())
+                encoded.append(task)
+            if last:
+                self._parts.append(self._writer.submit(self._finish, number, encoded))
+                encoded = []
+            self._raise_errors(waiting=1)
+        self._raise_errors(waiting=0)
+
+    def _batches(
+        self, todo: list[int], images: Callable[[list[int]], Tensor]
+    ) -> Iterator[tuple[int, list[int], bool, Tensor]]:
+        """Part, positions, whether the part ends here, images: the next batch loads while one is in use."""
+        plan = [
+            (number, list(positions[first : first + self._batch]), first + self._batch >= len(positions))
+            for number in todo
+            for positions in [self._spec.positions(number)]
+            for first in range(0, len(positions), self._batch)
+        ]
+        loading = [self._loader.submit(images, plan[0][1])] if plan else []
+        for place, (number, positions, last) in enumerate(plan):
+            if place + 1 < len(plan):
+                loading.append(self._loader.submit(images, plan[place + 1][1]))
+            yield number, positions, last, loading.pop(0).result()
+
+    def _finish(self, number: int, encoded: list[Future[EncodedImage]]) -> None:
+        """Waits for a part's images and writes it. Runs in the writer's thread."""
+        images, histograms = [], empty_histograms(self._spec.classes)
+        for task in encoded:
+            image = task.result()
+            image.count_into(histograms)
+            images.append(image._replace(planes=None, counts=None))
+            self._bar.update()
+        ids = [self._ids[position] for position in self._spec.positions(number)]
+        try:
+            write_part(self._folder, self._spec, number, ids, images, histograms)
+        except OSError as error:
+            raise _unwritable(self._folder, number, self._spec, error) from error
+        if self._progress is not None:
+            self._progress(number)
+
+    def _raise_errors(self, waiting: int) -> None:
+        """Raises what went wrong in a finished part, after waiting until at most so many are unfinished."""
+        while self._parts and (len(self._parts) > waiting or self._parts[0].done()):
+            self._parts.pop(0).result()
+
+
+def _unwritable(folder: Path, number: int, spec: CacheSpec, error: OSError) -> CacheError:
+    finished = sum(1 for _ in folder.glob("part-*.h5"))
+    what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"cannot be written ({error})"
+    return CacheError(
+        f"{folder / part_name(number)}: {what}; {finished} of {spec.parts} parts are finished and stay. "
+        "Make room and run the dump again: it goes on from there"
     )
-
-
-def _batches(positions: list[int], size: int) -> Iterator[list[int]]:
-    for first in range(0, len(positions), size):
-        yield positions[first : first + size]

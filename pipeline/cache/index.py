@@ -1,20 +1,21 @@
 """A cache as a whole: which image lies in which part, and the statistics of all. Needs no torch.
 
-# N all images, C class
+# N all images, C class, B bins
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from pipeline.cache.parts import open_part, read_ids, read_spec
-from pipeline.cache.schema import PER_CLASS_STATISTICS, STATISTICS, CacheError, CacheSpec
+from pipeline.cache.parts import open_part, part_name, read_ids, read_spec
+from pipeline.cache.schema import HISTOGRAMS, STATISTICS, CacheError, CacheSpec
 
 
 class CacheIndex:
-    """Built from the parts themselves, so it can be built again at any time.
+    """Built from the parts themselves, so it can be built again at any time; statistics are read when asked for.
 
     Raises CacheError where a part is missing, unreadable or of another cache; a gap is never read as zeros.
     """
@@ -26,29 +27,32 @@ class CacheIndex:
             raise CacheError(f"{folder}: holds no parts of a cache (part-00000.h5, …)")
         self.image_ids: list[str] = []
         self.places: list[tuple[int, int]] = []
-        self._statistics: dict[str, list[np.ndarray]] = {name: [] for name in PER_CLASS_STATISTICS}
         self.spec = self._read_parts()
         self._number = {image_id: number for number, image_id in enumerate(self.image_ids)}
+        self._statistics: dict[str, np.ndarray] = {}
 
     def _read_parts(self) -> CacheSpec:
         first: CacheSpec | None = None
         for number, path in enumerate(self.paths):
-            if path.name != f"part-{number:05}.h5":
-                raise CacheError(f"{self.folder}: part-{number:05}.h5 is missing; run the dump again to make it")
             with open_part(path) as file:
                 spec = read_spec(file)
                 if first is not None and spec != first:
                     raise CacheError(
-                        f"{path}: belongs to cache {spec.fingerprint}, {self.paths[0].name} to {first.fingerprint}: "
+                        f"{path}: belongs to cache {spec.called()}, {self.paths[0].name} to {first.called()}: "
                         "parts of two models or two data sets must not mix; delete the folder and dump again"
                     )
                 first = spec
                 ids = read_ids(file)
-                self.image_ids += ids
-                self.places += [(number, row) for row in range(len(ids))]
-                for name, collected in self._statistics.items():
-                    collected.append(file[f"{STATISTICS}/{name}"][:])
+            if path.name != part_name(number):
+                raise CacheError(f"{self.folder}: {part_name(number)} is missing; run the dump again to make it")
+            if len(ids) != len(spec.positions(number)):
+                raise CacheError(f"{path}: holds {len(ids)} images, {len(spec.positions(number))} belong there")
+            self.image_ids += ids
+            self.places += [(number, row) for row in range(len(ids))]
         assert first is not None
+        if len(self.paths) < first.parts:
+            missing = ", ".join(part_name(number) for number in range(len(self.paths), min(first.parts, 99999)))
+            raise CacheError(f"{self.folder}: {missing} is missing; run the dump again to make it")
         return first
 
     def __len__(self) -> int:
@@ -61,5 +65,29 @@ class CacheIndex:
         return self._number[image_id]
 
     def statistic(self, name: str) -> np.ndarray:
-        """One of schema.PER_CLASS_STATISTICS over all images, (N,C)."""
-        return np.concatenate(self._statistics[name])
+        """One of schema.ALL_STATISTICS over all images, (N,…)."""
+        if name not in self._statistics:
+            self._statistics[name] = np.concatenate([self._read(path, f"{STATISTICS}/{name}") for path in self.paths])
+        return self._statistics[name]
+
+    def histogram(self, name: str) -> np.ndarray:
+        """Pixels of all images by label and bin, (C,B) int64: ``confidence`` or ``entropy``; see cache/bins.py."""
+        total_CB = self._read(self.paths[0], f"{HISTOGRAMS}/{name}").astype(np.int64)
+        for path in self.paths[1:]:
+            total_CB += self._read(path, f"{HISTOGRAMS}/{name}")
+        return total_CB
+
+    def _read(self, path: Path, name: str) -> np.ndarray:
+        with open_part(path) as file:
+            return read_values(file, name)
+
+
+def read_values(file: h5py.File, name: str, key: tuple[int | slice, ...] = ()) -> np.ndarray:
+    """Values of a part's dataset. Raises CacheError, never zeros, where they are damaged or not there."""
+    if name not in file:
+        raise CacheError(f"{file.filename}: has no {name}; run the dump again")
+    try:
+        values: np.ndarray = file[name][key]
+    except OSError as error:
+        raise CacheError(f"{file.filename}: {name} is damaged ({error}); run the dump again") from None
+    return values

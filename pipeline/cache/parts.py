@@ -1,42 +1,41 @@
 """One part of a probability cache: a finished HDF5 file, or none.
 
-# N images of the part, V views, C class, H/W pixels, h/w network resolution
+A part is built in memory and written at once: temporary name, fsync, rename. Behind the HDF5 data stands one line with
+a checksum of everything before it, which HDF5 does not read: `verify_part` knows a part that was cut or changed.
+
+# N images of the part, C class
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 
+from pipeline.cache.codec import FILTERS, EncodedArray, chunk_offsets
+from pipeline.cache.encode import EncodedImage, Histograms
 from pipeline.cache.schema import (
     ABOUT,
-    ENTROPY,
+    ALL_STATISTICS,
+    CONFIDENCE_HISTOGRAM,
+    ENTROPY_HISTOGRAM,
+    HISTOGRAMS,
     IMAGE_IDS,
-    LABEL,
     LOGITS,
-    PER_CLASS_STATISTICS,
     SCHEMA_VERSION,
     STATISTICS,
     CacheError,
     CacheSpec,
+    View,
 )
-from pipeline.files import whole_file
+from pipeline.files import write_bytes
 
-# gzip 1 with shuffle: every HDF5 reader opens it, without plugins; the checksum turns a flipped bit into an error.
-_COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-
-
-class PartContent(NamedTuple):
-    """Everything a part holds, image by image."""
-
-    image_ids: list[str]
-    logits_NVChw: np.ndarray
-    label_NHW: np.ndarray
-    entropy_NHW: np.ndarray
-    statistics: dict[str, np.ndarray]
+_SEAL = b"\nroundabout cache part, blake2b "
+_SEAL_BYTES = len(_SEAL) + 64 + 1
 
 
 def part_name(number: int) -> str:
@@ -44,28 +43,81 @@ def part_name(number: int) -> str:
     return f"part-{number:05}.h5"
 
 
-def write_part(path: Path, spec: CacheSpec, content: PartContent) -> None:
-    """Writes a part under a temporary name and renames it when it is whole. Equal content gives equal bytes."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["roundabout_cache_version"] = SCHEMA_VERSION
-        file.attrs["profile"] = "logits"
-        file.attrs["fingerprint"] = spec.fingerprint
-        file.attrs["class_names"] = list(spec.class_names)
-        file.attrs["size"] = spec.size
-        file.attrs["upsample_mode"] = spec.upsample_mode
-        file.attrs["align_corners"] = spec.align_corners
-        file.attrs["views"] = ["identity"]
-        _write(file, IMAGE_IDS, np.array(content.image_ids, dtype=h5py.string_dtype()), chunk_images=False)
-        _write(file, LOGITS, content.logits_NVChw.astype(np.float32, copy=False))
-        _write(file, LABEL, content.label_NHW)
-        _write(file, ENTROPY, content.entropy_NHW)
-        for name in PER_CLASS_STATISTICS:
-            _write(file, f"{STATISTICS}/{name}", content.statistics[name], chunk_images=False)
+def write_part(
+    folder: Path, spec: CacheSpec, number: int, image_ids: list[str], images: list[EncodedImage], counts: Histograms
+) -> None:
+    """Writes a whole part. Equal content gives equal bytes."""
+    data = _part_image(spec, number, image_ids, images, counts)
+    write_bytes(folder / part_name(number), data + _seal(data))
 
 
-def _write(file: h5py.File, name: str, values: np.ndarray, *, chunk_images: bool = True) -> None:
-    options: dict[str, Any] = {"chunks": (1, *values.shape[1:]), **_COMPRESSION} if chunk_images else {}
-    file.create_dataset(name, data=values, **options).attrs["about"] = ABOUT[name]
+def _part_image(
+    spec: CacheSpec, number: int, image_ids: list[str], images: list[EncodedImage], counts: Histograms
+) -> bytes:
+    # libver v110: all metadata carry checksums, and the file opens with HDF5 1.10 and later
+    with h5py.File("part", "w", driver="core", backing_store=False, libver=("v110", "v110")) as file:
+        for name, value in _attributes(spec, number).items():
+            file.attrs[name] = value
+        _write_small(file, IMAGE_IDS, _fixed_length(image_ids))
+        for name in images[0].arrays:
+            _write_encoded(file, name, [image.arrays[name] for image in images])
+        for view in spec.views if LOGITS in file else ():
+            file[f"{LOGITS}/{view.name}"].attrs.update({"scale": view.scale, "flip": view.flip})
+        for name in ALL_STATISTICS:
+            _write_small(file, f"{STATISTICS}/{name}", np.stack([image.statistics[name] for image in images]))
+        _write_histogram(file, CONFIDENCE_HISTOGRAM, counts.confidence_CB)
+        _write_histogram(file, ENTROPY_HISTOGRAM, counts.entropy_CB)
+        file.flush()
+        image: bytes = file.id.get_file_image()
+    return image
+
+
+def _attributes(spec: CacheSpec, number: int) -> dict[str, Any]:
+    return {
+        "roundabout_cache_version": SCHEMA_VERSION,
+        "profile": spec.profile,
+        "fingerprint": spec.fingerprint,
+        "origin": spec.origin,
+        "class_names": list(spec.class_names),
+        "size": spec.size,
+        "align_corners": spec.align_corners,
+        "views": json.dumps([view._asdict() for view in spec.views]),
+        "part": number,
+        "images_of_the_cache": spec.images,
+        "images_of_a_part": spec.part_images,
+    }
+
+
+def _fixed_length(texts: list[str]) -> np.ndarray:
+    """Text in fixed length, which is checksummed like other data; text of variable length is not."""
+    encoded = [text.encode() for text in texts]
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, *map(len, encoded), 1)))
+
+
+def _write_small(file: h5py.File, name: str, values: np.ndarray) -> None:
+    file.create_dataset(name, data=values, chunks=values.shape, **FILTERS).attrs["about"] = ABOUT[name]
+
+
+def _write_encoded(file: h5py.File, name: str, arrays: list[EncodedArray]) -> None:
+    """A dataset (N,…) of which each image's chunks are compressed already."""
+    first = arrays[0]
+    if any((array.shape, array.chunk, array.dtype) != (first.shape, first.chunk, first.dtype) for array in arrays):
+        raise CacheError(f"{name}: the images differ in shape: {sorted({array.shape for array in arrays})}")
+    dataset = file.create_dataset(name, (len(arrays), *first.shape), first.dtype, chunks=(1, *first.chunk), **FILTERS)
+    dataset.attrs["about"] = ABOUT[name.split("/")[0]]
+    for number, array in enumerate(arrays):
+        for offset, blob in zip(chunk_offsets(array.shape, array.chunk), array.blobs, strict=True):
+            dataset.id.write_direct_chunk((number, *offset), blob)
+
+
+def _write_histogram(file: h5py.File, name: str, counts_CB: np.ndarray) -> None:
+    path = f"{HISTOGRAMS}/{name}"
+    chunks = (1, counts_CB.shape[1])
+    file.create_dataset(path, data=counts_CB, chunks=chunks, **FILTERS).attrs["about"] = ABOUT[path]
+
+
+def _seal(data: bytes) -> bytes:
+    return _SEAL + hashlib.blake2b(data, digest_size=32).hexdigest().encode() + b"\n"
 
 
 def open_part(path: Path) -> h5py.File:
@@ -82,7 +134,9 @@ def open_part(path: Path) -> h5py.File:
     version = file.attrs.get("roundabout_cache_version")
     if version != SCHEMA_VERSION:
         file.close()
-        raise CacheError(f"{path}: cache schema version {version}, this program reads version {SCHEMA_VERSION}")
+        raise CacheError(
+            f"{path}: cache schema version {version}, this program reads version {SCHEMA_VERSION}; dump again"
+        )
     return file
 
 
@@ -93,32 +147,53 @@ def read_spec(file: h5py.File) -> CacheSpec:
         fingerprint=str(file.attrs["fingerprint"]),
         class_names=tuple(str(name) for name in file.attrs["class_names"]),
         size=(height, width),
-        upsample_mode=str(file.attrs["upsample_mode"]),
+        profile=file.attrs["profile"],
+        images=int(file.attrs["images_of_the_cache"]),
+        part_images=int(file.attrs["images_of_a_part"]),
         align_corners=bool(file.attrs["align_corners"]),
+        views=tuple(View(**view) for view in json.loads(file.attrs["views"])),
+        origin=str(file.attrs["origin"]),
     )
 
 
 def read_ids(file: h5py.File) -> list[str]:
     """The ids of the part's images."""
-    return [str(value) for value in file[IMAGE_IDS].asstr()[:]]
+    return [value.decode() for value in file[IMAGE_IDS][:]]
+
+
+def verify_part(path: Path) -> None:
+    """Reads a part and compares it with its checksum. Raises CacheError that says how it differs."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise CacheError(f"{path}: this part of the cache is missing; run the dump again to make it") from None
+    except OSError as error:
+        raise CacheError(f"{path}: cannot be read ({error})") from None
+    seal = data[-_SEAL_BYTES:]
+    if not seal.startswith(_SEAL):
+        raise CacheError(f"{path}: is cut: its end is missing ({len(data)} bytes are there); run the dump again")
+    if seal != _seal(data[:-_SEAL_BYTES]):
+        raise CacheError(f"{path}: is damaged: its content does not match its checksum; run the dump again")
+    open_part(path).close()
 
 
 def is_finished(path: Path, spec: CacheSpec, image_ids: list[str]) -> bool:
-    """Whether the part is there, readable, of this very cache, and holds these images.
+    """Whether the part is there, undamaged, of this very cache, and holds these images.
 
     Raises CacheError for a part that another model or other parameters made: it is not ours to overwrite.
     """
     if not path.exists():
         return False
     try:
+        verify_part(path)
         with open_part(path) as file:
             found = read_spec(file)
             same_images = read_ids(file) == image_ids
     except (CacheError, KeyError, OSError):
         return False
-    if found != spec:
+    if found.fingerprint != spec.fingerprint:
         raise CacheError(
-            f"{path}: was made by {found.fingerprint}, this dump is {spec.fingerprint}: another model, other data or "
-            "other parameters; dump into another folder or delete this one"
+            f"{path}: was made by {found.called()}, this dump is {spec.called()}: another model, other data or other "
+            "parameters; dump into another folder or delete this one"
         )
-    return same_images
+    return found == spec and same_images

@@ -1,34 +1,60 @@
-"""Full-size probabilities, labels and entropies out of a cache.
+"""Full-size probabilities, labels and entropies out of a cache: of an image or of any window.
 
-# V views, C class, H/W pixels, h/w network resolution
+# C class, H/W pixels of the window, h/w network resolution
 """
 
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from pipeline.cache.index import CacheIndex
+from pipeline.cache.box import Box
+from pipeline.cache.codec import CONFIDENCE_OF_CODE, decode_probabilities
+from pipeline.cache.index import CacheIndex, read_values
+from pipeline.cache.kernels import PlanesHW, empty_planes, measure_probabilities
 from pipeline.cache.parts import open_part
-from pipeline.cache.schema import LABEL, LOGITS, CacheError
+from pipeline.cache.rebuild import Source, rebuild, rebuild_on_device, source_of
+from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, View
+from pipeline.cache.statistics import planes_of_probabilities
+
+
+class Pixels(NamedTuple):
+    """Of each pixel of a window, on the device that was asked for."""
+
+    prob_CHW: Tensor | None
+    """float32, summing to 1 over C; None where only planes were asked for."""
+    label_HW: Tensor
+    """The class with the largest probability, uint8."""
+    confidence_HW: Tensor
+    """The largest probability, float32."""
+    entropy_HW: Tensor
+    """In nats, float32."""
 
 
 class CacheReader:
-    """Reads single images. Files are opened on first use and per process, so it may travel to workers."""
+    """Reads images and windows. Files and threads are opened on first use and per process: it may travel to workers.
 
-    def __init__(self, folder: Path) -> None:
+    On the CPU the probabilities of the profile ``logits`` are the network's own, to the bit of torch's softmax; on a
+    GPU they are within rounding of them. Of the profile ``probabilities``, labels are exact, confidences within 1.8e-4
+    in log-odds, and the other probabilities within 5e-3.
+    """
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
         self.index = CacheIndex(folder)
         self.spec = self.index.spec
+        self._threads = threads or torch.get_num_threads()
         self._open: tuple[int, int, h5py.File] | None = None  # process, part, file
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None  # process, pool
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_open": None}
+        return {**self.__dict__, "_open": None, "_pool": None}
 
     def __len__(self) -> int:
         return len(self.index)
@@ -37,33 +63,94 @@ class CacheReader:
     def image_ids(self) -> list[str]:
         return self.index.image_ids
 
-    def logits(self, number: int) -> Tensor:
-        """Full-size logits (C,H,W) float32, exactly what the network answered."""
-        logits_VChw = torch.from_numpy(self._read(LOGITS, number))
-        if self.spec.upsample_mode == "none":
-            return logits_VChw[0]
-        return functional.interpolate(
-            logits_VChw[:1], self.spec.size, mode=self.spec.upsample_mode, align_corners=self.spec.align_corners
-        )[0]
+    def pixels(
+        self, number: int, box: Box | None = None, *, device: torch.device | str = "cpu", volume: bool = True
+    ) -> Pixels:
+        """Everything of an image, or of a window of it; without ``volume`` the probabilities are not kept.
 
-    def probability(self, number: int) -> Tensor:
-        """Full-size probabilities (C,H,W) float32, summing to 1 over C."""
-        return torch.softmax(self.logits(number), dim=0)
+        Reads only what the window needs. Raises CacheError for damaged data, ValueError for a window outside the image.
+        """
+        box = box or Box(0, 0, *self.spec.size)
+        if not box.lies_in(self.spec.size):
+            raise ValueError(f"{box} does not lie in an image of {self.spec.size[0]}x{self.spec.size[1]}")
+        device = torch.device(device)
+        if device.type != "cpu":
+            return self._pixels_on(device, number, box)
+        prob_CHW, planes = self._compute(number, box, volume)
+        tensors = [torch.from_numpy(plane) for plane in planes]
+        return Pixels(None if prob_CHW is None else torch.from_numpy(prob_CHW), *tensors)
 
-    def label(self, number: int) -> np.ndarray:
-        """The class with the largest probability, (H,W) uint8."""
-        return self._read(LABEL, number)
+    def probability(self, number: int, box: Box | None = None, *, device: torch.device | str = "cpu") -> Tensor:
+        """Probabilities (C,H,W) float32, summing to 1 over C."""
+        prob_CHW = self.pixels(number, box, device=device).prob_CHW
+        assert prob_CHW is not None
+        return prob_CHW
 
-    def _read(self, name: str, number: int) -> np.ndarray:
+    def label(self, number: int, box: Box | None = None) -> np.ndarray:
+        """The class with the largest probability, (H,W) uint8, as stored."""
+        return self._plane(LABEL, number, box)
+
+    def entropy_byte(self, number: int, box: Box | None = None) -> np.ndarray:
+        """round(255 · E / ln C), (H,W) uint8, as stored, for viewing; ``pixels`` answers the entropy itself."""
+        return self._plane(ENTROPY, number, box)
+
+    def _plane(self, name: str, number: int, box: Box | None) -> np.ndarray:
+        box = box or Box(0, 0, *self.spec.size)
+        rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+        return self._read(name, number, rows, columns)
+
+    def _compute(self, number: int, box: Box, volume: bool) -> tuple[np.ndarray | None, PlanesHW]:
+        planes = empty_planes((box.height, box.width))
+        if self.spec.profile == "probabilities":
+            volume_CHW = self._decoded(number, box)
+            measure_probabilities(volume_CHW, planes=planes)
+            return volume_CHW if volume else None, planes
+        prob_CHW = np.empty((self.spec.classes, box.height, box.width), np.float32) if volume else None
+        pool = self._workers() if self._threads > 1 else None
+        rebuild(self._views(number, box), pool, prob_CHW=prob_CHW, planes=planes)
+        return prob_CHW, planes
+
+    def _decoded(self, number: int, box: Box) -> np.ndarray:
+        rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+        roots_CHW = self._read(ROOTS, number, slice(None), rows, columns)
+        confidence_HW = CONFIDENCE_OF_CODE[self._plane(CONFIDENCE, number, box)]
+        prob_CHW = np.empty(roots_CHW.shape, np.float32)
+        decode_probabilities(roots_CHW, self._plane(LABEL, number, box), confidence_HW, prob_CHW)
+        return prob_CHW
+
+    def _views(self, number: int, box: Box) -> list[tuple[View, np.ndarray, Source]]:
+        file, _ = self._part(number)
+        views = []
+        for view in self.spec.views:
+            name = f"{LOGITS}/{view.name}"
+            low_size = (file[name].shape[2], file[name].shape[3])
+            source = source_of(low_size, self.spec.size, self.spec.align_corners, box, view.flip)
+            views.append((view, self._read(name, number, slice(None), *_slices(source)), source))
+        return views
+
+    def _pixels_on(self, device: torch.device, number: int, box: Box) -> Pixels:
+        if self.spec.profile == "probabilities":
+            prob_CHW = torch.from_numpy(self._decoded(number, box)).to(device)
+        else:
+            prob_CHW = rebuild_on_device(self._views(number, box), device)
+        label_NHW, confidence_NHW, entropy_NHW = planes_of_probabilities(prob_CHW[None])
+        return Pixels(prob_CHW, label_NHW[0].to(torch.uint8), confidence_NHW[0], entropy_NHW[0])
+
+    def _read(self, name: str, number: int, *window: slice) -> np.ndarray:
         file, row = self._part(number)
-        try:
-            values: np.ndarray = file[name][row]
-        except OSError as error:
-            raise CacheError(f"{file.filename}: {name} of image {row} is damaged ({error}); dump again") from None
-        return values
+        return read_values(file, name, (row, *window))
 
     def _part(self, number: int) -> tuple[h5py.File, int]:
         part, row = self.index.places[number]
         if self._open is None or self._open[:2] != (os.getpid(), part):
             self._open = (os.getpid(), part, open_part(self.index.paths[part]))
         return self._open[2], row
+
+    def _workers(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._pool[0] != os.getpid():
+            self._pool = (os.getpid(), ThreadPoolExecutor(self._threads, "rebuild"))
+        return self._pool[1]
+
+
+def _slices(source: Source) -> tuple[slice, slice]:
+    return slice(*source.row_range), slice(*source.column_range)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.cache.box import Box
 from pipeline.labels import IGNORE
-from pipeline.patches.box import Box
 from pipeline.selection.result import Compat
 
 

@@ -14,8 +14,8 @@ from typing import Self
 import h5py
 import numpy as np
 
+from pipeline.cache.box import Box
 from pipeline.files import whole_file
-from pipeline.patches.box import Box
 
 _VERSION = 1
 _ABOUT = {

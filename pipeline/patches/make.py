@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pipeline.cache.reader import CacheReader
-from pipeline.cache.statistics import planes
+from pipeline.cache.reader import CacheReader, Pixels
 from pipeline.labels import IGNORE
 from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
 from pipeline.patches.file import PatchWriter
@@ -24,8 +23,8 @@ from pipeline.selection.result import Selection
 
 def pseudo_label(reader: CacheReader, selection: Selection, image_id: str) -> np.ndarray:
     """The pseudo-label of a whole image at the cache's size: (H,W) uint8, IGNORE where the method does not trust it."""
-    label_HW, keep_HW = _label_and_filter(reader.logits(reader.index.number(image_id)), selection)
-    return np.where(keep_HW, label_HW, IGNORE).astype(np.uint8)
+    pixels = reader.pixels(reader.index.number(image_id), volume=False)
+    return np.where(_trusted(pixels, selection), pixels.label_HW.numpy(), IGNORE).astype(np.uint8)
 
 
 def make_patches(
@@ -46,18 +45,18 @@ def make_patches(
     """
     with PatchWriter(destination, reader.spec.class_names) as writer:
         for image_id in tqdm(selection.images, unit="image", desc="patches", disable=None):
-            logits_CHW = reader.logits(reader.index.number(image_id))
-            _, keep_HW = _label_and_filter(logits_CHW, selection)
-            prob_CHW, keep = torch.softmax(logits_CHW, dim=0), torch.from_numpy(keep_HW)
+            pixels = reader.pixels(reader.index.number(image_id))
+            assert pixels.prob_CHW is not None
+            keep_HW = torch.from_numpy(_trusted(pixels, selection))
             image_HW3 = target_image(image_id)
             key = [seed, zlib.crc32(round_name.encode()), zlib.crc32(image_id.encode())]
             for box in random_boxes(reader.spec.size, fraction, patches, np.random.default_rng(key)):
                 window_hw3 = image_HW3[box.top : box.top + box.height, box.left : box.left + box.width]
-                writer.add(image_id, box, window_hw3, zoomed_pseudo_label(prob_CHW, keep, box, selection.compat))
+                label_HW = zoomed_pseudo_label(pixels.prob_CHW, keep_HW, box, selection.compat)
+                writer.add(image_id, box, window_hw3, label_HW)
         return writer.count
 
 
-def _label_and_filter(logits_CHW: torch.Tensor, selection: Selection) -> tuple[np.ndarray, np.ndarray]:
-    answer = planes(logits_CHW[None])
-    label_HW, entropy_HW = answer.label_NHW[0].numpy(), answer.entropy_NHW[0].numpy()
-    return label_HW, keep_filter(label_HW, entropy_HW, selection.threshold_C, selection.compat)
+def _trusted(pixels: Pixels, selection: Selection) -> np.ndarray:
+    label_HW, entropy_HW = pixels.label_HW.numpy(), pixels.entropy_HW.numpy()
+    return keep_filter(label_HW, entropy_HW, selection.threshold_C, selection.compat)

@@ -46,7 +46,7 @@ def test_an_empty_folder_is_no_cache(tmp_path: Path) -> None:
         CacheIndex(tmp_path)
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_gap_is_named(cache: Path, number: int) -> None:
     (cache / f"part-{number:05}.h5").unlink()
     with pytest.raises(CacheError, match=rf"part-{number:05}\.h5 is missing; run the dump again"):
@@ -55,14 +55,16 @@ def test_a_gap_is_named(cache: Path, number: int) -> None:
 
 def test_parts_of_two_models_do_not_mix_and_both_are_named(cache: Path) -> None:
     with h5py.File(cache / "part-00001.h5", "r+") as file:
-        file.attrs["fingerprint"] = "another"
-    with pytest.raises(CacheError, match=r"part-00001\.h5: belongs to cache another, part-00000\.h5 to a-fingerprint"):
+        file.attrs["fingerprint"], file.attrs["origin"] = "another", "runs/b/model.pt"
+    with pytest.raises(
+        CacheError, match=r"part-00001\.h5: belongs to cache another \(runs/b/model.pt\), part-00000\.h5 to a-fing"
+    ):
         CacheIndex(cache)
 
 
 def test_a_truncated_part_is_named(cache: Path) -> None:
     path = cache / "part-00002.h5"
-    path.write_bytes(path.read_bytes()[:-10])
+    path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(CacheError, match=r"part-00002\.h5: cannot be read"):
         CacheIndex(cache)
 
@@ -72,3 +74,23 @@ def test_a_part_of_another_schema_version_is_named(cache: Path) -> None:
         file.attrs["roundabout_cache_version"] = 99
     with pytest.raises(CacheError, match=r"part-00001\.h5: cache schema version 99"):
         CacheIndex(cache)
+
+
+def test_histograms_of_all_parts_are_added_up(cache: Path) -> None:
+    index = CacheIndex(cache)
+    for name in ("confidence", "entropy"):
+        np.testing.assert_array_equal(index.histogram(name).sum(axis=1), index.statistic("pixel_count").sum(axis=0))
+
+
+def test_a_part_without_one_of_its_images_is_named(cache: Path) -> None:
+    with h5py.File(cache / "part-00001.h5", "r+") as file:
+        ids = file["image_ids"][:1]
+        del file["image_ids"]
+        file["image_ids"] = ids
+    with pytest.raises(CacheError, match=r"part-00001\.h5: holds 1 images, 2 belong there"):
+        CacheIndex(cache)
+
+
+def test_a_statistic_that_is_not_there_is_named(cache: Path) -> None:
+    with pytest.raises(CacheError, match=r"part-00000\.h5: has no statistics/median"):
+        CacheIndex(cache).statistic("median")

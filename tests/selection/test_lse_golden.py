@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.cache.statistics import Planes, class_statistics, planes_of_probabilities
+from pipeline.cache.schema import PER_CLASS_STATISTICS
+from pipeline.cache.statistics import Planes, image_statistics, planes_of_probabilities
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union
 from pipeline.labels import IGNORE
 from pipeline.selection.lse import ClassStatistics, keep_filter, select
@@ -33,8 +34,8 @@ def answer(golden: Mapping[str, np.ndarray]) -> Planes:
 def test_selection_thresholds_and_filters_are_the_authors(
     golden: Mapping[str, np.ndarray], answer: Planes, portion: float, key: str
 ) -> None:
-    sums = {name: value.numpy() for name, value in class_statistics(answer, 19).items()}
-    statistics = ClassStatistics(**{f"{name}_NC": value for name, value in sums.items()})
+    sums = image_statistics(torch.from_numpy(golden["prob"]), answer)
+    statistics = ClassStatistics(**{f"{name}_NC": sums[name].numpy() for name in PER_CLASS_STATISTICS})
     ids = [f"{number:04}" for number in range(len(answer.label_NHW))]
 
     selection = select(statistics, ids, portion, "author")

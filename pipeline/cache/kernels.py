@@ -1,0 +1,252 @@
+"""Compiled loops over pixels: up-sample, softmax, arg-max, entropy and statistics in one pass, row by row.
+
+Eager torch writes every intermediate volume (19 x 512 x 1024 float32 = 40 MB) to memory and reads it back. Here one row
+of all classes (78 kB) stays in the processor's cache from the interpolation to the statistics. The probabilities have
+the bits of torch's softmax over its bilinear up-sample (where its loops are vectorised; at sizes that leave a rest it
+rounds a few pixels otherwise, differently from batch to batch).
+
+All loops release the GIL and keep to one thread; whoever has more threads gives each a band of rows, or an image.
+
+# C class, H/W pixels of the window, R low-resolution rows that it needs
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from pipeline.cache.arithmetic import exponential, fused_multiply_add, logarithm
+from pipeline.cache.bins import COARSE_BINS, SURE
+from pipeline.cache.interpolation import Axis
+
+_COMPILED: Any = {"nogil": True, "cache": True, "error_model": "numpy"}
+_F = np.float32
+
+_SURE = _F(SURE)
+
+
+class Sums(NamedTuple):
+    """What ``measure_*`` adds up over the pixels of each label; see cache/schema.py. All but the first float64."""
+
+    pixel_count_C: np.ndarray
+    confidence_sum_C: np.ndarray
+    entropy_sum_C: np.ndarray
+    entropy_min_C: np.ndarray
+    entropy_max_C: np.ndarray
+    probability_sum_CC: np.ndarray
+    weighted_probability_sum_CC: np.ndarray
+
+
+def empty_sums(classes: int) -> Sums:
+    """Sums over no pixels."""
+    trust, doubt, smallest, largest = np.zeros((4, classes))
+    plain, weighted = np.zeros((2, classes, classes))
+    return Sums(np.zeros(classes, np.int64), trust, doubt, smallest, largest, plain, weighted)
+
+
+@njit(**_COMPILED)
+def _expand_columns(low_CRw: Any, first: Any, second: Any, first_weight: Any, second_weight: Any) -> Any:
+    """Interpolates along the columns only: (R,C,W), so that a row of all classes is contiguous."""
+    classes, rows, _ = low_CRw.shape
+    expanded_RCW = np.empty((rows, classes, len(first)), np.float32)
+    for row in range(rows):
+        for c in range(classes):
+            line, out = low_CRw[c, row], expanded_RCW[row, c]
+            for x in range(len(first)):
+                out[x] = fused_multiply_add(line[first[x]], first_weight[x], line[second[x]] * second_weight[x])
+    return expanded_RCW
+
+
+@njit(**_COMPILED)
+def _softmax_row(
+    upper_CW: Any, lower_CW: Any, upper_weight: Any, lower_weight: Any, prob_CHW: Any, y: Any, work_2W: Any
+) -> None:
+    """One full-size row: interpolates between two rows of logits, then softmax over C, in the order of torch."""
+    classes, _, width = prob_CHW.shape
+    largest_W, total_W = work_2W[0], work_2W[1]
+    largest_W[:] = _F(-np.inf)
+    for c in range(classes):
+        upper, lower, row = upper_CW[c], lower_CW[c], prob_CHW[c, y]
+        for x in range(width):
+            value = fused_multiply_add(upper[x], upper_weight, lower[x] * lower_weight)
+            row[x] = value
+            largest_W[x] = max(largest_W[x], value)
+    total_W[:] = _F(0)
+    for c in range(classes):
+        row = prob_CHW[c, y]
+        for x in range(width):
+            value = exponential(row[x] - largest_W[x])
+            row[x] = value
+            total_W[x] += value
+    for c in range(classes):
+        row = prob_CHW[c, y]
+        for x in range(width):
+            row[x] = row[x] / total_W[x]
+
+
+@njit(**_COMPILED)
+def _reduce_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, entropy_W: Any, largest_entropy: Any) -> None:
+    """Label (the first of equals), largest probability and entropy in nats of a row."""
+    classes, _, width = prob_CHW.shape
+    confidence_W[:] = prob_CHW[0, y]
+    label_W[:] = 0
+    for c in range(1, classes):
+        row = prob_CHW[c, y]
+        for x in range(width):
+            larger = row[x] > confidence_W[x]
+            confidence_W[x] = row[x] if larger else confidence_W[x]
+            label_W[x] = np.uint8(c) if larger else label_W[x]
+    entropy_W[:] = _F(0)
+    for c in range(classes):
+        row = prob_CHW[c, y]
+        for x in range(width):
+            entropy_W[x] -= row[x] * logarithm(row[x])
+    for x in range(width):
+        entropy_W[x] = min(max(entropy_W[x], _F(0)), largest_entropy)
+
+
+@njit(**_COMPILED, fastmath={"reassoc", "nnan", "nsz"})
+def _add_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, entropy_W: Any, sums: Any) -> None:
+    """Adds a row to the sums, run by run of equal labels: the inner loops are sums of contiguous values."""
+    count, confidence_sum, entropy_sum, smallest, largest, centroid, weighted = sums
+    classes, _, width = prob_CHW.shape
+    start = 0
+    while start < width:
+        label, end = label_W[start], start + 1
+        while end < width and label_W[end] == label:
+            end += 1
+        first = count[label] == 0
+        low = entropy_W[start] if first else _F(smallest[label])
+        high = entropy_W[start] if first else _F(largest[label])
+        trust, doubt = 0.0, 0.0
+        for x in range(start, end):
+            trust += confidence_W[x]
+            doubt += entropy_W[x]
+        for x in range(start, end):
+            low = min(low, entropy_W[x])
+            high = max(high, entropy_W[x])
+        count[label] += end - start
+        confidence_sum[label] += trust
+        entropy_sum[label] += doubt
+        smallest[label], largest[label] = low, high
+        for c in range(classes):
+            row = prob_CHW[c, y]
+            plain, heavy = _F(0), _F(0)
+            for x in range(start, end):
+                plain += row[x]
+                heavy += row[x] * confidence_W[x]
+            centroid[label, c] += plain
+            weighted[label, c] += heavy
+        start = end
+
+
+@njit(**_COMPILED)
+def _rows_of_logits(
+    expanded_RCW: Any, upper: Any, lower: Any, upper_weight: Any, lower_weight: Any,
+    prob_CHW: Any, first_row: Any, label_HW: Any, confidence_HW: Any, entropy_HW: Any, largest_entropy: Any, sums: Any,
+) -> None:  # fmt: skip
+    """From logits at the low resolution to everything that is not None. A ``prob_CHW`` of one row is used again."""
+    work_2W = np.empty((2, expanded_RCW.shape[2]), np.float32)
+    for y in range(len(upper)):
+        place = (first_row + y) % prob_CHW.shape[1]
+        _softmax_row(
+            expanded_RCW[upper[y]], expanded_RCW[lower[y]], upper_weight[y], lower_weight[y], prob_CHW, place, work_2W
+        )
+        if label_HW is not None:
+            _reduce_row(prob_CHW, place, label_HW[y], confidence_HW[y], entropy_HW[y], largest_entropy)
+        if sums is not None:
+            _add_row(prob_CHW, place, label_HW[y], confidence_HW[y], entropy_HW[y], sums)
+
+
+@njit(**_COMPILED)
+def _rows_of_probabilities(
+    prob_CHW: Any, label_HW: Any, confidence_HW: Any, entropy_HW: Any, largest_entropy: Any, sums: Any
+) -> None:
+    """The same from probabilities."""
+    for y in range(prob_CHW.shape[1]):
+        _reduce_row(prob_CHW, y, label_HW[y], confidence_HW[y], entropy_HW[y], largest_entropy)
+        if sums is not None:
+            _add_row(prob_CHW, y, label_HW[y], confidence_HW[y], entropy_HW[y], sums)
+
+
+class Window(NamedTuple):
+    """What interpolating a window of an image needs: columns already done, and where its rows lie between."""
+
+    expanded_RCW: np.ndarray
+    rows: Axis
+
+    def band(self, start: int, stop: int) -> Window:
+        """A few of its rows."""
+        return Window(self.expanded_RCW, self.rows.window(start, stop - start))
+
+
+def window_of(low_CRw: np.ndarray, rows: Axis, columns: Axis) -> Window:
+    """``rows`` and ``columns`` read from ``low_CRw``, which may be the part of the logits that the window needs."""
+    return Window(_expand_columns(np.ascontiguousarray(low_CRw), *columns), rows)
+
+
+class PlanesHW(NamedTuple):
+    """Per pixel: label uint8, largest probability float32, entropy in nats float32."""
+
+    label_HW: np.ndarray
+    confidence_HW: np.ndarray
+    entropy_HW: np.ndarray
+
+    def band(self, start: int, stop: int) -> PlanesHW:
+        """A few of its rows."""
+        return PlanesHW(*(plane[start:stop] for plane in self))
+
+
+def empty_planes(size: tuple[int, int]) -> PlanesHW:
+    """Planes to be filled."""
+    return PlanesHW(np.empty(size, np.uint8), np.empty(size, np.float32), np.empty(size, np.float32))
+
+
+def measure_logits(
+    window: Window,
+    *,
+    prob_CHW: np.ndarray | None = None,
+    first_row: int = 0,
+    planes: PlanesHW | None = None,
+    sums: Sums | None = None,
+) -> None:
+    """Fills whichever of probabilities (from ``first_row`` on) and planes are given, and adds to the sums.
+
+    Sums need planes. ``prob_CHW`` is contiguous, and may be higher than the window.
+    """
+    _, classes, width = window.expanded_RCW.shape
+    if prob_CHW is None:
+        prob_CHW = np.empty((classes, 1, width), np.float32)
+    label_HW, confidence_HW, entropy_HW = planes if planes is not None else (None, None, None)
+    _rows_of_logits(
+        window.expanded_RCW, *window.rows, prob_CHW, first_row, label_HW, confidence_HW, entropy_HW,
+        _F(np.log(classes)), None if sums is None else tuple(sums),
+    )  # fmt: skip
+
+
+def measure_probabilities(prob_CHW: np.ndarray, *, planes: PlanesHW, sums: Sums | None = None) -> None:
+    """The same from float32 probabilities that sum to 1 over C."""
+    plain = None if sums is None else tuple(sums)
+    _rows_of_probabilities(prob_CHW, *planes, _F(np.log(len(prob_CHW))), plain)
+
+
+@njit(**_COMPILED)
+def add_to_histograms(label_HW: Any, confidence_HW: Any, entropy_HW: Any, confidence_CB: Any, entropy_CB: Any) -> None:
+    """Counts every pixel in the histograms of its label: confidence and entropy (bins.py)."""
+    entropy_scale = _F(entropy_CB.shape[1] / np.log(len(entropy_CB)))
+    last = np.int32(entropy_CB.shape[1] - 1)
+    for y in range(label_HW.shape[0]):
+        for x in range(label_HW.shape[1]):
+            label = label_HW[y, x]
+            confidence_CB[label, confidence_bin(confidence_HW[y, x])] += 1
+            entropy_CB[label, min(last, np.int32(entropy_HW[y, x] * entropy_scale))] += 1
+
+
+@njit(inline="always")
+def confidence_bin(confidence: Any) -> Any:
+    """Bin of a confidence in the histogram: width 2^-16 below ``SURE``, from there one for each float32."""
+    if confidence < _SURE:
+        return np.int32(confidence * _F(65536))
+    return np.int32(COARSE_BINS) + np.int32(2**15) - np.int32((_F(1) - confidence) * _F(2**24))
