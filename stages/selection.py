@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.cache.index import CacheIndex
 from pipeline.params import read_params
-from pipeline.selection.select import select_lse
+from pipeline.selection.select import select_from_cache
 from stages.run import named_stage
 
 
@@ -13,10 +12,10 @@ def main(name: str) -> None:
     """Reads runs/NAME/cache/, writes runs/NAME/selection/selection.json."""
     params = read_params()
     folder = Path("runs") / name
-    index = CacheIndex(folder / "cache")
-    portion = params.round(name).portion
-    selection = select_lse(index, portion, params.lse.compat, folder / "selection" / "selection.json")
-    print(f"{name}: {len(selection.images)} of {len(index)} images selected at portion {portion}")
+    entry = params.round(name)
+    destination = folder / "selection" / "selection.json"
+    selection = select_from_cache(entry.method, folder / "cache", entry.portion, params.lse.compat, destination)
+    print(f"{name}: {len(selection.images)} images selected at portion {entry.portion}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import pytest
 
 PIPELINE = Path(__file__).resolve().parents[1] / "pipeline"
 
-COMMON = {"labels", "files", "errors", "device", "pictures", "processes"}
+COMMON = {"box", "labels", "files", "errors", "device", "pictures", "processes"}
 MAY_IMPORT = {
+    "box": set(),
     "errors": set(),
     "labels": set(),
     "files": set(),

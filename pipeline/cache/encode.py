@@ -10,16 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.box import Box
 from pipeline.cache.bins import CONFIDENCE_BINS, ENTROPY_BINS
-from pipeline.cache.box import Box
 from pipeline.cache.codec import EncodedArray, confidence_code, encode_array, probability_roots
 from pipeline.cache.kernels import PlanesHW, Sums, add_to_histograms, empty_planes, empty_sums, measure_probabilities
 from pipeline.cache.rebuild import rebuild, source_of
-from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, CacheError, CacheSpec
+from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, VOLUMES, CacheError, CacheSpec
 
 _LOGITS_TILE = (32, 32)
 _PLANE_TILE = (256, 512)
 _ROOTS_TILE = (128, 256)
+_VOLUME_TILE = (64, 128)
 
 
 class Histograms(NamedTuple):
@@ -78,14 +79,17 @@ def encode_logits(image_id: str, views: list[np.ndarray], spec: CacheSpec) -> En
 def encode_probabilities(image_id: str, prob_CHW: np.ndarray, spec: CacheSpec) -> EncodedImage:
     """Measures and compresses an image from its full-size probabilities (C,H,W) float32.
 
-    Statistics, label and entropy are those of the given probabilities; the stored volume is an approximation.
+    Statistics, label and entropy are those of the given probabilities, also where the stored volume is approximate.
     Raises CacheError for NaN.
     """
     if not np.isfinite(prob_CHW).all():
         raise CacheError(f"{image_id}: the probabilities hold NaN or infinity ({spec.origin})")
     planes, sums = empty_planes(spec.size), empty_sums(spec.classes)
     measure_probabilities(np.ascontiguousarray(prob_CHW), planes=planes, sums=sums)
-    arrays = volume_arrays(probability_roots(prob_CHW), confidence_code(planes.confidence_HW))
+    if spec.profile == "float32":
+        arrays = {VOLUMES: encode_array(prob_CHW, (spec.classes, *_VOLUME_TILE))}
+    else:
+        arrays = volume_arrays(probability_roots(prob_CHW), confidence_code(planes.confidence_HW))
     arrays |= viewing_arrays(planes.label_HW, _entropy_byte(planes, spec))
     return EncodedImage(arrays, named_statistics(sums), planes)
 

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.cache.box import Box
+from pipeline.box import Box
 from pipeline.cache.codec import CONFIDENCE_OF_CODE, decode_probabilities
 from pipeline.cache.index import CacheIndex, read_values
 from pipeline.cache.kernels import PlanesHW, empty_planes, measure_probabilities
 from pipeline.cache.parts import open_part
 from pipeline.cache.rebuild import Source, rebuild, rebuild_on_device, source_of
-from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, View
+from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, VOLUMES, View
 from pipeline.cache.statistics import planes_of_probabilities
 
 
@@ -94,6 +94,10 @@ class CacheReader:
         """round(255 · E / ln C), (H,W) uint8, as stored, for viewing; ``pixels`` answers the entropy itself."""
         return self._plane(ENTROPY, number, box)
 
+    def confidence_code(self, number: int, box: Box | None = None) -> np.ndarray:
+        """codec.CONFIDENCE_OF_CODE's index of each confidence, (H,W) uint16; of the profile ``probabilities`` only."""
+        return self._plane(CONFIDENCE, number, box)
+
     def _plane(self, name: str, number: int, box: Box | None) -> np.ndarray:
         box = box or Box(0, 0, *self.spec.size)
         rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
@@ -101,7 +105,7 @@ class CacheReader:
 
     def _compute(self, number: int, box: Box, volume: bool) -> tuple[np.ndarray | None, PlanesHW]:
         planes = empty_planes((box.height, box.width))
-        if self.spec.profile == "probabilities":
+        if self.spec.profile != "logits":
             volume_CHW = self._decoded(number, box)
             measure_probabilities(volume_CHW, planes=planes)
             return volume_CHW if volume else None, planes
@@ -112,6 +116,8 @@ class CacheReader:
 
     def _decoded(self, number: int, box: Box) -> np.ndarray:
         rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+        if self.spec.profile == "float32":
+            return np.ascontiguousarray(self._read(VOLUMES, number, slice(None), rows, columns))
         roots_CHW = self._read(ROOTS, number, slice(None), rows, columns)
         confidence_HW = CONFIDENCE_OF_CODE[self._plane(CONFIDENCE, number, box)]
         prob_CHW = np.empty(roots_CHW.shape, np.float32)
@@ -129,7 +135,7 @@ class CacheReader:
         return views
 
     def _pixels_on(self, device: torch.device, number: int, box: Box) -> Pixels:
-        if self.spec.profile == "probabilities":
+        if self.spec.profile != "logits":
             prob_CHW = torch.from_numpy(self._decoded(number, box)).to(device)
         else:
             prob_CHW = rebuild_on_device(self._views(number, box), device)

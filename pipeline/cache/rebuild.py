@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.cache.box import Box
+from pipeline.box import Box
 from pipeline.cache.interpolation import Axis, linear_axis
 from pipeline.cache.kernels import PlanesHW, Sums, Window, measure_logits, measure_probabilities, window_of
 from pipeline.cache.schema import View

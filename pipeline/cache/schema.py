@@ -12,11 +12,13 @@ from pipeline.errors import ReadableError
 
 SCHEMA_VERSION = 2
 
-Profile = Literal["logits", "probabilities"]
-"""``logits``: float32 logits at the network's own resolution, exact. ``probabilities``: square-root uint8 volumes."""
+Profile = Literal["logits", "probabilities", "float32"]
+"""``logits``: float32 logits at the network's own resolution, exact. ``probabilities``: square-root uint8 volumes.
+``float32``: volumes as they are, for imports that must stay exact; large."""
 
 IMAGE_IDS = "image_ids"
 LOGITS = "logits"
+VOLUMES = "probabilities"
 ROOTS = "probability_roots"
 CONFIDENCE = "confidence_code"
 LABEL = "label"
@@ -39,6 +41,7 @@ ABOUT = {
     IMAGE_IDS: "ids of the images, in the order of all other datasets, UTF-8",
     LOGITS: "the network's answer for one view at its own resolution (N,C,h,w); probability = softmax over C of its "
     "up-sample to (H,W), flipped back where the view is flipped; several views are averaged after softmax",
+    VOLUMES: "probabilities (N,C,H,W)",
     ROOTS: "round(255 * sqrt(p)) (N,C,H,W); p of the label is in confidence_code, the others share what is left in "
     "proportion to the square of this",
     CONFIDENCE: "largest probability (N,H,W): 0..65534 stand for ln(p/(1-p)) from -6 to 17 in equal steps, 65535 for 1",

@@ -25,8 +25,8 @@ from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.labels import ClassSet, class_set, colour_label
 from pipeline.models.base import SegmentationModel
 from pipeline.models.state import load_model
-from pipeline.patches.make import pseudo_label
 from pipeline.pictures import entropy_picture
+from pipeline.selection.labels import pseudo_label
 from pipeline.selection.result import read_selection
 
 if TYPE_CHECKING:

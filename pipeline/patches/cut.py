@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.cache.box import Box
+from pipeline.box import Box
 from pipeline.labels import IGNORE
 from pipeline.selection.result import Compat
 

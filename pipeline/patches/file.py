@@ -14,7 +14,7 @@ from typing import Self
 import h5py
 import numpy as np
 
-from pipeline.cache.box import Box
+from pipeline.box import Box
 from pipeline.files import whole_file
 
 _VERSION = 1

@@ -13,18 +13,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from pipeline.cache.reader import CacheReader, Pixels
+from pipeline.cache.reader import CacheReader
 from pipeline.labels import IGNORE
 from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
 from pipeline.patches.file import PatchWriter
-from pipeline.selection.lse import keep_filter
+from pipeline.selection.labels import label_pixels
 from pipeline.selection.result import Selection
-
-
-def pseudo_label(reader: CacheReader, selection: Selection, image_id: str) -> np.ndarray:
-    """The pseudo-label of a whole image at the cache's size: (H,W) uint8, IGNORE where the method does not trust it."""
-    pixels = reader.pixels(reader.index.number(image_id), volume=False)
-    return np.where(_trusted(pixels, selection), pixels.label_HW.numpy(), IGNORE).astype(np.uint8)
 
 
 def make_patches(
@@ -47,7 +41,7 @@ def make_patches(
         for image_id in tqdm(selection.images, unit="image", desc="patches", disable=None):
             pixels = reader.pixels(reader.index.number(image_id))
             assert pixels.prob_CHW is not None
-            keep_HW = torch.from_numpy(_trusted(pixels, selection))
+            keep_HW = torch.from_numpy(label_pixels(pixels, selection) != IGNORE)
             image_HW3 = target_image(image_id)
             key = [seed, zlib.crc32(round_name.encode()), zlib.crc32(image_id.encode())]
             for box in random_boxes(reader.spec.size, fraction, patches, np.random.default_rng(key)):
@@ -55,8 +49,3 @@ def make_patches(
                 label_HW = zoomed_pseudo_label(pixels.prob_CHW, keep_HW, box, selection.compat)
                 writer.add(image_id, box, window_hw3, label_HW)
         return writer.count
-
-
-def _trusted(pixels: Pixels, selection: Selection) -> np.ndarray:
-    label_HW, entropy_HW = pixels.label_HW.numpy(), pixels.entropy_HW.numpy()
-    return keep_filter(label_HW, entropy_HW, selection.threshold_C, selection.compat)

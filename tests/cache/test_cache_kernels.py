@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from pipeline.box import Box
 from pipeline.cache.arithmetic import exponential, logarithm
-from pipeline.cache.box import Box
 from pipeline.cache.kernels import measure_logits, window_of
 from pipeline.cache.rebuild import rebuild, rebuild_on_device, source_of
 from pipeline.cache.schema import View

@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.cache.box import Box
+from pipeline.box import Box
 from pipeline.cache.dump import dump
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import ALL_STATISTICS, CacheError, CacheSpec, View

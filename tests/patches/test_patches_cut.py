@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.cache.box import Box
+from pipeline.box import Box
 from pipeline.labels import IGNORE
 from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
 

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.cache.box import Box
+from pipeline.box import Box
 from pipeline.cache.reader import CacheReader
 from pipeline.labels import IGNORE
 from pipeline.patches.cut import zoomed_pseudo_label
-from pipeline.patches.make import make_patches, pseudo_label
+from pipeline.patches.make import make_patches
+from pipeline.selection.labels import pseudo_label
 from pipeline.selection.result import Selection
 
 SIZE = (16, 32)

@@ -1,0 +1,176 @@
+"""CBST: class-balanced thresholds on confidence (Zou et al., ECCV 2018, Algorithm 2 and Eq. 8).
+
+k_c = -ln of the confidence that the fraction p of the pixels predicted as class c exceed; the pseudo-label of a pixel
+is the class with the largest p_c / exp(-k_c), where that exceeds 1. The reference collects all confidences in lists and
+sorts them; here the cache's histogram, counted while the network ran, says in which bin the threshold lies, and a
+second pass over the images says where in it: memory does not depend on the number of images.
+
+# C class, H/W pixels, B bins
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from pipeline.cache.bins import CONFIDENCE_BINS, confidence_edges
+from pipeline.cache.codec import CONFIDENCE_OF_CODE
+from pipeline.cache.index import CacheIndex
+from pipeline.cache.kernels import confidence_bin
+from pipeline.cache.reader import CacheReader
+from pipeline.labels import IGNORE
+from pipeline.selection.result import Compat
+
+AUTHOR_STRIDE = 4
+"""The released code keeps every 4th pixel of each class, in the order of the image's pixels."""
+_FINE_BINS = 2**14  # more than there are float32 in the widest bin, for up to 500 classes
+
+
+def thresholds_from_histogram(index: CacheIndex, portion: float, compat: Compat) -> np.ndarray:
+    """exp(-k_c) of every class (C,), at most 1.6e-5 below the exact one (exact from 0.998 on). Reads no image.
+
+    ``author``'s stride is not applied: its lists are not in the histogram.
+    """
+    counts_CB = index.histogram("confidence")
+    return _values(counts_CB, confidence_edges(), portion, compat)
+
+
+def exact_thresholds(reader: CacheReader, portion: float, compat: Compat) -> np.ndarray:
+    """exp(-k_c) of every class (C,) float32 in float64.
+
+    ``paper``: the confidence of the first pixel that is not selected when n_c · p (rounded down) are, in falling order;
+    0 selects all (p = 1). ``author``: of the last that is selected, of every 4th pixel of the class; 1 where that
+    selects none. A class predicted nowhere has 1: nothing reaches it.
+    """
+    stride = AUTHOR_STRIDE if compat == "author" else 1
+    if reader.spec.profile == "probabilities":
+        return _values(_code_counts(reader, stride), CONFIDENCE_OF_CODE.astype(np.float64), portion, compat)
+    counts_CB = _counted(reader, stride) if stride > 1 else reader.index.histogram("confidence")
+    rank_C, bin_C, before_C = _places(counts_CB, portion, compat)
+    coarse = _values(counts_CB, confidence_edges(), portion, compat)
+    lowest_C = confidence_edges()[bin_C].astype(np.float32)
+    width_C = np.append(np.diff(confidence_edges()), 0)[bin_C]
+    unsure = (rank_C >= 0) & (width_C > 2**-23)
+    if not unsure.any():
+        return coarse
+    fine_CB = np.zeros((len(counts_CB), _FINE_BINS), np.int64)
+    for number in range(len(reader)):
+        pixels = reader.pixels(number, volume=False)
+        _count_fine(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), bin_C, lowest_C, unsure, stride, fine_CB)
+    for class_index in np.flatnonzero(unsure):
+        rank = rank_C[class_index] - before_C[class_index]
+        step = _from_above(fine_CB[class_index], rank)
+        coarse[class_index] = float((lowest_C[class_index : class_index + 1].view(np.int32) + step).view(np.float32)[0])
+    return coarse
+
+
+def pseudo_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) -> np.ndarray:
+    """(H,W) uint8: the class with the largest p_c / exp(-k_c), IGNORE where that is not above 1.
+
+    ``author`` keeps a pixel that is exactly at 1. A class whose threshold is 0 takes every pixel where it has any
+    probability.
+    """
+    label_HW: np.ndarray = _weighted_label(prob_CHW, threshold_C.astype(np.float32), compat == "author")
+    return label_HW
+
+
+# --------------------------------------------------------------------------------------------------- order statistics
+
+
+def _places(counts_CB: np.ndarray, portion: float, compat: Compat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each class: the threshold's rank in falling order (-1: there is none), its bin, and how many lie above it."""
+    total_C = counts_CB.sum(axis=1)
+    # rounded first: 0.35 * 180 is 62.99999999999999 in floating point
+    selected_C = np.floor(np.round(total_C * portion, 9)).astype(np.int64)
+    rank_C = selected_C - 1 if compat == "author" else selected_C
+    rank_C = np.where((rank_C < total_C) & (total_C > 0), rank_C, -1)
+    bins = [_from_above(counts, rank) if rank >= 0 else 0 for counts, rank in zip(counts_CB, rank_C, strict=True)]
+    above = [counts[place + 1 :].sum() for counts, place in zip(counts_CB, bins, strict=True)]
+    return rank_C, np.array(bins), np.array(above)
+
+
+def _from_above(counts: np.ndarray, rank: int) -> int:
+    """The bin that holds the value of this rank, counted from the largest value down."""
+    above = np.cumsum(counts[::-1])
+    return len(counts) - 1 - int(np.searchsorted(above, rank, side="right"))
+
+
+def _values(counts_CB: np.ndarray, edges: np.ndarray, portion: float, compat: Compat) -> np.ndarray:
+    rank_C, bin_C, _ = _places(counts_CB, portion, compat)
+    everything = (rank_C < 0) & (counts_CB.sum(axis=1) > 0) & (compat == "paper")
+    return np.where(everything, 0.0, np.where(rank_C < 0, 1.0, edges[bin_C]))
+
+
+def _counted(reader: CacheReader, stride: int) -> np.ndarray:
+    counts_CB = np.zeros((reader.spec.classes, CONFIDENCE_BINS), np.int64)
+    for number in range(len(reader)):
+        pixels = reader.pixels(number, volume=False)
+        _count_strided(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), stride, counts_CB)
+    return counts_CB
+
+
+def _code_counts(reader: CacheReader, stride: int) -> np.ndarray:
+    counts_CB = np.zeros((reader.spec.classes, len(CONFIDENCE_OF_CODE)), np.int64)
+    for number in range(len(reader)):
+        _count_codes(reader.label(number), reader.confidence_code(number), stride, counts_CB)
+    return counts_CB
+
+
+@njit(nogil=True, cache=True)
+def _count_strided(label_HW: Any, confidence_HW: Any, stride: Any, counts_CB: Any) -> None:
+    seen_C = np.zeros(len(counts_CB), np.int64)
+    for y in range(label_HW.shape[0]):
+        for x in range(label_HW.shape[1]):
+            label = label_HW[y, x]
+            if seen_C[label] % stride == 0:
+                counts_CB[label, confidence_bin(confidence_HW[y, x])] += 1
+            seen_C[label] += 1
+
+
+@njit(nogil=True, cache=True)
+def _count_codes(label_HW: Any, code_HW: Any, stride: Any, counts_CB: Any) -> None:
+    seen_C = np.zeros(len(counts_CB), np.int64)
+    for y in range(label_HW.shape[0]):
+        for x in range(label_HW.shape[1]):
+            label = label_HW[y, x]
+            if seen_C[label] % stride == 0:
+                counts_CB[label, code_HW[y, x]] += 1
+            seen_C[label] += 1
+
+
+@njit(nogil=True, cache=True)
+def _count_fine(
+    label_HW: Any, confidence_HW: Any, bin_C: Any, lowest_C: Any, wanted_C: Any, stride: Any, fine_CB: Any
+) -> None:
+    """Counts the pixels of each class's bin by their float32's distance from the bin's smallest, in float32 steps."""
+    seen_C = np.zeros(len(bin_C), np.int64)
+    lowest_bits_C = lowest_C.view(np.int32)
+    bits_HW = confidence_HW.view(np.int32)
+    for y in range(label_HW.shape[0]):
+        for x in range(label_HW.shape[1]):
+            label = label_HW[y, x]
+            taken = seen_C[label] % stride == 0 and wanted_C[label]
+            if taken and confidence_bin(confidence_HW[y, x]) == bin_C[label]:
+                fine_CB[label, bits_HW[y, x] - lowest_bits_C[label]] += 1
+            seen_C[label] += 1
+
+
+@njit(nogil=True, cache=True)
+def _weighted_label(prob_CHW: Any, threshold_C: Any, at_threshold: Any) -> Any:
+    classes, height, width = prob_CHW.shape
+    label_HW = np.empty((height, width), np.uint8)
+    best_W = np.empty(width, np.float32)
+    for y in range(height):
+        best_W[:] = np.float32(-1)
+        for c in range(classes):
+            for x in range(width):
+                weight = prob_CHW[c, y, x] / threshold_C[c]
+                larger = weight > best_W[x]
+                best_W[x] = weight if larger else best_W[x]
+                label_HW[y, x] = np.uint8(c) if larger else label_HW[y, x]
+        for x in range(width):
+            kept = best_W[x] >= np.float32(1) if at_threshold else best_W[x] > np.float32(1)
+            label_HW[y, x] = label_HW[y, x] if kept else np.uint8(IGNORE)
+    return label_HW
