@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.check import data_problems
+from pipeline.commands import cache as commands_cache
+from pipeline.commands.console import console, failed
+from pipeline.commands.select import select
 from pipeline.errors import ReadableError
 from pipeline.files import write_text
 from pipeline.inspection.report import percent
@@ -25,17 +26,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone.
-console = Console() if sys.stdout.isatty() else Console(width=160)
-errors = Console(stderr=True)
+app.add_typer(commands_cache.app, name="cache")
+app.command()(select)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
-
-
-def _fail(message: str) -> typer.Exit:
-    errors.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
-    return typer.Exit(1)
 
 
 @app.command()
@@ -45,10 +40,10 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = PARAMS
         checked = read_params(params)
         problems = data_problems(checked)
     except ReadableError as error:
-        raise _fail(str(error)) from None
+        raise failed(str(error)) from None
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise _fail(f"{params}: {len(problems)} problem(s) with the data\n{listed}")
+        raise failed(f"{params}: {len(problems)} problem(s) with the data\n{listed}")
     console.print(f"{params} is fine: {len(checked.starts)} starts, {len(checked.rounds)} rounds")
 
 
@@ -76,9 +71,9 @@ def use(
             console.print(f"[bold]{preset}[/bold]  {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
         return
     if name not in presets:
-        raise _fail(f"there is no preset {name!r}; choose one of {', '.join(presets)}")
+        raise failed(f"there is no preset {name!r}; choose one of {', '.join(presets)}")
     if not force and _has_own_changes(presets):
-        raise _fail("params.yaml has changes that are not committed; commit them, or say --force to lose them")
+        raise failed("params.yaml has changes that are not committed; commit them, or say --force to lose them")
     write_text(PARAMS, presets[name].read_text(encoding="utf-8"))
     console.print(f"params.yaml is now the preset {name}; `dvc repro` runs it")
 
@@ -97,10 +92,10 @@ def results() -> None:
     try:
         params = read_params(PARAMS)
     except ReadableError as error:
-        raise _fail(str(error)) from None
+        raise failed(str(error)) from None
     found = read_results(Path("runs"), params.run_kinds())
     if not found:
-        raise _fail("nothing has been evaluated yet; run `dvc repro`")
+        raise failed("nothing has been evaluated yet; run `dvc repro`")
     headline = params.evaluate.headline
     console.print(_summary_table(found, headline))
     console.print(_class_table(found))

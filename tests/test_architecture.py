@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "evaluation": COMMON | {"models", "datasets", "cache", "patches", "selection"},
     "inspection": COMMON | {"evaluation", "cache"},
     "check": COMMON | {"datasets", "params"},
-    "cli": COMMON | {"check", "params", "inspection"},
+    "commands": COMMON | {"cache", "selection"},
+    "cli": COMMON | {"check", "params", "inspection", "commands"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

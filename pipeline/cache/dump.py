@@ -13,14 +13,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from pipeline.cache.encode import EncodedImage, empty_histograms
-from pipeline.cache.measure import encoding_jobs
+from pipeline.cache.measure import Job, encoding_jobs
 from pipeline.cache.parts import is_finished, part_name, write_part
 from pipeline.cache.schema import CacheError, CacheSpec
 from pipeline.files import forget_partial_files
@@ -28,6 +28,9 @@ from pipeline.files import forget_partial_files
 Network = Callable[[Tensor], list[Tensor]]
 """uint8 images (N,3,H,W) on the CPU -> what the network answers for each view, on its device: logits (N,C,h,w) at its
 own resolution, or, for the profile ``probabilities``, logits (N,C,H,W) at full size."""
+
+
+Loaded = TypeVar("Loaded")
 
 
 class Share(NamedTuple):
@@ -58,6 +61,29 @@ def dump(
     Raises CacheError for a part of another cache (nothing is overwritten), and when the disk is full (what is finished
     stays, and the next dump goes on from there).
     """
+
+    def jobs(batch_N3HW: Tensor, ids: list[str]) -> list[Job]:
+        return encoding_jobs(network(batch_N3HW), ids, spec)
+
+    return write_cache(
+        images, jobs, image_ids, folder, spec, batch=batch, workers=workers, share=share, progress=progress
+    )
+
+
+@torch.inference_mode()
+def write_cache(
+    load: Callable[[list[int]], Loaded],
+    jobs: Callable[[Loaded, list[str]], list[Job]],
+    image_ids: list[str],
+    folder: Path,
+    spec: CacheSpec,
+    *,
+    batch: int,
+    workers: int = 2,
+    share: Share = Share(),  # noqa: B008 - immutable
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """The same for any source: ``load`` runs in a thread of its own, ``jobs`` in the caller's, the jobs in workers."""
     folder.mkdir(parents=True, exist_ok=True)
     todo, resumed = [], 0
     with tqdm(total=_images_of(spec, share), unit="image", desc="dump", disable=None) as bar:
@@ -70,7 +96,7 @@ def dump(
             else:
                 todo.append(number)
         with _Pipeline(folder, spec, image_ids, workers, batch, bar, progress) as pipeline:
-            pipeline.run(todo, images, network)
+            pipeline.run(todo, load, jobs)
     return resumed
 
 
@@ -106,13 +132,13 @@ class _Pipeline:
         for pool in (self._loader, self._encoders, self._writer):
             pool.shutdown(wait=True, cancel_futures=True)
 
-    @torch.inference_mode()
-    def run(self, todo: list[int], images: Callable[[list[int]], Tensor], network: Network) -> None:
+    def run(
+        self, todo: list[int], load: Callable[[list[int]], Loaded], jobs: Callable[[Loaded, list[str]], list[Job]]
+    ) -> None:
         """Dumps these parts; raises the first error of any thread."""
         encoded: list[Future[EncodedImage]] = []
-        for number, positions, last, batch_N3HW in self._batches(todo, images):
-            jobs = encoding_jobs(network(batch_N3HW), [self._ids[position] for position in positions], self._spec)
-            for job in jobs:
+        for number, positions, last, loaded in self._batches(todo, load):
+            for job in jobs(loaded, [self._ids[position] for position in positions]):
                 self._in_flight.acquire()
                 task = self._encoders.submit(job)
                 task.add_done_callback(lambda _: self._in_flight.release())
@@ -124,19 +150,19 @@ class _Pipeline:
         self._raise_errors(waiting=0)
 
     def _batches(
-        self, todo: list[int], images: Callable[[list[int]], Tensor]
-    ) -> Iterator[tuple[int, list[int], bool, Tensor]]:
-        """Part, positions, whether the part ends here, images: the next batch loads while one is in use."""
+        self, todo: list[int], load: Callable[[list[int]], Loaded]
+    ) -> Iterator[tuple[int, list[int], bool, Loaded]]:
+        """Part, positions, whether the part ends here, what was loaded: the next batch loads while one is in use."""
         plan = [
             (number, list(positions[first : first + self._batch]), first + self._batch >= len(positions))
             for number in todo
             for positions in [self._spec.positions(number)]
             for first in range(0, len(positions), self._batch)
         ]
-        loading = [self._loader.submit(images, plan[0][1])] if plan else []
+        loading = [self._loader.submit(load, plan[0][1])] if plan else []
         for place, (number, positions, last) in enumerate(plan):
             if place + 1 < len(plan):
-                loading.append(self._loader.submit(images, plan[place + 1][1]))
+                loading.append(self._loader.submit(load, plan[place + 1][1]))
             yield number, positions, last, loading.pop(0).result()
 
     def _finish(self, number: int, encoded: list[Future[EncodedImage]]) -> None:

@@ -157,7 +157,7 @@ def _count_fine(
             seen_C[label] += 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _weighted_label(prob_CHW: Any, threshold_C: Any, at_threshold: Any) -> Any:
     classes, height, width = prob_CHW.shape
     label_HW = np.empty((height, width), np.uint8)

@@ -1,0 +1,99 @@
+"""Looking after a cache as files: is it whole, how large is it, fewer and larger parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.cache.codec import EncodedArray, chunk_offsets
+from pipeline.cache.encode import EncodedImage, Histograms, empty_histograms
+from pipeline.cache.index import CacheIndex, read_values
+from pipeline.cache.parts import open_part, part_name, read_spec, verify_part, write_part
+from pipeline.cache.schema import (
+    ALL_STATISTICS,
+    CONFIDENCE_HISTOGRAM,
+    ENTROPY_HISTOGRAM,
+    HISTOGRAMS,
+    STATISTICS,
+    CacheError,
+)
+
+
+def problems_of(folder: Path) -> list[str]:
+    """Everything that is wrong with a cache, one line each: missing, cut, damaged and foreign parts."""
+    problems, whole = [], []
+    paths = sorted(folder.glob("part-*.h5"))
+    for path in tqdm(paths, unit="part", desc="verify", disable=None):
+        try:
+            verify_part(path)
+            whole.append(path)
+        except CacheError as error:
+            problems.append(str(error))
+    if len(whole) == len(paths):
+        try:
+            CacheIndex(folder)
+        except CacheError as error:
+            problems.append(str(error))
+    elif whole:
+        with open_part(whole[0]) as file:
+            expected = read_spec(file).parts
+        there = {path.name for path in paths}
+        names = (part_name(number) for number in range(expected))
+        problems += [f"{folder / name}: this part of the cache is missing" for name in names if name not in there]
+    return problems
+
+
+def compact(folder: Path, out: Path, part_images: int) -> int:
+    """Writes the cache again with larger parts, chunks copied as they are, and answers how many parts it has now.
+
+    Raises CacheError where the number is no multiple of the present one, or ``out`` holds something.
+    """
+    index = CacheIndex(folder)
+    old = index.spec.part_images
+    if part_images % old or part_images <= old:
+        raise CacheError(f"{folder}: has parts of {old} images; a larger multiple of that is needed, not {part_images}")
+    if out.exists() and any(out.iterdir()):
+        raise CacheError(f"{out}: is not empty; compact writes into a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    spec = replace(index.spec, part_images=part_images)
+    for number in tqdm(range(spec.parts), unit="part", desc="compact", disable=None):
+        first = number * (part_images // old)
+        images: list[EncodedImage] = []
+        histograms = empty_histograms(spec.classes)
+        for path in index.paths[first : first + part_images // old]:
+            with open_part(path) as file:
+                images += _encoded_images(file)
+                histograms.add(_histograms(file))
+        write_part(out, spec, number, [index.image_ids[place] for place in spec.positions(number)], images, histograms)
+    return spec.parts
+
+
+def _histograms(file: h5py.File) -> Histograms:
+    names = (CONFIDENCE_HISTOGRAM, ENTROPY_HISTOGRAM)
+    return Histograms(*(read_values(file, f"{HISTOGRAMS}/{name}") for name in names))
+
+
+def _encoded_images(file: h5py.File) -> list[EncodedImage]:
+    """The images of a part, still compressed."""
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    per_pixel = [name for name in names if file[name].ndim >= 3 and name.split("/")[0] not in (STATISTICS, HISTOGRAMS)]
+    statistics = {name: read_values(file, f"{STATISTICS}/{name}") for name in ALL_STATISTICS}
+    return [
+        EncodedImage(
+            {name: _encoded(file[name], place) for name in per_pixel},
+            {name: np.asarray(values[place]) for name, values in statistics.items()},
+            None,
+        )
+        for place in range(len(statistics["entropy_mean"]))
+    ]
+
+
+def _encoded(dataset: h5py.Dataset, place: int) -> EncodedArray:
+    shape, chunk = dataset.shape[1:], dataset.chunks[1:]
+    blobs = [dataset.id.read_direct_chunk((place, *offset))[1] for offset in chunk_offsets(shape, chunk)]
+    return EncodedArray(shape, chunk, dataset.dtype, blobs)

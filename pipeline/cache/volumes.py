@@ -1,0 +1,236 @@
+"""Bringing one's own probabilities: volumes that another program wrote as .npy or .npz become a cache.
+
+# N images, C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from pipeline.cache.dump import write_cache
+from pipeline.cache.encode import encode_probabilities
+from pipeline.cache.measure import Job
+from pipeline.cache.schema import CacheError, CacheSpec
+from pipeline.files import fingerprint
+
+Layout = Literal["auto", "chw", "hwc"]
+_USUAL_NAMES = ("probabilities", "prob", "probs")
+_EXACT_UP_TO = 2**30  # bytes of float32 volumes that are kept as they are when nothing is said
+
+
+class Volumes(NamedTuple):
+    """Volumes as they were found: ids, the shape that all share, and how to read one after the other."""
+
+    image_ids: list[str]
+    shape: tuple[int, int, int]
+    """(C,H,W)."""
+    read: Callable[[int], np.ndarray]
+    """Position -> (C,H,W), any float type. Positions are asked for in rising order."""
+    origin: str
+    files: list[Path]
+
+
+def open_volumes(path: Path, *, key: str | None = None, layout: Layout = "auto") -> Volumes:
+    """Opens a .npz or .npy with an array (N,C,H,W), or a folder of .npy files with one image (C,H,W) or (H,W,C) each.
+
+    Memory holds one image, also of a .npz. Raises CacheError that names what was looked for and what was found.
+    """
+    if path.is_dir():
+        return _folder(path, layout)
+    if path.suffix == ".npz" and path.is_file():
+        return _npz(path, key)
+    if path.suffix == ".npy" and path.is_file():
+        return _npy(path)
+    found = "there is no such file or folder" if not path.exists() else "it is none of these"
+    raise CacheError(f"{path}: volumes come as a .npz, a .npy or a folder of .npy files; {found}")
+
+
+def _npy(path: Path) -> Volumes:
+    array = _loaded(path)
+    if array.ndim != 4:
+        raise CacheError(f"{path}: holds an array of shape {array.shape}; (N,C,H,W) is needed")
+    return Volumes(_default_ids(len(array)), array.shape[1:], lambda number: array[number], str(path), [path])
+
+
+def _loaded(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise CacheError(f"{path}: cannot be read as .npy ({error})") from None
+    return array
+
+
+def _npz(path: Path, key: str | None) -> Volumes:
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise CacheError(f"{path}: cannot be read as .npz ({error})") from None
+    with archive:
+        headers = {name.removesuffix(".npy"): _header(archive, name) for name in archive.namelist()}
+    volumes = [name for name, (shape, _, dtype) in headers.items() if len(shape) == 4 and dtype.kind == "f"]
+    if key is None:  # one array, or one that is called what it is
+        volumes = [name for name in volumes if name in _USUAL_NAMES] or volumes
+    if key is None and len(volumes) != 1:
+        listed = ", ".join(volumes) or "none"
+        raise CacheError(f"{path}: has several arrays (N,C,H,W) of floats, or none ({listed}); name one with --key")
+    key = key or volumes[0]
+    if key not in volumes:
+        raise CacheError(f"{path}: {key!r} is no array (N,C,H,W) of floats; there are {', '.join(volumes) or 'none'}")
+    shape, fortran, dtype = headers[key]
+    if fortran:
+        raise CacheError(f"{path}: {key!r} is in Fortran order; save np.ascontiguousarray(…) of it")
+    ids = _ids_in(path, headers, shape[0])
+    _, classes, height, width = shape
+    return Volumes(
+        ids, (classes, height, width), _Stream(path, f"{key}.npy", shape, dtype).read, f"{path}, array {key}", [path]
+    )
+
+
+def _ids_in(path: Path, headers: dict[str, tuple[tuple[int, ...], bool, np.dtype]], count: int) -> list[str]:
+    if "image_ids" in headers and headers["image_ids"][2].kind == "U":
+        with np.load(path, allow_pickle=False) as arrays:
+            ids = [str(value) for value in arrays["image_ids"]]
+        if len(ids) == count:
+            return ids
+    return _default_ids(count)
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    with archive.open(name) as member:
+        return _read_header(member)
+
+
+def _read_header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    header: tuple[tuple[int, ...], bool, np.dtype] = read(member)
+    return header
+
+
+class _Stream:
+    """Reads the images of one array of a .npz one after the other, without holding the array."""
+
+    def __init__(self, path: Path, member: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._path, self._member, self._shape, self._dtype = path, member, shape[1:], dtype
+        self._images: Iterator[np.ndarray] = iter(())
+        self._next = -1
+
+    def read(self, number: int) -> np.ndarray:
+        if self._next < 0 or number < self._next:
+            self._images, self._next = self._from_the_start(), 0
+        while True:
+            image_CHW = next(self._images)
+            self._next += 1
+            if self._next == number + 1:
+                return image_CHW
+
+    def _from_the_start(self) -> Iterator[np.ndarray]:
+        size = math.prod(self._shape) * self._dtype.itemsize
+        with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as member:
+            _read_header(member)
+            while True:
+                yield np.frombuffer(member.read(size), self._dtype).reshape(self._shape)
+
+
+def _folder(path: Path, layout: Layout) -> Volumes:
+    files = sorted(path.rglob("*.npy"))
+    if not files:
+        raise CacheError(f"{path}: holds no .npy files")
+    first = _loaded(files[0])
+    if first.ndim == 4 and len(first) == 1:
+        first = first[0]
+    if first.ndim != 3:
+        raise CacheError(f"{files[0]}: holds an array of shape {first.shape}; one image, (C,H,W) or (H,W,C), is needed")
+    if layout == "auto":
+        layout = _layout_of(files[0], first)
+
+    def read(number: int) -> np.ndarray:
+        array = _loaded(files[number])
+        array = array[0] if array.ndim == 4 and len(array) == 1 else array
+        return array.transpose(2, 0, 1) if layout == "hwc" and array.ndim == 3 else array
+
+    ids = [str(file.relative_to(path).with_suffix("")) for file in files]
+    shape = (first.shape[2], *first.shape[:2]) if layout == "hwc" else first.shape
+    return Volumes(ids, shape, read, f"{path}, {layout}", files)
+
+
+def _layout_of(path: Path, array: np.ndarray) -> Literal["chw", "hwc"]:
+    """The class axis is the one over which probabilities sum to 1."""
+    errors = {axis: np.abs(array.sum(axis=axis, dtype=np.float64) - 1).max() for axis in (0, 2)}
+    if min(errors.values()) > 0.05:
+        raise CacheError(f"{path}: sums to 1 neither over its first nor over its last axis; probabilities are needed")
+    return "chw" if errors[0] <= errors[2] else "hwc"
+
+
+def _default_ids(count: int) -> list[str]:
+    return [f"{number:05}" for number in range(count)]
+
+
+def import_volumes(
+    volumes: Volumes,
+    folder: Path,
+    class_names: tuple[str, ...],
+    *,
+    profile: Literal["auto", "probabilities", "float32"] = "auto",
+    part_images: int = 32,
+    workers: int = 2,
+) -> CacheSpec:
+    """Writes a cache of the volumes; a killed import goes on with the next part.
+
+    ``auto`` keeps volumes of up to 1 GiB in all as float32, exactly, and larger ones as ``probabilities``.
+    Raises CacheError that names an image whose values are no probabilities or whose shape differs.
+    """
+    count, size = len(volumes.image_ids), math.prod(volumes.shape)
+    if len(set(volumes.image_ids)) < count:
+        raise CacheError(f"{volumes.origin}: an id stands twice")
+    if profile == "auto":
+        profile = "float32" if 4 * size * count <= _EXACT_UP_TO else "probabilities"
+    spec = CacheSpec(
+        fingerprint=fingerprint(files=[_identity(file) for file in volumes.files], ids=volumes.image_ids, kept=profile),
+        class_names=class_names,
+        size=(volumes.shape[1], volumes.shape[2]),
+        profile=profile,
+        images=count,
+        part_images=part_images,
+        origin=volumes.origin,
+    )
+
+    def load(positions: list[int]) -> list[np.ndarray]:
+        return [_checked(volumes, position) for position in positions]
+
+    def jobs(loaded: list[np.ndarray], ids: list[str]) -> list[Job]:
+        return [partial(encode_probabilities, i, prob_CHW, spec) for i, prob_CHW in zip(ids, loaded, strict=True)]
+
+    write_cache(load, jobs, volumes.image_ids, folder, spec, batch=1, workers=workers)
+    return spec
+
+
+def _identity(file: Path) -> tuple[str, int, int]:
+    status = file.stat()
+    return file.name, status.st_size, status.st_mtime_ns
+
+
+def _checked(volumes: Volumes, position: int) -> np.ndarray:
+    """One volume, contiguous float32, between 0 and 1."""
+    image_id, array = volumes.image_ids[position], volumes.read(position)
+    if array.shape != volumes.shape:
+        raise CacheError(f"{image_id}: has shape {array.shape}, the first image {volumes.shape}: all must be alike")
+    if array.dtype.kind != "f":
+        raise CacheError(f"{image_id}: holds {array.dtype}; probabilities as floats are needed")
+    prob_CHW = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(prob_CHW).all():
+        raise CacheError(f"{image_id}: holds NaN or infinity ({volumes.origin})")
+    off = float(np.abs(prob_CHW.sum(axis=0) - 1).max())
+    if prob_CHW.min() < 0 or off > 0.05:
+        raise CacheError(
+            f"{image_id}: does not sum to 1 over its {len(prob_CHW)} classes (off by {off:.3g}, smallest value "
+            f"{prob_CHW.min():.3g}); are these logits? apply softmax first ({volumes.origin})"
+        )
+    return np.minimum(prob_CHW, np.float32(1))  # rounding may leave 1.0000001

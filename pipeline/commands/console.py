@@ -1,0 +1,38 @@
+"""What all commands share: where they print, and how they fail."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+from rich.console import Console
+
+from pipeline.errors import ReadableError
+
+# Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone.
+console = Console() if sys.stdout.isatty() else Console(width=160)
+errors = Console(stderr=True)
+
+Arguments = ParamSpec("Arguments")
+
+
+def failed(message: str) -> typer.Exit:
+    """Prints what is wrong; to be raised."""
+    errors.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    return typer.Exit(1)
+
+
+def readable(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
+    """A command whose ReadableErrors are printed as they are, without a traceback."""
+
+    @wraps(command)
+    def wrapped(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
+        try:
+            command(*arguments, **options)
+        except ReadableError as error:
+            raise failed(str(error)) from None
+
+    return wrapped

@@ -1,0 +1,140 @@
+"""`roundabout cache …` and `roundabout select`: what they say, write and refuse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.files import read_json
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def words(text: str) -> str:
+    """The text without the line breaks and frames of a narrow terminal."""
+    return " ".join(text.split())
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    scores = np.exp(3 * np.random.default_rng(0).standard_normal((5, 19, 12, 20)))
+    np.save(tmp_path / "v.npy", (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
+    assert call("cache", "import", tmp_path / "v.npy", tmp_path / "cache", "--part-images", "2").exit_code == 0
+    return tmp_path / "cache"
+
+
+def test_info_says_what_a_cache_holds(cache: Path) -> None:
+    said = words(call("cache", "info", cache).output)
+    for fact in ("5 in 3 parts", "19 classes of 12x20", "float32", "v.npy", "road", "bicycle"):
+        assert fact in said
+
+
+def test_verify_names_a_part_that_was_cut_and_fails(cache: Path) -> None:
+    answer = call("cache", "verify", cache)
+    assert (answer.exit_code, "3 parts, all whole" in words(answer.output)) == (0, True)
+    part = cache / "part-00001.h5"
+    part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
+    answer = call("cache", "verify", cache)
+    assert answer.exit_code == 1
+    assert "part-00001.h5: is cut" in words(answer.output)
+
+
+def test_a_damaged_import_is_repaired_by_importing_again(tmp_path: Path, cache: Path) -> None:
+    before = {path.name: path.read_bytes() for path in cache.iterdir()}
+    (cache / "part-00001.h5").write_bytes(before["part-00001.h5"][:3000])
+    assert call("cache", "import", tmp_path / "v.npy", cache, "--part-images", "2").exit_code == 0
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == before
+
+
+def test_importing_something_else_into_a_cache_is_refused_naming_both(tmp_path: Path, cache: Path) -> None:
+    np.save(tmp_path / "w.npy", np.full((5, 19, 12, 20), 1 / 19, np.float32))
+    answer = call("cache", "import", tmp_path / "w.npy", cache, "--part-images", "2")
+    assert answer.exit_code == 1
+    said = words(answer.output)
+    assert "v.npy" in said
+    assert "w.npy" in said
+
+
+def test_class_sets_are_chosen_by_number_or_name(tmp_path: Path, cache: Path) -> None:
+    answer = call("cache", "import", tmp_path / "v.npy", tmp_path / "x", "--classes", "cityscapes-16")
+    assert answer.exit_code == 1
+    assert "classes, the volumes have 19" in words(answer.output) or "there is no class set" in words(answer.output)
+
+
+def test_compact_and_export_say_what_they_wrote(tmp_path: Path, cache: Path) -> None:
+    answer = call("cache", "compact", cache, tmp_path / "compact", "--part-images", "4")
+    assert (answer.exit_code, words(answer.output).endswith("2 parts")) == (0, True)
+    answer = call("cache", "export", cache, tmp_path / "out", "--what", "labels", "--image", "00002")
+    assert (answer.exit_code, words(answer.output).endswith("1 images")) == (0, True)
+    assert (tmp_path / "out" / "00002.npy").is_file()
+
+
+@pytest.mark.parametrize("command", [("info",), ("verify",), ("compact", "out"), ("export", "out")])
+def test_a_folder_without_a_cache_is_an_error_in_words(tmp_path: Path, command: tuple[str, ...]) -> None:
+    answer = call("cache", command[0], tmp_path, *command[1:])
+    assert answer.exit_code == 1
+    assert "holds no parts of a cache" in words(answer.output)
+
+
+@pytest.mark.parametrize("portion", ["0", "1.5", "-1"])
+def test_a_portion_out_of_range_is_refused(tmp_path: Path, cache: Path, portion: str) -> None:
+    answer = call("select", cache, "--method", "lse", "--portion", portion, "--out", tmp_path / "s")
+    assert answer.exit_code == 2
+    assert not (tmp_path / "s").exists()
+
+
+# ----------------------------------------------------------------------------------------------- the authors' numbers
+
+
+@pytest.fixture
+def golden(shared: Path) -> Mapping[str, np.ndarray]:
+    return np.load(shared / "golden" / "author_code_volumes.npz")
+
+
+@pytest.fixture
+def golden_cache(shared: Path, tmp_path: Path) -> Path:
+    answer = call("cache", "import", shared / "golden" / "author_code_volumes.npz", tmp_path / "golden")
+    assert answer.exit_code == 0, answer.output
+    return tmp_path / "golden"
+
+
+def selection_of(cache: Path, out: Path, method: str, portion: float) -> tuple[dict, np.ndarray, list[str]]:
+    answer = call("select", cache, "--method", method, "--compat", "author", "--portion", str(portion), "--out", out)
+    assert answer.exit_code == 0, answer.output
+    with h5py.File(out / "labels.h5") as file:
+        return read_json(out / "selection.json"), file["labels"][:], list(file["image_ids"].asstr()[:])
+
+
+@pytest.mark.parametrize(("portion", "key"), [(0.2, "lse_p20"), (0.4, "lse_p40")])
+def test_lse_on_imported_volumes_is_the_authors(
+    golden: Mapping[str, np.ndarray], golden_cache: Path, tmp_path: Path, portion: float, key: str
+) -> None:
+    selection, label_NHW, ids = selection_of(golden_cache, tmp_path / "out", "lse", portion)
+    assert selection["images"] == ids == [f"{number:05}" for number in golden[f"{key}_selected"]]
+    thresholds = [math.nan if value is None else value for value in selection["thresholds"]]
+    np.testing.assert_allclose(thresholds, golden[f"{key}_hc"], atol=1e-6, equal_nan=True)
+    assert list(selection["scores"]) == ids
+    prediction_NHW = golden["prob"].argmax(axis=1)
+    for number, keep_HW in enumerate(golden[f"{key}_keep_first12"]):
+        expected_HW = np.where(keep_HW, prediction_NHW[golden[f"{key}_selected"][number]], 255)
+        np.testing.assert_array_equal(label_NHW[number], expected_HW)
+
+
+@pytest.mark.parametrize(("portion", "key"), [(0.2, "cbst_p20_stride4"), (0.5, "cbst_p50_stride4")])
+def test_cbst_on_imported_volumes_is_the_authors(
+    golden: Mapping[str, np.ndarray], golden_cache: Path, tmp_path: Path, portion: float, key: str
+) -> None:
+    selection, label_NHW, ids = selection_of(golden_cache, tmp_path / "out", "cbst", portion)
+    assert selection["images"] == ids == [f"{number:05}" for number in range(120)]
+    np.testing.assert_array_equal(np.float32(selection["thresholds"]), golden[f"{key}_thresholds"])
+    np.testing.assert_array_equal(label_NHW, golden[f"{key}_labels"])

@@ -1,0 +1,151 @@
+"""CBST's thresholds and labels against lists, sorting and loops.
+
+# N images, C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.cache.reader import CacheReader
+from pipeline.cache.volumes import import_volumes, open_volumes
+from pipeline.labels import IGNORE
+from pipeline.selection.cbst import exact_thresholds, pseudo_label, thresholds_from_histogram
+from pipeline.selection.result import Compat
+
+NAMES = ("road", "sky", "car", "bus", "train")
+
+
+def volumes(sharpness: float) -> np.ndarray:
+    scores = np.exp(sharpness * np.random.default_rng(0).standard_normal((7, 5, 12, 20)))
+    scores[:, 4] = 0  # predicted nowhere
+    return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(name="prob_NCHW", params=[1.0, 3.0, 12.0], ids=["unsure", "mixed", "sure"])
+def volumes_of_any_sharpness(request: pytest.FixtureRequest) -> np.ndarray:
+    return volumes(request.param)
+
+
+def cache_of(folder: Path, prob_NCHW: np.ndarray, profile: str) -> CacheReader:
+    np.save(folder / "v.npy", prob_NCHW)
+    import_volumes(open_volumes(folder / "v.npy"), folder / profile, NAMES, profile=profile, part_images=3)
+    return CacheReader(folder / profile)
+
+
+def sorted_confidences(prob_NCHW: np.ndarray, stride: int) -> list[np.ndarray]:
+    """As the reference collects them: image by image, every so many pixels of the class, in falling order."""
+    lists: list[list[float]] = [[] for _ in NAMES]
+    for prob_CHW in prob_NCHW:
+        label_HW, confidence_HW = prob_CHW.argmax(axis=0), prob_CHW.max(axis=0)
+        for class_index, collected in enumerate(lists):
+            collected.extend(confidence_HW[label_HW == class_index][::stride])
+    return [np.array(sorted(collected, reverse=True)) for collected in lists]
+
+
+@pytest.mark.parametrize("portion", [0.01, 0.2, 0.5, 0.9, 1.0])
+def test_thresholds_of_the_paper_select_that_portion_of_each_class(
+    tmp_path: Path, prob_NCHW: np.ndarray, portion: float
+) -> None:
+    found_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, "float32"), portion, "paper")
+    for class_index, values in enumerate(sorted_confidences(prob_NCHW, 1)):
+        count = int(len(values) * portion)
+        if not len(values):
+            assert found_C[class_index] == 1
+        elif count == len(values):
+            assert found_C[class_index] == 0
+        else:
+            assert found_C[class_index] == values[count]
+
+
+@pytest.mark.parametrize("portion", [0.01, 0.2, 0.5, 1.0])
+def test_thresholds_of_the_released_code_take_every_fourth_pixel(
+    tmp_path: Path, prob_NCHW: np.ndarray, portion: float
+) -> None:
+    found_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, "float32"), portion, "author")
+    for class_index, values in enumerate(sorted_confidences(prob_NCHW, 4)):
+        count = int(len(values) * portion)
+        assert found_C[class_index] == (values[count - 1] if count else 1)
+
+
+@pytest.mark.parametrize("portion", [0.05, 0.2, 0.5, 0.8])
+def test_the_histogram_s_thresholds_are_close_and_exact_where_networks_are_sure(
+    tmp_path: Path, prob_NCHW: np.ndarray, portion: float
+) -> None:
+    reader = cache_of(tmp_path, prob_NCHW, "float32")
+    near_C = thresholds_from_histogram(reader.index, portion, "paper")
+    exact_C = exact_thresholds(reader, portion, "paper")
+    assert (near_C <= exact_C).all()
+    assert (exact_C - near_C < 2e-5).all()
+    sure = exact_C >= 0.9981
+    np.testing.assert_array_equal(near_C[sure], exact_C[sure])
+
+
+@pytest.mark.parametrize("compat", ["paper", "author"])
+def test_thresholds_of_one_byte_volumes_are_close(tmp_path: Path, prob_NCHW: np.ndarray, compat: Compat) -> None:
+    exact_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, "float32"), 0.3, compat)
+    found_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, "probabilities"), 0.3, compat)
+    np.testing.assert_allclose(found_C, exact_C, atol=5e-5)
+
+
+def test_the_portion_that_is_trusted_is_the_portion_asked_for(tmp_path: Path) -> None:
+    prob_NCHW = volumes(1.0)
+    reader = cache_of(tmp_path, prob_NCHW, "float32")
+    threshold_C = exact_thresholds(reader, 0.25, "paper")
+    label_NHW, confidence_NHW = prob_NCHW.argmax(axis=1), prob_NCHW.max(axis=1)
+    for class_index in range(4):
+        of_class = label_NHW == class_index
+        assert (of_class & (confidence_NHW > threshold_C[class_index])).sum() == int(of_class.sum() * 0.25)
+
+
+def naive_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) -> np.ndarray:
+    label_HW = np.full(prob_CHW.shape[1:], IGNORE, np.uint8)
+    for row, column in np.ndindex(*label_HW.shape):
+        weights = [np.float32(p) / np.float32(t) for p, t in zip(prob_CHW[:, row, column], threshold_C, strict=True)]
+        best = int(np.argmax(weights))
+        if weights[best] > 1 or (compat == "author" and weights[best] == 1):
+            label_HW[row, column] = best
+    return label_HW
+
+
+@pytest.mark.parametrize("compat", ["paper", "author"])
+def test_labels_are_those_of_a_loop_over_pixels(compat: Compat) -> None:
+    prob_CHW = volumes(2.0)[0]
+    threshold_C = np.array([0.9, 0.5, float(prob_CHW[2].max()), 0.3, 1.0])  # the third: one pixel exactly at it
+    expected_HW = naive_label(prob_CHW, threshold_C, compat)
+    np.testing.assert_array_equal(pseudo_label(prob_CHW, threshold_C, compat), expected_HW)
+    assert IGNORE in expected_HW
+    assert (expected_HW == 2).any() == (compat == "author")
+
+
+def test_a_class_may_win_a_pixel_that_another_is_likelier_to_have() -> None:
+    prob_CHW = np.array([0.6, 0.4], np.float32).reshape(2, 1, 1)
+    assert pseudo_label(prob_CHW, np.array([0.9, 0.3]), "paper").item() == 1
+
+
+def test_a_threshold_of_0_takes_everything_that_has_any_probability() -> None:
+    prob_CHW = np.array([[1.0, 0.4], [0.0, 0.6]], np.float32).reshape(2, 1, 2)
+    assert pseudo_label(prob_CHW, np.array([0.9, 0.0]), "paper").tolist() == [[0, 1]]
+
+
+@pytest.fixture
+def golden(shared: Path) -> Mapping[str, np.ndarray]:
+    return np.load(shared / "golden" / "author_code_volumes.npz")
+
+
+@pytest.mark.parametrize("percent", [20, 50])
+def test_the_released_code_s_thresholds_and_labels(
+    golden: Mapping[str, np.ndarray], shared: Path, tmp_path: Path, percent: int
+) -> None:
+    found = open_volumes(shared / "golden" / "author_code_volumes.npz")
+    import_volumes(found, tmp_path, tuple(f"class {number}" for number in range(19)))
+    reader = CacheReader(tmp_path)
+    threshold_C = exact_thresholds(reader, percent / 100, "author")
+    np.testing.assert_array_equal(threshold_C, golden[f"cbst_p{percent}_stride4_thresholds"])
+    for number, expected_HW in enumerate(golden[f"cbst_p{percent}_stride4_labels"]):
+        prob_CHW = reader.probability(number).numpy()
+        np.testing.assert_array_equal(pseudo_label(prob_CHW, threshold_C, "author"), expected_HW)
