@@ -244,6 +244,31 @@ class Lse(Section):
     focal_of: Literal["pixel", "mean"] = Field("pixel", description="mean: what the released code does with DeepLab")
 
 
+class WholeImages(Section):
+    """How images with pseudo-labels are cut for training, of methods that do not cut patches of their own."""
+
+    crops: Positive = Field(1, description="windows of each image")
+    crop_size: tuple[Fraction, Fraction] = Field((1.0, 1.0), description="height, width as fractions of the image")
+
+
+class Cbst(WholeImages):
+    """Class-Balanced Self-Training (Zou et al., ECCV 2018)."""
+
+    compat: Literal["paper", "author"]
+    mine_below: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.001, description="classes with a smaller share of the predicted pixels are mined: crops are centred on them"
+    )
+    mine_chance: Annotated[float, Field(ge=0, le=1)] = Field(0.8, description="of a crop to be centred on such a class")
+
+
+class Cada(WholeImages):
+    """Category-Adaptive Domain Adaptation."""
+
+    compat: Literal["paper"]
+    delta: Annotated[float, Field(ge=0)] = Field(0.0, description="Δ of Eq. 3, in nats; the paper gives no value")
+    centroid: Literal["weighted", "mean", "literal"] = Field("weighted", description="reading of Eq. 1")
+
+
 RESERVED_METRICS = ("mIoU", "pixel_accuracy", "pseudo_labels")
 
 
@@ -285,7 +310,27 @@ class LseRound(Section):
 
     method: Literal["lse"]
     init: str
-    portion: Fraction
+    portion: Fraction = Field(description="share of the images in which a class is predicted")
+
+
+class CbstRound(Section):
+    """One round of CBST, or of ST with one threshold for all classes."""
+
+    method: Literal["cbst"]
+    init: str
+    portion: Fraction = Field(description="share of the pixels predicted as a class")
+    thresholds: Literal["per-class", "global"] = "per-class"
+    source_portion: Fraction = Field(1.0, description="share of the source images trained on; grows with the rounds")
+
+
+class CadaRound(Section):
+    """One round of CADA's self-training."""
+
+    method: Literal["cada"]
+    init: str
+
+
+Round = LseRound | CbstRound | CadaRound
 
 
 class Params(Section):
@@ -299,17 +344,19 @@ class Params(Section):
     model: Model
     pretrain: Training
     dump: Dump
-    lse: Lse
+    lse: Lse | None = Field(None, description="needed where a round is of this method, as the others are")
+    cbst: Cbst | None = None
+    cada: Cada | None = None
     adapt: Adapt
     evaluate: Evaluate
     starts: dict[str, Start] = Field(min_length=1)
-    rounds: dict[str, LseRound]
+    rounds: dict[str, Annotated[Round, Field(discriminator="method")]]
 
     def start(self, name: str) -> Start:
         """The start of that name. Raises ReadableError that lists the names."""
         return _named(self.starts, "start", name)
 
-    def round(self, name: str) -> LseRound:
+    def round(self, name: str) -> Round:
         """The round of that name. Raises ReadableError that lists the names."""
         return _named(self.rounds, "round", name)
 
@@ -423,6 +470,11 @@ def _class_problems(params: Params) -> list[str]:
         if len(set(members)) < len(members)
     ]
     problems += [
+        f"{entry.method}: is missing, and round {name} is of this method; at least `{entry.method}: {{compat: paper}}`"
+        for name, entry in params.rounds.items()
+        if getattr(params, entry.method) is None
+    ]
+    problems += [
         f"rounds.{name}.init: {entry.init!r} comes from the oracle, which has seen the target's labels"
         for name, entry in params.rounds.items()
         if entry.init in _from_oracle(params)
@@ -449,9 +501,13 @@ def _readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         if "[key]" in item["loc"] and item["loc"][0] in ("starts", "rounds"):
             continue  # a name that is no string: _graph_problems says it better
         if item["type"] == "union_tag_invalid":
-            layouts = re.findall(r"'([^']+)'", str((item.get("ctx") or {}).get("expected_tags", "")))
-            tag = str((item.get("ctx") or {}).get("tag", ""))
-            lines.append(f"{path}.layout: is {tag!r}; choose one of {', '.join(layouts)}{_did_you_mean(tag, layouts)}")
+            context = item.get("ctx") or {}
+            choices, tag = re.findall(r"'([^']+)'", str(context.get("expected_tags", ""))), str(context.get("tag", ""))
+            key = str(context.get("discriminator", "")).strip("'")
+            lines.append(f"{path}.{key}: is {tag!r}; choose one of {', '.join(choices)}{_did_you_mean(tag, choices)}")
+        elif item["type"] == "union_tag_not_found":
+            key = str((item.get("ctx") or {}).get("discriminator", "")).strip("'")
+            lines.append(f"{path}.{key}: is missing")
         elif item["type"] == "extra_forbidden":
             lines.append(f"{path}: unknown key{_did_you_mean(str(item['loc'][-1]), _keys_beside(item['loc']))}")
         elif item["type"] == "missing":
@@ -465,10 +521,10 @@ def _readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
 
 
 def _path_in_file(location: tuple[int | str, ...], raw: Any) -> str:
-    """The dotted path as it stands in the file: pydantic adds the layout's name where it chose among layouts."""
+    """The dotted path as it stands in the file: pydantic adds the layout's or method's name where it chose by it."""
     kept = []
     for step in location:
-        if isinstance(raw, dict) and step not in raw and step == raw.get("layout"):
+        if isinstance(raw, dict) and step not in raw and step in (raw.get("layout"), raw.get("method")):
             continue
         kept.append(str(step))
         if isinstance(raw, dict):
@@ -487,14 +543,22 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
 def _step_into(annotation: Any, step: int | str) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, Section):
         field = annotation.model_fields.get(str(step))
-        return field.annotation if field is not None else None
-    arguments = get_args(annotation)
-    for candidate in arguments:  # a layout's name picks one of the union; a dict's key picks its value type
+        return None if field is None else _bare(field.annotation)
+    candidates = [_bare(candidate) for candidate in get_args(annotation)]
+    for candidate in candidates:  # a layout's or method's name picks of a union
         if isinstance(candidate, type) and issubclass(candidate, Section):
-            layout = candidate.model_fields.get("layout")
-            if layout is None or step in get_args(layout.annotation):
+            tag = candidate.model_fields.get("layout") or candidate.model_fields.get("method")
+            if tag is None or step in get_args(tag.annotation):
                 return candidate
-    return None
+    return candidates[-1] if candidates and candidates[0] is str else None  # of a dict, the type of its values
+
+
+def _bare(annotation: Any) -> Any:
+    """The annotation without what is said about it, and of ``Section | None`` the section."""
+    if hasattr(annotation, "__metadata__"):
+        annotation = annotation.__origin__
+    kept = [candidate for candidate in get_args(annotation) if candidate is not type(None)]
+    return kept[0] if len(kept) == 1 and len(get_args(annotation)) == 2 else annotation
 
 
 def _did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.cache.reader import CacheReader
 from pipeline.datasets.opening import images_of
 from pipeline.params import read_params
-from pipeline.patches.make import make_patches
+from pipeline.patches.of_round import patches_for_round
 from pipeline.selection.result import read_selection
 from stages.run import named_stage
 
@@ -16,15 +16,13 @@ def main(name: str) -> None:
     params = read_params()
     folder = Path("runs") / name
     images = images_of("target", params.data.target, params.data.size)
-    count = make_patches(
+    count = patches_for_round(
+        params,
+        name,
         CacheReader(folder / "cache"),
         read_selection(folder / "selection" / "selection.json"),
         lambda image_id: images.image(images.manifest.index_of(image_id)),
         folder / "patches" / "patches.h5",
-        patches=params.lse.patches,
-        fraction=params.lse.patch_size,
-        seed=params.seed,
-        round_name=name,
     )
     print(f"{name}: {count} patches")
 

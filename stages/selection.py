@@ -1,9 +1,10 @@
-"""selection: choose the round's images and thresholds from the cache's statistics."""
+"""selection: choose the round's images and thresholds from the cache."""
 
 from pathlib import Path
 
 from pipeline.params import read_params
-from pipeline.selection.select import select_from_cache
+from pipeline.selection.of_round import select_for_round
+from pipeline.selection.result import write_selection
 from stages.run import named_stage
 
 
@@ -12,10 +13,9 @@ def main(name: str) -> None:
     """Reads runs/NAME/cache/, writes runs/NAME/selection/selection.json."""
     params = read_params()
     folder = Path("runs") / name
-    entry = params.round(name)
-    destination = folder / "selection" / "selection.json"
-    selection = select_from_cache(entry.method, folder / "cache", entry.portion, params.lse.compat, destination)
-    print(f"{name}: {len(selection.images)} images selected at portion {entry.portion}")
+    selection, details = select_for_round(params, params.round(name), folder / "cache")
+    write_selection(folder / "selection" / "selection.json", selection, details)
+    print(f"{name}: {len(selection.images)} images selected")
 
 
 if __name__ == "__main__":

@@ -53,9 +53,11 @@ def test_the_library_s_package_is_empty():
 
 def test_params_that_dvc_needs_may_not_be_left_out():
     """DVC refuses a stage whose params are not in the file, so what it depends on has no default."""
-    replaced = {"${item.method}": "lse", "starts.${key}": "starts", "rounds.${key}": "rounds"}
+    replaced = {"starts.${key}": "starts", "rounds.${key}": "rounds"}
     for stage in STAGES:
         for entry in description(stage)["params"]:
+            if entry == "${item.method}":
+                continue  # tests/test_params.py: a round without its method's section is refused
             for old, new in replaced.items():
                 entry = entry.replace(old, new)
             section = Params

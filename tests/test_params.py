@@ -13,8 +13,10 @@ from pipeline.params import ParamsError, Training, json_schema, read_params
 
 Write = Callable[[dict[str, Any]], Path]
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
+METHODS = ("lse", "cbst", "cada")
 SECTIONS = {
-    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", "lse", "adapt", "evaluate", "starts", "rounds",
+    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "evaluate", "starts",
+    "rounds",
 }  # fmt: skip
 
 
@@ -218,10 +220,38 @@ def test_what_is_left_out_has_its_default(tiny_params: dict, write_params: Write
     assert params.evaluate.headline == "mIoU"
 
 
-@pytest.mark.parametrize("section", sorted(SECTIONS - {"runtime"}))
+@pytest.mark.parametrize("section", sorted(SECTIONS - {"runtime", *METHODS}))
 def test_a_section_that_dvc_reads_must_be_there(tiny_params: dict, write_params: Write, section: str) -> None:
     del tiny_params[section]
     assert f"{section}: is missing" in problems_of(write_params(tiny_params))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_section_of_a_method_must_be_there_where_a_round_is_of_it(
+    tiny_params: dict, write_params: Write, method: str
+) -> None:
+    tiny_params["rounds"] = {"one": {"method": method, "init": "source-only"}}
+    if method != "cada":
+        tiny_params["rounds"]["one"]["portion"] = 0.2
+    del tiny_params["lse"]
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem == f"{method}: is missing, and round one is of this method; at least `{method}: {{compat: paper}}`"
+    tiny_params[method] = {"compat": "paper"}
+    assert read_params(write_params(tiny_params)).round("one").method == method
+
+
+def test_an_unknown_method_is_refused_with_a_suggestion(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["rounds"]["lse-1"]["method"] = "cbts"
+    del tiny_params["rounds"]["lse-2"]
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem == "rounds.lse-1.method: is 'cbts'; choose one of lse, cbst, cada; did you mean 'cbst'?"
+
+
+def test_a_key_of_another_method_is_refused(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["cada"] = {"compat": "paper"}
+    tiny_params["rounds"]["cada-1"] = {"method": "cada", "init": "source-only", "portion": 0.5}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("rounds.cada-1.portion: unknown key")
 
 
 def test_runs_come_in_the_files_order_with_the_oracle_last(tiny_params: dict, write_params: Write) -> None:

@@ -16,6 +16,8 @@ class MethodName(StrEnum):
 
     lse = "lse"
     cbst = "cbst"
+    intrada = "intrada"
+    cada = "cada"
 
 
 class CompatName(StrEnum):
@@ -25,21 +27,53 @@ class CompatName(StrEnum):
     author = "author"
 
 
+class CentroidName(StrEnum):
+    """Readings of CADA's Eq. 1."""
+
+    weighted = "weighted"
+    mean = "mean"
+    literal = "literal"
+
+
 @readable
 def select(
     cache: Annotated[Path, typer.Argument(help="the cache's folder, e.g. runs/lse-1/cache")],
     method: Annotated[MethodName, typer.Option(help="which method selects")],
-    portion: Annotated[float, typer.Option(help="share of the images (lse) or pixels (cbst), above 0, up to 1")],
     out: Annotated[Path, typer.Option(help="folder for selection.json and labels.h5")],
+    portion: Annotated[
+        float | None, typer.Option(help="share of the images (lse), pixels (cbst) or easy images (intrada), 0 to 1")
+    ] = None,
     compat: Annotated[CompatName, typer.Option(help="follow the paper or the released code")] = CompatName.paper,
+    one_threshold: Annotated[bool, typer.Option(help="cbst: one for all classes (ST)")] = False,
+    normalise: Annotated[bool, typer.Option(help="intrada: by the number of rare classes predicted")] = False,
+    delta: Annotated[float, typer.Option(help="cada: Δ, in nats")] = 0.0,
+    centroid: Annotated[CentroidName, typer.Option(help="cada: reading of Eq. 1")] = CentroidName.weighted,
 ) -> None:
     """Select images, thresholds and pseudo-labels from a cache: selection.json and labels.h5."""
     from pipeline.cache.reader import CacheReader
+    from pipeline.selection import select as methods
     from pipeline.selection.labels import write_labels
-    from pipeline.selection.select import select_from_cache
+    from pipeline.selection.result import write_selection
 
-    if not 0 < portion <= 1:
-        raise typer.BadParameter(f"is {portion}; above 0 and up to 1 is needed", param_hint="--portion")
-    selection = select_from_cache(method.value, cache, portion, compat.value, out / "selection.json")
+    _check_portion(method, portion)
+    share = portion or 0.0
+    selection, details = {
+        MethodName.lse: lambda: methods.select_lse(cache, share, compat.value),
+        MethodName.cbst: lambda: methods.select_cbst(cache, share, compat.value, not one_threshold),
+        MethodName.intrada: lambda: methods.select_intrada(cache, share, compat.value, normalise),
+        MethodName.cada: lambda: methods.select_cada(cache, delta, centroid.value),
+    }[method]()
+    write_selection(out / "selection.json", selection, details)
     write_labels(CacheReader(cache), selection, out / "labels.h5")
     console.print(f"{out}: {len(selection.images)} images selected, selection.json and labels.h5")
+
+
+def _check_portion(method: MethodName, portion: float | None) -> None:
+    if method is MethodName.cada:
+        if portion is not None:
+            raise typer.BadParameter("cada has no portion; say --delta", param_hint="--portion")
+        return
+    if portion is None:
+        raise typer.BadParameter(f"{method.value} needs it", param_hint="--portion")
+    if not 0 <= portion <= 1 or (portion == 0 and method is not MethodName.intrada):
+        raise typer.BadParameter(f"is {portion}; above 0 and up to 1 is needed", param_hint="--portion")

@@ -37,33 +37,32 @@ def thresholds_from_histogram(index: CacheIndex, portion: float, compat: Compat)
     return _values(counts_CB, confidence_edges(), portion, compat)
 
 
-def exact_thresholds(reader: CacheReader, portion: float, compat: Compat) -> np.ndarray:
-    """exp(-k_c) of every class (C,) float32 in float64.
+def exact_thresholds(reader: CacheReader, portion: float, compat: Compat, per_class: bool = True) -> np.ndarray:
+    """exp(-k_c) of every class (C,) float32 in float64; the same for all without ``per_class`` (ST).
 
     ``paper``: the confidence of the first pixel that is not selected when n_c · p (rounded down) are, in falling order;
     0 selects all (p = 1). ``author``: of the last that is selected, of every 4th pixel of the class; 1 where that
     selects none. A class predicted nowhere has 1: nothing reaches it.
     """
     stride = AUTHOR_STRIDE if compat == "author" else 1
+    classes = reader.spec.classes
     if reader.spec.profile == "probabilities":
-        return _values(_code_counts(reader, stride), CONFIDENCE_OF_CODE.astype(np.float64), portion, compat)
+        counts_CB = _pooled(_code_counts(reader, stride), per_class)
+        return _for_all(_values(counts_CB, CONFIDENCE_OF_CODE.astype(np.float64), portion, compat), classes)
     counts_CB = _counted(reader, stride) if stride > 1 else reader.index.histogram("confidence")
+    counts_CB = _pooled(counts_CB, per_class)
+    threshold_C = _values(counts_CB, confidence_edges(), portion, compat)
     rank_C, bin_C, before_C = _places(counts_CB, portion, compat)
-    coarse = _values(counts_CB, confidence_edges(), portion, compat)
-    lowest_C = confidence_edges()[bin_C].astype(np.float32)
     width_C = np.append(np.diff(confidence_edges()), 0)[bin_C]
-    unsure = (rank_C >= 0) & (width_C > 2**-23)
-    if not unsure.any():
-        return coarse
-    fine_CB = np.zeros((len(counts_CB), _FINE_BINS), np.int64)
-    for number in range(len(reader)):
-        pixels = reader.pixels(number, volume=False)
-        _count_fine(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), bin_C, lowest_C, unsure, stride, fine_CB)
-    for class_index in np.flatnonzero(unsure):
-        rank = rank_C[class_index] - before_C[class_index]
-        step = _from_above(fine_CB[class_index], rank)
-        coarse[class_index] = float((lowest_C[class_index : class_index + 1].view(np.int32) + step).view(np.float32)[0])
-    return coarse
+    unsure_C = (rank_C >= 0) & (width_C > 2**-23)
+    if unsure_C.any():
+        lowest_C = confidence_edges()[bin_C].astype(np.float32)
+        fine_CB = _fine_counts(reader, bin_C, lowest_C, unsure_C, stride, per_class)
+        for class_index in np.flatnonzero(unsure_C):
+            step = _from_above(fine_CB[class_index], rank_C[class_index] - before_C[class_index])
+            bits = lowest_C[class_index : class_index + 1].view(np.int32) + step
+            threshold_C[class_index] = float(bits.view(np.float32)[0])
+    return _for_all(threshold_C, classes)
 
 
 def pseudo_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) -> np.ndarray:
@@ -101,6 +100,28 @@ def _values(counts_CB: np.ndarray, edges: np.ndarray, portion: float, compat: Co
     rank_C, bin_C, _ = _places(counts_CB, portion, compat)
     everything = (rank_C < 0) & (counts_CB.sum(axis=1) > 0) & (compat == "paper")
     return np.where(everything, 0.0, np.where(rank_C < 0, 1.0, edges[bin_C]))
+
+
+def _pooled(counts_CB: np.ndarray, per_class: bool) -> np.ndarray:
+    """With one threshold for all classes, all pixels are one class."""
+    return counts_CB if per_class else counts_CB.sum(axis=0, keepdims=True)
+
+
+def _for_all(threshold_C: np.ndarray, classes: int) -> np.ndarray:
+    return np.broadcast_to(threshold_C, (classes,)).copy()
+
+
+def _fine_counts(
+    reader: CacheReader, bin_C: np.ndarray, lowest_C: np.ndarray, unsure_C: np.ndarray, stride: int, per_class: bool
+) -> np.ndarray:
+    """The second pass: where in its coarse bin each class's threshold lies."""
+    classes = reader.spec.classes
+    bin_C, lowest_C, unsure_C = (_for_all(values, classes) for values in (bin_C, lowest_C, unsure_C))
+    fine_CB = np.zeros((classes, _FINE_BINS), np.int64)
+    for number in range(len(reader)):
+        pixels = reader.pixels(number, volume=False)
+        _count_fine(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), bin_C, lowest_C, unsure_C, stride, fine_CB)
+    return _pooled(fine_CB, per_class)
 
 
 def _counted(reader: CacheReader, stride: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from pipeline.cache.reader import CacheReader, Pixels
 from pipeline.files import whole_file
 from pipeline.labels import IGNORE
-from pipeline.selection import cbst, lse
+from pipeline.selection import cada, cbst, lse
 from pipeline.selection.result import Selection
 
 
@@ -40,7 +40,23 @@ def _cbst_label(pixels: Pixels, selection: Selection) -> np.ndarray:
     return cbst.pseudo_label(pixels.prob_CHW.numpy(), selection.threshold_C, selection.compat)
 
 
-_LABELS: dict[str, Callable[[Pixels, Selection], np.ndarray]] = {"lse": _lse_label, "cbst": _cbst_label}
+def _intrada_label(pixels: Pixels, selection: Selection) -> np.ndarray:
+    """The plain arg-max: the easy images are trusted as they are."""
+    return pixels.label_HW.numpy()
+
+
+def _cada_label(pixels: Pixels, selection: Selection) -> np.ndarray:
+    label_HW = pixels.label_HW.numpy()
+    keep_HW = cada.keep_filter(label_HW, pixels.entropy_HW.numpy(), selection.threshold_C)
+    return np.where(keep_HW, label_HW, IGNORE).astype(np.uint8)
+
+
+_LABELS: dict[str, Callable[[Pixels, Selection], np.ndarray]] = {
+    "lse": _lse_label,
+    "cbst": _cbst_label,
+    "intrada": _intrada_label,
+    "cada": _cada_label,
+}
 
 
 def write_labels(reader: CacheReader, selection: Selection, path: Path) -> None:

@@ -21,9 +21,11 @@ class Selection(NamedTuple):
     compat: Compat
     class_names: list[str]
     images: list[str]
-    """Ids, in the order in which the method selected them."""
+    """Ids, in the order in which the method selected them; of a method that splits, the easy ones."""
     threshold_C: np.ndarray
     """NaN where the class has none."""
+    hard: tuple[str, ...] = ()
+    """Ids of the images that a method which splits holds for hard."""
 
 
 def write_selection(path: Path, selection: Selection, details: dict[str, object]) -> None:
@@ -46,4 +48,5 @@ def read_selection(path: Path) -> Selection:
     """Reads selection.json."""
     raw = read_json(path)
     thresholds = [math.nan if value is None else float(value) for value in raw["thresholds"]]
-    return Selection(raw["method"], raw["compat"], raw["class_names"], raw["images"], np.array(thresholds))
+    hard = tuple(raw.get("hard", ()))
+    return Selection(raw["method"], raw["compat"], raw["class_names"], raw["images"], np.array(thresholds), hard)

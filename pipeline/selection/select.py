@@ -1,17 +1,18 @@
-"""From a cache to a selection: one entry for each method."""
+"""From a cache to a selection and what there is to say about it: one function for each method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.reader import CacheReader
+from pipeline.selection import cada
 from pipeline.selection.cbst import exact_thresholds
+from pipeline.selection.intrada import rare_classes_predicted, split
 from pipeline.selection.lse import ClassStatistics, select
-from pipeline.selection.result import Compat, Selection, write_selection
+from pipeline.selection.result import Compat, Selection
 
 Details = dict[str, object]
 
@@ -30,6 +31,7 @@ def select_lse(cache: Path, portion: float, compat: Compat) -> tuple[Selection, 
     names = list(index.spec.class_names)
     selection = Selection("lse", compat, names, [index.image_ids[image] for image in answer.images], answer.threshold_C)
     details: Details = {
+        "portion": portion,
         "selected_per_class": dict(zip(names, answer.selected_per_class, strict=True)),
         "threshold_from": {
             name: None if pivot is None else index.image_ids[pivot]
@@ -40,31 +42,59 @@ def select_lse(cache: Path, portion: float, compat: Compat) -> tuple[Selection, 
     return selection, details
 
 
-def select_cbst(cache: Path, portion: float, compat: Compat) -> tuple[Selection, Details]:
-    """CBST's thresholds on confidence; every image is selected, and what of it is trusted its label says."""
+def select_cbst(cache: Path, portion: float, compat: Compat, per_class: bool = True) -> tuple[Selection, Details]:
+    """CBST's thresholds on confidence, or one for all classes (ST); what of an image is trusted its label says."""
     reader = CacheReader(cache)
-    threshold_C = exact_thresholds(reader, portion, compat)
+    threshold_C = exact_thresholds(reader, portion, compat, per_class)
     names = list(reader.spec.class_names)
     selection = Selection("cbst", compat, names, list(reader.image_ids), threshold_C)
     pixels_C = reader.index.statistic("pixel_count").sum(axis=0)
     details: Details = {
+        "portion": portion,
+        "thresholds_are": "per-class" if per_class else "global",
         "pixels_per_class": {name: int(count) for name, count in zip(names, pixels_C, strict=True)},
         "scores": _mean_confidences(reader.index, list(range(len(reader)))),
     }
     return selection, details
 
 
-METHODS: dict[str, Callable[[Path, float, Compat], tuple[Selection, Details]]] = {
-    "lse": select_lse,
-    "cbst": select_cbst,
-}
+def select_intrada(cache: Path, easy: float, compat: Compat, normalise: bool = False) -> tuple[Selection, Details]:
+    """IntraDA's easy and hard images by mean entropy. Reads statistics only."""
+    index = CacheIndex(cache)
+    names = index.spec.class_names
+    rare_N = rare_classes_predicted(index.statistic("pixel_count"), names) if normalise else None
+    answer = split(index.statistic("entropy_mean"), rare_N, len(names), easy, compat)
+    easy_ids, hard_ids = ([index.image_ids[image] for image in images] for images in (answer.easy, answer.hard))
+    nothing_C = np.full(len(names), np.nan)
+    selection = Selection("intrada", compat, list(names), easy_ids, nothing_C, tuple(hard_ids))
+    details: Details = {
+        "portion": easy,
+        "easy": easy_ids,
+        "hard": hard_ids,
+        "scores": dict(zip(index.image_ids, answer.score_N.tolist(), strict=True)),
+    }
+    return selection, details
 
 
-def select_from_cache(method: str, cache: Path, portion: float, compat: Compat, destination: Path) -> Selection:
-    """Runs a method's selection on a cache and writes selection.json."""
-    selection, details = METHODS[method](cache, portion, compat)
-    write_selection(destination, selection, {"portion": portion, **details})
-    return selection
+def select_cada(cache: Path, delta: float, centroid: cada.Centroid) -> tuple[Selection, Details]:
+    """CADA's entropy thresholds from the centroids of the classes. Reads statistics only."""
+    index = CacheIndex(cache)
+    names = list(index.spec.class_names)
+    threshold_C = cada.thresholds(
+        index.statistic("pixel_count").sum(axis=0),
+        index.statistic("confidence_sum").sum(axis=0),
+        index.statistic("probability_sum").sum(axis=0),
+        index.statistic("weighted_probability_sum").sum(axis=0),
+        centroid,
+        delta,
+    )
+    selection = Selection("cada", "paper", names, list(index.image_ids), threshold_C)
+    details: Details = {
+        "delta": delta,
+        "centroid": centroid,
+        "scores": dict(zip(index.image_ids, index.statistic("entropy_mean").tolist(), strict=True)),
+    }
+    return selection, details
 
 
 def _mean_confidences(index: CacheIndex, images: list[int]) -> dict[str, float]:

@@ -61,6 +61,15 @@ class Stream(NamedTuple):
         return self.sample_at(int(order[place]), np.random.default_rng([*key, visit, place]))
 
 
+def share_of(stream: Stream, portion: float, seed: int) -> Stream:
+    """The stream of a random share of its samples. A larger share of the same seed holds the smaller one (CBST)."""
+    count = max(1, round(stream.length * portion))
+    chosen = np.random.default_rng([seed, zlib.crc32(b"share")]).permutation(stream.length)[:count]
+    return stream._replace(
+        sample_at=lambda index, generator: stream.sample_at(int(chosen[index]), generator), length=count
+    )
+
+
 @lru_cache(maxsize=8)
 def _order(key: tuple[int, ...], length: int) -> np.ndarray:
     return np.random.default_rng(key).permutation(length)

@@ -44,12 +44,17 @@ def supervised(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
 
 
 @dataclass(frozen=True)
-class LseObjective:
-    """L_seg on source + L_seg + β · L_FL on scale-invariant patches (LSE Eq. 6 and 7)."""
+class PseudoLabelObjective:
+    """L_seg on source + L_seg + β · L_FL on patches with pseudo-labels (LSE Eq. 6 and 7; CBST and CADA with β = 0).
 
-    beta: float
-    gamma: float
-    focal_of: str
+    Means are taken over the pixels that have a label; with ``over_all_pixels`` over all of them (CADA Sec. 2.2), so
+    that a round with few pseudo-labels moves the network little.
+    """
+
+    beta: float = 0.0
+    gamma: float = 0.0
+    focal_of: str = "pixel"
+    over_all_pixels: bool = False
 
     def __call__(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
         if "source" in batch:
@@ -57,6 +62,8 @@ class LseObjective:
         labelled = batch["patches"]
         main_NCHW, _ = _logits(model, labelled)
         loss_NHW, counted = cross_entropy_per_pixel(main_NCHW, labelled.label_NHW)
+        if self.over_all_pixels:
+            counted = torch.full_like(counted, labelled.label_NHW.numel())
         segmentation = loss_NHW.sum() / counted.clamp(min=1)
         focal = torch.zeros_like(segmentation)
         if self.beta > 0:

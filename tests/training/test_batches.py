@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.training.batches import Batch, Labelled, Sample, Stream, batch_at, prefetched
+from pipeline.training.batches import Batch, Labelled, Sample, Stream, batch_at, prefetched, share_of
 
 
 def sample_at(index: int, generator: np.random.Generator) -> Sample:
@@ -123,3 +123,23 @@ def test_every_run_draws_its_own_order() -> None:
 
 
 IMAGE, LABEL = np.zeros((2, 2, 3), dtype=np.uint8), np.zeros((2, 2), dtype=np.uint8)
+
+
+def test_a_share_of_a_stream_holds_that_many_samples_and_the_smaller_shares() -> None:
+    seen = {}
+    for portion in (0.3, 0.6, 1.0):
+        part = share_of(stream(length=10), portion, seed=1)
+        assert part.length == round(10 * portion)
+        drawn = [image_id for step in range(part.length) for image_id in part._replace(batch=1).at(step).ids]
+        seen[portion] = set(drawn)
+        assert len(seen[portion]) == part.length
+    assert seen[0.3] < seen[0.6] < seen[1.0]
+    assert {image_id for step in range(9) for image_id in share_of(stream(), 0.01, seed=1).at(step).ids} != set()
+
+
+def test_a_share_depends_on_the_seed_and_not_on_the_run() -> None:
+    def chosen(run: str, seed: int) -> set[str]:
+        part = share_of(Stream("source", sample_at, 20, 1, seed, run), 0.3, seed)
+        return {image_id for step in range(part.length) for image_id in part.at(step).ids}
+
+    assert chosen("cbst-1", 1) == chosen("cbst-2", 1) != chosen("cbst-1", 2)

@@ -13,7 +13,7 @@ from pipeline.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
-from pipeline.training.objectives import LseObjective, supervised
+from pipeline.training.objectives import PseudoLabelObjective, supervised
 
 
 class Half(SegmentationModel):
@@ -72,7 +72,7 @@ def test_a_second_head_adds_a_tenth_of_its_loss() -> None:
 @pytest.mark.parametrize("focal_of", ["pixel", "mean"])
 def test_lse_adds_beta_times_the_focal_loss_on_patches(focal_of: str) -> None:
     model, patches = Half(), BATCH["patches"]
-    terms = dict(LseObjective(0.1, 3.0, focal_of)(model, BATCH))
+    terms = dict(PseudoLabelObjective(0.1, 3.0, focal_of)(model, BATCH))
     assert list(terms) == ["source", "patches"]
     logits_NCHW = model.full(patches, model.main)
     plain = cross_entropy(logits_NCHW, patches.label_NHW)
@@ -84,19 +84,38 @@ def test_lse_adds_beta_times_the_focal_loss_on_patches(focal_of: str) -> None:
 
 def test_beta_0_switches_the_focal_loss_off() -> None:
     model, patches = Half(), BATCH["patches"]
-    loss = dict(LseObjective(0.0, 3.0, "pixel")(model, BATCH))["patches"]
+    loss = dict(PseudoLabelObjective(0.0, 3.0, "pixel")(model, BATCH))["patches"]
     torch.testing.assert_close(loss, cross_entropy(model.full(patches, model.main), patches.label_NHW))
 
 
 def test_without_source_images_there_is_one_term() -> None:
-    terms = LseObjective(0.1, 3.0, "pixel")(Half(), {"patches": BATCH["patches"]})
+    terms = PseudoLabelObjective(0.1, 3.0, "pixel")(Half(), {"patches": BATCH["patches"]})
     assert [name for name, _ in terms] == ["patches"]
 
 
 def test_a_term_is_computed_only_when_it_is_asked_for() -> None:
     model = Half()
-    terms = LseObjective(0.1, 3.0, "pixel")(model, BATCH)
+    terms = PseudoLabelObjective(0.1, 3.0, "pixel")(model, BATCH)
     next(terms)
     assert model.asked == 1  # so the first term's activations are freed before the second's are made
     next(terms)
     assert model.asked == 2
+
+
+def test_over_all_pixels_the_ignored_ones_count_in_the_denominator() -> None:
+    model, patches = Half(), BATCH["patches"]
+    kept = dict(PseudoLabelObjective()(model, BATCH))["patches"]
+    over_all = dict(PseudoLabelObjective(over_all_pixels=True)(model, BATCH))["patches"]
+    share = (patches.label_NHW != IGNORE).float().mean()
+    assert 0 < share < 1
+    torch.testing.assert_close(over_all, kept * share)
+
+
+@pytest.mark.parametrize("over_all_pixels", [False, True])
+def test_patches_that_are_ignored_everywhere_give_0_and_no_nan(over_all_pixels: bool) -> None:
+    model, patches = Half(), BATCH["patches"]
+    ignored = patches._replace(label_NHW=torch.full_like(patches.label_NHW, IGNORE))
+    loss = dict(PseudoLabelObjective(0.1, 3.0, over_all_pixels=over_all_pixels)(model, {"patches": ignored}))["patches"]
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert all(bool(parameter.grad.isfinite().all()) for parameter in model.main.parameters())

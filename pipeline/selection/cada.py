@@ -1,0 +1,61 @@
+"""CADA (Category-Adaptive Domain Adaptation): an entropy threshold for each class, from its centroid.
+
+Eq. 1 defines a centroid f^l of the pixels predicted as class l; a pixel is trusted where the entropy of its prediction
+is below that of its class's centroid by more than Δ (Eq. 3). Computed from the cache's statistics.
+
+# N images, C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Centroid = Literal["weighted", "mean", "literal"]
+"""The readings of Eq. 1, whose sum over classes would collapse the vector that f^l is said to be.
+
+``weighted``: Σ m·p / Σ m over the pixels of the class, with m the largest probability of a pixel. The default: it is a
+distribution, as "the entropy of f^l" needs, and it is what "confidence-weighted centroid" says.
+``mean``: Σ p / n; a distribution, without the weights.
+``literal``: the one non-zero entry that Eq. 1 leaves when the arg-max indicator selects inside the sum: the mean of m;
+its "entropy" is -m ln m, below 1/e for any class, which trusts very few pixels.
+"""
+
+
+def thresholds(
+    pixel_count_C: np.ndarray,
+    confidence_sum_C: np.ndarray,
+    probability_sum_CC: np.ndarray,
+    weighted_probability_sum_CC: np.ndarray,
+    centroid: Centroid,
+    delta: float,
+) -> np.ndarray:
+    """E(f^l) - Δ of every class (C,), in nats; 0 for a class that is predicted nowhere: no pixel is below it.
+
+    The arguments are the cache's statistics, summed over the images. The entropy of a distribution is concave, so with
+    ``mean`` and Δ = 0 the threshold is at least the mean entropy of the class's pixels: most of them are kept.
+    """
+    present_C = pixel_count_C > 0
+    if centroid == "literal":
+        mean_C = confidence_sum_C / np.maximum(pixel_count_C, 1)
+        entropy_C = -_times_log(mean_C)
+    else:
+        sum_CC = weighted_probability_sum_CC if centroid == "weighted" else probability_sum_CC
+        weight_C = confidence_sum_C if centroid == "weighted" else pixel_count_C
+        centroid_CC = sum_CC / np.where(present_C, weight_C, 1)[:, None]
+        entropy_C = -_times_log(centroid_CC).sum(axis=1)
+    threshold_C: np.ndarray = np.where(present_C, np.maximum(entropy_C - delta, 0), 0)
+    return threshold_C
+
+
+def _times_log(p: np.ndarray) -> np.ndarray:
+    """p ln p, 0 at 0."""
+    product: np.ndarray = p * np.log(np.where(p > 0, p, 1))
+    return product
+
+
+def keep_filter(label_HW: np.ndarray, entropy_HW: np.ndarray, threshold_C: np.ndarray) -> np.ndarray:
+    """m of Eq. 3: (H,W) bool, True where E(p) < E(f^l) - Δ, with l the pixel's label and E in nats, not normalised."""
+    kept_HW: np.ndarray = entropy_HW < threshold_C.astype(np.float32)[label_HW]
+    return kept_HW
