@@ -13,6 +13,7 @@ from rich.table import Table
 from pipeline.check import data_problems
 from pipeline.commands import cache as commands_cache
 from pipeline.commands.console import console, failed
+from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
 from pipeline.errors import ReadableError
 from pipeline.files import write_text
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(commands_cache.app, name="cache")
 app.command()(select)
+app.command()(rounds)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

@@ -1,0 +1,68 @@
+"""``roundabout rounds``: a ready block of rounds with a method's own schedule."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+
+import typer
+
+from pipeline.commands.console import readable
+from pipeline.errors import ReadableError
+
+
+class Schedule(NamedTuple):
+    """How a method's portion grows, as its paper says; None where it has none."""
+
+    portion: float | None
+    step: float
+    largest: float
+    rounds: int
+    """As many as the paper runs."""
+    section: str
+    """What params.yaml must say of the method."""
+
+
+SCHEDULES = {
+    "lse": Schedule(0.10, 0.05, 0.40, 7, "lse: {compat: paper, patches: 4, patch_size: [0.5, 0.5]}"),
+    "cbst": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
+    "st": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
+    "cada": Schedule(None, 0.0, 0.0, 2, "cada: {compat: paper, delta: 0.0}"),
+}
+
+
+class RoundsOf(StrEnum):
+    """The methods that have a schedule."""
+
+    lse = "lse"
+    cbst = "cbst"
+    st = "st"
+    cada = "cada"
+
+
+@readable
+def rounds(
+    method: Annotated[RoundsOf, typer.Argument(help="the method; st is cbst with one threshold for all classes")],
+    init: Annotated[str, typer.Option(help="the start that the first round begins with")] = "source-only",
+    count: Annotated[int | None, typer.Option("--rounds", min=1, help="how many; default: the paper's")] = None,
+    portion: Annotated[float | None, typer.Option(help="of the first round; default: the paper's")] = None,
+) -> None:
+    """Print a `rounds:` block for params.yaml with a method's own schedule."""
+    schedule = SCHEDULES[method.value]
+    if portion is not None and schedule.portion is None:
+        raise ReadableError(f"{method.value} has no portion")
+    if portion is not None and not 0 < portion <= 1:
+        raise ReadableError(f"--portion: is {portion}; above 0 and up to 1 is needed")
+    typer.echo(f"# params.yaml needs the section `{schedule.section}` too")
+    typer.echo("rounds:")
+    for number in range(1, (count or schedule.rounds) + 1):
+        begins = init if number == 1 else f"{method.value}-{number - 1}"
+        fields = [f"method: {'cbst' if method is RoundsOf.st else method.value}", f"init: {begins}"]
+        if schedule.portion is not None:
+            first = schedule.portion if portion is None else portion
+            # the largest portion is the schedule's end, not a limit on what the user asks to begin with
+            grown = min(first + (number - 1) * schedule.step, max(first, schedule.largest))
+            fields.append(f"portion: {grown:.2f}")
+        if method is RoundsOf.st:
+            fields.append("thresholds: global")
+        typer.echo(f"  {method.value}-{number}: {{{', '.join(fields)}}}")

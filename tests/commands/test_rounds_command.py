@@ -1,0 +1,56 @@
+"""`roundabout rounds` prints a block that params.yaml accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.commands.rounds import SCHEDULES
+from pipeline.params import read_params
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["rounds", *arguments])
+
+
+def block(*arguments: str) -> dict[str, dict[str, Any]]:
+    answer = call(*arguments)
+    assert answer.exit_code == 0, answer.output
+    printed: dict[str, dict[str, Any]] = YAML(typ="safe").load(answer.stdout)["rounds"]
+    return printed
+
+
+@pytest.mark.parametrize("method", SCHEDULES)
+def test_the_block_is_accepted_by_params(
+    tiny_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path], method: str
+) -> None:
+    tiny_params |= YAML(typ="safe").load(SCHEDULES[method].section)
+    tiny_params["rounds"] = block(method)
+    params = read_params(write_params(tiny_params))
+    assert len(params.rounds) == SCHEDULES[method].rounds
+    assert [entry.init for entry in params.rounds.values()] == ["source-only", *list(params.rounds)[:-1]]
+
+
+def test_portions_grow_as_in_the_papers() -> None:
+    assert [entry["portion"] for entry in block("lse").values()] == [0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]
+    assert [entry["portion"] for entry in block("cbst", "--rounds", "9").values()][-3:] == [0.5, 0.5, 0.5]
+
+
+def test_rounds_and_their_beginning_can_be_chosen() -> None:
+    made = block("cbst", "--rounds", "2", "--init", "advent", "--portion", "0.6")
+    assert made == {
+        "cbst-1": {"method": "cbst", "init": "advent", "portion": 0.6},
+        "cbst-2": {"method": "cbst", "init": "cbst-1", "portion": 0.6},
+    }
+
+
+def test_a_portion_that_makes_no_sense_is_refused() -> None:
+    for arguments in (("cada", "--portion", "0.2"), ("lse", "--portion", "1.5"), ("lse", "--rounds", "0")):
+        assert call(*arguments).exit_code != 0
