@@ -1,9 +1,10 @@
-"""What adaptation earns: source-only, each round and the oracle over several seeds, mean and standard deviation.
+"""What adaptation earns: source-only, each round of each method, and the oracle, over several seeds.
 
-    python -m bench.accuracy [--preset streets] [--seeds 1,2,3]
+    python -m bench.accuracy [--preset streets] [--seeds 1,2,3] [--methods lse,cbst] [--docs]
 
-Each seed runs the preset's whole pipeline in a throw-away workspace. The table goes to the terminal, the figures to
-bench/results/accuracy-PRESET.json.
+Without --methods, the preset's own rounds run. With them, three rounds of each method with its paper's schedule (two of
+CADA), all from source-only, in one `dvc repro`. Each seed runs the whole pipeline in a throw-away workspace. Figures go
+to the terminal and to bench/results/accuracy-PRESET.json, with --docs also as a section into docs/results.md.
 """
 
 from __future__ import annotations
@@ -15,81 +16,132 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.results_page import write_section
 from bench.table import Row, machine, publish
 from bench.workspace import ROOT, make_workspace, preset, run, write_params
+from pipeline.commands.rounds import SCHEDULES, block_of
 from pipeline.files import read_json
 
 CONTROL = "source-only, as many steps"
+ROUNDS = 3
+
+
+def params_of(name: str, methods: list[str]) -> dict[str, Any]:
+    """The preset, with the rounds of these methods instead of its own where there are any."""
+    params = preset(name)
+    if methods:
+        params["rounds"] = {}
+        for method in methods:
+            params["rounds"] |= block_of(method, min(ROUNDS, SCHEDULES[method].rounds), "source-only")
+        used = {entry["method"] for entry in params["rounds"].values()}
+        params |= {method: {"compat": "paper"} for method in sorted(used) if method not in params}
+    return params
 
 
 def results_of(params: dict[str, Any]) -> dict[str, Any]:
-    """Runs the pipeline once and answers report/results.json."""
+    """Runs the pipeline once and answers report/results.json, with the control."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "main"
         make_workspace(folder, params)
         (Path(name) / "shared").symlink_to(ROOT.parent / "shared")  # where the presets of real pairs look for data
         run(folder, "dvc", "repro")
         answer: dict[str, Any] = read_json(folder / "report" / "results.json")
-        answer["control"] = _longer_source_only(folder, params)[answer["headline"]]
+        answer["runs"].append({"name": CONTROL, "pseudo_labels": {}, **_longer_source_only(folder, params)})
         return answer
 
 
 def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """Metrics of source-only trained for as many steps as the last round has seen: what more training alone earns."""
-    steps = params["pretrain"]["steps"] + len(params["rounds"]) * params["adapt"]["steps"]
+    """Source-only trained for as many steps as the last round has seen: what more training alone earns."""
+    rounds = max(_depth(params["rounds"], name) for name in params["rounds"])
+    steps = params["pretrain"]["steps"] + rounds * params["adapt"]["steps"]
     write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": steps}})
     run(folder, "dvc", "repro", "evaluate-start@source-only")
     metrics: dict[str, Any] = read_json(folder / "runs" / "source-only" / "metrics.json")
-    return metrics
+    table = read_json(folder / "runs" / "source-only" / "per_class.json")
+    return {**metrics, "IoU": {name: row["IoU"] for name, row in table.items()}}
 
 
-def spread(values: list[float]) -> str:
-    """Mean ± standard deviation in percent."""
-    deviation = statistics.stdev(values) if len(values) > 1 else float("nan")
-    return f"{100 * statistics.mean(values):.2f} ± {100 * deviation:.2f}"
+def _depth(rounds: dict[str, Any], name: str) -> int:
+    """How many rounds lie between a start and the end of this round."""
+    return 0 if name not in rounds else 1 + _depth(rounds, rounds[name]["init"])
+
+
+def mean_and_spread(values: list[float]) -> tuple[float, float | None]:
+    """Mean and standard deviation in percent; None for one value."""
+    deviation = 100 * statistics.stdev(values) if len(values) > 1 else None
+    return 100 * statistics.mean(values), deviation
+
+
+class Collected:
+    """What all seeds answered, by run."""
+
+    def __init__(self) -> None:
+        self.headline = "mIoU"
+        self.values: dict[str, list[float]] = {}
+        self.classes: dict[str, dict[str, list[float]]] = {}
+        self.pseudo: dict[str, dict[str, list[float]]] = {}
+
+    def add(self, answer: dict[str, Any]) -> None:
+        """One seed's results."""
+        self.headline = answer["headline"]
+        for row in answer["runs"]:
+            name = row["name"]
+            self.values.setdefault(name, []).append(row[self.headline])
+            for table, found in ((self.classes, row["IoU"]), (self.pseudo, row["pseudo_labels"])):
+                for what, value in found.items():
+                    if value is not None:
+                        table.setdefault(name, {}).setdefault(what, []).append(value)
+
+    def rows(self, last_rounds: list[str]) -> list[Row]:
+        """Means, spreads, gains of the last round of each chain over source-only, and classes."""
+        rows = []
+        for name, values in self.values.items():
+            mean, deviation = mean_and_spread(values)
+            rows.append(Row(f"{name}: {self.headline}", mean, "%", None, None))
+            if deviation is not None:
+                rows.append(Row(f"{name}: standard deviation", deviation, "%", None, None))
+            rows += [
+                Row(
+                    f"{name}: {what} of the pseudo-labels", mean_and_spread(self.pseudo[name][what])[0], "%", None, None
+                )
+                for what in ("coverage", "precision")
+                if what in self.pseudo.get(name, {})
+            ]
+        for name in last_rounds:
+            pairs = zip(self.values[name], self.values["source-only"], strict=True)
+            gain, noise = mean_and_spread([adapted - source for adapted, source in pairs])
+            rows.append(Row(f"gain of {name}", gain, "points", f"> spread ({noise or 0:.2f})", gain > (noise or 0)))
+        for name in ("source-only", *last_rounds, "oracle"):
+            for label, values in self.classes.get(name, {}).items():
+                rows.append(Row(f"{name}: {label}", mean_and_spread(values)[0], "%", None, None))
+        return rows
 
 
 def main() -> None:
-    """Runs all seeds and publishes means, spreads and the gain of the last round."""
+    """Runs all seeds and publishes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--preset", default="streets")
     parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--methods", default="", help=f"of {', '.join(SCHEDULES)}; default: the preset's rounds")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/results.md")
     arguments = parser.parse_args()
-    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    methods = [name for name in arguments.methods.split(",") if name]
+    params = params_of(arguments.preset, methods)
     before = time.perf_counter()
-    runs: dict[str, list[float]] = {}
-    classes: dict[str, dict[str, list[float]]] = {}
-    headline = "mIoU"
-    for seed in seeds:
-        answer = results_of(preset(arguments.preset) | {"seed": seed})
-        headline = answer["headline"]
-        for row in answer["runs"]:
-            runs.setdefault(row["name"], []).append(row[headline])
-            for name, value in row["IoU"].items():
-                if value is not None:
-                    classes.setdefault(row["name"], {}).setdefault(name, []).append(value)
-        runs.setdefault(CONTROL, []).append(answer["control"])
-        shown = ", ".join(f"{name} {100 * values[-1]:.2f}" for name, values in runs.items())
+    collected = Collected()
+    for seed in (int(seed) for seed in arguments.seeds.split(",")):
+        collected.add(results_of(params | {"seed": seed}))
+        shown = ", ".join(f"{name} {100 * values[-1]:.2f}" for name, values in collected.values.items())
         print(f"seed {seed}: {shown}", flush=True)
-    rounds = list(preset(arguments.preset)["rounds"])
-    rows = [Row(f"{name}: {headline}", 100 * statistics.mean(values), "%", None, None) for name, values in runs.items()]
-    rows += [
-        Row(f"{name}: standard deviation", 100 * statistics.stdev(values), "%", None, None)
-        for name, values in runs.items()
-        if len(values) > 1
-    ]
-    gains = [adapted - source for adapted, source in zip(runs[rounds[-1]], runs["source-only"], strict=True)]
-    gain, noise = statistics.mean(gains), statistics.stdev(gains) if len(gains) > 1 else 0.0
-    rows.append(Row(f"gain of {rounds[-1]}", 100 * gain, "points", f"> spread ({100 * noise:.2f})", gain > noise))
-    rows += [
-        Row(f"{name}: {label}", 100 * statistics.mean(values), "%", None, None)
-        for name in ("source-only", rounds[-1], "oracle")
-        for label, values in classes.get(name, {}).items()
-    ]
+    begun = {entry["init"] for entry in params["rounds"].values()}
+    last_rounds = [name for name in params["rounds"] if name not in begun]
     minutes = (time.perf_counter() - before) / 60
-    publish(f"accuracy-{arguments.preset}", rows, f"{machine()}; seeds {arguments.seeds}; {minutes:.0f} minutes in all")
-    for name, values in runs.items():
-        print(f"{name:14s} {spread(values)}")
+    note = f"{machine()}; seeds {arguments.seeds}; {minutes:.0f} minutes in all"
+    publish(f"accuracy-{arguments.preset}", collected.rows(last_rounds), note)
+    if arguments.docs:
+        command = f"python -m bench.accuracy --preset {arguments.preset} --seeds {arguments.seeds}"
+        command += f" --methods {arguments.methods} --docs" if methods else " --docs"
+        write_section(arguments.preset, collected, last_rounds, f"`{command}`; {note}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -53,16 +53,28 @@ def rounds(
         raise ReadableError(f"{method.value} has no portion")
     if portion is not None and not 0 < portion <= 1:
         raise ReadableError(f"--portion: is {portion}; above 0 and up to 1 is needed")
+    made = block_of(method.value, count or schedule.rounds, init, portion)
     typer.echo(f"# params.yaml needs the section `{schedule.section}` too")
     typer.echo("rounds:")
-    for number in range(1, (count or schedule.rounds) + 1):
-        begins = init if number == 1 else f"{method.value}-{number - 1}"
-        fields = [f"method: {'cbst' if method is RoundsOf.st else method.value}", f"init: {begins}"]
+    for name, entry in made.items():
+        fields = ", ".join(
+            f"{key}: {value:.2f}" if key == "portion" else f"{key}: {value}" for key, value in entry.items()
+        )
+        typer.echo(f"  {name}: {{{fields}}}")
+
+
+def block_of(method: str, count: int, init: str, portion: float | None = None) -> dict[str, dict[str, Any]]:
+    """The entries of ``rounds:`` by name: a chain of rounds whose portion grows as the schedule says."""
+    schedule = SCHEDULES[method]
+    made: dict[str, dict[str, Any]] = {}
+    for number in range(1, count + 1):
+        begins = init if number == 1 else f"{method}-{number - 1}"
+        entry: dict[str, Any] = {"method": "cbst" if method == "st" else method, "init": begins}
         if schedule.portion is not None:
             first = schedule.portion if portion is None else portion
             # the largest portion is the schedule's end, not a limit on what the user asks to begin with
-            grown = min(first + (number - 1) * schedule.step, max(first, schedule.largest))
-            fields.append(f"portion: {grown:.2f}")
-        if method is RoundsOf.st:
-            fields.append("thresholds: global")
-        typer.echo(f"  {method.value}-{number}: {{{', '.join(fields)}}}")
+            entry["portion"] = round(min(first + (number - 1) * schedule.step, max(first, schedule.largest)), 4)
+        if method == "st":
+            entry["thresholds"] = "global"
+        made[f"{method}-{number}"] = entry
+    return made
