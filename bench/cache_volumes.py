@@ -28,7 +28,7 @@ SURE, SURE_SHARE = 0.95, 0.75
 
 # Chosen so that runs of equal labels are as long as in this project's own street scenes at this size (93 pixels).
 _GRID_ROWS = (3, 4, 5, 6, 7, 9, 11, 13, 17)
-_FALL_OF_AMPLITUDE = 1.25
+_FALL_OF_AMPLITUDE = 1.5
 LOW_NOISE, ROUGH_NOISE = 0.05, 0.15
 _FULL_NOISE = 0.5
 """Of variant B, in units of the calibrated logits: runs are a fourth as long as in A."""
@@ -76,7 +76,7 @@ def make_logits(images: int, noise: float = LOW_NOISE) -> Tensor:
     smallest, largest = 4.0, 40.0
     for _ in range(10):
         middle = math.sqrt(smallest * largest)
-        share = sum(_sure_share(low_Chw * middle) for low_Chw in low_NChw[:4]) / len(low_NChw[:4])
+        share = sum(_sure_share(low_Chw * middle) for low_Chw in low_NChw[:8]) / len(low_NChw[:8])
         smallest, largest = (middle, largest) if share < SURE_SHARE else (smallest, middle)
     return low_NChw * middle
 

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.box import Box
-from pipeline.cache.bins import CONFIDENCE_BINS, ENTROPY_BINS
+from pipeline.cache.bins import CONFIDENCE_BINS, ENTROPY_BINS, ENTROPY_LEVELS
 from pipeline.cache.codec import EncodedArray, confidence_code, encode_array, probability_roots
 from pipeline.cache.kernels import PlanesHW, Sums, add_to_histograms, empty_planes, empty_sums, measure_probabilities
 from pipeline.cache.rebuild import rebuild, source_of
 from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, VOLUMES, CacheError, CacheSpec
 
-_LOGITS_TILE = (32, 32)
+_LOGITS_TILE = (48, 48)
 _PLANE_TILE = (256, 512)
 _ROOTS_TILE = (128, 256)
 _VOLUME_TILE = (64, 128)
@@ -116,9 +116,9 @@ def viewing_arrays(label_HW: np.ndarray, entropy_byte_HW: np.ndarray) -> dict[st
 
 
 def _entropy_byte(planes: PlanesHW, spec: CacheSpec) -> np.ndarray:
-    scale = np.float32(255 / math.log(spec.classes))
-    byte_HW: np.ndarray = np.rint(planes.entropy_HW * scale).clip(0, 255).astype(np.uint8)
-    return byte_HW
+    scale = np.float32(ENTROPY_LEVELS / math.log(spec.classes))
+    level_HW: np.ndarray = np.rint(planes.entropy_HW * scale).clip(0, ENTROPY_LEVELS).astype(np.uint8)
+    return level_HW * np.uint8(255 // ENTROPY_LEVELS)
 
 
 def named_statistics(sums: Sums) -> dict[str, np.ndarray]:

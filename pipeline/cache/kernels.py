@@ -25,6 +25,8 @@ _COMPILED: Any = {"nogil": True, "cache": True, "error_model": "numpy"}
 _F = np.float32
 
 _SURE = _F(SURE)
+_ROWS_IN_A_SUM = 64
+"""Columns are summed in float32 for so many rows, then in float64."""
 
 
 class Sums(NamedTuple):
@@ -61,11 +63,11 @@ def _expand_columns(low_CRw: Any, first: Any, second: Any, first_weight: Any, se
 
 @njit(**_COMPILED)
 def _softmax_row(
-    upper_CW: Any, lower_CW: Any, upper_weight: Any, lower_weight: Any, prob_CHW: Any, y: Any, work_2W: Any
+    upper_CW: Any, lower_CW: Any, upper_weight: Any, lower_weight: Any, prob_CHW: Any, y: Any, work_3W: Any
 ) -> None:
     """One full-size row: interpolates between two rows of logits, then softmax over C, in the order of torch."""
     classes, _, width = prob_CHW.shape
-    largest_W, total_W = work_2W[0], work_2W[1]
+    largest_W, total_W, product_W = work_3W[0], work_3W[1], work_3W[2]
     largest_W[:] = _F(-np.inf)
     for c in range(classes):
         upper, lower, row = upper_CW[c], lower_CW[c], prob_CHW[c, y]
@@ -74,12 +76,15 @@ def _softmax_row(
             row[x] = value
             largest_W[x] = max(largest_W[x], value)
     total_W[:] = _F(0)
+    product_W[:] = _F(0)
     for c in range(classes):
         row = prob_CHW[c, y]
         for x in range(width):
-            value = exponential(row[x] - largest_W[x])
+            below = row[x] - largest_W[x]
+            value = exponential(below)
             row[x] = value
             total_W[x] += value
+            product_W[x] += value * below
     for c in range(classes):
         row = prob_CHW[c, y]
         for x in range(width):
@@ -87,59 +92,108 @@ def _softmax_row(
 
 
 @njit(**_COMPILED)
-def _reduce_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, entropy_W: Any, largest_entropy: Any) -> None:
-    """Label (the first of equals), largest probability and entropy in nats of a row."""
-    classes, _, width = prob_CHW.shape
-    confidence_W[:] = prob_CHW[0, y]
-    label_W[:] = 0
-    for c in range(1, classes):
-        row = prob_CHW[c, y]
-        for x in range(width):
-            larger = row[x] > confidence_W[x]
-            confidence_W[x] = row[x] if larger else confidence_W[x]
-            label_W[x] = np.uint8(c) if larger else label_W[x]
+def _entropy_of_logits(work_3W: Any, entropy_W: Any, largest_entropy: Any) -> None:
+    """Entropy in nats from what the softmax has added up: ln Σe - Σ e·(l - max) / Σe, one logarithm for a pixel."""
+    for x in range(len(entropy_W)):
+        total = work_3W[1, x]
+        entropy = logarithm(total) - work_3W[2, x] / total
+        entropy_W[x] = min(max(entropy, _F(0)), largest_entropy)
+
+
+@njit(**_COMPILED)
+def _entropy_of_probabilities(prob_CHW: Any, y: Any, entropy_W: Any, largest_entropy: Any) -> None:
+    """Entropy in nats, -Σ p ln p."""
     entropy_W[:] = _F(0)
-    for c in range(classes):
+    for c in range(len(prob_CHW)):
         row = prob_CHW[c, y]
-        for x in range(width):
+        for x in range(len(entropy_W)):
             entropy_W[x] -= row[x] * logarithm(row[x])
-    for x in range(width):
+    for x in range(len(entropy_W)):
         entropy_W[x] = min(max(entropy_W[x], _F(0)), largest_entropy)
 
 
-@njit(**_COMPILED, fastmath={"reassoc", "nnan", "nsz"})
-def _add_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, entropy_W: Any, sums: Any) -> None:
-    """Adds a row to the sums, run by run of equal labels: the inner loops are sums of contiguous values."""
-    count, confidence_sum, entropy_sum, smallest, largest, centroid, weighted = sums
+@njit(**_COMPILED)
+def _largest_of_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, place_W: Any) -> None:
+    """Label (the first of equals) and largest probability. ``place_W`` is as wide as a float: such loops vectorise."""
+    confidence_W[:] = prob_CHW[0, y]
+    place_W[:] = 0
+    for c in range(1, len(prob_CHW)):
+        row, place = prob_CHW[c, y], np.int32(c)
+        for x in range(len(label_W)):
+            larger = row[x] > confidence_W[x]
+            confidence_W[x] = row[x] if larger else confidence_W[x]
+            place_W[x] = place if larger else place_W[x]
+    for x in range(len(label_W)):
+        label_W[x] = np.uint8(place_W[x])
+
+
+@njit(**_COMPILED)
+def _add_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, entropy_W: Any, columns: Any, sums: Any) -> None:
+    """Adds a row to the columns' sums. Where the label changes from the row above, the column's sums go to that label.
+
+    Labels mostly stay the same from row to row, so nearly all work is plain additions along the row: no reduction, and
+    the same result whatever the processor's vectors are.
+    """
+    label_of_W, count_W, trust_W, doubt_W, smallest_W, largest_W, plain_CW, weighted_CW = columns
     classes, _, width = prob_CHW.shape
-    start = 0
-    while start < width:
-        label, end = label_W[start], start + 1
-        while end < width and label_W[end] == label:
-            end += 1
-        first = count[label] == 0
-        low = entropy_W[start] if first else _F(smallest[label])
-        high = entropy_W[start] if first else _F(largest[label])
-        trust, doubt = 0.0, 0.0
-        for x in range(start, end):
-            trust += confidence_W[x]
-            doubt += entropy_W[x]
-        for x in range(start, end):
-            low = min(low, entropy_W[x])
-            high = max(high, entropy_W[x])
-        count[label] += end - start
-        confidence_sum[label] += trust
-        entropy_sum[label] += doubt
-        smallest[label], largest[label] = low, high
-        for c in range(classes):
-            row = prob_CHW[c, y]
-            plain, heavy = _F(0), _F(0)
-            for x in range(start, end):
-                plain += row[x]
-                heavy += row[x] * confidence_W[x]
-            centroid[label, c] += plain
-            weighted[label, c] += heavy
-        start = end
+    for x in range(width):
+        if label_of_W[x] != label_W[x]:
+            _flush_column(x, columns, sums)
+            label_of_W[x] = label_W[x]
+    for x in range(width):
+        count_W[x] += 1
+        trust_W[x] += confidence_W[x]
+        doubt_W[x] += entropy_W[x]
+        smallest_W[x] = min(smallest_W[x], entropy_W[x])
+        largest_W[x] = max(largest_W[x], entropy_W[x])
+    for c in range(classes):
+        row, plain, weighted = prob_CHW[c, y], plain_CW[c], weighted_CW[c]
+        for x in range(width):
+            plain[x] += row[x]
+            weighted[x] += row[x] * confidence_W[x]
+
+
+@njit(**_COMPILED)
+def _flush_column(x: Any, columns: Any, sums: Any) -> None:
+    """Adds what a column has gathered to the sums of its label, and empties it."""
+    label_of_W, count_W, trust_W, doubt_W, smallest_W, largest_W, plain_CW, weighted_CW = columns
+    count, confidence_sum, entropy_sum, smallest, largest, centroid, weighted = sums
+    if count_W[x] == 0:
+        return
+    label = label_of_W[x]
+    first = count[label] == 0
+    smallest[label] = smallest_W[x] if first else min(smallest[label], smallest_W[x])
+    largest[label] = largest_W[x] if first else max(largest[label], largest_W[x])
+    count[label] += count_W[x]
+    confidence_sum[label] += trust_W[x]
+    entropy_sum[label] += doubt_W[x]
+    for c in range(len(plain_CW)):
+        centroid[label, c] += plain_CW[c, x]
+        weighted[label, c] += weighted_CW[c, x]
+        plain_CW[c, x] = _F(0)
+        weighted_CW[c, x] = _F(0)
+    count_W[x], trust_W[x], doubt_W[x] = 0, 0.0, 0.0
+    smallest_W[x], largest_W[x] = _F(np.inf), _F(-np.inf)
+
+
+@njit(**_COMPILED)
+def _empty_columns(classes: Any, width: Any) -> Any:
+    return (
+        np.zeros(width, np.uint8),
+        np.zeros(width, np.int64),
+        np.zeros(width, np.float64),
+        np.zeros(width, np.float64),
+        np.full(width, np.inf, np.float32),
+        np.full(width, -np.inf, np.float32),
+        np.zeros((classes, width), np.float32),
+        np.zeros((classes, width), np.float32),
+    )
+
+
+@njit(**_COMPILED)
+def _flush_all(columns: Any, sums: Any) -> None:
+    for x in range(len(columns[0])):
+        _flush_column(x, columns, sums)
 
 
 @njit(**_COMPILED)
@@ -148,16 +202,22 @@ def _rows_of_logits(
     prob_CHW: Any, first_row: Any, label_HW: Any, confidence_HW: Any, entropy_HW: Any, largest_entropy: Any, sums: Any,
 ) -> None:  # fmt: skip
     """From logits at the low resolution to everything that is not None. A ``prob_CHW`` of one row is used again."""
-    work_2W = np.empty((2, expanded_RCW.shape[2]), np.float32)
+    _, classes, width = expanded_RCW.shape
+    work_3W, place_W = np.empty((3, width), np.float32), np.empty(width, np.int32)
+    if sums is not None:
+        columns = _empty_columns(classes, width)
     for y in range(len(upper)):
         place = (first_row + y) % prob_CHW.shape[1]
         _softmax_row(
-            expanded_RCW[upper[y]], expanded_RCW[lower[y]], upper_weight[y], lower_weight[y], prob_CHW, place, work_2W
+            expanded_RCW[upper[y]], expanded_RCW[lower[y]], upper_weight[y], lower_weight[y], prob_CHW, place, work_3W
         )
         if label_HW is not None:
-            _reduce_row(prob_CHW, place, label_HW[y], confidence_HW[y], entropy_HW[y], largest_entropy)
+            _largest_of_row(prob_CHW, place, label_HW[y], confidence_HW[y], place_W)
+            _entropy_of_logits(work_3W, entropy_HW[y], largest_entropy)
         if sums is not None:
-            _add_row(prob_CHW, place, label_HW[y], confidence_HW[y], entropy_HW[y], sums)
+            _add_row(prob_CHW, place, label_HW[y], confidence_HW[y], entropy_HW[y], columns, sums)
+            if y % _ROWS_IN_A_SUM == _ROWS_IN_A_SUM - 1 or y == len(upper) - 1:
+                _flush_all(columns, sums)
 
 
 @njit(**_COMPILED)
@@ -165,10 +225,17 @@ def _rows_of_probabilities(
     prob_CHW: Any, label_HW: Any, confidence_HW: Any, entropy_HW: Any, largest_entropy: Any, sums: Any
 ) -> None:
     """The same from probabilities."""
-    for y in range(prob_CHW.shape[1]):
-        _reduce_row(prob_CHW, y, label_HW[y], confidence_HW[y], entropy_HW[y], largest_entropy)
+    classes, height, width = prob_CHW.shape
+    place_W = np.empty(width, np.int32)
+    if sums is not None:
+        columns = _empty_columns(classes, width)
+    for y in range(height):
+        _largest_of_row(prob_CHW, y, label_HW[y], confidence_HW[y], place_W)
+        _entropy_of_probabilities(prob_CHW, y, entropy_HW[y], largest_entropy)
         if sums is not None:
-            _add_row(prob_CHW, y, label_HW[y], confidence_HW[y], entropy_HW[y], sums)
+            _add_row(prob_CHW, y, label_HW[y], confidence_HW[y], entropy_HW[y], columns, sums)
+            if y % _ROWS_IN_A_SUM == _ROWS_IN_A_SUM - 1 or y == height - 1:
+                _flush_all(columns, sums)
 
 
 class Window(NamedTuple):

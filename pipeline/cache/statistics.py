@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.cache.bins import COARSE_BINS, CONFIDENCE_BINS, ENTROPY_BINS, SURE
+from pipeline.cache.bins import COARSE_BINS, CONFIDENCE_BINS, ENTROPY_BINS, ENTROPY_LEVELS, SURE
 from pipeline.cache.schema import ALL_STATISTICS
 
 
@@ -84,5 +84,6 @@ def _counted(label_NHW: Tensor, bin_NHW: Tensor, classes: int, bins: int) -> Ten
 
 
 def entropy_byte(entropy: Tensor, classes: int) -> Tensor:
-    """Entropy as uint8: round(255 · E / ln C), for viewing."""
-    return (entropy * (255.0 / math.log(classes))).round().clamp(0, 255).to(torch.uint8)
+    """Entropy as uint8: 3 · round(85 · E / ln C), for viewing."""
+    level = (entropy * (ENTROPY_LEVELS / math.log(classes))).round().clamp(0, ENTROPY_LEVELS)
+    return level.to(torch.uint8) * (255 // ENTROPY_LEVELS)

@@ -36,13 +36,14 @@ from pipeline.cache.schema import CacheError, CacheSpec
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks processes and counts their threads in /proc")
 
-SIZE = (8, 12)
+SIZE = (64, 96)
+"""Chunks of 6 kB. Of less than 4 kB, ISA-L's bytes depend on the process: they are equal only when decompressed."""
 FEW, MANY = 5, 24
 """Images of a cache, two in each part."""
 WRITE_CALLS = ("open", "write", "fsync", "close", "replace", "unlink")
 """The functions of `os` by which a dump changes its folder."""
-PIECE = 8000
-"""Bytes that a child writes at a time, so that a part, of some 22 kB, is written in several calls."""
+PIECE = 15_000
+"""Bytes that a child writes at a time, so that a part, of some 62 kB, is written in several calls."""
 PARTIAL = re.compile(r"\.part-\d{5}\.h5\.\d+\.[0-9a-f]+\.partial")
 
 
@@ -323,7 +324,7 @@ def test_kills_at_random_lose_no_acknowledged_part(tmp_path: Path, nursery: Obey
     assert len({len(left.finished) for _, left in deaths}) >= 6, "kills hit the dump at different stages"
     assert sum(resumed for resumed, _ in deaths) >= kills // 5
     assert sum(not resumed for resumed, _ in deaths) >= kills // 10
-    assert sum(bool(left.partial) for _, left in deaths) >= kills // 10, "kills hit parts that were being written"
+    assert sum(bool(left.partial) for _, left in deaths) >= kills // 20, "kills hit parts that were being written"
     shortest = min(map(len, many.values()))
     assert any(0 < size < shortest for _, left in deaths for size in left.partial)
 
@@ -342,7 +343,7 @@ def resumed_run(folder: Path, whole: Content) -> Content:
     (folder / part_name(0)).write_bytes(whole[part_name(0)])
     (folder / part_name(1)).write_bytes(cut)
     for number in range(3):
-        (folder / f".{part_name(number)}.1.0a1b2c3d.partial").write_bytes(cut[:5000])
+        (folder / f".{part_name(number)}.1.0a1b2c3d.partial").write_bytes(cut[:30_000])
     return {part_name(1): cut}
 
 
@@ -367,7 +368,7 @@ def test_a_crash_at_any_writing_call_leaves_whole_parts_only(
     assert outcome.acknowledged == ({1, 2} if damaged else {0, 1, 2})
     assert [call for call, *_ in deaths] == outcome.calls, "the run that survived comes to the calls the others died at"
 
-    assert len(deaths) >= (17 if damaged else 21)  # 76 of both runs and both ways to die
+    assert len(deaths) >= (18 if damaged else 24)  # 88 of both runs and both ways to die
     assert {call for call, *_ in deaths} == set(WRITE_CALLS if damaged else WRITE_CALLS[:-1])
     assert {len(left.finished) for _, _, left in deaths} >= ({1, 2} if damaged else {0, 1, 2})
     unacknowledged = [left.finished - acknowledged - ({0} if damaged else set()) for _, acknowledged, left in deaths]
@@ -436,7 +437,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 def test_a_disk_that_is_really_full_keeps_finished_parts_and_the_next_dump_goes_on(
     tmp_path: Path, many: Content
 ) -> None:
-    with small_disk(tmp_path / "disk", "100k") as disk:
+    with small_disk(tmp_path / "disk", "300k") as disk:
         folder = disk / "cache"
         with pytest.raises(CacheError, match=r"part-\d+\.h5: the disk is full; \d+ of 12 parts are finished and stay"):
             dump_images(folder, MANY)
@@ -447,7 +448,7 @@ def test_a_disk_that_is_really_full_keeps_finished_parts_and_the_next_dump_goes_
         with pytest.raises(CacheError, match=rf"; {len(left.finished)} of 12 parts are finished and stay"):
             dump_images(folder, MANY)  # no room was made
 
-        subprocess.run(["mount", "-o", "remount,size=1m", disk], check=True)
+        subprocess.run(["mount", "-o", "remount,size=2m", disk], check=True)
         assert dump_images(folder, MANY) == len(left.finished)
         assert content_of(folder) == many
         assert CacheIndex(folder).image_ids == ids_of(MANY)
