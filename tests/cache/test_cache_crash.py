@@ -6,6 +6,7 @@ What a process's death leaves is proved here; what a power failure leaves is not
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import random
@@ -37,13 +38,13 @@ from pipeline.cache.schema import CacheError, CacheSpec
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks processes and counts their threads in /proc")
 
 SIZE = (64, 96)
-"""Chunks of 6 kB. Of less than 4 kB, ISA-L's bytes depend on the process: they are equal only when decompressed."""
+"""Chunks of 6 kB. Below 4 kB, ISA-L compresses the same bytes to others in another thread, so parts would differ."""
 FEW, MANY = 5, 24
 """Images of a cache, two in each part."""
 WRITE_CALLS = ("open", "write", "fsync", "close", "replace", "unlink")
 """The functions of `os` by which a dump changes its folder."""
-PIECE = 15_000
-"""Bytes that a child writes at a time, so that a part, of some 62 kB, is written in several calls."""
+PIECE = 20_000
+"""Bytes that a child writes at a time, so that a part is written in several calls."""
 PARTIAL = re.compile(r"\.part-\d{5}\.h5\.\d+\.[0-9a-f]+\.partial")
 
 
@@ -337,14 +338,15 @@ def first_run(folder: Path, whole: Content) -> Content:
 
 
 def resumed_run(folder: Path, whole: Content) -> Content:
-    """The first part is whole, the second was damaged later, the third is missing; a killed dump left partial files."""
-    cut = whole[part_name(1)][:-100]
+    """The first part is whole, the second has a wrong bit, the third is missing; a killed dump left partial files."""
+    damaged = bytearray(whole[part_name(1)])
+    damaged[len(damaged) // 2] ^= 1
     folder.mkdir()
     (folder / part_name(0)).write_bytes(whole[part_name(0)])
-    (folder / part_name(1)).write_bytes(cut)
+    (folder / part_name(1)).write_bytes(damaged)
     for number in range(3):
-        (folder / f".{part_name(number)}.1.0a1b2c3d.partial").write_bytes(cut[:30_000])
-    return {part_name(1): cut}
+        (folder / f".{part_name(number)}.1.0a1b2c3d.partial").write_bytes(damaged[:30_000])
+    return {part_name(1): bytes(damaged)}
 
 
 @pytest.mark.parametrize("torn", [False, True], ids=["before-the-call", "torn"])
@@ -368,7 +370,9 @@ def test_a_crash_at_any_writing_call_leaves_whole_parts_only(
     assert outcome.acknowledged == ({1, 2} if damaged else {0, 1, 2})
     assert [call for call, *_ in deaths] == outcome.calls, "the run that survived comes to the calls the others died at"
 
-    assert len(deaths) >= (18 if damaged else 24)  # 88 of both runs and both ways to die
+    written = [few[part_name(number)] for number in outcome.acknowledged]
+    writes = sum(math.ceil(len(part) / PIECE) for part in written)
+    assert len(deaths) == writes + 4 * len(written) + 3 * bool(damaged) >= 15  # of both runs and ways to die: some 75
     assert {call for call, *_ in deaths} == set(WRITE_CALLS if damaged else WRITE_CALLS[:-1])
     assert {len(left.finished) for _, _, left in deaths} >= ({1, 2} if damaged else {0, 1, 2})
     unacknowledged = [left.finished - acknowledged - ({0} if damaged else set()) for _, acknowledged, left in deaths]
@@ -418,8 +422,8 @@ def test_the_part_of_a_writer_that_was_not_there_is_named(tmp_path: Path, few: C
 
 
 @contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A file system of that size in memory."""
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """A file system of so many bytes in memory."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("needs root and mount(8) to make a disk that is small enough to fill")
     folder.mkdir()
@@ -437,7 +441,8 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 def test_a_disk_that_is_really_full_keeps_finished_parts_and_the_next_dump_goes_on(
     tmp_path: Path, many: Content
 ) -> None:
-    with small_disk(tmp_path / "disk", "300k") as disk:
+    size = sum(map(len, many.values()))
+    with small_disk(tmp_path / "disk", size // 2) as disk:
         folder = disk / "cache"
         with pytest.raises(CacheError, match=r"part-\d+\.h5: the disk is full; \d+ of 12 parts are finished and stay"):
             dump_images(folder, MANY)
@@ -448,7 +453,7 @@ def test_a_disk_that_is_really_full_keeps_finished_parts_and_the_next_dump_goes_
         with pytest.raises(CacheError, match=rf"; {len(left.finished)} of 12 parts are finished and stay"):
             dump_images(folder, MANY)  # no room was made
 
-        subprocess.run(["mount", "-o", "remount,size=2m", disk], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={2 * size}", disk], check=True)
         assert dump_images(folder, MANY) == len(left.finished)
         assert content_of(folder) == many
         assert CacheIndex(folder).image_ids == ids_of(MANY)
