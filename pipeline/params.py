@@ -602,7 +602,8 @@ def _path_in_file(location: tuple[int | str, ...], raw: Any) -> str:
     """The dotted path as it stands in the file: pydantic adds the name by which it chose among sections."""
     kept = []
     for step in location:
-        if isinstance(raw, dict) and step not in raw and step in (raw.get("layout"), raw.get("alignment", "none")):
+        chosen_by = (raw.get("layout"), raw.get("alignment", "none")) if isinstance(raw, dict) else ("none",)
+        if step in chosen_by and not (isinstance(raw, dict) and step in raw):
             continue
         kept.append(str(step))
         if isinstance(raw, dict):
