@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pipeline.device import choose_computer
 from pipeline.labels import IGNORE
@@ -204,6 +205,60 @@ def test_labelled_and_unlabelled_images_are_two_streams_of_any_name() -> None:
     assert first == [float(loss.detach()) for _, loss in usual.generator_terms(TinyNet(), batch)]
 
 
+def textbook_step(
+    model: TinyNet,
+    players: dict[str, nn.Module],
+    batch: Batch,
+    learns: torch.optim.Optimizer,
+    plays: torch.optim.Optimizer,
+) -> None:
+    """AdvEnt's step as one would write it down: losses by hand, gradients asked for by name, both steps at the end."""
+    source, target = batch["source"], batch["target"]
+    maps: dict[str, list[Tensor]] = {"main": [], "auxiliary": []}
+    loss = torch.zeros(())
+    for labelled in (source, target):
+        for (level, seen), logits, share in zip(
+            maps.items(), model(model.preprocessing(labelled.image_N3HW)), (1, 0.1), strict=True
+        ):
+            if labelled is source:
+                loss = loss + share * functional.cross_entropy(logits, source.label_NHW.long())
+            prob = logits.softmax(1)
+            seen.append(-prob * prob.log2() / np.log2(CLASSES))
+            if labelled is target:
+                loss = (
+                    loss + {"main": 0.5, "auxiliary": 0.1}[level] * functional.softplus(players[level](seen[1])).mean()
+                )
+    parameters = list(model.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
+    for level, (first, second) in maps.items():
+        of_first = functional.softplus(players[level](first.detach())).mean()
+        of_second = functional.softplus(-players[level](second.detach())).mean()
+        own = list(players[level].parameters())
+        for parameter, gradient in zip(own, torch.autograd.grad((of_first + of_second) / 2, own), strict=True):
+            parameter.grad = gradient
+    learns.step()
+    plays.step()
+
+
+def test_advents_step_is_the_textbook_step() -> None:
+    networks, alignments = (TinyNet(), TinyNet()), (alignment("advent"), alignment("advent"))
+    learns = [torch.optim.SGD(network.parameters(), lr=0.1) for network in networks]
+    plays = [torch.optim.SGD(chosen.discriminators.parameters(), lr=0.5) for chosen in alignments]
+    for network in networks:
+        network.dropout.p = 0.0
+    alignments[1].discriminators.requires_grad_(True)
+    for step in range(3):
+        batch = {stream.name: stream.at(step) for stream in streams()}
+        training_step(networks[0], alignments[0].generator_terms, batch, learns[0], None, CPU)
+        training_step(networks[0], alignments[0].discriminator_terms, batch, plays[0], None, CPU)
+        textbook_step(networks[1], dict(alignments[1].discriminators.items()), batch, learns[1], plays[1])
+    for ours, theirs in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(*(chosen.discriminators.parameters() for chosen in alignments), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
 # ------------------------------------------------------------------------------------------------------------ they work
 
 
@@ -330,6 +385,17 @@ def test_labels_that_are_all_ignored_leave_every_loss_finite(method: str) -> Non
         losses |= training_step(model, adversary.objective, batch, adversary.optimiser, None, CPU)
     assert all(torch.isfinite(loss) for loss in losses.values())
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_alignments_work_in_half_precision(method: str) -> None:
+    model, chosen, batch = TinyNet(), alignment(method), batch_of()
+    half = choose_computer("cpu", "bfloat16")
+    optimiser, adversary = torch.optim.SGD(model.parameters(), lr=0.1), adversary_of(chosen)
+    losses = training_step(model, chosen.generator_terms, batch, optimiser, None, half)
+    if adversary is not None:
+        losses |= training_step(model, adversary.objective, batch, adversary.optimiser, None, half)
+    assert all(loss.dtype == torch.float32 and torch.isfinite(loss) for loss in losses.values())
 
 
 # --------------------------------------------------------------------------------------------------- resume, schedule
