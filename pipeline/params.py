@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -25,6 +35,8 @@ Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
 Positive = Annotated[int, Field(ge=1, strict=True)]
 NotNegative = Annotated[int, Field(ge=0, strict=True)]
 Rate = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
+Beta = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Scale = Annotated[float, Field(ge=0.1, le=4, strict=True)]
 Size = tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
 LabelId = Annotated[int, Field(ge=0, le=255)]
@@ -157,11 +169,13 @@ class Optimiser(Section):
 class Schedule(Section):
     """How the learning rate falls."""
 
-    name: Literal["constant", "poly", "step"] = "poly"
+    name: Literal["constant", "poly", "step", "exponential"] = "poly"
     power: Rate = 0.9
     warmup: NotNegative = 0
     total: Positive | None = Field(None, description="steps after which poly reaches 0; default: the stage's own steps")
-    every: Positive = Field(50_000, description="step: multiply by 0.1 after so many steps")
+    every: Positive = Field(
+        50_000, description="step: multiply by 0.1 after so many steps; exponential: by as much, but evenly"
+    )
 
 
 class Augmentation(Section):
@@ -297,12 +311,111 @@ class Runtime(Section):
 
 
 class Start(Section):
-    """A network before the first round."""
+    """A network before the first round, trained on labels."""
 
-    alignment: Literal["none"] = "none"
     supervision: Literal["source", "target-labelled"] = Field(
         description="the labels it learns from; target-labelled is the oracle, which adaptation never sees"
     )
+
+
+class PlainStart(Start):
+    """A start that learns from labels alone."""
+
+    alignment: Literal["none"] = Field("none", description="no alignment: the target's images are not looked at")
+
+
+class AlignedStart(Start):
+    """A start that also looks at the target's images, without labels. A weight of 0 leaves its term out."""
+
+    lambda_main: Weight = Field(0.001, description="weight of the term on the predictions")
+    lambda_auxiliary: Weight = Field(
+        0.0002, description="weight of the term on the auxiliary head's predictions, where model.heads is 2"
+    )
+
+    @model_validator(mode="after")
+    def _learns_from_the_source(self) -> AlignedStart:
+        if self.supervision != "source":
+            raise ValueError("an oracle has the target's labels: say alignment: none, or supervision: source")
+        return self
+
+
+class MinEntStart(AlignedStart):
+    """MinEnt (Vu et al., "ADVENT", CVPR 2019): certain predictions on the target."""
+
+    alignment: Literal["minent"] = Field(description="the entropy of the target's predictions is made small")
+
+
+class Discriminators(Section):
+    """How discriminators learn: with Adam."""
+
+    learning_rate: Rate = Field(1e-4, description="Adam's")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="Adam's")
+    schedule: Schedule | None = Field(None, description="how the rate falls; default: as pretrain.schedule says")
+
+
+class AdventStart(AlignedStart):
+    """AdvEnt (Vu et al., "ADVENT", CVPR 2019): discriminators of weighted self-information."""
+
+    alignment: Literal["advent"] = Field(description="discriminators see -p log p of the up-sampled predictions")
+    discriminators: Discriminators = Field(Discriminators(), description="how the discriminators learn")
+
+
+class AdaptSegNetStart(AlignedStart):
+    """AdaptSegNet (Tsai et al., CVPR 2018): discriminators of class probabilities."""
+
+    alignment: Literal["adaptsegnet"] = Field(description="discriminators see the up-sampled class probabilities")
+    gan: Literal["vanilla", "ls"] = Field(
+        "vanilla",
+        description="binary cross entropy, or squared error (LS-GAN), where lambda_main is 0.01 and lambda_auxiliary 0 "
+        "unless the file says otherwise: the authors' weights, of one level",
+    )
+    discriminators: Discriminators = Field(Discriminators(), description="how the discriminators learn")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _least_squares_have_other_weights(cls, raw: Any) -> Any:
+        squared = isinstance(raw, dict) and raw.get("gan") == "ls"
+        return {"lambda_main": 0.01, "lambda_auxiliary": 0.0, **raw} if squared else raw
+
+
+class StyleDiscriminators(Discriminators):
+    """How CADA's discriminators learn: their rate falls evenly, to a tenth in 50 000 steps."""
+
+    schedule: Schedule | None = Field(
+        Schedule(name="exponential"), description="how the rate falls; null: as pretrain.schedule says"
+    )
+
+
+class StyleStart(AlignedStart):
+    """CADA's first phase (Wang et al., 2021): the style of two front blocks, and class probabilities."""
+
+    alignment: Literal["style"] = Field(description="statistics of front features and class probabilities are aligned")
+    lambda_auxiliary: Weight = Field(
+        0.0,
+        description="weight of the term on the auxiliary head's predictions, where model.heads is 2; "
+        "the paper's network has one head",
+    )
+    lambda_style: Weight = Field(0.001, description="weight of the term on the style of each front block")
+    style_statistic: Literal["adversarial", "gram", "mean-std"] = Field(
+        "adversarial",
+        description="adversarial: discriminators of channel means; gram, mean-std: squared error (the paper's Table 3)",
+    )
+    discriminators: StyleDiscriminators = Field(StyleDiscriminators(), description="how the discriminators learn")
+
+
+def _alignment_of(start: Any) -> str:
+    """The alignment that a start names; what is no mapping is refused as a plain start."""
+    return str(start.get("alignment", "none")) if isinstance(start, dict) else getattr(start, "alignment", "none")
+
+
+AnyStart = Annotated[
+    Annotated[PlainStart, Tag("none")]
+    | Annotated[MinEntStart, Tag("minent")]
+    | Annotated[AdventStart, Tag("advent")]
+    | Annotated[AdaptSegNetStart, Tag("adaptsegnet")]
+    | Annotated[StyleStart, Tag("style")],
+    Discriminator(_alignment_of),
+]
 
 
 class LseRound(Section):
@@ -349,10 +462,10 @@ class Params(Section):
     cada: Cada | None = None
     adapt: Adapt
     evaluate: Evaluate
-    starts: dict[str, Start] = Field(min_length=1)
+    starts: dict[str, AnyStart] = Field(min_length=1)
     rounds: dict[str, Annotated[Round, Field(discriminator="method")]]
 
-    def start(self, name: str) -> Start:
+    def start(self, name: str) -> AnyStart:
         """The start of that name. Raises ReadableError that lists the names."""
         return _named(self.starts, "start", name)
 
@@ -385,7 +498,7 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     except ValidationError as error:
         problems += [line for line in _readable(error, raw) if line not in problems]
     if params is not None:
-        problems += _class_problems(params)
+        problems += _class_problems(params) + _alignment_problems(params)
     if problems or params is None:
         raise ParamsError(path, problems)
     return params
@@ -486,6 +599,26 @@ def _class_problems(params: Params) -> list[str]:
     return problems
 
 
+# Five convolutions of stride 2 (pipeline/models/discriminators.py).
+_SMALLEST_SIDE = 32
+
+
+def _alignment_problems(params: Params) -> list[str]:
+    """Images from which a discriminator makes no score."""
+    sizes = {
+        "data.source": params.data.source.size or params.data.size,
+        "data.target": params.data.target.size or params.data.size,
+    }
+    return [
+        f"starts.{name}.alignment: {start.alignment} needs images of at least {_SMALLEST_SIDE}x{_SMALLEST_SIDE}, "
+        f"and those of {split} are {height}x{width}"
+        for name, start in params.starts.items()
+        if start.alignment in ("advent", "adaptsegnet")
+        for split, (height, width) in sizes.items()
+        if min(height, width) < _SMALLEST_SIDE
+    ]
+
+
 def _from_oracle(params: Params) -> set[str]:
     seen = {name for name, start in params.starts.items() if start.supervision == "target-labelled"}
     for name, entry in params.rounds.items():
@@ -503,7 +636,7 @@ def _readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         if item["type"] == "union_tag_invalid":
             context = item.get("ctx") or {}
             choices, tag = re.findall(r"'([^']+)'", str(context.get("expected_tags", ""))), str(context.get("tag", ""))
-            key = str(context.get("discriminator", "")).strip("'")
+            key = "alignment" if item["loc"][0] == "starts" else str(context.get("discriminator", "")).strip("'")
             lines.append(f"{path}.{key}: is {tag!r}; choose one of {', '.join(choices)}{_did_you_mean(tag, choices)}")
         elif item["type"] == "union_tag_not_found":
             key = str((item.get("ctx") or {}).get("discriminator", "")).strip("'")
@@ -521,10 +654,13 @@ def _readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
 
 
 def _path_in_file(location: tuple[int | str, ...], raw: Any) -> str:
-    """The dotted path as it stands in the file: pydantic adds the layout's or method's name where it chose by it."""
+    """The dotted path as it stands in the file: pydantic adds the name by which it chose among sections."""
     kept = []
     for step in location:
-        if isinstance(raw, dict) and step not in raw and step in (raw.get("layout"), raw.get("method")):
+        chosen_by: tuple[Any, ...] = ("none",)
+        if isinstance(raw, dict):
+            chosen_by = (raw.get("layout"), raw.get("method"), raw.get("alignment", "none"))
+        if step in chosen_by and not (isinstance(raw, dict) and step in raw):
             continue
         kept.append(str(step))
         if isinstance(raw, dict):
@@ -537,28 +673,34 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     section: Any = Params
     for step in location[:-1]:
         section = _step_into(section, step)
-    return list(section.model_fields) if isinstance(section, type) and issubclass(section, Section) else []
+    sections = list(_sections(section))
+    return list(sections[0].model_fields) if len(sections) == 1 else []
 
 
 def _step_into(annotation: Any, step: int | str) -> Any:
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
+    sections = list(_sections(annotation))
+    if len(sections) > 1:  # a layout's or an alignment's name picks one of them
+        return next((section for section in sections if step in _names_of(section)), None)
+    field = sections[0].model_fields.get(str(step)) if sections else None
+    return field.annotation if field is not None else None
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    """The sections among which an annotation lets choose."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        field = annotation.model_fields.get(str(step))
-        return None if field is None else _bare(field.annotation)
-    candidates = [_bare(candidate) for candidate in get_args(annotation)]
-    for candidate in candidates:  # a layout's or method's name picks of a union
-        if isinstance(candidate, type) and issubclass(candidate, Section):
-            tag = candidate.model_fields.get("layout") or candidate.model_fields.get("method")
-            if tag is None or step in get_args(tag.annotation):
-                return candidate
-    return candidates[-1] if candidates and candidates[0] is str else None  # of a dict, the type of its values
+        yield annotation
+    elif get_origin(annotation) is not dict:
+        for argument in get_args(annotation):
+            yield from _sections(argument)
 
 
-def _bare(annotation: Any) -> Any:
-    """The annotation without what is said about it, and of ``Section | None`` the section."""
-    if hasattr(annotation, "__metadata__"):
-        annotation = annotation.__origin__
-    kept = [candidate for candidate in get_args(annotation) if candidate is not type(None)]
-    return kept[0] if len(kept) == 1 and len(get_args(annotation)) == 2 else annotation
+def _names_of(section: type[Section]) -> tuple[Any, ...]:
+    """The names by which a section is chosen."""
+    fields = section.model_fields
+    chosen_by = fields.get("layout") or fields.get("method") or fields.get("alignment")
+    return get_args(chosen_by.annotation) if chosen_by is not None else ()
 
 
 def _did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:

@@ -36,7 +36,9 @@ def opened_by(workspace: Path, stage: str, *arguments: str) -> list[str]:
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("privacy")
-    make_workspace(folder, tiny_params())
+    params = tiny_params()
+    params["starts"]["advent"] = {"supervision": "source", "alignment": "advent"}
+    make_workspace(folder, params)
     run(folder, sys.executable, "-m", "stages.prepare")
     return folder
 
@@ -45,6 +47,7 @@ def test_target_labels_are_opened_by_evaluation_alone(workspace):
     private = str(workspace / "data" / "prepared" / "target-labelled")
     for stage, kind, name in (
         ("pretrain", "--start", "source-only"),
+        ("pretrain", "--start", "advent"),
         ("dump", "--round", "lse-1"),
         ("selection", "--round", "lse-1"),
         ("patches", "--round", "lse-1"),
@@ -54,6 +57,13 @@ def test_target_labels_are_opened_by_evaluation_alone(workspace):
         assert not [path for path in opened if path.startswith(private)], f"{stage} opened labels of the target"
         assert len(opened) > 10  # the watch does watch
     assert [path for path in opened_by(workspace, "evaluate", "--run", "lse-1") if path.startswith(private)]
+
+
+def test_only_an_alignment_opens_target_images_before_the_first_round(workspace):
+    images = str(workspace / "data" / "prepared" / "target" / "images")
+    for name, expected in (("source-only", False), ("advent", True)):
+        opened = opened_by(workspace, "pretrain", "--start", name)
+        assert any(path.startswith(images) for path in opened) == expected, name
 
 
 def test_a_round_needs_no_target_labels(workspace):

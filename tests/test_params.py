@@ -304,3 +304,88 @@ def test_an_unknown_layout_is_told_with_the_choices(tiny_params: dict, write_par
     (problem,) = problems_of(write_params(tiny_params))
     assert problem.startswith("data.source.layout: is 'foldr'; choose one of streets, folder, cityscapes, gta5")
     assert problem.endswith("did you mean 'folder'?")
+
+
+def test_a_start_has_the_keys_of_its_alignment_only(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["starts"] = {
+        "a": {"supervision": "source", "alignment": "minent", "gan": "ls"},
+        "b": {"supervision": "source", "alignment": "advent", "lamda_main": 0.1, "discriminators": {"betsa": [0, 0]}},
+        "c": {"supervision": "source", "lambda_main": 0.1},
+        "source-only": {"supervision": "source", "alignment": "style", "style_statistic": "gramm"},
+    }
+    assert problems_of(write_params(tiny_params)) == [
+        "starts.a.gan: unknown key",
+        "starts.b.discriminators.betsa: unknown key; did you mean 'betas'?",
+        "starts.b.lamda_main: unknown key; did you mean 'lambda_main'?",
+        "starts.c.lambda_main: unknown key",
+        "starts.source-only.style_statistic: Input should be 'adversarial', 'gram' or 'mean-std' (it is 'gramm'); "
+        "did you mean 'gram'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ({"alignment": "advnet"}, ".alignment: is 'advnet'; choose one of none, minent, advent, adaptsegnet, style; "),
+        ({"alignment": None}, ".alignment: is 'None'; choose one of none, minent, advent, adaptsegnet, style"),
+        ({"alignment": "advent", "lambda_main": -1}, ".lambda_main: Input should be greater than or equal to 0"),
+        ({"alignment": "advent", "lambda_main": True}, ".lambda_main: Input should be a valid number"),
+        ({"alignment": "advent", "lambda_auxiliary": math.inf}, ".lambda_auxiliary: Input should be a finite"),
+        ({"alignment": "adaptsegnet", "gan": "lsgan"}, ".gan: Input should be 'vanilla' or 'ls'"),
+        ({"alignment": "style", "lambda_style": -0.1}, ".lambda_style: Input should be greater"),
+        ({"alignment": "style", "discriminators": {"betas": [0.9, 1]}}, ".discriminators.betas.1: Input should"),
+        ({"alignment": "minent", "supervision": "target-labelled"}, ": an oracle has the target's labels: say"),
+    ],
+)  # fmt: skip
+def test_bad_values_of_an_alignment_are_refused(tiny_params: dict, write_params: Write, start: dict, said: str) -> None:
+    tiny_params["starts"]["x"] = {"supervision": "source", **start}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith(f"starts.x{said}")
+
+
+def test_a_start_that_is_no_mapping_is_told(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["starts"]["x"] = 3
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("starts.x: Input should be a valid dictionary")
+
+
+def test_least_squares_have_the_authors_weights_unless_told_otherwise(tiny_params: dict, write_params: Write) -> None:
+    start = {"supervision": "source", "alignment": "adaptsegnet"}
+    tiny_params["starts"] |= {
+        "vanilla": start, "ls": {**start, "gan": "ls"}, "ls-mine": {**start, "gan": "ls", "lambda_main": 0.5},
+    }  # fmt: skip
+    starts = read_params(write_params(tiny_params)).starts
+    found = {name: (starts[name].lambda_main, starts[name].lambda_auxiliary) for name in ("vanilla", "ls", "ls-mine")}  # type: ignore[union-attr]
+    assert found == {"vanilla": (0.001, 0.0002), "ls": (0.01, 0.0), "ls-mine": (0.5, 0.0)}
+
+
+def test_discriminators_learn_as_published(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["starts"] |= {
+        "advent": {"supervision": "source", "alignment": "advent"},
+        "style": {"supervision": "source", "alignment": "style", "discriminators": {"learning_rate": 0.1}},
+    }
+    params = read_params(write_params(tiny_params))
+    advent, style = (params.start(name).discriminators for name in ("advent", "style"))  # type: ignore[union-attr]
+    assert (advent.learning_rate, advent.betas, advent.schedule) == (1e-4, (0.9, 0.99), None)
+    assert (style.learning_rate, style.betas) == (0.1, (0.9, 0.99))
+    assert (style.schedule.name, style.schedule.every) == ("exponential", 50_000)
+
+
+@pytest.mark.parametrize("alignment", ["none", "minent", "style", "advent", "adaptsegnet"])
+def test_images_too_small_for_a_discriminator_are_told(tiny_params: dict, write_params: Write, alignment: str) -> None:
+    tiny_params["data"]["target"]["size"] = [24, 64]
+    tiny_params["starts"]["x"] = {"supervision": "source", "alignment": alignment}
+    path = write_params(tiny_params)
+    if alignment in ("advent", "adaptsegnet"):
+        expected = f"starts.x.alignment: {alignment} needs images of at least 32x32, and those of data.target are 24x64"
+        assert problems_of(path) == [expected]
+    else:
+        read_params(path)
+
+
+def test_every_key_of_a_start_is_described() -> None:
+    definitions = json_schema()["$defs"]
+    starts = [name for name in definitions if name.endswith(("Start", "Discriminators"))]
+    assert len(starts) == 7
+    keys = [(name, key, entry) for name in starts for key, entry in definitions[name]["properties"].items()]
+    assert [f"{name}.{key}" for name, key, entry in keys if not entry.get("description")] == []

@@ -129,8 +129,9 @@ class _Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for pool in (self._loader, self._encoders, self._writer):
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._loader.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._encoders, self._writer):  # whatever ended the run, parts that are complete are written
+            pool.shutdown(wait=True)
 
     def run(
         self, todo: list[int], load: Callable[[list[int]], Loaded], jobs: Callable[[Loaded, list[str]], list[Job]]

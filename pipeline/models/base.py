@@ -125,6 +125,17 @@ class SegmentationModel(nn.Module, ABC):
     def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
         """Answers (main logits (N, C, h, w), auxiliary logits or None), at the network's own resolution."""
 
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        """Answers what `forward` answers, and the features (N, D, h, w) of two front blocks of the encoder.
+
+        The features are those from which the logits were computed, the finer ones first; alignment of style (CADA)
+        looks at them. `forward` of the networks here is this method without its last answer.
+
+        Raises:
+            NotImplementedError: this network does not show its features.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not show the features of its front blocks")
+
     @abstractmethod
     def classifiers(self) -> list[nn.Conv2d]:
         """The convolutions that answer class scores; they start from N(0, 0.01) instead of He's scale."""

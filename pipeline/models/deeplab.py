@@ -89,13 +89,20 @@ class DeepLabV2(SegmentationModel):
         self.layer6 = ASPP(2048, classes, aspp_branches) if heads == 2 else None
 
     def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.forward_with_front(input_N3HW)[:2]
+
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        """As the base class; the front blocks are `layer1` (256 channels, stride 4) and `layer2` (512, stride 8)."""
         feature_NDhw = functional.relu(self.bn1(self.conv1(input_N3HW)))
         feature_NDhw = functional.max_pool2d(feature_NDhw, 3, 2, padding=1, ceil_mode=True)
-        middle_NDhw = self.layer3(self.layer2(self.layer1(feature_NDhw)))
+        first_NDhw = self.layer1(feature_NDhw)
+        second_NDhw = self.layer2(first_NDhw)
+        middle_NDhw = self.layer3(second_NDhw)
         top_NDhw = self.layer4(middle_NDhw)
+        front = (first_NDhw, second_NDhw)
         if self.layer6 is None:
-            return self.layer5(top_NDhw), None
-        return self.layer6(top_NDhw), self.layer5(middle_NDhw)
+            return self.layer5(top_NDhw), None, front
+        return self.layer6(top_NDhw), self.layer5(middle_NDhw), front
 
     def classifiers(self) -> list[nn.Conv2d]:
         heads = [self.layer5] if self.layer6 is None else [self.layer5, self.layer6]

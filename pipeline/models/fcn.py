@@ -48,16 +48,23 @@ class FCN8s(SegmentationModel):
         self.upscore_pool4 = _deconvolution(classes, factor=2)
 
     def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        pool3_NDhw, pool4_NDhw, pool5_NDhw = self._pools(input_N3HW)
+        return self.forward_with_front(input_N3HW)[:2]
+
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        """As the base class; the front blocks end in the first two pools (64 and 128 channels, strides 2 and 4).
+
+        The border that the first convolution's padding adds is part of their features.
+        """
+        pool1_NDhw, pool2_NDhw, pool3_NDhw, pool4_NDhw, pool5_NDhw = self._pools(input_N3HW)
         feature_NDhw = functional.dropout2d(functional.relu(self.fc6(pool5_NDhw)), training=self.training)
         feature_NDhw = functional.dropout2d(functional.relu(self.fc7(feature_NDhw)), training=self.training)
         score_NChw = self.upscore2(self.score_fr(feature_NDhw))
         score_NChw = score_NChw + _crop(self.score_pool4(pool4_NDhw * SCALE_POOL4), CROP_POOL4, score_NChw.shape)
         score_NChw = self.upscore_pool4(score_NChw)
         score_NChw = score_NChw + _crop(self.score_pool3(pool3_NDhw * SCALE_POOL3), CROP_POOL3, score_NChw.shape)
-        return _crop(self.upscore8(score_NChw), CROP_IMAGE, input_N3HW.shape), None
+        return _crop(self.upscore8(score_NChw), CROP_IMAGE, input_N3HW.shape), None, (pool1_NDhw, pool2_NDhw)
 
-    def _pools(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _pools(self, input_N3HW: Tensor) -> list[Tensor]:
         feature_NDhw = input_N3HW
         pools: list[Tensor] = []
         for level, (_, convolutions) in enumerate(VGG_LEVELS, start=1):
@@ -66,7 +73,7 @@ class FCN8s(SegmentationModel):
                 feature_NDhw = functional.relu(convolution(feature_NDhw), inplace=True)
             feature_NDhw = functional.max_pool2d(feature_NDhw, 2, 2, ceil_mode=True)
             pools.append(feature_NDhw)
-        return pools[2], pools[3], pools[4]
+        return pools
 
     def classifiers(self) -> list[nn.Conv2d]:
         return [self.score_fr, self.score_pool3, self.score_pool4]

@@ -1,4 +1,4 @@
-"""A training checkpoint: model, optimiser, step and random state, whole or absent.
+"""A training checkpoint: all that learns and its optimisers, step and random state, whole or absent.
 
 Learning rates and batches are pure functions of the step (optimisation.py, batches.py): the step is their state.
 """
@@ -21,12 +21,20 @@ class Resumed(NamedTuple):
     sums: dict[str, Tensor]
 
 
+class Beside(NamedTuple):
+    """What learns beside the model (discriminators), and with which optimiser."""
+
+    module: torch.nn.Module
+    optimiser: torch.optim.Optimizer
+
+
 def save_checkpoint(
     path: Path,
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
     step: int,
     sums: dict[str, Tensor] | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Writes the state after ``step`` finished steps."""
     state = {
@@ -34,6 +42,9 @@ def save_checkpoint(
         "sums": sums or {},
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
+        "beside": None
+        if beside is None
+        else {"module": beside.module.state_dict(), "optimiser": beside.optimiser.state_dict()},
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -41,13 +52,18 @@ def save_checkpoint(
         torch.save(state, temporary)
 
 
-def load_checkpoint(path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer) -> Resumed:
+def load_checkpoint(
+    path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, beside: Beside | None = None
+) -> Resumed:
     """Restores what save_checkpoint wrote, and answers where the run stands; at step 0 where there is no checkpoint."""
     if not path.exists():
         return Resumed(0, {})
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
+    if beside is not None:
+        beside.module.load_state_dict(state["beside"]["module"])
+        beside.optimiser.load_state_dict(state["beside"]["optimiser"])
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["random_cuda"])

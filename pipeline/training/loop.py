@@ -17,7 +17,7 @@ from pipeline.device import Computer
 from pipeline.errors import ReadableError
 from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch, Stream, prefetched
-from pipeline.training.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import rate_factor, set_rates
 from pipeline.training.progress import Progress
@@ -49,6 +49,18 @@ class Plan(NamedTuple):
     compile: bool
 
 
+class Adversary(NamedTuple):
+    """Learns beside the model, in a step of its own after each of the model's: the discriminators of an alignment.
+
+    Its objective reads what the model's objective has left for it; the batch is the same.
+    """
+
+    module: torch.nn.Module
+    objective: Objective
+    optimiser: torch.optim.Optimizer
+    schedule: Schedule
+
+
 def train(
     model: SegmentationModel,
     objective: Objective,
@@ -60,15 +72,17 @@ def train(
     *,
     name: str,
     seed: int,
+    adversary: Adversary | None = None,
 ) -> None:
-    """Trains ``model`` in place, resuming from ``folder``/checkpoint.pt where there is one.
+    """Trains ``model`` (and its adversary) in place, resuming from ``folder``/checkpoint.pt where there is one.
 
     A resumed run equals an uninterrupted one, bit for bit on a CPU. SIGTERM saves and raises Interrupted after the step
     in flight. Raises TrainingError at a loss that is not finite: nothing after it is saved.
     """
     checkpoint = folder / "checkpoint.pt"
     torch.manual_seed(seed)
-    first, sums = load_checkpoint(checkpoint, model, optimiser)
+    beside = None if adversary is None else Beside(adversary.module, adversary.optimiser)
+    first, sums = load_checkpoint(checkpoint, model, optimiser, beside)
     model.train()
     terms = cast(SegmentationModel, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
@@ -77,13 +91,17 @@ def train(
         batches = prefetched(streams, first, plan.steps, plan.threads)
         for step, batch in enumerate(batches, first):
             set_rates(optimiser, rate_factor(plan.schedule, step, plan.steps))
-            losses = training_step(terms, objective, _to_device(batch, computer), optimiser, plan, computer)
+            placed = _to_device(batch, computer)
+            losses = training_step(terms, objective, placed, optimiser, plan.gradient_clip, computer)
+            if adversary is not None:
+                set_rates(adversary.optimiser, rate_factor(adversary.schedule, step, plan.steps))
+                losses |= training_step(terms, adversary.objective, placed, adversary.optimiser, None, computer)
             watch.add(step, losses, batch)
             progress.add(step, losses, optimiser.param_groups[0]["lr"])
             done = step + 1
             if done % plan.checkpoint_every == 0 or done == plan.steps or stopping():
                 watch.check()
-                save_checkpoint(checkpoint, model, optimiser, done, progress.sums)
+                save_checkpoint(checkpoint, model, optimiser, done, progress.sums, beside)
                 progress.saved(done)
                 if stopping() and done < plan.steps:
                     raise Interrupted
@@ -94,7 +112,7 @@ def training_step(
     objective: Objective,
     batch: Batch,
     optimiser: torch.optim.Optimizer,
-    plan: Plan,
+    gradient_clip: float | None,
     computer: Computer,
 ) -> dict[str, Tensor]:
     """One optimiser step over all terms of the objective; answers each term's value, detached."""
@@ -108,9 +126,9 @@ def training_step(
                 torch.autograd.backward(loss)
             losses[name] = loss.detach()
             del loss, term
-    if plan.gradient_clip is not None:
+    if gradient_clip is not None:
         parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-        torch.nn.utils.clip_grad_norm_(parameters, plan.gradient_clip)
+        torch.nn.utils.clip_grad_norm_(parameters, gradient_clip)
     optimiser.step()
     return losses
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.models.base import SegmentationModel, full_size
+from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
+from pipeline.training.shown import Shown, show
 
 Term = tuple[str, Tensor]
 Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]
@@ -27,20 +28,22 @@ _AUXILIARY_WEIGHT = 0.1
 
 def _logits(model: SegmentationModel, labelled: Labelled) -> tuple[Tensor, Tensor | None]:
     """Full-size logits of both heads."""
-    size = (int(labelled.label_NHW.shape[-2]), int(labelled.label_NHW.shape[-1]))
-    main_NChw, auxiliary_NChw = model(model.preprocessing(labelled.image_N3HW))
-    auxiliary_NCHW = None if auxiliary_NChw is None else full_size(model, auxiliary_NChw, size)
-    return full_size(model, main_NChw, size), auxiliary_NCHW
+    shown = show(model, labelled)
+    return shown.main_NCHW, shown.auxiliary_NCHW
+
+
+def segmentation_loss(shown: Shown, label_NHW: Tensor) -> Tensor:
+    """Cross entropy (LSE Eq. 1); a second head adds 0.1 times its own."""
+    loss = cross_entropy(shown.main_NCHW, label_NHW)
+    if shown.auxiliary_NCHW is not None:
+        loss = loss + _AUXILIARY_WEIGHT * cross_entropy(shown.auxiliary_NCHW, label_NHW)
+    return loss
 
 
 def supervised(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-    """Cross entropy on labelled source images (LSE Eq. 1); a second head adds 0.1 times its own."""
+    """Cross entropy on labelled source images."""
     labelled = batch["source"]
-    main_NCHW, auxiliary_NCHW = _logits(model, labelled)
-    loss = cross_entropy(main_NCHW, labelled.label_NHW)
-    if auxiliary_NCHW is not None:
-        loss = loss + _AUXILIARY_WEIGHT * cross_entropy(auxiliary_NCHW, labelled.label_NHW)
-    yield "source", loss
+    yield "source", segmentation_loss(show(model, labelled), labelled.label_NHW)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,16 +30,28 @@ def make_optimiser(groups: dict[str, list[torch.nn.Parameter]], settings: Optimi
     return kind(described, betas=settings.betas, weight_decay=settings.weight_decay)
 
 
+def make_adam(
+    parameters: Iterable[torch.nn.Parameter], learning_rate: float, betas: tuple[float, float]
+) -> torch.optim.Optimizer:
+    """Adam over one group, which remembers its base rate: what discriminators learn with."""
+    return torch.optim.Adam(
+        [{"params": list(parameters), "lr": learning_rate, "base_rate": learning_rate}], betas=betas
+    )
+
+
 def rate_factor(settings: Schedule, step: int, steps: int) -> float:
     """What the base rates are multiplied with at a step (from 0): a pure function, so there is no state to resume.
 
-    ``poly``: (1 - step/total)^power; ``step``: 0.1^(step // every); ``warmup``: linear over the first steps, before.
+    ``poly``: (1 - step/total)^power; ``step``: 0.1^(step // every); ``exponential``: 0.1^(step / every); ``warmup``:
+    linear over the first steps, before.
     """
     warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
     if settings.name == "constant":
         return warm
     if settings.name == "step":
         return float(warm * 0.1 ** (step // settings.every))
+    if settings.name == "exponential":
+        return float(warm * 0.1 ** (step / settings.every))
     return float(warm * max(0.0, 1 - step / (settings.total or steps)) ** settings.power)
 
 

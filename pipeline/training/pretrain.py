@@ -1,4 +1,4 @@
-"""Training a start: a fresh network, on labelled images."""
+"""Training a start: a fresh network, on labelled images, with an alignment to the target's images or without."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from pipeline.labels import ClassSet, class_set
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
 from pipeline.models.weights import load_weights
+from pipeline.training.alignment.start import adversary_of, alignment_of
 from pipeline.training.objectives import supervised
-from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop
+from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
 from pipeline.work import working_folder
 
 if TYPE_CHECKING:
-    from pipeline.params import Params, Start
+    from pipeline.params import AnyStart, Params
 
 
-def pretrain(params: Params, name: str, start: Start, destination: Path) -> None:
-    """Trains a fresh network on the labels that the start may see."""
+def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> None:
+    """Trains a fresh network on the labels that the start may see, and on the target's images if it is aligned."""
     split = "source" if start.supervision == "source" else "target-labelled"
     if not manifest_path(split).exists():
         raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")
@@ -40,12 +41,21 @@ def pretrain(params: Params, name: str, start: Start, destination: Path) -> None
         "weights": file_hash(Path(weights)) if weights is not None and Path(weights).is_file() else None,
         **common_inputs(params, computer),
     }
+    if start.alignment != "none":
+        inputs["target"] = (file_hash(manifest_path("target")), params.data.target.model_dump())
     with working_folder(f"pretrain-{name}", **inputs) as folder:
         classes = class_set(params.classes)
         model = _new_model(params, classes)
         stream, images = labelled_stream(params, name, split, classes, params.pretrain, params.pretrain.batch)
         steps = params.pretrain.budget(len(images))
-        run_loop(params, name, model, supervised, [stream], params.pretrain, steps, computer, folder)
+        alignment = alignment_of(start, len(classes), params.model.heads, params.seed)
+        if alignment is None:
+            run_loop(params, name, model, supervised, [stream], params.pretrain, steps, computer, folder)
+        else:
+            streams = [stream, unlabelled_stream(params, name, params.pretrain, params.pretrain.batch)]
+            adversary = adversary_of(alignment, start, params.pretrain.schedule)
+            objective = alignment.generator_terms
+            run_loop(params, name, model, objective, streams, params.pretrain, steps, computer, folder, adversary)
         finish(model, classes, folder, destination)
 
 

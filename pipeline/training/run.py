@@ -18,8 +18,8 @@ from pipeline.models.build import set_normalisation
 from pipeline.models.state import save_model
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Stream
-from pipeline.training.labelled_samples import labelled_samples
-from pipeline.training.loop import Plan, train
+from pipeline.training.image_samples import labelled_samples, unlabelled_samples
+from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
@@ -49,6 +49,12 @@ def labelled_stream(
     return Stream("source", samples, len(images), batch, params.seed, name), images
 
 
+def unlabelled_stream(params: Params, name: str, training: Training, batch: int) -> Stream:
+    """The endless stream of the target's images, called ``target`` in batches; every pixel's label is ignored."""
+    images = images_of("target", params.data.target, params.data.size)
+    return Stream("target", unlabelled_samples(images, augment_of(training)), len(images), batch, params.seed, name)
+
+
 def augment_of(training: Training) -> Augment:
     """The random changes that a training section asks for."""
     wanted = training.augmentation
@@ -65,11 +71,14 @@ def run_loop(
     steps: int,
     computer: Computer,
     folder: Path,
+    adversary: Adversary | None = None,
 ) -> None:
     """Runs the loop in ``folder``, with the params' optimiser and schedule."""
     runtime = params.runtime
     set_normalisation(model, params.model.normalisation)
     computer.place(model)
+    if adversary is not None:
+        computer.place(adversary.module)
     plan = Plan(
         steps=steps,
         schedule=training.schedule,
@@ -80,7 +89,9 @@ def run_loop(
         compile=runtime.compile,
     )
     optimiser = make_optimiser(model.parameter_groups(), training.optimiser)
-    train(model, objective, streams, optimiser, plan, computer, folder, name=name, seed=params.seed)
+    train(
+        model, objective, streams, optimiser, plan, computer, folder, name=name, seed=params.seed, adversary=adversary
+    )
 
 
 def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path) -> None:

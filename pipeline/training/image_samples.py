@@ -1,10 +1,14 @@
-"""Samples out of labelled images."""
+"""Samples out of images, with their labels or without.
+
+# H/W pixels
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pipeline.datasets.loading import SplitImages, SplitLabels
+from pipeline.labels import IGNORE
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt
 
@@ -14,5 +18,16 @@ def labelled_samples(images: SplitImages, labels: SplitLabels, augment: Augment)
 
     def sample_at(index: int, generator: np.random.Generator) -> Sample:
         return images.id(index), *augment(images.image(index), labels.label(index), generator)
+
+    return sample_at
+
+
+def unlabelled_samples(images: SplitImages, augment: Augment) -> SampleAt:
+    """Images changed at random like labelled ones; their label says ignore everywhere."""
+
+    def sample_at(index: int, generator: np.random.Generator) -> Sample:
+        image_HW3 = images.image(index)
+        label_HW = np.full(image_HW3.shape[:2], IGNORE, np.uint8)
+        return images.id(index), *augment(image_HW3, label_HW, generator)
 
     return sample_at

@@ -1,0 +1,56 @@
+"""Discriminators: which of two domains does a map, or a vector of statistics, come from?
+
+`patch_discriminator` is that of AdaptSegNet (Tsai et al., CVPR 2018) and ADVENT (Vu et al., CVPR 2019), a PatchGAN
+(Isola et al., CVPR 2017) without normalisation; its state-dict keys 0, 2, 4, 6, 8 are the authors'.
+`channel_discriminator` is CADA's D_f (Wang et al., 2021), of which the paper says: four 1-D convolutions of kernel 4 on
+channel means. Widths, strides and padding are not given; ours are those of the PatchGAN.
+
+Shape legend: N batch, C channels, H/W pixels, h/w scores, D feature channels, d scores along the channels.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+WIDTHS = (64, 128, 256, 512)
+KERNEL, STRIDE, PADDING, SLOPE = 4, 2, 1, 0.2
+
+
+def patch_discriminator(channels: int, generator: torch.Generator, widths: tuple[int, ...] = WIDTHS) -> nn.Sequential:
+    """Answers a network from maps (N, C, H, W) to scores (N, 1, h, w).
+
+    Each side is halved once more than there are widths: with the default ones it must have 32 pixels. The network is
+    freshly initialised, on the CPU, from `generator` alone.
+    """
+    with torch.device("meta"):
+        layers = [nn.Conv2d(*ends, KERNEL, STRIDE, PADDING) for ends in _ends(channels, widths)]
+    return _initialised(layers, generator)
+
+
+def channel_discriminator(generator: torch.Generator, widths: tuple[int, ...] = WIDTHS[:3]) -> nn.Sequential:
+    """Answers a network from one number per channel (N, 1, D) to scores (N, 1, d); D is at least 16.
+
+    The network is freshly initialised, on the CPU, from `generator` alone.
+    """
+    with torch.device("meta"):
+        layers = [nn.Conv1d(*ends, KERNEL, STRIDE, PADDING) for ends in _ends(1, widths)]
+    return _initialised(layers, generator)
+
+
+def _ends(channels: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Channels before and after each convolution; the last one makes a score."""
+    return list(zip((channels, *widths), (*widths, 1), strict=True))
+
+
+def _initialised(layers: list[nn.Conv2d] | list[nn.Conv1d], generator: torch.Generator) -> nn.Sequential:
+    """The layers in a row, with LeakyReLU between them, drawn as torch draws convolutions unless told otherwise."""
+    modules: list[nn.Module] = []
+    for layer in layers:
+        layer.to_empty(device="cpu")
+        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
+        bound = 1 / math.sqrt(layer.weight[0].numel())
+        assert layer.bias is not None
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        modules += [layer, nn.LeakyReLU(SLOPE, inplace=True)]
+    return nn.Sequential(*modules[:-1])

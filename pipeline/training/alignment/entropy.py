@@ -1,0 +1,42 @@
+"""Self-information of predictions, and its mean, the entropy (ADVENT: Vu et al., CVPR 2019).
+
+# N batch, C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.training.shown import Level, Shown
+
+# So that log2 has a value where a probability is 0; the released code's.
+_TINY = 1e-30
+
+
+def self_information(prob_NCHW: Tensor) -> Tensor:
+    """-p · log2(p + 1e-30) / log2(C): ADVENT's weighted self-information, what its discriminator sees.
+
+    The sum over the classes of a pixel is its normalised entropy, in [0,1].
+    """
+    return -prob_NCHW * torch.log2(prob_NCHW + _TINY) / math.log2(prob_NCHW.shape[1])
+
+
+def mean_entropy(prob_NCHW: Tensor) -> Tensor:
+    """Mean normalised entropy of the pixels, in [0,1] (ADVENT Eq. 3, whose sum is a mean in the released code)."""
+    return self_information(prob_NCHW).sum(dim=1).mean()
+
+
+@dataclass(frozen=True)
+class EntropyMinimisation:
+    """MinEnt: what the network says of the unlabelled images should be certain. Nothing learns beside it."""
+
+    level: Level
+    weight: float
+
+    def generator_loss(self, first: Shown, second: Shown) -> Tensor:
+        """The weighted mean entropy of the unlabelled images."""
+        return self.weight * mean_entropy(second.prob(self.level))

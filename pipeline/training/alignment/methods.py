@@ -1,0 +1,106 @@
+"""The published alignments as parts. A weight of 0 leaves its part out, discriminator and all.
+
+# N batch, C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pipeline.models.discriminators import WIDTHS, channel_discriminator, patch_discriminator
+from pipeline.training.alignment.adversarial import Adversarial, Gan
+from pipeline.training.alignment.alignment import Alignment, Part
+from pipeline.training.alignment.entropy import EntropyMinimisation, self_information
+from pipeline.training.alignment.style import (
+    MatchedStatistic,
+    channel_means,
+    channel_means_and_deviations,
+    gram_matrix,
+)
+from pipeline.training.shown import Level, Shown
+
+StyleStatistic = Literal["adversarial", "gram", "mean-std"]
+
+# CADA's D_c answers at 1/16: a PatchGAN of four convolutions. That of AdaptSegNet and ADVENT has five.
+_CADA_WIDTHS = WIDTHS[:3]
+_FRONT_BLOCKS = (0, 1)
+_STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram_matrix, "mean-std": channel_means_and_deviations}
+
+
+class Levels(NamedTuple):
+    """Weights of the parts on a network's predictions; a network with one head has an auxiliary weight of 0."""
+
+    main: float
+    auxiliary: float
+
+    def named(self) -> list[tuple[Level, float]]:
+        """The levels that take part."""
+        levels: list[tuple[Level, float]] = [("main", self.main), ("auxiliary", self.auxiliary)]
+        return [(level, weight) for level, weight in levels if weight > 0]
+
+
+def minent(levels: Levels) -> Alignment:
+    """Entropy minimisation (ADVENT, Sec. 3.1)."""
+    return Alignment({level: EntropyMinimisation(level, weight) for level, weight in levels.named()})
+
+
+def advent(
+    levels: Levels, classes: int, generator: torch.Generator, *, labelled: str = "source", unlabelled: str = "target"
+) -> Alignment:
+    """Discriminators of weighted self-information (ADVENT, Sec. 3.2; both steps of IntraDA)."""
+    parts = _output_parts(levels, classes, generator, _self_information_of, "vanilla", WIDTHS)
+    return Alignment(parts, labelled=labelled, unlabelled=unlabelled)
+
+
+def adaptsegnet(levels: Levels, classes: int, generator: torch.Generator, *, gan: Gan) -> Alignment:
+    """Discriminators of class probabilities (AdaptSegNet, Sec. 3)."""
+    return Alignment(_output_parts(levels, classes, generator, _probabilities_of, gan, WIDTHS))
+
+
+def style(
+    levels: Levels, classes: int, generator: torch.Generator, *, weight: float, statistic: StyleStatistic
+) -> Alignment:
+    """A discriminator of class probabilities and the style of two front blocks (CADA, Sec. 2.1 and Eq. 5)."""
+    parts = _output_parts(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS)
+    blocks = _FRONT_BLOCKS if weight > 0 else ()
+    for block in blocks:
+        parts[f"style-{block + 1}"] = _style_part(block, weight, statistic, generator)
+    return Alignment(parts, front=bool(blocks))
+
+
+def _output_parts(
+    levels: Levels,
+    classes: int,
+    generator: torch.Generator,
+    read: Callable[[Level, Shown], Tensor],
+    gan: Gan,
+    widths: tuple[int, ...],
+) -> dict[str, Part]:
+    return {
+        level: Adversarial(weight, partial(read, level), patch_discriminator(classes, generator, widths), gan)
+        for level, weight in levels.named()
+    }
+
+
+def _style_part(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> Part:
+    if statistic == "adversarial":
+        return Adversarial(weight, partial(_channel_means_of, block), channel_discriminator(generator), "vanilla")
+    return MatchedStatistic(block, _STATISTICS[statistic], weight)
+
+
+def _self_information_of(level: Level, shown: Shown) -> Tensor:
+    return self_information(shown.prob(level))
+
+
+def _probabilities_of(level: Level, shown: Shown) -> Tensor:
+    return shown.prob(level)
+
+
+def _channel_means_of(block: int, shown: Shown) -> Tensor:
+    assert shown.front is not None
+    return channel_means(shown.front[block])

@@ -1,0 +1,53 @@
+"""From what params.yaml says of a start to its alignment, and to the discriminators as the loop's second player."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import torch
+
+from pipeline.training.alignment.alignment import Alignment
+from pipeline.training.alignment.methods import Levels, adaptsegnet, advent, minent, style
+from pipeline.training.loop import Adversary
+from pipeline.training.optimisation import make_adam
+
+if TYPE_CHECKING:
+    from pipeline.params import AnyStart, Discriminators, Schedule
+
+
+def alignment_of(start: AnyStart, classes: int, heads: int, seed: int) -> Alignment | None:
+    """What a start asks for, on as many levels as the network has heads; None where there is nothing to align."""
+    if start.alignment == "none":
+        return None
+    levels = Levels(start.lambda_main, start.lambda_auxiliary if heads == 2 else 0.0)
+    generator = discriminator_generator(seed)
+    if start.alignment == "minent":
+        alignment = minent(levels)
+    elif start.alignment == "advent":
+        alignment = advent(levels, classes, generator)
+    elif start.alignment == "adaptsegnet":
+        alignment = adaptsegnet(levels, classes, generator, gan=start.gan)
+    else:
+        alignment = style(levels, classes, generator, weight=start.lambda_style, statistic=start.style_statistic)
+    return alignment if alignment.parts else None
+
+
+def discriminator_generator(seed: int) -> torch.Generator:
+    """The source of the discriminators' first weights, apart from that of the network's."""
+    return torch.Generator().manual_seed(zlib.crc32(f"{seed}/discriminators".encode()))
+
+
+def adversary_of(alignment: Alignment, start: AnyStart, schedule: Schedule) -> Adversary | None:
+    """The discriminators of a start's alignment; their rate falls by ``schedule`` unless they have one of their own."""
+    if start.alignment == "none" or start.alignment == "minent":
+        return None
+    return make_adversary(alignment, start.discriminators, schedule)
+
+
+def make_adversary(alignment: Alignment, settings: Discriminators, schedule: Schedule) -> Adversary | None:
+    """The discriminators of an alignment with their optimiser; None where it has none."""
+    if not alignment.discriminators:
+        return None
+    optimiser = make_adam(alignment.discriminators.parameters(), settings.learning_rate, settings.betas)
+    return Adversary(alignment.discriminators, alignment.discriminator_terms, optimiser, settings.schedule or schedule)

@@ -1,0 +1,53 @@
+"""Features of the front blocks: those from which the logits come, of the promised shapes."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.base import PREPROCESSINGS, SegmentationModel
+from pipeline.models.build import build_model
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options", "shapes"),
+    [
+        ("small", {"encoder": "mobilenet-v3-small", "heads": 2}, [(16, 8, 12), (24, 4, 6)]),
+        ("small", {"encoder": "mobilenet-v3-large"}, [(24, 8, 12), (40, 4, 6)]),
+        ("small", {"encoder": "efficientnet-lite0"}, [(24, 8, 12), (40, 4, 6)]),
+        ("deeplabv2-resnet101", {"heads": 2}, [(256, 9, 13), (512, 5, 7)]),
+        ("deeplabv2-resnet101", {}, [(256, 9, 13), (512, 5, 7)]),
+        ("fcn8s-vgg16", {}, [(64, 115, 123), (128, 58, 62)]),
+    ],
+)
+def test_networks_answer_the_same_logits_with_their_front_features(
+    architecture: str, options: dict, shapes: list[tuple[int, ...]]
+) -> None:
+    model = build_model(architecture, 5, **options).eval()
+    input_N3HW = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        plain = model(input_N3HW)
+        main, auxiliary, front = model.forward_with_front(input_N3HW)
+    assert torch.equal(main, plain[0])
+    assert (auxiliary is None) == (plain[1] is None)
+    assert auxiliary is None or torch.equal(auxiliary, plain[1])
+    assert [tuple(feature.shape[1:]) for feature in front] == shapes
+
+
+def test_logits_come_from_the_second_front_features() -> None:
+    model = build_model("small", 5).eval()
+    main, _, (first, second) = model.forward_with_front(torch.randn(1, 3, 32, 48))
+    of_first, of_second = torch.autograd.grad(main.sum(), [first, second])
+    assert of_first.abs().sum() > 0
+    assert of_second.abs().sum() > 0
+
+
+def test_a_network_without_front_features_says_so() -> None:
+    class Plain(SegmentationModel):
+        def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
+            return input_N3HW, None
+
+        def classifiers(self) -> list[nn.Conv2d]:
+            return []
+
+    with pytest.raises(NotImplementedError, match="Plain does not show"):
+        Plain(3, PREPROCESSINGS["lite-rgb"], None).forward_with_front(torch.zeros(1, 3, 4, 4))
