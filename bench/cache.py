@@ -219,12 +219,13 @@ def overhead(
         for position in range(spec.images):
             network(load([position]))
 
-    def dumping(_: int) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            ids = [str(position) for position in range(spec.images)]
-            dump(load, ids, lambda image_N3HW: [network(image_N3HW)], Path(folder), spec, batch=1)
+    with tempfile.TemporaryDirectory() as scratch:
 
-    return in_turns(pairs, dumping, forward)
+        def dumping(repeat: int) -> None:
+            ids = [str(position) for position in range(spec.images)]
+            dump(load, ids, lambda image_N3HW: [network(image_N3HW)], Path(scratch) / str(repeat), spec, batch=1)
+
+        return in_turns(pairs, dumping, forward)
 
 
 def network_rows(counts: Counts) -> list[Row]:
@@ -274,13 +275,14 @@ def saving_ratio(network: Callable[[Tensor], Tensor], images: int) -> float:
         for image in range(images):
             network(torch.tensor([image % 4]))
 
-    def saving(_: int) -> None:
-        with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def saving(repeat: int) -> None:
             for image in range(images):
                 prob_CHW = plain.eager(network(torch.tensor([image % 4]))[0])
-                np.save(Path(folder) / f"{image}.npy", prob_CHW.numpy())
+                np.save(Path(scratch) / f"{repeat}-{image}.npy", prob_CHW.numpy())
 
-    return median_ratio(in_turns(3, saving, forward), 0, 1)
+        return median_ratio(in_turns(3, saving, forward), 0, 1)
 
 
 # ---------------------------------------------------------------------------------------------------- reading, rebuild
@@ -584,6 +586,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         rows, note = measure(QUICK if arguments.quick else Counts(), Path(folder))
+    note += f"; load average at the end {os.getloadavg()[2]:.1f}"
     if arguments.quick:
         print(note)
         return

@@ -258,6 +258,14 @@ class Lse(Section):
     focal_of: Literal["pixel", "mean"] = Field("pixel", description="mean: what the released code does with DeepLab")
 
 
+class Discriminators(Section):
+    """How discriminators learn: with Adam."""
+
+    learning_rate: Rate = Field(1e-4, description="Adam's")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="Adam's")
+    schedule: Schedule | None = Field(None, description="how the rate falls; default: as pretrain.schedule says")
+
+
 class WholeImages(Section):
     """How images with pseudo-labels are cut for training, of methods that do not cut patches of their own."""
 
@@ -281,6 +289,19 @@ class Cada(WholeImages):
     compat: Literal["paper"]
     delta: Annotated[float, Field(ge=0)] = Field(0.0, description="Δ of Eq. 3, in nats; the paper gives no value")
     centroid: Literal["weighted", "mean", "literal"] = Field("weighted", description="reading of Eq. 1")
+
+
+class Intrada(WholeImages):
+    """Intra-domain Adaptation (Pan et al., CVPR 2020): from the easy images of the target to the hard ones."""
+
+    compat: Literal["paper", "author"]
+    normalise: bool = Field(False, description="rank by the entropy over the number of rare classes predicted")
+    begin: Literal["init", "fresh"] = Field(
+        "init", description="fresh: train a new network as `model` says (ImageNet weights, as the paper), not init's"
+    )
+    lambda_main: Weight = Field(0.001, description="weight of the alignment of the predictions; 0 leaves it out")
+    lambda_auxiliary: Weight = Field(0.0002, description="of the auxiliary head's, where model.heads is 2")
+    discriminators: Discriminators = Field(Discriminators(), description="how the discriminators learn")
 
 
 RESERVED_METRICS = ("mIoU", "pixel_accuracy", "pseudo_labels")
@@ -343,14 +364,6 @@ class MinEntStart(AlignedStart):
     """MinEnt (Vu et al., "ADVENT", CVPR 2019): certain predictions on the target."""
 
     alignment: Literal["minent"] = Field(description="the entropy of the target's predictions is made small")
-
-
-class Discriminators(Section):
-    """How discriminators learn: with Adam."""
-
-    learning_rate: Rate = Field(1e-4, description="Adam's")
-    betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="Adam's")
-    schedule: Schedule | None = Field(None, description="how the rate falls; default: as pretrain.schedule says")
 
 
 class AdventStart(AlignedStart):
@@ -443,7 +456,15 @@ class CadaRound(Section):
     init: str
 
 
-Round = LseRound | CbstRound | CadaRound
+class IntradaRound(Section):
+    """IntraDA's intra-domain step; its init is usually a start with an alignment."""
+
+    method: Literal["intrada"]
+    init: str
+    easy: Fraction = Field(0.67, description="λ: share of the images held for easy; 1 is self-training on all")
+
+
+Round = LseRound | CbstRound | CadaRound | IntradaRound
 
 
 class Params(Section):
@@ -460,6 +481,7 @@ class Params(Section):
     lse: Lse | None = Field(None, description="needed where a round is of this method, as the others are")
     cbst: Cbst | None = None
     cada: Cada | None = None
+    intrada: Intrada | None = None
     adapt: Adapt
     evaluate: Evaluate
     starts: dict[str, AnyStart] = Field(min_length=1)

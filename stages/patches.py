@@ -22,7 +22,7 @@ def main(name: str) -> None:
         CacheReader(folder / "cache"),
         read_selection(folder / "selection" / "selection.json"),
         lambda image_id: images.image(images.manifest.index_of(image_id)),
-        folder / "patches" / "patches.h5",
+        folder / "patches",
     )
     print(f"{name}: {count} patches")
 

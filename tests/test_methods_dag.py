@@ -13,8 +13,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 def params_of_all_methods() -> dict:
     params = tiny_params()
-    params["starts"] = {"source-only": params["starts"]["source-only"]}
+    params["starts"] = {
+        "source-only": params["starts"]["source-only"],
+        "advent": {"supervision": "source", "alignment": "advent"},
+    }
     params |= {
+        "intrada": {"compat": "paper", "normalise": True},
         "cbst": {"compat": "paper", "crops": 2, "crop_size": [0.5, 0.5], "mine_below": 0.05},
         "cada": {"compat": "paper", "delta": 0.0},
         "rounds": {
@@ -23,6 +27,7 @@ def params_of_all_methods() -> dict:
             "cbst-2": {"method": "cbst", "init": "cbst-1", "portion": 0.25},
             "st-1": {"method": "cbst", "init": "source-only", "portion": 0.2, "thresholds": "global"},
             "cada-1": {"method": "cada", "init": "source-only"},
+            "intrada-1": {"method": "intrada", "init": "advent", "easy": 0.6},
         },
     }
     return params

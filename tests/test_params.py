@@ -13,7 +13,7 @@ from pipeline.params import ParamsError, Training, json_schema, read_params
 
 Write = Callable[[dict[str, Any]], Path]
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
-METHODS = ("lse", "cbst", "cada")
+METHODS = ("lse", "cbst", "cada", "intrada")
 SECTIONS = {
     "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "evaluate", "starts",
     "rounds",
@@ -231,7 +231,7 @@ def test_the_section_of_a_method_must_be_there_where_a_round_is_of_it(
     tiny_params: dict, write_params: Write, method: str
 ) -> None:
     tiny_params["rounds"] = {"one": {"method": method, "init": "source-only"}}
-    if method != "cada":
+    if method in ("lse", "cbst"):
         tiny_params["rounds"]["one"]["portion"] = 0.2
     del tiny_params["lse"]
     (problem,) = problems_of(write_params(tiny_params))
@@ -244,7 +244,7 @@ def test_an_unknown_method_is_refused_with_a_suggestion(tiny_params: dict, write
     tiny_params["rounds"]["lse-1"]["method"] = "cbts"
     del tiny_params["rounds"]["lse-2"]
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem == "rounds.lse-1.method: is 'cbts'; choose one of lse, cbst, cada; did you mean 'cbst'?"
+    assert problem == "rounds.lse-1.method: is 'cbts'; choose one of lse, cbst, cada, intrada; did you mean 'cbst'?"
 
 
 def test_a_key_of_another_method_is_refused(tiny_params: dict, write_params: Write) -> None:

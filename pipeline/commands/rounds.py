@@ -27,6 +27,7 @@ SCHEDULES = {
     "lse": Schedule(0.10, 0.05, 0.40, 7, "lse: {compat: paper, patches: 4, patch_size: [0.5, 0.5]}"),
     "cbst": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
     "st": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
+    "intrada": Schedule(None, 0.0, 0.0, 1, "intrada: {compat: paper}"),
     "cada": Schedule(None, 0.0, 0.0, 2, "cada: {compat: paper, delta: 0.0}"),
 }
 
@@ -37,6 +38,7 @@ class RoundsOf(StrEnum):
     lse = "lse"
     cbst = "cbst"
     st = "st"
+    intrada = "intrada"
     cada = "cada"
 
 
@@ -76,5 +78,7 @@ def block_of(method: str, count: int, init: str, portion: float | None = None) -
             entry["portion"] = round(min(first + (number - 1) * schedule.step, max(first, schedule.largest)), 4)
         if method == "st":
             entry["thresholds"] = "global"
+        if method == "intrada":
+            entry["easy"] = 0.67
         made[f"{method}-{number}"] = entry
     return made

@@ -75,3 +75,14 @@ def centred_on_a_class(box: Box, label_HW: np.ndarray, classes: list[int], gener
     top = int(np.clip(row - box.height // 2, 0, height - box.height))
     left = int(np.clip(column - box.width // 2, 0, width - box.width))
     return box._replace(top=top, left=left)
+
+
+def keep_unlabelled(
+    reader: CacheReader, image_ids: list[str], target_image: Callable[[str], np.ndarray], destination: Path
+) -> None:
+    """Writes whole images whose labels say ignore everywhere: an alignment looks at them, nothing learns from them."""
+    height, width = reader.spec.size
+    label_HW = np.full((height, width), IGNORE, np.uint8)
+    with PatchWriter(destination, reader.spec.class_names) as writer:
+        for image_id in tqdm(image_ids, unit="image", desc="hard images", disable=None):
+            writer.add(image_id, Box(0, 0, height, width), target_image(image_id), label_HW)

@@ -17,6 +17,9 @@ import numpy as np
 from pipeline.box import Box
 from pipeline.files import whole_file
 
+PATCHES, HARD = "patches.h5", "hard.h5"
+"""Names of the files: what a round learns from, and the unlabelled images that an alignment looks at."""
+
 _VERSION = 1
 _ABOUT = {
     "images": "windows of target images before zooming (N,h,w,3), RGB",

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.cache.reader import CacheReader
-from pipeline.patches.crops import make_crops, rare_classes
+from pipeline.patches.crops import keep_unlabelled, make_crops, rare_classes
+from pipeline.patches.file import HARD, PATCHES
 from pipeline.patches.make import make_patches
 from pipeline.selection.result import Selection
 
 if TYPE_CHECKING:
-    from pipeline.params import Params
+    from pipeline.params import Cada, Cbst, Intrada, Params
 
 
 def patches_for_round(
@@ -23,9 +24,12 @@ def patches_for_round(
     reader: CacheReader,
     selection: Selection,
     target_image: Callable[[str], np.ndarray],
-    destination: Path,
+    folder: Path,
 ) -> int:
-    """Cuts the round's patches and answers how many there are."""
+    """Cuts the round's patches into ``folder``/patches.h5 and answers how many there are.
+
+    Of a method that splits, the hard images come whole and unlabelled into hard.h5.
+    """
     entry = params.round(name)
     if entry.method == "lse":
         assert params.lse is not None  # params.py refuses a round without its method's section
@@ -33,24 +37,26 @@ def patches_for_round(
             reader,
             selection,
             target_image,
-            destination,
+            folder / PATCHES,
             patches=params.lse.patches,
             fraction=params.lse.patch_size,
             seed=params.seed,
             round_name=name,
         )
-    cuts = params.cbst if entry.method == "cbst" else params.cada
+    cuts: Cbst | Cada | Intrada | None = getattr(params, entry.method)
     assert cuts is not None
-    mined = [] if params.cbst is None or entry.method != "cbst" else rare_classes(reader.index, params.cbst.mine_below)
+    if selection.hard:
+        keep_unlabelled(reader, list(selection.hard), target_image, folder / HARD)
+    mines = params.cbst if entry.method == "cbst" else None
     return make_crops(
         reader,
         selection,
         target_image,
-        destination,
+        folder / PATCHES,
         crops=cuts.crops,
         fraction=cuts.crop_size,
-        mined=mined,
-        mine_chance=0.0 if params.cbst is None else params.cbst.mine_chance,
+        mined=[] if mines is None else rare_classes(reader.index, mines.mine_below),
+        mine_chance=0.0 if mines is None else mines.mine_chance,
         seed=params.seed,
         round_name=name,
     )

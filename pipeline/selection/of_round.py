@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.selection.result import Selection
-from pipeline.selection.select import Details, select_cada, select_cbst, select_lse
+from pipeline.selection.select import Details, select_cada, select_cbst, select_intrada, select_lse
 
 if TYPE_CHECKING:
     from pipeline.params import Params, Round
@@ -20,5 +20,8 @@ def select_for_round(params: Params, entry: Round, cache: Path) -> tuple[Selecti
     if entry.method == "cbst":
         assert params.cbst is not None
         return select_cbst(cache, entry.portion, params.cbst.compat, entry.thresholds == "per-class")
+    if entry.method == "intrada":
+        assert params.intrada is not None
+        return select_intrada(cache, entry.easy, params.intrada.compat, params.intrada.normalise)
     assert params.cada is not None
     return select_cada(cache, params.cada.delta, params.cada.centroid)

@@ -45,7 +45,7 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
         inputs["target"] = (file_hash(manifest_path("target")), params.data.target.model_dump())
     with working_folder(f"pretrain-{name}", **inputs) as folder:
         classes = class_set(params.classes)
-        model = _new_model(params, classes)
+        model = new_model(params, classes)
         stream, images = labelled_stream(params, name, split, classes, params.pretrain, params.pretrain.batch)
         steps = params.pretrain.budget(len(images))
         alignment = alignment_of(start, len(classes), params.model.heads, params.seed)
@@ -59,7 +59,8 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
         finish(model, classes, folder, destination)
 
 
-def _new_model(params: Params, classes: ClassSet) -> SegmentationModel:
+def new_model(params: Params, classes: ClassSet) -> SegmentationModel:
+    """A network as the section `model` says: random or ImageNet weights, or a checkpoint's."""
     wanted = params.model
     model = build_model(
         wanted.architecture,
