@@ -14,7 +14,7 @@ COARSE_BINS = 65536 - 128
 CONFIDENCE_BINS = COARSE_BINS + 2**15 + 1
 ENTROPY_BINS = 2048
 """Of equal width from 0 to ln C."""
-ENTROPY_LEVELS = 85
+ENTROPY_LEVELS = 51
 """Steps of the entropy plane, which is for viewing: finer ones cost a tenth of the cache and show nothing more."""
 
 

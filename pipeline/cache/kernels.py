@@ -306,9 +306,9 @@ def add_to_histograms(label_HW: Any, confidence_HW: Any, entropy_HW: Any, confid
     last = np.int32(entropy_CB.shape[1] - 1)
     for y in range(label_HW.shape[0]):
         for x in range(label_HW.shape[1]):
-            label = label_HW[y, x]
-            confidence_CB[label, confidence_bin(confidence_HW[y, x])] += 1
-            entropy_CB[label, min(last, np.int32(entropy_HW[y, x] * entropy_scale))] += 1
+            label = np.uintp(label_HW[y, x])  # unsigned: an index that may be negative costs a test
+            confidence_CB[label, np.uintp(confidence_bin(confidence_HW[y, x]))] += np.uint32(1)
+            entropy_CB[label, np.uintp(min(last, np.int32(entropy_HW[y, x] * entropy_scale)))] += np.uint32(1)
 
 
 @njit(inline="always")

@@ -91,7 +91,7 @@ class CacheReader:
         return self._plane(LABEL, number, box)
 
     def entropy_byte(self, number: int, box: Box | None = None) -> np.ndarray:
-        """3 · round(85 · E / ln C), (H,W) uint8, as stored, for viewing; ``pixels`` answers the entropy itself."""
+        """5 · round(51 · E / ln C), (H,W) uint8, as stored, for viewing; ``pixels`` answers the entropy itself."""
         return self._plane(ENTROPY, number, box)
 
     def confidence_code(self, number: int, box: Box | None = None) -> np.ndarray:

@@ -46,7 +46,7 @@ ABOUT = {
     "proportion to the square of this",
     CONFIDENCE: "largest probability (N,H,W): 0..65534 stand for ln(p/(1-p)) from -6 to 17 in equal steps, 65535 for 1",
     LABEL: "class with the largest probability (N,H,W)",
-    ENTROPY: "3 * round(85 * entropy / ln C) of the probabilities (N,H,W), 0 to 255, for viewing",
+    ENTROPY: "5 * round(51 * entropy / ln C) of the probabilities (N,H,W), 0 to 255, for viewing",
     f"{STATISTICS}/pixel_count": "pixels labelled with the class (N,C)",
     f"{STATISTICS}/confidence_sum": "sum of the largest probability over the class's pixels (N,C)",
     f"{STATISTICS}/entropy_sum": "sum of the entropy in nats over the class's pixels (N,C)",

@@ -84,6 +84,6 @@ def _counted(label_NHW: Tensor, bin_NHW: Tensor, classes: int, bins: int) -> Ten
 
 
 def entropy_byte(entropy: Tensor, classes: int) -> Tensor:
-    """Entropy as uint8: 3 · round(85 · E / ln C), for viewing."""
+    """Entropy as uint8: 5 · round(51 · E / ln C), for viewing."""
     level = (entropy * (ENTROPY_LEVELS / math.log(classes))).round().clamp(0, ENTROPY_LEVELS)
     return level.to(torch.uint8) * (255 // ENTROPY_LEVELS)

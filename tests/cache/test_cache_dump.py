@@ -239,7 +239,7 @@ def test_measuring_on_the_device_gives_the_same_cache_within_rounding(
     for number in range(7):
         torch.testing.assert_close(cpu.probability(number), device.probability(number), rtol=1e-3, atol=1e-4)
         np.testing.assert_array_equal(cpu.label(number), device.label(number))
-        assert np.abs(cpu.entropy_byte(number).astype(int) - device.entropy_byte(number)).max() <= 3
+        assert np.abs(cpu.entropy_byte(number).astype(int) - device.entropy_byte(number)).max() <= 5
     for name in ALL_STATISTICS:
         np.testing.assert_allclose(
             cpu.index.statistic(name), device.index.statistic(name), rtol=1e-5, atol=1e-6, err_msg=name

@@ -56,7 +56,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         for number, image in enumerate(images(spec)):
             assert image.planes is not None
             np.testing.assert_array_equal(file["label"][number], image.planes.label_HW)
-            expected = 3 * np.rint(image.planes.entropy_HW * (85 / np.log(3)))
+            expected = 5 * np.rint(image.planes.entropy_HW * (51 / np.log(3)))
             np.testing.assert_array_equal(file["entropy"][number], expected)
             for name in ALL_STATISTICS:
                 np.testing.assert_array_equal(file[f"statistics/{name}"][number], image.statistics[name])

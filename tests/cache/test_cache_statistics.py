@@ -191,4 +191,4 @@ def test_a_bin_begins_at_or_below_its_values(value: float) -> None:
 
 def test_the_entropy_byte_runs_from_0_to_255() -> None:
     entropy = torch.tensor([0.0, math.log(19) / 2, math.log(19), 1.01 * math.log(19)])
-    assert entropy_byte(entropy, 19).tolist() == [0, 126, 255, 255]
+    assert entropy_byte(entropy, 19).tolist() == [0, 130, 255, 255]
