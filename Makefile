@@ -37,6 +37,7 @@ format: setup ## let ruff put the code in order
 
 bench: setup ## measure, print tables, write bench/results/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.step
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.cache
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.memory
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.pipeline
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.accuracy

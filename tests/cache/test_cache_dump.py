@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +152,22 @@ def test_several_writers_in_any_order_make_the_same_cache(tmp_path: Path) -> Non
     run(tmp_path / "one", Network())
     for rank in (2, 0, 1):
         dump(images, IDS, Network(), tmp_path / "three", SPEC, batch=2, share=Share(rank, 3))
+    assert content_of(tmp_path / "three") == content_of(tmp_path / "one")
+
+
+def _write_share(folder: Path, rank: int) -> None:
+    dump(images, IDS, Network(), folder, SPEC, batch=2, share=Share(rank, 3))
+
+
+def test_writers_at_the_same_time_need_no_locks(tmp_path: Path) -> None:
+    run(tmp_path / "one", Network())
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_share, args=(tmp_path / "three", rank)) for rank in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+        assert writer.exitcode == 0
     assert content_of(tmp_path / "three") == content_of(tmp_path / "one")
 
 

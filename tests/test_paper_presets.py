@@ -1,0 +1,43 @@
+"""The papers' presets run: the same stages and networks, on tiny generated streets instead of GTA5 and Cityscapes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.workspace import make_workspace, preset, run
+from pipeline.files import read_json
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+SIZE = [64, 128]
+
+
+def dry_run(name: str) -> dict[str, Any]:
+    """The preset with generated images, one step of training, random weights, and the first round of its chain."""
+    params = preset(name)
+    params["data"] = {"size": SIZE} | {
+        split: {"layout": "streets", "domain": domain, "images": 3, "first": first, "draw_size": SIZE}
+        for split, domain, first in (("source", "source", 0), ("target", "target", 0), ("evaluation", "target", 1000))
+    }
+    params["model"]["weights"] = None
+    params["runtime"] |= {"device": "cpu", "workers": 2}
+    for section in ("pretrain", "adapt"):
+        params[section] |= {"steps": 1, "epochs": None}
+    (first, entry), *_ = params["rounds"].items()
+    params["rounds"] = {first: entry}
+    params["starts"] = {entry["init"]: params["starts"][entry["init"]]}
+    params["evaluate"] = {"gallery": 1}
+    return params
+
+
+@pytest.mark.parametrize("method", ["lse", "cbst", "intrada", "cada"])
+def test_a_paper_s_preset_runs_from_start_to_report(tmp_path: Path, method: str) -> None:
+    params = dry_run(f"gta5-cityscapes-{method}")
+    make_workspace(tmp_path, params)
+    run(tmp_path, "dvc", "repro")
+    (name,) = params["rounds"]
+    metrics = read_json(tmp_path / "runs" / name / "metrics.json")
+    assert metrics["mIoU"] >= 0
+    assert metrics["pseudo_labels"]["images"] > 0
+    assert (tmp_path / "report" / "index.html").is_file()
