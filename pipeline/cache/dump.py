@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from pipeline.cache.encode import EncodedImage, empty_histograms
+from pipeline.cache.encode import EncodedImage, Histograms, empty_histograms
 from pipeline.cache.measure import Job, encoding_jobs
 from pipeline.cache.parts import is_finished, part_name, write_part
 from pipeline.cache.schema import CacheError, CacheSpec
@@ -85,6 +85,7 @@ def write_cache(
 ) -> int:
     """The same for any source: ``load`` runs in a thread of its own, ``jobs`` in the caller's, the jobs in workers."""
     folder.mkdir(parents=True, exist_ok=True)
+    _refuse_parts_beyond(folder, spec)
     todo, resumed = [], 0
     with tqdm(total=_images_of(spec, share), unit="image", desc="dump", disable=None) as bar:
         for number in range(share.rank, spec.parts, share.writers):
@@ -100,8 +101,33 @@ def write_cache(
     return resumed
 
 
+def _refuse_parts_beyond(folder: Path, spec: CacheSpec) -> None:
+    beyond = [path for path in sorted(folder.glob("part-*.h5")) if path.name > part_name(spec.parts - 1)]
+    if beyond:
+        raise CacheError(
+            f"{beyond[0]}: is no part of this cache, which has {spec.parts}: another one lies in this folder; write "
+            "into another folder or delete this one"
+        )
+
+
 def _images_of(spec: CacheSpec, share: Share) -> int:
     return sum(len(spec.positions(number)) for number in range(share.rank, spec.parts, share.writers))
+
+
+class _Part:
+    """A part in the making: its images, compressed or about to be, and its histograms so far."""
+
+    def __init__(self, histograms: Histograms) -> None:
+        self.images: list[Future[EncodedImage]] = []
+        self.histograms = histograms
+        self._counting = threading.Lock()
+
+    def encode(self, job: Job) -> EncodedImage:
+        """Runs an image's job and counts it, so that nothing uncompressed is kept."""
+        image = job()
+        with self._counting:
+            image.count_into(self.histograms)
+        return image._replace(planes=None, counts=None)
 
 
 class _Pipeline:
@@ -137,16 +163,16 @@ class _Pipeline:
         self, todo: list[int], load: Callable[[list[int]], Loaded], jobs: Callable[[Loaded, list[str]], list[Job]]
     ) -> None:
         """Dumps these parts; raises the first error of any thread."""
-        encoded: list[Future[EncodedImage]] = []
+        part = _Part(empty_histograms(self._spec.classes))
         for number, positions, last, loaded in self._batches(todo, load):
             for job in jobs(loaded, [self._ids[position] for position in positions]):
                 self._in_flight.acquire()
-                task = self._encoders.submit(job)
+                task = self._encoders.submit(part.encode, job)
                 task.add_done_callback(lambda _: self._in_flight.release())
-                encoded.append(task)
+                part.images.append(task)
             if last:
-                self._parts.append(self._writer.submit(self._finish, number, encoded))
-                encoded = []
+                self._parts.append(self._writer.submit(self._finish, number, part))
+                part = _Part(empty_histograms(self._spec.classes))
             self._raise_errors(waiting=1)
         self._raise_errors(waiting=0)
 
@@ -166,17 +192,15 @@ class _Pipeline:
                 loading.append(self._loader.submit(load, plan[place + 1][1]))
             yield number, positions, last, loading.pop(0).result()
 
-    def _finish(self, number: int, encoded: list[Future[EncodedImage]]) -> None:
+    def _finish(self, number: int, part: _Part) -> None:
         """Waits for a part's images and writes it. Runs in the writer's thread."""
-        images, histograms = [], empty_histograms(self._spec.classes)
-        for task in encoded:
-            image = task.result()
-            image.count_into(histograms)
-            images.append(image._replace(planes=None, counts=None))
+        images = []
+        for task in part.images:
+            images.append(task.result())
             self._bar.update()
         ids = [self._ids[position] for position in self._spec.positions(number)]
         try:
-            write_part(self._folder, self._spec, number, ids, images, histograms)
+            write_part(self._folder, self._spec, number, ids, images, part.histograms)
         except OSError as error:
             raise _unwritable(self._folder, number, self._spec, error) from error
         if self._progress is not None:

@@ -51,7 +51,8 @@ class CacheIndex:
             self.places += [(number, row) for row in range(len(ids))]
         assert first is not None
         if len(self.paths) < first.parts:
-            missing = ", ".join(part_name(number) for number in range(len(self.paths), min(first.parts, 99999)))
+            more = first.parts - len(self.paths) - 1
+            missing = part_name(len(self.paths)) + (f" and {more} more" if more else "")
             raise CacheError(f"{self.folder}: {missing} is missing; run the dump again to make it")
         return first
 

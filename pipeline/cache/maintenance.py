@@ -22,6 +22,9 @@ from pipeline.cache.schema import (
     CacheError,
 )
 
+_NAMED = 20
+"""So many missing parts are named one by one."""
+
 
 def problems_of(folder: Path) -> list[str]:
     """Everything that is wrong with a cache, one line each: missing, cut, damaged and foreign parts."""
@@ -42,8 +45,9 @@ def problems_of(folder: Path) -> list[str]:
         with open_part(whole[0]) as file:
             expected = read_spec(file).parts
         there = {path.name for path in paths}
-        names = (part_name(number) for number in range(expected))
-        problems += [f"{folder / name}: this part of the cache is missing" for name in names if name not in there]
+        missing = [name for name in (part_name(number) for number in range(expected)) if name not in there]
+        problems += [f"{folder / name}: this part of the cache is missing" for name in missing[:_NAMED]]
+        problems += [f"{folder}: and {len(missing) - _NAMED} more"] if len(missing) > _NAMED else []
     return problems
 
 
@@ -65,6 +69,7 @@ def compact(folder: Path, out: Path, part_images: int) -> int:
         images: list[EncodedImage] = []
         histograms = empty_histograms(spec.classes)
         for path in index.paths[first : first + part_images // old]:
+            verify_part(path)  # chunks are copied unread: a damaged one would get a new, valid checksum
             with open_part(path) as file:
                 images += _encoded_images(file)
                 histograms.add(_histograms(file))

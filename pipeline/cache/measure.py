@@ -79,7 +79,9 @@ class _Measured(NamedTuple):
 
 def jobs_after_measuring(answer: list[Tensor], image_ids: list[str], spec: CacheSpec) -> list[Job]:
     """Measures on the answer's device and answers jobs that only compress."""
-    prob_NCHW = mean_probabilities(answer, spec)
+    finite_N = torch.stack([view_NChw.isfinite().flatten(1).all(dim=1) for view_NChw in answer]).all(dim=0)
+    # an image that is not finite is refused when its job runs; until then it must not break the others' statistics
+    prob_NCHW = mean_probabilities(answer, spec).nan_to_num()
     planes = planes_of_probabilities(prob_NCHW)
     if spec.profile == "logits":
         volumes = [view_NChw.float() for view_NChw in answer]
@@ -93,7 +95,7 @@ def jobs_after_measuring(answer: list[Tensor], image_ids: list[str], spec: Cache
         _to_host(entropy_byte(planes.entropy_NHW, spec.classes)),
         {name: _to_host(value) for name, value in image_statistics(prob_NCHW, planes).items()},
         (_to_host(confidence_CB.to(torch.int32)), _to_host(entropy_CB.to(torch.int32))),
-        _to_host(prob_NCHW.isfinite().flatten(1).all(dim=1)),
+        _to_host(finite_N),
     )
     copied = torch.cuda.Event() if prob_NCHW.device.type == "cuda" else None  # type: ignore[no-untyped-call]
     if copied is not None:
@@ -130,5 +132,7 @@ def _compress(
         arrays = volume_arrays(volumes[0], volumes[1].astype(np.uint16))
     arrays |= viewing_arrays(measured.label_NHW[place].numpy(), measured.entropy_byte_NHW[place].numpy())
     statistics = {name: value[place].numpy() for name, value in measured.statistics.items()}
+    if place > 0:
+        return EncodedImage(arrays, statistics, None)
     confidence_CB, entropy_CB = (counts.numpy().astype(np.uint32) for counts in measured.counts)
-    return EncodedImage(arrays, statistics, None, Histograms(confidence_CB, entropy_CB) if place == 0 else None)
+    return EncodedImage(arrays, statistics, None, Histograms(confidence_CB, entropy_CB))

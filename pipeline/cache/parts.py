@@ -30,6 +30,7 @@ from pipeline.cache.schema import (
     STATISTICS,
     CacheError,
     CacheSpec,
+    DamagedPartError,
     View,
 )
 from pipeline.files import write_bytes
@@ -135,7 +136,8 @@ def open_part(path: Path) -> h5py.File:
     if version != SCHEMA_VERSION:
         file.close()
         raise CacheError(
-            f"{path}: cache schema version {version}, this program reads version {SCHEMA_VERSION}; dump again"
+            f"{path}: cache schema version {version}, this program reads version {SCHEMA_VERSION}; "
+            "dump into a new folder"
         )
     return file
 
@@ -171,9 +173,9 @@ def verify_part(path: Path) -> None:
         raise CacheError(f"{path}: cannot be read ({error})") from None
     seal = data[-_SEAL_BYTES:]
     if not seal.startswith(_SEAL):
-        raise CacheError(f"{path}: is cut: its end is missing ({len(data)} bytes are there); run the dump again")
+        raise DamagedPartError(f"{path}: is cut: its end is missing ({len(data)} bytes are there); run the dump again")
     if seal != _seal(data[:-_SEAL_BYTES]):
-        raise CacheError(f"{path}: is damaged: its content does not match its checksum; run the dump again")
+        raise DamagedPartError(f"{path}: is damaged: its content does not match its checksum; run the dump again")
     open_part(path).close()
 
 
@@ -186,11 +188,11 @@ def is_finished(path: Path, spec: CacheSpec, image_ids: list[str]) -> bool:
         return False
     try:
         verify_part(path)
-        with open_part(path) as file:
-            found = read_spec(file)
-            same_images = read_ids(file) == image_ids
-    except (CacheError, KeyError, OSError):
+    except DamagedPartError:
         return False
+    with open_part(path) as file:
+        found = read_spec(file)
+        same_images = read_ids(file) == image_ids
     if found.fingerprint != spec.fingerprint:
         raise CacheError(
             f"{path}: was made by {found.called()}, this dump is {spec.called()}: another model, other data or other "

@@ -43,7 +43,7 @@ class CacheReader:
 
     On the CPU the probabilities of the profile ``logits`` are the network's own, to the bit of torch's softmax; on a
     GPU they are within rounding of them. Of the profile ``probabilities``, labels are exact, confidences within 1.8e-4
-    in log-odds, and the other probabilities within 5e-3.
+    in log-odds, and the other probabilities mostly within 5e-3.
     """
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
@@ -70,12 +70,11 @@ class CacheReader:
 
         Reads only what the window needs. Raises CacheError for damaged data, ValueError for a window outside the image.
         """
-        box = box or Box(0, 0, *self.spec.size)
-        if not box.lies_in(self.spec.size):
-            raise ValueError(f"{box} does not lie in an image of {self.spec.size[0]}x{self.spec.size[1]}")
+        box = self._checked(box)
         device = torch.device(device)
         if device.type != "cpu":
-            return self._pixels_on(device, number, box)
+            pixels = self._pixels_on(device, number, box)
+            return pixels if volume else pixels._replace(prob_CHW=None)
         prob_CHW, planes = self._compute(number, box, volume)
         tensors = [torch.from_numpy(plane) for plane in planes]
         return Pixels(None if prob_CHW is None else torch.from_numpy(prob_CHW), *tensors)
@@ -99,9 +98,16 @@ class CacheReader:
         return self._plane(CONFIDENCE, number, box)
 
     def _plane(self, name: str, number: int, box: Box | None) -> np.ndarray:
-        box = box or Box(0, 0, *self.spec.size)
+        box = self._checked(box)
         rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
         return self._read(name, number, rows, columns)
+
+    def _checked(self, box: Box | None) -> Box:
+        """The window, by default the whole image. Raises ValueError for one outside the image."""
+        box = box or Box(0, 0, *self.spec.size)
+        if not box.lies_in(self.spec.size):
+            raise ValueError(f"{box} does not lie in an image of {self.spec.size[0]}x{self.spec.size[1]}")
+        return box
 
     def _compute(self, number: int, box: Box, volume: bool) -> tuple[np.ndarray | None, PlanesHW]:
         planes = empty_planes((box.height, box.width))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from pipeline.errors import ReadableError
@@ -95,8 +95,16 @@ class CacheSpec:
     align_corners: bool = False
     """Of the bilinear up-sampling of logits."""
     views: tuple[View, ...] = (View(),)
-    origin: str = ""
+    origin: str = field(default="", compare=False)
     """What made it, for people: the model's file, the data set."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.classes <= 255:
+            raise CacheError(
+                f"a cache holds 2 to 255 classes (labels are bytes, 255 means ignored), not {self.classes}"
+            )
+        if self.images < 1 or self.part_images < 1 or min(self.size) < 1:
+            raise CacheError(f"a cache of {self.images} images of {self.size[0]}x{self.size[1]} has nothing to hold")
 
     @property
     def classes(self) -> int:
@@ -117,3 +125,7 @@ class CacheSpec:
 
 class CacheError(ReadableError, RuntimeError):
     """A cache cannot be read or continued; the message names the file and what to do."""
+
+
+class DamagedPartError(CacheError):
+    """A part is there, but not whole: a dump makes it again."""

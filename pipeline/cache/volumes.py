@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,10 @@ _USUAL_NAMES = ("probabilities", "prob", "probs")
 _EXACT_UP_TO = 2**30  # bytes of float32 volumes that are kept as they are when nothing is said
 
 
+Header = tuple[tuple[int, ...], bool, np.dtype]
+"""Of an array in a .npz: shape, whether it is in Fortran order, type."""
+
+
 class Volumes(NamedTuple):
     """Volumes as they were found: ids, the shape that all share, and how to read one after the other."""
 
@@ -33,8 +38,15 @@ class Volumes(NamedTuple):
     """(C,H,W)."""
     read: Callable[[int], np.ndarray]
     """Position -> (C,H,W), any float type. Positions are asked for in rising order."""
-    origin: str
+    array: str
+    """Which array of a .npz, or how a folder's axes are read."""
     files: list[Path]
+
+    @property
+    def origin(self) -> str:
+        """Where they come from, in words."""
+        where = self.files[0] if len(self.files) == 1 else self.files[0].parent
+        return f"{where}, {self.array}" if self.array else str(where)
 
 
 def open_volumes(path: Path, *, key: str | None = None, layout: Layout = "auto") -> Volumes:
@@ -56,7 +68,7 @@ def _npy(path: Path) -> Volumes:
     array = _loaded(path)
     if array.ndim != 4:
         raise CacheError(f"{path}: holds an array of shape {array.shape}; (N,C,H,W) is needed")
-    return Volumes(_default_ids(len(array)), array.shape[1:], lambda number: array[number], str(path), [path])
+    return Volumes(_default_ids(len(array)), array.shape[1:], lambda number: array[number], "", [path])
 
 
 def _loaded(path: Path) -> np.ndarray:
@@ -69,11 +81,11 @@ def _loaded(path: Path) -> np.ndarray:
 
 def _npz(path: Path, key: str | None) -> Volumes:
     try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            headers = {name.removesuffix(".npy"): _header(archive, name) for name in names}
+    except (zipfile.BadZipFile, zlib.error, ValueError) as error:
         raise CacheError(f"{path}: cannot be read as .npz ({error})") from None
-    with archive:
-        headers = {name.removesuffix(".npy"): _header(archive, name) for name in archive.namelist()}
     volumes = [name for name, (shape, _, dtype) in headers.items() if len(shape) == 4 and dtype.kind == "f"]
     if key is None:  # one array, or one that is called what it is
         volumes = [name for name in volumes if name in _USUAL_NAMES] or volumes
@@ -93,24 +105,26 @@ def _npz(path: Path, key: str | None) -> Volumes:
     )
 
 
-def _ids_in(path: Path, headers: dict[str, tuple[tuple[int, ...], bool, np.dtype]], count: int) -> list[str]:
-    if "image_ids" in headers and headers["image_ids"][2].kind == "U":
-        with np.load(path, allow_pickle=False) as arrays:
-            ids = [str(value) for value in arrays["image_ids"]]
-        if len(ids) == count:
-            return ids
-    return _default_ids(count)
+def _ids_in(path: Path, headers: dict[str, Header], count: int) -> list[str]:
+    """Ids that the archive names, or numbers. Raises CacheError for ids that cannot be those of the images."""
+    if "image_ids" not in headers:
+        return _default_ids(count)
+    shape, _, dtype = headers["image_ids"]
+    if dtype.kind not in "US" or shape != (count,):
+        raise CacheError(f"{path}: image_ids is {dtype} of shape {shape}; {count} texts are needed")
+    with np.load(path, allow_pickle=False) as arrays:
+        return [value.decode() if isinstance(value, bytes) else str(value) for value in arrays["image_ids"].tolist()]
 
 
-def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(archive: zipfile.ZipFile, name: str) -> Header:
     with archive.open(name) as member:
         return _read_header(member)
 
 
-def _read_header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(member: Any) -> Header:
     version = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    header: tuple[tuple[int, ...], bool, np.dtype] = read(member)
+    header: Header = read(member)
     return header
 
 
@@ -118,7 +132,8 @@ class _Stream:
     """Reads the images of one array of a .npz one after the other, without holding the array."""
 
     def __init__(self, path: Path, member: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self._path, self._member, self._shape, self._dtype = path, member, shape[1:], dtype
+        self._path, self._member, self._dtype = path, member, dtype
+        self._count, self._shape = shape[0], shape[1:]
         self._images: Iterator[np.ndarray] = iter(())
         self._next = -1
 
@@ -126,7 +141,10 @@ class _Stream:
         if self._next < 0 or number < self._next:
             self._images, self._next = self._from_the_start(), 0
         while True:
-            image_CHW = next(self._images)
+            try:
+                image_CHW = next(self._images)
+            except (zipfile.BadZipFile, zlib.error, ValueError) as error:
+                raise CacheError(f"{self._path}: image {self._next} of {self._member} is damaged ({error})") from None
             self._next += 1
             if self._next == number + 1:
                 return image_CHW
@@ -135,8 +153,11 @@ class _Stream:
         size = math.prod(self._shape) * self._dtype.itemsize
         with zipfile.ZipFile(self._path) as archive, archive.open(self._member) as member:
             _read_header(member)
-            while True:
-                yield np.frombuffer(member.read(size), self._dtype).reshape(self._shape)
+            for left in range(self._count - 1, -1, -1):
+                image = member.read(size)
+                if not left:
+                    member.read(1)  # at its end the archive compares its checksum
+                yield np.frombuffer(image, self._dtype).reshape(self._shape)
 
 
 def _folder(path: Path, layout: Layout) -> Volumes:
@@ -158,7 +179,7 @@ def _folder(path: Path, layout: Layout) -> Volumes:
 
     ids = [str(file.relative_to(path).with_suffix("")) for file in files]
     shape = (first.shape[2], *first.shape[:2]) if layout == "hwc" else first.shape
-    return Volumes(ids, shape, read, f"{path}, {layout}", files)
+    return Volumes(ids, shape, read, layout, files)
 
 
 def _layout_of(path: Path, array: np.ndarray) -> Literal["chw", "hwc"]:
@@ -188,12 +209,13 @@ def import_volumes(
     Raises CacheError that names an image whose values are no probabilities or whose shape differs.
     """
     count, size = len(volumes.image_ids), math.prod(volumes.shape)
+    made_of = {"files": [_identity(file) for file in volumes.files], "array": volumes.array, "ids": volumes.image_ids}
     if len(set(volumes.image_ids)) < count:
         raise CacheError(f"{volumes.origin}: an id stands twice")
     if profile == "auto":
         profile = "float32" if 4 * size * count <= _EXACT_UP_TO else "probabilities"
     spec = CacheSpec(
-        fingerprint=fingerprint(files=[_identity(file) for file in volumes.files], ids=volumes.image_ids, kept=profile),
+        fingerprint=fingerprint(**made_of, kept=profile, class_names=class_names, part_images=part_images),
         class_names=class_names,
         size=(volumes.shape[1], volumes.shape[2]),
         profile=profile,
@@ -227,10 +249,13 @@ def _checked(volumes: Volumes, position: int) -> np.ndarray:
     prob_CHW = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(prob_CHW).all():
         raise CacheError(f"{image_id}: holds NaN or infinity ({volumes.origin})")
+    smallest = float(prob_CHW.min())
+    if -1e-3 < smallest < 0:  # cubic resampling overshoots
+        prob_CHW = np.maximum(prob_CHW, np.float32(0))
     off = float(np.abs(prob_CHW.sum(axis=0) - 1).max())
-    if prob_CHW.min() < 0 or off > 0.05:
+    if smallest <= -1e-3 or off > 0.05:
         raise CacheError(
             f"{image_id}: does not sum to 1 over its {len(prob_CHW)} classes (off by {off:.3g}, smallest value "
-            f"{prob_CHW.min():.3g}); are these logits? apply softmax first ({volumes.origin})"
+            f"{smallest:.3g}); are these logits? apply softmax first ({volumes.origin})"
         )
     return np.minimum(prob_CHW, np.float32(1))  # rounding may leave 1.0000001

@@ -26,13 +26,13 @@ def failed(message: str) -> typer.Exit:
 
 
 def readable(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """A command whose ReadableErrors are printed as they are, without a traceback."""
+    """A command whose errors that are written for people are printed as they are, without a traceback."""
 
     @wraps(command)
     def wrapped(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
         try:
             command(*arguments, **options)
-        except ReadableError as error:
+        except (ReadableError, OSError) as error:  # OSErrors name their file
             raise failed(str(error)) from None
 
     return wrapped

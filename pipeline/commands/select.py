@@ -63,8 +63,8 @@ def select(
         MethodName.intrada: lambda: methods.select_intrada(cache, share, compat.value, normalise),
         MethodName.cada: lambda: methods.select_cada(cache, delta, centroid.value),
     }[method]()
-    write_selection(out / "selection.json", selection, details)
     write_labels(CacheReader(cache), selection, out / "labels.h5")
+    write_selection(out / "selection.json", selection, details)
     console.print(f"{out}: {len(selection.images)} images selected, selection.json and labels.h5")
 
 

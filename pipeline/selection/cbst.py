@@ -25,7 +25,6 @@ from pipeline.selection.result import Compat
 
 AUTHOR_STRIDE = 4
 """The released code keeps every 4th pixel of each class, in the order of the image's pixels."""
-_FINE_BINS = 2**14  # more than there are float32 in the widest bin, for up to 500 classes
 
 
 def thresholds_from_histogram(index: CacheIndex, portion: float, compat: Compat) -> np.ndarray:
@@ -117,11 +116,17 @@ def _fine_counts(
     """The second pass: where in its coarse bin each class's threshold lies."""
     classes = reader.spec.classes
     bin_C, lowest_C, unsure_C = (_for_all(values, classes) for values in (bin_C, lowest_C, unsure_C))
-    fine_CB = np.zeros((classes, _FINE_BINS), np.int64)
+    fine_CB = np.zeros((classes, _steps_in_widest(bin_C[unsure_C])), np.int64)
     for number in range(len(reader)):
         pixels = reader.pixels(number, volume=False)
         _count_fine(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), bin_C, lowest_C, unsure_C, stride, fine_CB)
     return _pooled(fine_CB, per_class)
+
+
+def _steps_in_widest(bins: np.ndarray) -> int:
+    """The most float32 values that lie in one of these bins; the smaller the confidence, the more."""
+    edges = confidence_edges().astype(np.float32).view(np.int32)
+    return int((edges[bins + 1] - edges[bins]).max())
 
 
 def _counted(reader: CacheReader, stride: int) -> np.ndarray:

@@ -66,10 +66,10 @@ def write_labels(reader: CacheReader, selection: Selection, path: Path) -> None:
         file.attrs["method"], file.attrs["compat"] = selection.method, selection.compat
         file.attrs["class_names"] = selection.class_names
         file.create_dataset("image_ids", data=np.array(selection.images, dtype=h5py.string_dtype()))
+        packed = {"chunks": (1, height, width), "compression": "gzip", "compression_opts": 1}
         labels = file.create_dataset(
-            "labels", (len(selection.images), height, width), np.uint8, chunks=(1, height, width), compression="gzip",
-            compression_opts=1,
-        )  # fmt: skip
+            "labels", (len(selection.images), height, width), np.uint8, **(packed if selection.images else {})
+        )
         labels.attrs["about"] = "pseudo-labels of the selected images (N,H,W), 255 = ignored"
         for place, image_id in enumerate(tqdm(selection.images, unit="image", desc="labels", disable=None)):
             labels[place] = pseudo_label(reader, selection, image_id)

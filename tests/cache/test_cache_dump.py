@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import multiprocessing
 import os
 from dataclasses import replace
@@ -18,8 +19,9 @@ from torch import Tensor
 
 from pipeline.cache.dump import Share, dump
 from pipeline.cache.index import CacheIndex
+from pipeline.cache.kernels import PlanesHW
 from pipeline.cache.measure import jobs_after_measuring
-from pipeline.cache.parts import part_name, verify_part
+from pipeline.cache.parts import part_name, verify_part, write_part
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import ALL_STATISTICS, CacheError, CacheSpec
 from pipeline.cache.statistics import entropy_byte, image_statistics, planes_of_probabilities
@@ -265,3 +267,30 @@ def test_measuring_on_the_device_gives_the_same_cache_within_rounding(
         mine, theirs = cpu.index.histogram(name), device.index.histogram(name)
         np.testing.assert_array_equal(mine.sum(axis=1), theirs.sum(axis=1))
         assert np.abs(mine.cumsum(axis=1) - theirs.cumsum(axis=1)).max() <= 2
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_nan_is_named_with_its_image_on_the_device_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
+) -> None:
+    def network(image_N3HW: Tensor) -> list[Tensor]:
+        answer = Network()(image_N3HW)[0]
+        answer[1, 1, 0, 0] = value
+        return [answer]
+
+    monkeypatch.setattr("pipeline.cache.dump.encoding_jobs", jobs_after_measuring)
+    with pytest.raises(CacheError, match="image-1: the network answered NaN or infinity"):
+        dump(images, IDS, network, tmp_path, SPEC, batch=7)
+
+
+def test_nothing_uncompressed_is_kept_until_a_part_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[int] = []
+
+    def write(*arguments: object) -> None:
+        gc.collect()
+        alive.append(sum(isinstance(item, PlanesHW) for item in gc.get_objects()))
+        write_part(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pipeline.cache.dump.write_part", write)
+    dump(images, IDS, Network(), tmp_path, replace(SPEC, part_images=7), batch=1, workers=1)
+    assert alive == [0]

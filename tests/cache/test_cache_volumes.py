@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -233,3 +234,94 @@ def test_compact_refuses_what_it_cannot_copy(tmp_path: Path, cache: Path) -> Non
             compact(cache, tmp_path / "out", wrong)
     with pytest.raises(CacheError, match="is not empty"):
         compact(cache, cache, 4)
+
+
+# ------------------------------------------------------------------------------------------- what a reviewer would try
+
+
+def test_ids_of_the_archive_are_taken_and_wrong_ones_refused(tmp_path: Path) -> None:
+    path = tmp_path / "v.npz"
+    for ids in (np.array(["a", "b", "ü", "d", "e"]), np.array([b"a", b"b", b"c", b"d", b"e"])):
+        np.savez(path, prob=volumes(), image_ids=ids)
+        expected = [value.decode() if isinstance(value, bytes) else value for value in ids.tolist()]
+        assert open_volumes(path).image_ids == expected
+    for wrong in (np.array(["a", "b"]), np.arange(5), np.array(["a"] * 5, dtype=object)):
+        np.savez(path, prob=volumes(), image_ids=wrong)
+        with pytest.raises(CacheError, match=r"image_ids is .*; 5 texts are needed"):
+            open_volumes(path)
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    path = as_npz(tmp_path, volumes())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CacheError, match=r"v\.npz: cannot be read as \.npz"):
+        open_volumes(path)
+    damaged = bytearray(whole)
+    damaged[2000] ^= 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(CacheError, match=r"v\.npz"):
+        import_volumes(open_volumes(path, key="prob"), tmp_path / "cache", NAMES)
+
+
+def test_one_wrong_bit_in_an_archive_is_noticed_at_its_end(tmp_path: Path) -> None:
+    np.savez(tmp_path / "v.npz", prob=volumes())
+    damaged = bytearray((tmp_path / "v.npz").read_bytes())
+    damaged[len(damaged) // 2] ^= 1  # of a probability's last digits, or nearly
+    (tmp_path / "v.npz").write_bytes(damaged)
+    found = open_volumes(tmp_path / "v.npz")
+    with pytest.raises(CacheError, match=r"v\.npz: image 4 of prob\.npy is damaged"):
+        for number in range(5):
+            found.read(number)
+
+
+def test_other_members_of_an_archive_are_no_concern(tmp_path: Path) -> None:
+    path = as_npz(tmp_path, volumes())
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("readme.txt", "not an array")
+    assert open_volumes(path).shape == (4, 12, 20)
+
+
+@pytest.mark.parametrize("classes", [1, 256])
+def test_a_number_of_classes_that_labels_cannot_hold_is_refused(tmp_path: Path, classes: int) -> None:
+    np.save(tmp_path / "v.npy", np.full((1, classes, 4, 4), 1 / classes, np.float32))
+    with pytest.raises(CacheError, match=f"a cache holds 2 to 255 classes .*, not {classes}"):
+        import_volumes(open_volumes(tmp_path / "v.npy"), tmp_path / "cache", tuple(map(str, range(classes))))
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 6, 6), (2, 4, 0, 6)])
+def test_nothing_is_no_cache(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.save(tmp_path / "v.npy", np.zeros(shape, np.float32))
+    with pytest.raises(CacheError, match="has nothing to hold"):
+        import_volumes(open_volumes(tmp_path / "v.npy"), tmp_path / "cache", NAMES)
+
+
+def test_an_overshoot_of_resampling_is_cut_and_more_is_refused(tmp_path: Path) -> None:
+    prob_NCHW = volumes()
+    prob_NCHW[0, 0, 0, 0] = -1e-6
+    import_volumes(open_volumes(as_npy(tmp_path, prob_NCHW)), tmp_path / "cache", NAMES)
+    assert float(CacheReader(tmp_path / "cache").probability(0).min()) == 0
+    prob_NCHW[0, 0, 0, 0] = -0.01
+    with pytest.raises(CacheError, match=r"smallest value -0\.01"):
+        import_volumes(open_volumes(as_npy(tmp_path, prob_NCHW)), tmp_path / "other", NAMES)
+
+
+def test_another_array_or_part_size_is_another_cache(tmp_path: Path) -> None:
+    np.savez(tmp_path / "v.npz", a=volumes(), b=volumes()[::-1].copy())
+    import_volumes(open_volumes(tmp_path / "v.npz", key="a"), tmp_path / "cache", NAMES, part_images=2)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()}
+    for key, part_images in (("b", 2), ("a", 3), ("a", 5)):
+        with pytest.raises(CacheError, match="another"):
+            import_volumes(
+                open_volumes(tmp_path / "v.npz", key=key), tmp_path / "cache", NAMES, part_images=part_images
+            )
+    assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == before
+
+
+def test_compact_does_not_seal_damaged_data(tmp_path: Path, cache: Path) -> None:
+    part = cache / "part-00001.h5"
+    damaged = bytearray(part.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    part.write_bytes(damaged)
+    with pytest.raises(CacheError, match=r"part-00001\.h5: is damaged"):
+        compact(cache, tmp_path / "compact", 4)

@@ -93,6 +93,23 @@ def test_a_portion_out_of_range_is_refused(tmp_path: Path, cache: Path, portion:
     assert not (tmp_path / "s").exists()
 
 
+def test_a_selection_of_nothing_is_written_as_such(tmp_path: Path, cache: Path) -> None:
+    answer = call("select", cache, "--method", "intrada", "--portion", "0", "--out", tmp_path / "s")
+    assert answer.exit_code == 0, answer.output
+    assert read_json(tmp_path / "s" / "selection.json")["easy"] == []
+    with h5py.File(tmp_path / "s" / "labels.h5") as file:
+        assert file["labels"].shape == (0, 12, 20)
+
+
+def test_a_file_in_the_way_is_an_error_in_words(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "file").touch()
+    for command in (("import", tmp_path / "v.npy"), ("export", cache), ("compact", cache)):
+        options = ["--part-images", "4"] if command[0] == "compact" else []
+        answer = call("cache", *command, tmp_path / "file", *options)
+        assert answer.exit_code == 1
+        assert "file" in words(answer.output)
+
+
 # ----------------------------------------------------------------------------------------------- the authors' numbers
 
 

@@ -149,3 +149,25 @@ def test_the_released_code_s_thresholds_and_labels(
     for number, expected_HW in enumerate(golden[f"cbst_p{percent}_stride4_labels"]):
         prob_CHW = reader.probability(number).numpy()
         np.testing.assert_array_equal(pseudo_label(prob_CHW, threshold_C, "author"), expected_HW)
+
+
+def test_a_threshold_far_below_the_usual_confidences_is_exact_too(tmp_path: Path) -> None:
+    """150 classes: bins near 1/150 hold more float32 values than those of the usual confidences."""
+    prob_CP = np.full((150, 64 * 64), 1 / 150, np.float32)
+    prob_CP[7] += np.linspace(0, 1.5e-5, 64 * 64, dtype=np.float32)
+    np.save(tmp_path / "v.npy", prob_CP.reshape(1, 150, 64, 64))
+    names = tuple(f"class {number}" for number in range(150))
+    import_volumes(open_volumes(tmp_path / "v.npy"), tmp_path / "cache", names)
+    of_class = np.sort(prob_CP[7][prob_CP.argmax(axis=0) == 7])[::-1]
+    for portion in (0.3, 0.5):
+        found_C = exact_thresholds(CacheReader(tmp_path / "cache"), portion, "paper")
+        assert found_C[7] == of_class[int(len(of_class) * portion)]
+
+
+@pytest.mark.parametrize("portion", [0.2, 0.5])
+def test_one_threshold_for_all_classes_is_that_of_all_pixels(
+    tmp_path: Path, prob_NCHW: np.ndarray, portion: float
+) -> None:
+    found_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, "float32"), portion, "paper", per_class=False)
+    values = np.sort(prob_NCHW.max(axis=1), axis=None)[::-1]
+    np.testing.assert_array_equal(found_C, np.full(5, values[int(len(values) * portion)]))
