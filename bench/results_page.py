@@ -16,10 +16,10 @@ PAGE = ROOT / "docs" / "results.md"
 _HEAD = """# Results
 
 What each method earns on each pair of domains, written by `bench/accuracy.py` with the command that each section names.
-All methods start from the same source-only network and train with the same `adapt` settings; portions follow the papers
-(`roundabout rounds METHOD`). *source-only, as many steps* is the control: the source network trained for as many steps as
-the last of three rounds has seen. Coverage and precision are those of the pseudo-labels in the selected images, told after
-training.
+All methods start from the same source-only network and train with the same `adapt` settings; portions follow the
+papers (`roundabout rounds METHOD`). *source-only, as many steps* is the control: the source network trained for as many
+steps as the last of three rounds has seen. Coverage and precision are those of the pseudo-labels in the selected
+images, told after training.
 """
 
 
