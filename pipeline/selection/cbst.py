@@ -133,36 +133,35 @@ def _counted(reader: CacheReader, stride: int) -> np.ndarray:
     counts_CB = np.zeros((reader.spec.classes, CONFIDENCE_BINS), np.int64)
     for number in range(len(reader)):
         pixels = reader.pixels(number, volume=False)
-        _count_strided(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), stride, counts_CB)
+        _count(pixels.label_HW.numpy(), _bins(pixels.confidence_HW.numpy()), stride, counts_CB)
     return counts_CB
 
 
 def _code_counts(reader: CacheReader, stride: int) -> np.ndarray:
     counts_CB = np.zeros((reader.spec.classes, len(CONFIDENCE_OF_CODE)), np.int64)
     for number in range(len(reader)):
-        _count_codes(reader.label(number), reader.confidence_code(number), stride, counts_CB)
+        _count(reader.label(number), reader.confidence_code(number), stride, counts_CB)
     return counts_CB
 
 
 @njit(nogil=True, cache=True)
-def _count_strided(label_HW: Any, confidence_HW: Any, stride: Any, counts_CB: Any) -> None:
-    seen_C = np.zeros(len(counts_CB), np.int64)
-    for y in range(label_HW.shape[0]):
-        for x in range(label_HW.shape[1]):
-            label = label_HW[y, x]
-            if seen_C[label] % stride == 0:
-                counts_CB[label, confidence_bin(confidence_HW[y, x])] += 1
-            seen_C[label] += 1
+def _bins(confidence_HW: Any) -> Any:
+    bin_HW = np.empty(confidence_HW.shape, np.int32)
+    for y in range(confidence_HW.shape[0]):
+        for x in range(confidence_HW.shape[1]):
+            bin_HW[y, x] = confidence_bin(confidence_HW[y, x])
+    return bin_HW
 
 
 @njit(nogil=True, cache=True)
-def _count_codes(label_HW: Any, code_HW: Any, stride: Any, counts_CB: Any) -> None:
+def _count(label_HW: Any, bin_HW: Any, stride: Any, counts_CB: Any) -> None:
+    """Counts every so many pixels of each class, in the order of the image's pixels, by bin."""
     seen_C = np.zeros(len(counts_CB), np.int64)
     for y in range(label_HW.shape[0]):
         for x in range(label_HW.shape[1]):
             label = label_HW[y, x]
             if seen_C[label] % stride == 0:
-                counts_CB[label, code_HW[y, x]] += 1
+                counts_CB[label, bin_HW[y, x]] += 1
             seen_C[label] += 1
 
 
