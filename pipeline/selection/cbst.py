@@ -40,8 +40,9 @@ def exact_thresholds(reader: CacheReader, portion: float, compat: Compat, per_cl
     """exp(-k_c) of every class (C,) float32 in float64; the same for all without ``per_class`` (ST).
 
     ``paper``: the confidence of the first pixel that is not selected when n_c · p (rounded down) are, in falling order;
-    0 selects all (p = 1). ``author``: of the last that is selected, of every 4th pixel of the class; 1 where that
-    selects none. A class predicted nowhere has 1: nothing reaches it.
+    0 selects all (p = 1). Where more than that share the largest confidence, just below it: all of them are kept.
+    ``author``: of the last that is selected, of every 4th pixel of the class; 1 where that selects none.
+    A class predicted nowhere has 1: nothing reaches it.
     """
     stride = AUTHOR_STRIDE if compat == "author" else 1
     classes = reader.spec.classes
@@ -96,9 +97,15 @@ def _from_above(counts: np.ndarray, rank: int) -> int:
 
 
 def _values(counts_CB: np.ndarray, edges: np.ndarray, portion: float, compat: Compat) -> np.ndarray:
-    rank_C, bin_C, _ = _places(counts_CB, portion, compat)
+    rank_C, bin_C, above_C = _places(counts_CB, portion, compat)
     everything = (rank_C < 0) & (counts_CB.sum(axis=1) > 0) & (compat == "paper")
-    return np.where(everything, 0.0, np.where(rank_C < 0, 1.0, edges[bin_C]))
+    value_C = edges[bin_C]
+    if compat == "paper":
+        # Sure networks give many pixels exactly 1: where a tie of the largest fills the portion, it is kept whole.
+        exact_C = np.append(np.diff(edges), 0)[bin_C] <= 2**-23
+        tied_C = exact_C & (rank_C > 0) & (above_C == 0)
+        value_C = np.where(tied_C, np.nextafter(value_C.astype(np.float32), np.float32(0)), value_C)
+    return np.where(everything, 0.0, np.where(rank_C < 0, 1.0, value_C))
 
 
 def _pooled(counts_CB: np.ndarray, per_class: bool) -> np.ndarray:

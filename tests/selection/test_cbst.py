@@ -58,6 +58,8 @@ def test_thresholds_of_the_paper_select_that_portion_of_each_class(
             assert found_C[class_index] == 1
         elif count == len(values):
             assert found_C[class_index] == 0
+        elif count and values[count] == values[0]:
+            assert found_C[class_index] == np.nextafter(values[0], np.float32(0))
         else:
             assert found_C[class_index] == values[count]
 
@@ -171,3 +173,11 @@ def test_one_threshold_for_all_classes_is_that_of_all_pixels(
     found_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, "float32"), portion, "paper", per_class=False)
     values = np.sort(prob_NCHW.max(axis=1), axis=None)[::-1]
     np.testing.assert_array_equal(found_C, np.full(5, values[int(len(values) * portion)]))
+
+
+@pytest.mark.parametrize("profile", ["float32", "probabilities"])
+def test_pixels_that_are_all_certain_are_kept_not_lost(tmp_path: Path, profile: str) -> None:
+    prob_NCHW = np.zeros((2, 5, 8, 8), np.float32)
+    prob_NCHW[:, 0, :4], prob_NCHW[:, 1, 4:] = 1.0, 1.0
+    threshold_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, profile), 0.2, "paper")
+    assert (pseudo_label(prob_NCHW[0], threshold_C, "paper") == prob_NCHW[0].argmax(axis=0)).all()
