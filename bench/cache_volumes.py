@@ -145,9 +145,16 @@ def plain_statistics(prob_CHW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def plain_threshold(confidence: np.ndarray, portion: float) -> float:
-    """CBST's paper rule: the element floor(n·p) of the falling list; 1 for a class without pixels."""
+    """CBST's paper rule: the element floor(n·p) of the falling list, just below it where that ties with the first.
+
+    1 for a class without pixels.
+    """
     falling = np.sort(confidence)[::-1]
-    return float(falling[math.floor(len(falling) * portion)]) if len(falling) else 1.0
+    if not len(falling):
+        return 1.0
+    count = math.floor(len(falling) * portion)
+    tied = count > 0 and falling[count] == falling[0]
+    return float(np.nextafter(falling[count], np.float32(0)) if tied else falling[count])
 
 
 def plain_cbst_label(prob_CHW: np.ndarray, threshold_C: np.ndarray) -> np.ndarray:
