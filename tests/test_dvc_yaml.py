@@ -43,8 +43,9 @@ def real_imports(module: str) -> set[str]:
 def test_stage_lists_the_code_it_imports(stage):
     command = description(stage)["cmd"].split()
     module = command[command.index("-m") + 1]
-    listed = {path for path in description(stage)["deps"] if path.split("/")[0] in ("pipeline", "stages")}
-    assert listed == real_imports(module)
+    listed = [path for path in description(stage)["deps"] if path.split("/")[0] in ("pipeline", "stages")]
+    assert len(listed) == len(set(listed)), "a file is listed twice"
+    assert set(listed) == real_imports(module)
 
 
 def test_the_library_s_package_is_empty():

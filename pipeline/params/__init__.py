@@ -1,0 +1,77 @@
+"""params.yaml as types: ranges, unknown keys refused with a suggestion, every problem at once with its path.
+
+DVC decides from params.yaml what to run again; the sections below are what each stage depends on (see dvc.yaml). Only
+``runtime`` is no stage's dependency: it says how to compute, not what.
+"""
+
+from pipeline.params.data import AnySplit, CityscapesSplit, Data, FolderSplit, Gta5Split, Split, StreetsSplit
+from pipeline.params.methods import (
+    Cada,
+    CadaRound,
+    Cbst,
+    CbstRound,
+    Intrada,
+    IntradaRound,
+    Lse,
+    LseRound,
+    Round,
+    WholeImages,
+)
+from pipeline.params.model import Model
+from pipeline.params.reading import ParamsError, json_schema, read_params
+from pipeline.params.starts import (
+    AdaptSegNetStart,
+    AdventStart,
+    AlignedStart,
+    AnyStart,
+    MinEntStart,
+    PlainStart,
+    Start,
+    StyleDiscriminators,
+    StyleStart,
+)
+from pipeline.params.training import Adapt, Augmentation, Discriminators, Optimiser, Schedule, Training
+from pipeline.params.whole import Dump, Evaluate, Params, Runtime
+
+__all__ = [
+    "Adapt",
+    "AdaptSegNetStart",
+    "AdventStart",
+    "AlignedStart",
+    "AnySplit",
+    "AnyStart",
+    "Augmentation",
+    "Cada",
+    "CadaRound",
+    "Cbst",
+    "CbstRound",
+    "CityscapesSplit",
+    "Data",
+    "Discriminators",
+    "Dump",
+    "Evaluate",
+    "FolderSplit",
+    "Gta5Split",
+    "Intrada",
+    "IntradaRound",
+    "Lse",
+    "LseRound",
+    "MinEntStart",
+    "Model",
+    "Optimiser",
+    "Params",
+    "ParamsError",
+    "PlainStart",
+    "Round",
+    "Runtime",
+    "Schedule",
+    "Split",
+    "Start",
+    "StreetsSplit",
+    "StyleDiscriminators",
+    "StyleStart",
+    "Training",
+    "WholeImages",
+    "json_schema",
+    "read_params",
+]

@@ -1,0 +1,113 @@
+"""What is wrong between sections, which types cannot say: names, order of rounds, class names, image sizes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pipeline.labels import CLASS_SETS
+from pipeline.params.hints import did_you_mean
+from pipeline.params.whole import RESERVED_METRICS, Params
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def graph_problems(raw: dict[str, Any]) -> list[str]:
+    """What types cannot say of `starts` and `rounds`: names, and that a round begins at something before it."""
+    starts, rounds = _table(raw, "starts"), _table(raw, "rounds")
+    problems = [
+        f"{table}.{name}: a name is letters, digits, - and _, begins with a letter (DVC drops integer keys silently)"
+        for table, names in (("starts", starts), ("rounds", rounds))
+        for name in names
+        if not isinstance(name, str) or not _NAME.fullmatch(name)
+    ]
+    problems += [f"rounds.{name}: there is a start of that name too" for name in rounds if name in starts]
+    earlier = [str(name) for name in starts]
+    for name, entry in rounds.items():
+        init = entry.get("init") if isinstance(entry, dict) else None
+        if isinstance(init, str) and init not in earlier:
+            problems.append(f"rounds.{name}.init: {_init_problem(str(name), init, rounds, earlier)}")
+        earlier.append(str(name))
+    return problems
+
+
+def _table(raw: dict[str, Any], key: str) -> dict[Any, Any]:
+    table = raw.get(key)
+    return table if isinstance(table, dict) else {}
+
+
+def _init_problem(name: str, init: str, rounds: dict[Any, Any], earlier: list[str]) -> str:
+    if init in rounds:
+        chain, current = [name], init
+        while current in rounds and current not in chain and isinstance(rounds[current], dict):
+            chain.append(current)
+            current = str(rounds[current].get("init"))
+        if current in chain:
+            return f"goes in a circle: {' -> '.join([*chain[chain.index(current) :], current])}"
+        return f"{init!r} stands later in the file; a round begins at a start or an earlier round"
+    there_are = f"there are {', '.join(earlier)}"
+    return f"{init!r} is no start and no earlier round ({there_are}){did_you_mean(init, earlier)}"
+
+
+def class_problems(params: Params) -> list[str]:
+    """Names of classes and subsets that the class set does not have."""
+    names = CLASS_SETS[params.classes].names
+    problems = [
+        f"evaluate.subsets.{subset}: {name!r} is not a class of {params.classes}{did_you_mean(name, names)}"
+        for subset, members in params.evaluate.subsets.items()
+        for name in members
+        if name not in names
+    ]
+    problems += [
+        f"evaluate.subsets.{subset}: is the name of a metric of its own; choose another"
+        for subset in params.evaluate.subsets
+        if subset in RESERVED_METRICS
+    ]
+    problems += [
+        f"evaluate.subsets.{subset}: names a class twice"
+        for subset, members in params.evaluate.subsets.items()
+        if len(set(members)) < len(members)
+    ]
+    problems += [
+        f"{entry.method}: is missing, and round {name} is of this method; at least `{entry.method}: {{compat: paper}}`"
+        for name, entry in params.rounds.items()
+        if getattr(params, entry.method) is None
+    ]
+    problems += [
+        f"rounds.{name}.init: {entry.init!r} comes from the oracle, which has seen the target's labels"
+        for name, entry in params.rounds.items()
+        if entry.init in _from_oracle(params)
+    ]
+    known = ("mIoU", *params.evaluate.subsets)
+    if params.evaluate.headline not in known:
+        hint = did_you_mean(params.evaluate.headline, known)
+        problems.append(f"evaluate.headline: {params.evaluate.headline!r} is none of {', '.join(known)}{hint}")
+    return problems
+
+
+# Five convolutions of stride 2 (pipeline/models/discriminators.py).
+_SMALLEST_SIDE = 32
+
+
+def alignment_problems(params: Params) -> list[str]:
+    """Images from which a discriminator makes no score."""
+    sizes = {
+        "data.source": params.data.source.size or params.data.size,
+        "data.target": params.data.target.size or params.data.size,
+    }
+    return [
+        f"starts.{name}.alignment: {start.alignment} needs images of at least {_SMALLEST_SIDE}x{_SMALLEST_SIDE}, "
+        f"and those of {split} are {height}x{width}"
+        for name, start in params.starts.items()
+        if start.alignment in ("advent", "adaptsegnet")
+        for split, (height, width) in sizes.items()
+        if min(height, width) < _SMALLEST_SIDE
+    ]
+
+
+def _from_oracle(params: Params) -> set[str]:
+    seen = {name for name, start in params.starts.items() if start.supervision == "target-labelled"}
+    for name, entry in params.rounds.items():
+        if entry.init in seen:
+            seen.add(name)
+    return seen

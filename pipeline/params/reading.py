@@ -1,0 +1,58 @@
+"""Reads params.yaml: every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import ReadableError
+from pipeline.params.problems import alignment_problems, class_problems, graph_problems
+from pipeline.params.readable import readable
+from pipeline.params.whole import Params
+
+
+class ParamsError(ReadableError, ValueError):
+    """params.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        self.path, self.problems = path, problems
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{path}: {count}\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def read_params(path: Path | str = "params.yaml") -> Params:
+    """Reads and checks params.yaml. Raises ParamsError that lists every problem."""
+    path = Path(path)
+    raw = _read_yaml(path)
+    problems = graph_problems(raw)
+    params = None
+    try:
+        params = Params.model_validate(raw)
+    except ValidationError as error:
+        problems += [line for line in readable(error, raw) if line not in problems]
+    if params is not None:
+        problems += class_problems(params) + alignment_problems(params)
+    if problems or params is None:
+        raise ParamsError(path, problems)
+    return params
+
+
+def json_schema() -> dict[str, Any]:
+    """A JSON schema of params.yaml, for editors."""
+    return Params.model_json_schema()
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ParamsError(path, ["there is no such file; `roundabout use streets` writes one"])
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:
+        raise ParamsError(path, [f"is not valid YAML: {' '.join(str(error).split())}"]) from None
+    if not isinstance(raw, dict):
+        raise ParamsError(path, ["should hold a mapping of sections"])
+    return raw

@@ -1,0 +1,110 @@
+"""The table ``starts``: networks before the first round, by alignment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from pipeline.params.section import Section, Weight
+from pipeline.params.training import Discriminators, Schedule
+
+
+class Start(Section):
+    """A network before the first round, trained on labels."""
+
+    supervision: Literal["source", "target-labelled"] = Field(
+        description="the labels it learns from; target-labelled is the oracle, which adaptation never sees"
+    )
+
+
+class PlainStart(Start):
+    """A start that learns from labels alone."""
+
+    alignment: Literal["none"] = Field("none", description="no alignment: the target's images are not looked at")
+
+
+class AlignedStart(Start):
+    """A start that also looks at the target's images, without labels. A weight of 0 leaves its term out."""
+
+    lambda_main: Weight = Field(0.001, description="weight of the term on the predictions")
+    lambda_auxiliary: Weight = Field(
+        0.0002, description="weight of the term on the auxiliary head's predictions, where model.heads is 2"
+    )
+
+    @model_validator(mode="after")
+    def _learns_from_the_source(self) -> AlignedStart:
+        if self.supervision != "source":
+            raise ValueError("an oracle has the target's labels: say alignment: none, or supervision: source")
+        return self
+
+
+class MinEntStart(AlignedStart):
+    """MinEnt (Vu et al., "ADVENT", CVPR 2019): certain predictions on the target."""
+
+    alignment: Literal["minent"] = Field(description="the entropy of the target's predictions is made small")
+
+
+class AdventStart(AlignedStart):
+    """AdvEnt (Vu et al., "ADVENT", CVPR 2019): discriminators of weighted self-information."""
+
+    alignment: Literal["advent"] = Field(description="discriminators see -p log p of the up-sampled predictions")
+    discriminators: Discriminators = Field(Discriminators(), description="how the discriminators learn")
+
+
+class AdaptSegNetStart(AlignedStart):
+    """AdaptSegNet (Tsai et al., CVPR 2018): discriminators of class probabilities."""
+
+    alignment: Literal["adaptsegnet"] = Field(description="discriminators see the up-sampled class probabilities")
+    gan: Literal["vanilla", "ls"] = Field(
+        "vanilla",
+        description="binary cross entropy, or squared error (LS-GAN), where lambda_main is 0.01 and lambda_auxiliary 0 "
+        "unless the file says otherwise: the authors' weights, of one level",
+    )
+    discriminators: Discriminators = Field(Discriminators(), description="how the discriminators learn")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _least_squares_have_other_weights(cls, raw: Any) -> Any:
+        squared = isinstance(raw, dict) and raw.get("gan") == "ls"
+        return {"lambda_main": 0.01, "lambda_auxiliary": 0.0, **raw} if squared else raw
+
+
+class StyleDiscriminators(Discriminators):
+    """How CADA's discriminators learn: their rate falls evenly, to a tenth in 50 000 steps."""
+
+    schedule: Schedule | None = Field(
+        Schedule(name="exponential"), description="how the rate falls; null: as pretrain.schedule says"
+    )
+
+
+class StyleStart(AlignedStart):
+    """CADA's first phase (Wang et al., 2021): the style of two front blocks, and class probabilities."""
+
+    alignment: Literal["style"] = Field(description="statistics of front features and class probabilities are aligned")
+    lambda_auxiliary: Weight = Field(
+        0.0,
+        description="weight of the term on the auxiliary head's predictions, where model.heads is 2; "
+        "the paper's network has one head",
+    )
+    lambda_style: Weight = Field(0.001, description="weight of the term on the style of each front block")
+    style_statistic: Literal["adversarial", "gram", "mean-std"] = Field(
+        "adversarial",
+        description="adversarial: discriminators of channel means; gram, mean-std: squared error (the paper's Table 3)",
+    )
+    discriminators: StyleDiscriminators = Field(StyleDiscriminators(), description="how the discriminators learn")
+
+
+def _alignment_of(start: Any) -> str:
+    """The alignment that a start names; what is no mapping is refused as a plain start."""
+    return str(start.get("alignment", "none")) if isinstance(start, dict) else getattr(start, "alignment", "none")
+
+
+AnyStart = Annotated[
+    Annotated[PlainStart, Tag("none")]
+    | Annotated[MinEntStart, Tag("minent")]
+    | Annotated[AdventStart, Tag("advent")]
+    | Annotated[AdaptSegNetStart, Tag("adaptsegnet")]
+    | Annotated[StyleStart, Tag("style")],
+    Discriminator(_alignment_of),
+]

@@ -1,0 +1,89 @@
+"""Sections of the one training loop."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.params.section import Beta, NotNegative, Positive, Rate, Section
+
+
+class Optimiser(Section):
+    """Which optimiser, at which rates."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: Rate = 1e-4
+    head_factor: Rate = Field(1.0, description="times the learning rate for the head")
+    bias_factor: Rate = Field(1.0, description="times the learning rate for biases")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Schedule(Section):
+    """How the learning rate falls."""
+
+    name: Literal["constant", "poly", "step", "exponential"] = "poly"
+    power: Rate = 0.9
+    warmup: NotNegative = 0
+    total: Positive | None = Field(None, description="steps after which poly reaches 0; default: the stage's own steps")
+    every: Positive = Field(
+        50_000, description="step: multiply by 0.1 after so many steps; exponential: by as much, but evenly"
+    )
+
+
+class Augmentation(Section):
+    """Random changes to the images of a batch, applied with their labels."""
+
+    flip: bool = True
+    scale: tuple[Rate, Rate] = Field((1.0, 1.0), description="range of random zoom; the image keeps its size")
+    colour: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="strength of brightness/contrast/white balance"
+    )
+
+    @field_validator("scale")
+    @classmethod
+    def _scale_rises(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] > scale[1]:
+            raise ValueError(f"goes from small to large: [{scale[1]}, {scale[0]}]")
+        return scale
+
+
+class Training(Section):
+    """What the one training loop needs to know; `pretrain` and `adapt` each have one."""
+
+    steps: Positive | None = None
+    epochs: Rate | None = Field(None, description="instead of steps: passes over the (target) images")
+    batch: Positive = 4
+    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule()
+    gradient_clip: Rate | None = Field(None, description="largest norm of the gradient")
+    augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Training:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs")
+        return self
+
+    def budget(self, images: int) -> int:
+        """Number of optimiser steps for a set of so many images."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return max(1, round(self.epochs * images / self.batch))
+
+
+class Adapt(Training):
+    """Training in a round; ``batch`` counts target patches."""
+
+    source_batch: NotNegative = Field(4, description="labelled source images beside each batch of patches")
+
+
+class Discriminators(Section):
+    """How discriminators learn: with Adam."""
+
+    learning_rate: Rate = Field(1e-4, description="Adam's")
+    betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="Adam's")
+    schedule: Schedule | None = Field(None, description="how the rate falls; default: as pretrain.schedule says")

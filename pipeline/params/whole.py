@@ -1,0 +1,106 @@
+"""All of params.yaml as one type."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, field_validator
+
+from pipeline.errors import ReadableError
+from pipeline.params.data import Data
+from pipeline.params.hints import did_you_mean
+from pipeline.params.methods import Cada, Cbst, Intrada, Lse, Round
+from pipeline.params.model import Model
+from pipeline.params.section import NotNegative, Positive, Scale, Section
+from pipeline.params.starts import AnyStart
+from pipeline.params.training import Adapt, Training
+
+
+class Dump(Section):
+    """The probability cache."""
+
+    part_images: Positive = Field(32, description="images per HDF5 part; a kill loses at most the part in flight")
+    batch: Positive = 4
+    profile: Literal["auto", "logits", "probabilities"] = Field(
+        "auto",
+        description="logits: exact, for networks that end in a bilinear up-sample; probabilities: one byte each; "
+        "auto: logits where they are exact",
+    )
+    scales: tuple[Scale, ...] = Field((1.0,), min_length=1, description="sizes at which the network sees each image")
+    flip: bool = Field(False, description="see each image mirrored too; all views are averaged after softmax")
+
+    @field_validator("scales")
+    @classmethod
+    def _scales_differ(cls, scales: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(scales)) < len(scales):
+            raise ValueError("names a scale twice")
+        return scales
+
+
+RESERVED_METRICS = ("mIoU", "pixel_accuracy", "pseudo_labels")
+
+
+class Evaluate(Section):
+    """What the tables show."""
+
+    subsets: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        default_factory=dict, description="name: class names to average over"
+    )
+    headline: str = Field("mIoU", description="mIoU (all classes) or the name of a subset")
+    gallery: Annotated[int, Field(ge=0, le=24)] = Field(4, description="images shown in the report")
+
+
+class Runtime(Section):
+    """How to compute, not what: no stage depends on it."""
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
+    workers: Positive = 2
+    checkpoint_every: Positive = 50
+    log_every: Positive = 10
+
+
+Entry = TypeVar("Entry")
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    # Required although they could have defaults: DVC refuses a stage whose params are not in the file.
+    seed: NotNegative
+    classes: Literal["cityscapes-19", "synthia-16", "synthia-13", "carla-camvid-9"]
+    runtime: Runtime = Runtime()
+    data: Data
+    model: Model
+    pretrain: Training
+    dump: Dump
+    lse: Lse | None = Field(None, description="needed where a round is of this method, as the others are")
+    cbst: Cbst | None = None
+    cada: Cada | None = None
+    intrada: Intrada | None = None
+    adapt: Adapt
+    evaluate: Evaluate
+    starts: dict[str, AnyStart] = Field(min_length=1)
+    rounds: dict[str, Annotated[Round, Field(discriminator="method")]]
+
+    def start(self, name: str) -> AnyStart:
+        """The start of that name. Raises ReadableError that lists the names."""
+        return _named(self.starts, "start", name)
+
+    def round(self, name: str) -> Round:
+        """The round of that name. Raises ReadableError that lists the names."""
+        return _named(self.rounds, "round", name)
+
+    def run_kinds(self) -> dict[str, str]:
+        """What each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
+        kinds = {name: "start" for name, start in self.starts.items() if start.supervision == "source"}
+        kinds |= {name: entry.method for name, entry in self.rounds.items()}
+        return kinds | {name: "oracle" for name, start in self.starts.items() if start.supervision != "source"}
+
+
+def _named(table: dict[str, Entry], kind: str, name: str) -> Entry:
+    if name not in table:
+        hint = did_you_mean(name, list(table))
+        raise ReadableError(f"there is no {kind} {name!r} in params.yaml; there are {', '.join(table) or 'none'}{hint}")
+    return table[name]
