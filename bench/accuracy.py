@@ -1,10 +1,12 @@
 """What adaptation earns: source-only, each round of each method, and the oracle, over several seeds.
 
     python -m bench.accuracy [--preset streets] [--seeds 1,2,3] [--methods lse,cbst] [--docs]
+                             [--set lse.focal_beta=0 --name streets-without-focal]
 
-Without --methods, the preset's own rounds run. With them, three rounds of each method with its paper's schedule (two of
-CADA), all from source-only, in one `dvc repro`. Each seed runs the whole pipeline in a throw-away workspace. Figures go
-to the terminal and to bench/results/accuracy-PRESET.json, with --docs also as a section into docs/results.md.
+Without --methods, the preset's own rounds run. With them, up to three rounds of each method with its paper's schedule
+in one `dvc repro`: LSE, CBST and ST from source-only, IntraDA from the start with AdvEnt, CADA from the one with style
+alignment, as their papers have it. Each seed runs the whole pipeline in a throw-away workspace. After each seed,
+figures go to the terminal and to bench/results/accuracy-NAME.json, with --docs also as a section into docs/results.md.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from bench.results_page import write_section
 from bench.table import Row, machine, publish
 from bench.workspace import ROOT, make_workspace, preset, run, write_params
@@ -24,6 +28,8 @@ from pipeline.files import read_json
 
 CONTROL = "source-only, as many steps"
 ROUNDS = 3
+# What a method begins with, where that is not source-only.
+BEGINS = {"intrada": "advent", "cada": "style"}
 
 
 def params_of(name: str, methods: list[str]) -> dict[str, Any]:
@@ -32,9 +38,24 @@ def params_of(name: str, methods: list[str]) -> dict[str, Any]:
     if methods:
         params["rounds"] = {}
         for method in methods:
-            params["rounds"] |= block_of(method, min(ROUNDS, SCHEDULES[method].rounds), "source-only")
+            init = BEGINS.get(method, "source-only")
+            if init not in params["starts"]:
+                params["starts"] = {**params["starts"], init: {"supervision": "source", "alignment": init}}
+            params["rounds"] |= block_of(method, min(ROUNDS, SCHEDULES[method].rounds), init)
         used = {entry["method"] for entry in params["rounds"].values()}
         params |= {method: {"compat": "paper"} for method in sorted(used) if method not in params}
+    return params
+
+
+def changed(params: dict[str, Any], settings: list[str]) -> dict[str, Any]:
+    """The params with each `section.key=value` set; values are YAML."""
+    for setting in settings:
+        path, _, value = setting.partition("=")
+        section = params
+        *steps, last = path.split(".")
+        for step in steps:
+            section = section[step]
+        section[last] = YAML(typ="safe").load(value)
     return params
 
 
@@ -123,25 +144,35 @@ def main() -> None:
     parser.add_argument("--preset", default="streets")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--methods", default="", help=f"of {', '.join(SCHEDULES)}; default: the preset's rounds")
+    parser.add_argument("--set", action="append", default=[], help="section.key=value, changed in the params")
+    parser.add_argument("--name", help="of the section and the JSON file; default: the preset's")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/results.md")
     arguments = parser.parse_args()
-    methods = [name for name in arguments.methods.split(",") if name]
-    params = params_of(arguments.preset, methods)
+    name = arguments.name or arguments.preset
+    methods = [method for method in arguments.methods.split(",") if method]
+    params = changed(params_of(arguments.preset, methods), arguments.set)
+    begun = {entry["init"] for entry in params["rounds"].values()}
+    last_rounds = [round_name for round_name in params["rounds"] if round_name not in begun]
     before = time.perf_counter()
     collected = Collected()
-    for seed in (int(seed) for seed in arguments.seeds.split(",")):
-        collected.add(results_of(params | {"seed": seed}))
-        shown = ", ".join(f"{name} {100 * values[-1]:.2f}" for name, values in collected.values.items())
+    seeds = arguments.seeds.split(",")
+    for done, seed in enumerate(seeds, start=1):
+        collected.add(results_of(params | {"seed": int(seed)}))
+        shown = ", ".join(f"{run_name} {100 * values[-1]:.2f}" for run_name, values in collected.values.items())
         print(f"seed {seed}: {shown}", flush=True)
-    begun = {entry["init"] for entry in params["rounds"].values()}
-    last_rounds = [name for name in params["rounds"] if name not in begun]
-    minutes = (time.perf_counter() - before) / 60
-    note = f"{machine()}; seeds {arguments.seeds}; {minutes:.0f} minutes in all"
-    publish(f"accuracy-{arguments.preset}", collected.rows(last_rounds), note)
-    if arguments.docs:
-        command = f"python -m bench.accuracy --preset {arguments.preset} --seeds {arguments.seeds}"
-        command += f" --methods {arguments.methods} --docs" if methods else " --docs"
-        write_section(arguments.preset, collected, last_rounds, f"`{command}`; {note}")
+        minutes = (time.perf_counter() - before) / 60
+        note = f"{machine()}; seeds {','.join(seeds[:done])}; {minutes:.0f} minutes in all"
+        publish(f"accuracy-{name}", collected.rows(last_rounds), note)
+        if arguments.docs:
+            write_section(name, collected, last_rounds, f"`{command_of(arguments, seeds[:done])}`; {note}")
+
+
+def command_of(arguments: argparse.Namespace, seeds: list[str]) -> str:
+    """The command that makes the section again, with the seeds that it really holds."""
+    command = f"python -m bench.accuracy --preset {arguments.preset} --seeds {','.join(seeds)}"
+    command += f" --methods {arguments.methods}" if arguments.methods else ""
+    command += "".join(f" --set {setting}" for setting in arguments.set)
+    return command + (f" --name {arguments.name}" if arguments.name else "") + " --docs"
 
 
 if __name__ == "__main__":
