@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from pipeline.cache.dump import dump
 from pipeline.cache.schema import CacheSpec, Profile, View
+from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.datasets.prepare import manifest_path
 from pipeline.device import Computer, choose_computer
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash, fingerprint

@@ -7,13 +7,15 @@ from pipeline.selection.of_round import select_for_round
 from pipeline.selection.result import write_selection
 from stages.run import named_stage
 
+SPATIAL_PRIOR = Path("data/prepared/spatial-prior/spatial-prior.h5")
+
 
 @named_stage("round")
 def main(name: str) -> None:
-    """Reads runs/NAME/cache/, writes runs/NAME/selection/selection.json."""
+    """Reads runs/NAME/cache/, and the spatial prior for a round that asks for it; writes runs/NAME/selection/."""
     params = read_params()
     folder = Path("runs") / name
-    selection, details = select_for_round(params, params.round(name), folder / "cache")
+    selection, details = select_for_round(params, params.round(name), folder / "cache", SPATIAL_PRIOR)
     write_selection(folder / "selection" / "selection.json", selection, details)
     print(f"{name}: {len(selection.images)} images selected")
 

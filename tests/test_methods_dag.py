@@ -12,10 +12,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def params_of_all_methods() -> dict:
+    """Nine rounds of all methods from four starts."""
     params = tiny_params()
-    params["starts"] = {
-        "source-only": params["starts"]["source-only"],
+    params["data"] |= {"spatial_prior": True}
+    params["starts"] |= {
         "advent": {"supervision": "source", "alignment": "advent"},
+        "style": {"supervision": "source", "alignment": "style"},
     }
     params |= {
         "intrada": {"compat": "paper", "normalise": True},
@@ -23,13 +25,17 @@ def params_of_all_methods() -> dict:
         "cada": {"compat": "paper", "delta": 0.0},
         "rounds": {
             "lse-1": {"method": "lse", "init": "source-only", "portion": 0.3},
+            "lse-2": {"method": "lse", "init": "lse-1", "portion": 0.4},
             "cbst-1": {"method": "cbst", "init": "source-only", "portion": 0.2, "source_portion": 0.5},
             "cbst-2": {"method": "cbst", "init": "cbst-1", "portion": 0.25},
+            "cbst-sp-1": {"method": "cbst", "init": "source-only", "portion": 0.2, "spatial_prior": True},
             "st-1": {"method": "cbst", "init": "source-only", "portion": 0.2, "thresholds": "global"},
-            "cada-1": {"method": "cada", "init": "source-only"},
+            "cada-1": {"method": "cada", "init": "style"},
+            "cada-2": {"method": "cada", "init": "cada-1"},
             "intrada-1": {"method": "intrada", "init": "advent", "easy": 0.6},
         },
     }
+    assert (len(params["starts"]), len(params["rounds"])) == (4, 9)
     return params
 
 
@@ -43,6 +49,8 @@ def test_all_methods_run_and_removing_one_runs_nothing_else(tmp_path: Path) -> N
         assert metrics["pseudo_labels"]["images"] > 0
     selection = read_json(tmp_path / "runs" / "st-1" / "selection" / "selection.json")
     assert len(set(selection["thresholds"])) == 1
-    del params["rounds"]["st-1"]
+    prior = read_json(tmp_path / "runs" / "cbst-sp-1" / "selection" / "selection.json")
+    assert prior["thresholds"] != read_json(tmp_path / "runs" / "cbst-1" / "selection" / "selection.json")["thresholds"]
+    del params["rounds"]["cada-1"], params["rounds"]["cada-2"]
     write_params(tmp_path, params)
     assert stages_run(run(tmp_path, "dvc", "repro").stdout) == ["report"]

@@ -81,6 +81,15 @@ def test_an_unknown_key_like_no_other_gets_no_suggestion(tiny_params: dict, writ
     assert problems_of(write_params(tiny_params)) == ["lse.xyzzy: unknown key"]
 
 
+def test_a_round_with_a_spatial_prior_needs_one_to_be_estimated(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["cbst"] = {"compat": "paper"}
+    tiny_params["rounds"] = {"cbst-1": {"method": "cbst", "init": "source-only", "portion": 0.2, "spatial_prior": True}}
+    expected = "rounds.cbst-1.spatial_prior: needs `data.spatial_prior: true`, so that prepare estimates it"
+    assert problems_of(write_params(tiny_params)) == [expected]
+    tiny_params["data"]["spatial_prior"] = True
+    assert read_params(write_params(tiny_params)).data.spatial_prior
+
+
 def test_a_round_that_begins_at_nothing_lists_what_there_is(tiny_params: dict, write_params: Write) -> None:
     tiny_params["rounds"]["lse-2"]["init"] = "qqq"
     assert problems_of(write_params(tiny_params)) == [

@@ -45,6 +45,10 @@ def select(
     ] = None,
     compat: Annotated[CompatName, typer.Option(help="follow the paper or the released code")] = CompatName.paper,
     one_threshold: Annotated[bool, typer.Option(help="cbst: one for all classes (ST)")] = False,
+    prior: Annotated[
+        Path | None,
+        typer.Option(help="cbst: a spatial prior (CBST-SP), e.g. data/prepared/spatial-prior/spatial-prior.h5"),
+    ] = None,
     normalise: Annotated[bool, typer.Option(help="intrada: by the number of rare classes predicted")] = False,
     delta: Annotated[float, typer.Option(help="cada: Δ, in nats")] = 0.0,
     centroid: Annotated[CentroidName, typer.Option(help="cada: reading of Eq. 1")] = CentroidName.weighted,
@@ -59,7 +63,7 @@ def select(
     share = portion or 0.0
     selection, details = {
         MethodName.lse: lambda: methods.select_lse(cache, share, compat.value),
-        MethodName.cbst: lambda: methods.select_cbst(cache, share, compat.value, not one_threshold),
+        MethodName.cbst: lambda: methods.select_cbst(cache, share, compat.value, not one_threshold, prior),
         MethodName.intrada: lambda: methods.select_intrada(cache, share, compat.value, normalise),
         MethodName.cada: lambda: methods.select_cada(cache, delta, centroid.value),
     }[method]()

@@ -14,8 +14,14 @@ import numpy as np
 
 from pipeline.datasets.problems import DataError
 
+PREPARED = Path("data") / "prepared"
 AGAIN = "run `dvc repro -f prepare`"
 _CHUNK = 1 << 22  # bytes looked at in one go
+
+
+def manifest_path(split: str) -> Path:
+    """Where the manifest of a split lies."""
+    return PREPARED / split / "manifest.jsonl"
 
 
 class Row(NamedTuple):

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.entries import label_table
 from pipeline.datasets.loading import Size, SplitImages, SplitLabels
-from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.prepare import manifest_path
+from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.labels import ClassSet
 
 if TYPE_CHECKING:

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from pipeline.datasets.entries import Entry, entries, label_table
 from pipeline.datasets.folder import same_names
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
-from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.loading import SplitLabels
+from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
+from pipeline.datasets.parallel import in_order
+from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets_files import write_streets
 from pipeline.labels import ClassSet
 
 if TYPE_CHECKING:
     from pipeline.params import AnySplit, Data
 
-PREPARED = Path("data") / "prepared"
 REPORT = Path("data") / "problems.txt"
 SPLITS = ("source", "target", "target-labelled", "evaluation")
-
-
-def manifest_path(split: str) -> Path:
-    """Where the manifest of a split lies."""
-    return PREPARED / split / "manifest.jsonl"
 
 
 def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress: bool) -> dict[str, int]:
@@ -67,7 +67,29 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
     REPORT.unlink(missing_ok=True)
     raise_on(list(dict.fromkeys(problems)), REPORT)
+    _spatial_prior(data, classes, workers=workers, progress=progress)
     return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+
+
+def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: bool) -> None:
+    """Estimates the source's spatial prior where it is asked for; else the folder says so."""
+    folder = PREPARED / "spatial-prior"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    if not data.spatial_prior:
+        (folder / "none.txt").write_text("data.spatial_prior is false\n", encoding="utf-8")
+        return
+    size = data.source.size or data.size
+    labels = SplitLabels(
+        Manifest(manifest_path("source")),
+        crop=data.source.crop,
+        size=size,
+        table=label_table(data.source, classes),
+    )
+    with ThreadPoolExecutor(workers) as pool:
+        in_turn = in_order(pool, labels.label, range(len(labels)), 2 * workers)
+        drawn = tqdm(in_turn, total=len(labels), unit="label", desc="spatial prior", disable=not progress)
+        write_prior(folder, estimate(drawn, len(classes), size), classes)
 
 
 def _with_label(files: Iterator[Entry]) -> Iterator[Entry] | None:

@@ -17,8 +17,8 @@ from PIL import Image
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.statistics import planes
 from pipeline.datasets.loading import SplitImages, SplitLabels
+from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of, labels_of
-from pipeline.datasets.prepare import manifest_path
 from pipeline.device import choose_computer
 from pipeline.evaluation.evaluate import at_size, count_confusion, per_class, predictions, summary, write_tables
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore

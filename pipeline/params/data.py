@@ -78,3 +78,6 @@ class Data(Section):
     source: AnySplit
     target: AnySplit
     evaluation: AnySplit
+    spatial_prior: bool = Field(
+        False, description="estimate where the source's classes lie, for rounds with spatial_prior (CBST-SP)"
+    )

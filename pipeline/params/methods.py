@@ -75,6 +75,7 @@ class CbstRound(Section):
     portion: Fraction = Field(description="share of the pixels predicted as a class")
     thresholds: Literal["per-class", "global"] = "per-class"
     source_portion: Fraction = Field(1.0, description="share of the source images trained on; grows with the rounds")
+    spatial_prior: bool = Field(False, description="multiply with the source's spatial prior first (CBST-SP)")
 
 
 class CadaRound(Section):

@@ -78,6 +78,11 @@ def class_problems(params: Params) -> list[str]:
         for name, entry in params.rounds.items()
         if entry.init in _from_oracle(params)
     ]
+    problems += [
+        f"rounds.{name}.spatial_prior: needs `data.spatial_prior: true`, so that prepare estimates it"
+        for name, entry in params.rounds.items()
+        if entry.method == "cbst" and entry.spatial_prior and not params.data.spatial_prior
+    ]
     known = ("mIoU", *params.evaluate.subsets)
     if params.evaluate.headline not in known:
         hint = did_you_mean(params.evaluate.headline, known)

@@ -21,6 +21,7 @@ from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import confidence_bin
 from pipeline.cache.reader import CacheReader
 from pipeline.labels import IGNORE
+from pipeline.selection.quantiles import from_above, selected_rank
 from pipeline.selection.result import Compat
 
 AUTHOR_STRIDE = 4
@@ -59,7 +60,7 @@ def exact_thresholds(reader: CacheReader, portion: float, compat: Compat, per_cl
         lowest_C = confidence_edges()[bin_C].astype(np.float32)
         fine_CB = _fine_counts(reader, bin_C, lowest_C, unsure_C, stride, per_class)
         for class_index in np.flatnonzero(unsure_C):
-            step = _from_above(fine_CB[class_index], rank_C[class_index] - before_C[class_index])
+            step = from_above(fine_CB[class_index], rank_C[class_index] - before_C[class_index])
             bits = lowest_C[class_index : class_index + 1].view(np.int32) + step
             threshold_C[class_index] = float(bits.view(np.float32)[0])
     return _for_all(threshold_C, classes)
@@ -80,20 +81,10 @@ def pseudo_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) 
 
 def _places(counts_CB: np.ndarray, portion: float, compat: Compat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each class: the threshold's rank in falling order (-1: there is none), its bin, and how many lie above it."""
-    total_C = counts_CB.sum(axis=1)
-    # rounded first: 0.35 * 180 is 62.99999999999999 in floating point
-    selected_C = np.floor(np.round(total_C * portion, 9)).astype(np.int64)
-    rank_C = selected_C - 1 if compat == "author" else selected_C
-    rank_C = np.where((rank_C < total_C) & (total_C > 0), rank_C, -1)
-    bins = [_from_above(counts, rank) if rank >= 0 else 0 for counts, rank in zip(counts_CB, rank_C, strict=True)]
+    rank_C = selected_rank(counts_CB.sum(axis=1), portion, compat)
+    bins = [from_above(counts, rank) if rank >= 0 else 0 for counts, rank in zip(counts_CB, rank_C, strict=True)]
     above = [counts[place + 1 :].sum() for counts, place in zip(counts_CB, bins, strict=True)]
     return rank_C, np.array(bins), np.array(above)
-
-
-def _from_above(counts: np.ndarray, rank: int) -> int:
-    """The bin that holds the value of this rank, counted from the largest value down."""
-    above = np.cumsum(counts[::-1])
-    return len(counts) - 1 - int(np.searchsorted(above, rank, side="right"))
 
 
 def _values(counts_CB: np.ndarray, edges: np.ndarray, portion: float, compat: Compat) -> np.ndarray:

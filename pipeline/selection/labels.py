@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,7 @@ from pipeline.files import whole_file
 from pipeline.labels import IGNORE
 from pipeline.selection import cada, cbst, lse
 from pipeline.selection.result import Selection
+from pipeline.selection.spatial_prior import read_prior
 
 
 def pseudo_label(reader: CacheReader, selection: Selection, image_id: str) -> np.ndarray:
@@ -37,7 +39,16 @@ def _lse_label(pixels: Pixels, selection: Selection) -> np.ndarray:
 
 def _cbst_label(pixels: Pixels, selection: Selection) -> np.ndarray:
     assert pixels.prob_CHW is not None
-    return cbst.pseudo_label(pixels.prob_CHW.numpy(), selection.threshold_C, selection.compat)
+    prob_CHW = pixels.prob_CHW.numpy()
+    if selection.prior is not None:
+        prob_CHW = prob_CHW * _prior(selection.prior, tuple(selection.class_names), prob_CHW.shape[1:])
+    return cbst.pseudo_label(prob_CHW, selection.threshold_C, selection.compat)
+
+
+@lru_cache(maxsize=1)
+def _prior(path: Path, class_names: tuple[str, ...], size: tuple[int, int]) -> np.ndarray:
+    """The prior at the image's size, which is that of every image of a cache."""
+    return read_prior(path, class_names, size)
 
 
 def _intrada_label(pixels: Pixels, selection: Selection) -> np.ndarray:

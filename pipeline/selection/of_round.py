@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from pipeline.params import Params, Round
 
 
-def select_for_round(params: Params, entry: Round, cache: Path) -> tuple[Selection, Details]:
-    """Runs the round's method on its cache."""
+def select_for_round(params: Params, entry: Round, cache: Path, prior: Path) -> tuple[Selection, Details]:
+    """Runs the round's method on its cache; ``prior`` is the source's spatial prior, for a round that uses it."""
     if entry.method == "lse":
         assert params.lse is not None  # params.py refuses a round without its method's section
         return select_lse(cache, entry.portion, params.lse.compat)
     if entry.method == "cbst":
         assert params.cbst is not None
-        return select_cbst(cache, entry.portion, params.cbst.compat, entry.thresholds == "per-class")
+        per_class = entry.thresholds == "per-class"
+        return select_cbst(cache, entry.portion, params.cbst.compat, per_class, prior if entry.spatial_prior else None)
     if entry.method == "intrada":
         assert params.intrada is not None
         return select_intrada(cache, entry.easy, params.intrada.compat, params.intrada.normalise)

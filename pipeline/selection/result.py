@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.files import read_json, write_json
+from pipeline.files import read_json, write_bytes, write_json
 
 Compat = Literal["paper", "author"]
 """Whether a method follows its paper, or its released code where that differs (docs/methods.md)."""
@@ -26,6 +26,8 @@ class Selection(NamedTuple):
     """NaN where the class has none."""
     hard: tuple[str, ...] = ()
     """Ids of the images that a method which splits holds for hard."""
+    prior: Path | None = None
+    """The spatial prior with which probabilities are multiplied first, where the method has one."""
 
 
 def write_selection(path: Path, selection: Selection, details: dict[str, object]) -> None:
@@ -39,6 +41,7 @@ def write_selection(path: Path, selection: Selection, details: dict[str, object]
             "class_names": selection.class_names,
             "images": selection.images,
             "thresholds": thresholds,
+            **({} if selection.prior is None else {"spatial_prior": _beside(path, selection.prior)}),
             **details,
         },
     )
@@ -49,4 +52,13 @@ def read_selection(path: Path) -> Selection:
     raw = read_json(path)
     thresholds = [math.nan if value is None else float(value) for value in raw["thresholds"]]
     hard = tuple(raw.get("hard", ()))
-    return Selection(raw["method"], raw["compat"], raw["class_names"], raw["images"], np.array(thresholds), hard)
+    prior = path.parent / raw["spatial_prior"] if "spatial_prior" in raw else None
+    return Selection(raw["method"], raw["compat"], raw["class_names"], raw["images"], np.array(thresholds), hard, prior)
+
+
+def _beside(path: Path, prior: Path) -> str:
+    """Copies the prior beside selection.json, so that a selection is whole by itself, and answers its name."""
+    copy = path.parent / prior.name
+    if prior != copy:
+        write_bytes(copy, prior.read_bytes())
+    return copy.name

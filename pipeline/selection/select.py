@@ -13,6 +13,7 @@ from pipeline.selection.cbst import exact_thresholds
 from pipeline.selection.intrada import rare_classes_predicted, split
 from pipeline.selection.lse import ClassStatistics, select
 from pipeline.selection.result import Compat, Selection
+from pipeline.selection.spatial_prior import prior_thresholds, read_prior
 
 Details = dict[str, object]
 
@@ -42,13 +43,22 @@ def select_lse(cache: Path, portion: float, compat: Compat) -> tuple[Selection, 
     return selection, details
 
 
-def select_cbst(cache: Path, portion: float, compat: Compat, per_class: bool = True) -> tuple[Selection, Details]:
-    """CBST's thresholds on confidence, or one for all classes (ST); what of an image is trusted its label says."""
+def select_cbst(
+    cache: Path, portion: float, compat: Compat, per_class: bool = True, prior: Path | None = None
+) -> tuple[Selection, Details]:
+    """CBST's thresholds on confidence, or one for all classes (ST); what of an image is trusted its label says.
+
+    With the file of a spatial prior, thresholds are of probability times prior (CBST-SP, ST-SP).
+    """
     reader = CacheReader(cache)
-    threshold_C = exact_thresholds(reader, portion, compat, per_class)
     names = list(reader.spec.class_names)
-    selection = Selection("cbst", compat, names, list(reader.image_ids), threshold_C)
-    pixels_C = reader.index.statistic("pixel_count").sum(axis=0)
+    if prior is None:
+        threshold_C = exact_thresholds(reader, portion, compat, per_class)
+        pixels_C = reader.index.statistic("pixel_count").sum(axis=0)
+    else:
+        prior_CHW = read_prior(prior, names, reader.spec.size)
+        threshold_C, pixels_C = prior_thresholds(reader, prior_CHW, portion, compat, per_class)
+    selection = Selection("cbst", compat, names, list(reader.image_ids), threshold_C, prior=prior)
     details: Details = {
         "portion": portion,
         "thresholds_are": "per-class" if per_class else "global",

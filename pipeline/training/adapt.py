@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.prepare import manifest_path
+from pipeline.datasets.manifest import manifest_path
 from pipeline.device import choose_computer
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pipeline.datasets.prepare import manifest_path
+from pipeline.datasets.manifest import manifest_path
 from pipeline.device import choose_computer
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash
