@@ -42,6 +42,7 @@ def params_of(name: str, methods: list[str]) -> dict[str, Any]:
             if init not in params["starts"]:
                 params["starts"] = {**params["starts"], init: {"supervision": "source", "alignment": init}}
             params["rounds"] |= block_of(method, min(ROUNDS, SCHEDULES[method].rounds), init)
+        params["data"]["spatial_prior"] = any(entry.get("spatial_prior") for entry in params["rounds"].values())
         used = {entry["method"] for entry in params["rounds"].values()}
         params |= {method: {"compat": "paper"} for method in sorted(used) if method not in params}
     return params

@@ -21,12 +21,15 @@ class Schedule(NamedTuple):
     """As many as the paper runs."""
     section: str
     """What params.yaml must say of the method."""
+    besides: str = ""
+    """What else it must say."""
 
 
 SCHEDULES = {
     "lse": Schedule(0.10, 0.05, 0.40, 7, "lse: {compat: paper, patches: 4, patch_size: [0.5, 0.5]}"),
     "cbst": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
     "st": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
+    "cbst-sp": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}", "data.spatial_prior: true"),
     "intrada": Schedule(None, 0.0, 0.0, 1, "intrada: {compat: paper}"),
     "cada": Schedule(None, 0.0, 0.0, 2, "cada: {compat: paper, delta: 0.0}"),
 }
@@ -37,6 +40,7 @@ class RoundsOf(StrEnum):
 
     lse = "lse"
     cbst = "cbst"
+    cbst_sp = "cbst-sp"
     st = "st"
     intrada = "intrada"
     cada = "cada"
@@ -44,7 +48,10 @@ class RoundsOf(StrEnum):
 
 @readable
 def rounds(
-    method: Annotated[RoundsOf, typer.Argument(help="the method; st is cbst with one threshold for all classes")],
+    method: Annotated[
+        RoundsOf,
+        typer.Argument(help="the method; st is cbst with one threshold for all classes, cbst-sp with spatial priors"),
+    ],
     init: Annotated[str, typer.Option(help="the start that the first round begins with")] = "source-only",
     count: Annotated[int | None, typer.Option("--rounds", min=1, help="how many; default: the paper's")] = None,
     portion: Annotated[float | None, typer.Option(help="of the first round; default: the paper's")] = None,
@@ -56,11 +63,13 @@ def rounds(
     if portion is not None and not 0 < portion <= 1:
         raise ReadableError(f"--portion: is {portion}; above 0 and up to 1 is needed")
     made = block_of(method.value, count or schedule.rounds, init, portion)
-    typer.echo(f"# params.yaml needs the section `{schedule.section}` too")
+    besides = f" and `{schedule.besides}`" if schedule.besides else ""
+    typer.echo(f"# params.yaml needs the section `{schedule.section}`{besides} too")
     typer.echo("rounds:")
     for name, entry in made.items():
         fields = ", ".join(
-            f"{key}: {value:.2f}" if key == "portion" else f"{key}: {value}" for key, value in entry.items()
+            f"{key}: {value:.2f}" if key == "portion" else f"{key}: {str(value).lower() if value is True else value}"
+            for key, value in entry.items()
         )
         typer.echo(f"  {name}: {{{fields}}}")
 
@@ -71,13 +80,15 @@ def block_of(method: str, count: int, init: str, portion: float | None = None) -
     made: dict[str, dict[str, Any]] = {}
     for number in range(1, count + 1):
         begins = init if number == 1 else f"{method}-{number - 1}"
-        entry: dict[str, Any] = {"method": "cbst" if method == "st" else method, "init": begins}
+        entry: dict[str, Any] = {"method": "cbst" if method in ("st", "cbst-sp") else method, "init": begins}
         if schedule.portion is not None:
             first = schedule.portion if portion is None else portion
             # the largest portion is the schedule's end, not a limit on what the user asks to begin with
             entry["portion"] = round(min(first + (number - 1) * schedule.step, max(first, schedule.largest)), 4)
         if method == "st":
             entry["thresholds"] = "global"
+        if method == "cbst-sp":
+            entry["spatial_prior"] = True
         if method == "intrada":
             entry["easy"] = 0.67
         made[f"{method}-{number}"] = entry

@@ -32,6 +32,9 @@ def test_the_block_is_accepted_by_params(
     tiny_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path], method: str
 ) -> None:
     tiny_params |= YAML(typ="safe").load(SCHEDULES[method].section)
+    if SCHEDULES[method].besides:
+        assert SCHEDULES[method].besides in call(method).stdout
+        tiny_params["data"]["spatial_prior"] = True
     tiny_params["rounds"] = block(method)
     params = read_params(write_params(tiny_params))
     assert len(params.rounds) == SCHEDULES[method].rounds
