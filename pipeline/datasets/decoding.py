@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pipeline.datasets.problems import DataError
@@ -89,3 +90,42 @@ def _load(picture: Image.Image) -> None:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error and others
         raise DataError(f"is truncated or damaged ({error}); fetch the file again") from None
+
+
+def bits_of_png(data: bytes) -> int:
+    """Bits of one channel of a PNG, as its head says; 0 where the bytes are no PNG."""
+    return data[24] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 else 0
+
+
+def decode_deep_png(data: bytes) -> np.ndarray:
+    """The channels (C,H,W) uint16 of a PNG with 16 bits a channel, in the file's order, with nothing cut off.
+
+    torchvision's decoder, since Pillow keeps the upper eight bits of such files. Raises DataError where the file is
+    damaged.
+    """
+    import torch  # here, for no other layout needs it
+    from torchvision.io import ImageReadMode, decode_png
+
+    _opened(data)
+    try:
+        channel_CHW = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
+    except RuntimeError as error:
+        raise DataError(f"is truncated or damaged ({str(error).splitlines()[0]}); fetch the file again") from None
+    decoded_CHW: np.ndarray = channel_CHW.numpy()
+    return decoded_CHW
+
+
+def is_grey(data: bytes) -> bool:
+    """Whether the file has one channel (grey, or indices of a palette)."""
+    return _opened(data).mode in ("1", "L", "P", "I", "I;16", "F")
+
+
+def read_colours(data: bytes) -> np.ndarray:
+    """(H,W,3) uint8 of a label whose ids stand in colours; raises DataError where it is no lossless colour image."""
+    picture = _opened(data)
+    if picture.format in _LOSSY:
+        raise DataError(f"is a {picture.format} label, whose compression changes colours; a PNG is needed")
+    if picture.mode not in ("RGB", "RGBA") or bits_of_png(data) > 8:
+        raise DataError(f"is a label in mode {picture.mode}, not in colours of 8 bits a channel")
+    _load(picture)
+    return np.asarray(picture)[..., :3]

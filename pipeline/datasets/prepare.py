@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.entries import Entry, entries, label_table
+from pipeline.datasets.entries import Entry, entries, label_reader, label_table
 from pipeline.datasets.folder import same_names
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
 from pipeline.datasets.manifest import Manifest
@@ -62,6 +62,7 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
             crop=split.crop,
             workers=workers,
             progress=progress,
+            read=label_reader(split),
         )
     if not problems:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets.meaning import CITYSCAPES_IDS, table_of
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou
-from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, cityscapes_id_table
+from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID
 
 official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
 
@@ -43,7 +44,7 @@ def official_scores(pairs: list[Pair], folder: Path) -> tuple[float, dict[str, f
 
 
 def our_confusion(pairs: list[Pair]) -> np.ndarray:
-    table = cityscapes_id_table(CITYSCAPES_19)
+    table = table_of(CITYSCAPES_IDS, CITYSCAPES_19)
     return sum(
         (confusion_matrix(table[truth], table[prediction], 19) for truth, prediction in pairs),
         start=np.zeros((19, 19), dtype=np.int64),
