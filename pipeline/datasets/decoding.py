@@ -15,6 +15,7 @@ FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 _LOSSY = ("JPEG", "WEBP")
 _PNG_END = b"IEND\xaeB`\x82"
+_GREY_AND_ALPHA = 4  # a colour type of PNG
 _INSTEAD = "a label is an 8-bit PNG of one channel (mode L or P) whose values are class ids"
 
 
@@ -97,22 +98,32 @@ def bits_of_png(data: bytes) -> int:
     return data[24] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 else 0
 
 
-def decode_deep_png(data: bytes) -> np.ndarray:
-    """The channels (C,H,W) uint16 of a PNG with 16 bits a channel, in the file's order, with nothing cut off.
+def first_deep_channel(data: bytes) -> np.ndarray:
+    """The first channel (H,W) uint16 of a PNG with 16 bits a channel, with nothing cut off.
 
-    torchvision's decoder, since Pillow keeps the upper eight bits of such files. Raises DataError where the file is
-    damaged.
+    Pillow decodes such files and keeps the upper eight bits of each channel. Its unpackers for the other byte order
+    keep the lower eight, so it decodes twice; torchvision's decoder has all bits at once, but takes the process with it
+    where a file is damaged. Raises DataError where it is.
     """
-    import torch  # here, for no other layout needs it
-    from torchvision.io import ImageReadMode, decode_png
+    mode = _opened(data).mode
+    if mode == "I;16":
+        grey_HW: np.ndarray = np.asarray(_unpacked(data, "I;16B")).astype(np.uint16)
+        return grey_HW
+    if data[25] == _GREY_AND_ALPHA:  # four bytes a pixel, as RGBA: upper and lower half of grey come first
+        half_HW4 = np.asarray(_unpacked(data, "RGBA")).astype(np.uint16)
+        return half_HW4[..., 0] << 8 | half_HW4[..., 1]
+    upper_HW, lower_HW = (
+        np.asarray(_unpacked(data, f"{mode};16{order}"))[..., 0].astype(np.uint16) for order in ("B", "L")
+    )
+    return upper_HW << 8 | lower_HW
 
-    _opened(data)
-    try:
-        channel_CHW = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
-    except RuntimeError as error:
-        raise DataError(f"is truncated or damaged ({str(error).splitlines()[0]}); fetch the file again") from None
-    decoded_CHW: np.ndarray = channel_CHW.numpy()
-    return decoded_CHW
+
+def _unpacked(data: bytes, packing: str) -> Image.Image:
+    """A PNG whose pixels are taken to be packed so (Pillow's "raw mode"), whatever its head says."""
+    picture = _opened(data)
+    picture.tile = [picture.tile[0]._replace(args=packing)]
+    _load(picture)
+    return picture
 
 
 def is_grey(data: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.decoding import bits_of_png, decode_deep_png, read_label
+from pipeline.datasets.decoding import bits_of_png, first_deep_channel, read_label
 from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
     Choice,
@@ -77,7 +77,7 @@ def read_synthia_label(data: bytes) -> Image.Image:
     where the bytes are no such label.
     """
     if bits_of_png(data) == 16:
-        class_HW = decode_deep_png(data)[0]
+        class_HW = first_deep_channel(data)
         largest = int(class_HW.max())
         if largest > 255:
             raise DataError(f"holds {largest} in its first channel, where classes 0 to 22 should be (instances?)")
