@@ -169,7 +169,7 @@ def bdd100k(root: Path, split: str = "train", count: int = 3, old: bool = False)
         images, masks = f"images/10k/{split}", f"labels/sem_seg/masks/{split}"
         if old:
             images, masks = f"seg/images/{split}", f"seg/labels/{split}"
-        save(photograph(500 + number, size), root / images / f"{stem}.jpg")
+        save(photograph(500 + 1000 * len(split) + number, size), root / images / f"{stem}.jpg")
         if split != "test":
             labels[stem] = blocks(500 + number, size, list(TRAIN_IDS))
             save(Image.fromarray(labels[stem]), root / masks / f"{stem}{'_train_id' * old}.png")

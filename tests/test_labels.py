@@ -81,3 +81,25 @@ def test_a_label_is_shown_in_its_colours_and_ignored_pixels_are_black() -> None:
     colour_HW3 = colour_label(np.array([[0, 10, IGNORE]], dtype=np.uint8), CITYSCAPES_19)
     assert colour_HW3.tolist() == [[[128, 64, 128], [70, 130, 180], [0, 0, 0]]]
     assert colour_HW3.dtype == np.uint8
+
+
+def test_a_class_set_of_ones_own_keeps_its_order_and_the_colours() -> None:
+    classes = class_set({"flat": ["sidewalk", "road"]})
+    assert (classes.name, classes.names) == ("flat", ("sidewalk", "road"))
+    assert classes.palette == ((244, 35, 232), (128, 64, 128))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"a": ["road", "sky"], "b": ["road", "sky"]}, "one name with a list of classes"),
+        ({"synthia-16": ["road", "sky"]}, "'synthia-16' is a known one"),
+        ({"one": ["road"]}, "needs two or more classes"),
+        ({"twice": ["road", "road"]}, "none of them twice"),
+        ({"text": "road"}, "needs a list of classes"),
+        ({"cats": ["road", "cat"]}, "class 'cat' is not in the class set cityscapes-19"),
+    ],
+)
+def test_a_class_set_that_cannot_be_is_refused(wrong: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        class_set(wrong)
