@@ -12,7 +12,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
-CODE = ("pipeline", "stages", "bench", "presets", "dvc.yaml", "pyproject.toml", ".dvcignore")
+CODE = ("pipeline", "stages", "bench", "presets", "data/lists", "dvc.yaml", "pyproject.toml", ".dvcignore")
 
 
 def make_workspace(folder: Path, params: dict[str, Any]) -> None:

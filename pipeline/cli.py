@@ -12,9 +12,12 @@ from rich.table import Table
 
 from pipeline.check import data_problems
 from pipeline.commands import cache as commands_cache
+from pipeline.commands.classes import classes
 from pipeline.commands.console import console, failed
+from pipeline.commands.doctor import doctor
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
+from pipeline.commands.split_list import split_list
 from pipeline.errors import ReadableError
 from pipeline.files import write_text
 from pipeline.inspection.report import percent
@@ -30,6 +33,9 @@ app = typer.Typer(
 app.add_typer(commands_cache.app, name="cache")
 app.command()(select)
 app.command()(rounds)
+app.command()(classes)
+app.command("list")(split_list)
+app.command()(doctor)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

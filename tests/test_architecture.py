@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "evaluation": COMMON | {"models", "datasets", "cache", "patches", "selection"},
     "inspection": COMMON | {"evaluation", "cache"},
     "check": COMMON | {"datasets", "params"},
-    "commands": COMMON | {"cache", "selection"},
+    "commands": COMMON | {"cache", "selection", "datasets", "params", "doctor"},
+    "doctor": COMMON | {"datasets", "params", "check"},
     "cli": COMMON | {"check", "params", "inspection", "commands"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")

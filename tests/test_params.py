@@ -398,3 +398,25 @@ def test_every_key_of_a_start_is_described() -> None:
     assert len(starts) == 7
     keys = [(name, key, entry) for name in starts for key, entry in definitions[name]["properties"].items()]
     assert [f"{name}.{key}" for name, key, entry in keys if not entry.get("description")] == []
+
+
+def test_classes_of_ones_own_are_checked_like_the_known_ones(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["classes"] = {"large": ["road", "sky", "building"]}
+    tiny_params["evaluate"]["subsets"] = {"two": ["road", "sky"]}
+    assert read_params(write_params(tiny_params)).classes == {"large": ("road", "sky", "building")}
+    tiny_params["evaluate"]["subsets"] = {"two": ["road", "wall"]}
+    assert problems_of(write_params(tiny_params)) == ["evaluate.subsets.two: 'wall' is not a class of large"]
+    tiny_params["classes"] = {"large": ["road", "cat"]}
+    assert "classes: class 'cat' is not in the class set cityscapes-19" in problems_of(write_params(tiny_params))[0]
+
+
+def test_what_is_merged_must_exist_and_is_gone_afterwards(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["evaluate"] |= {"merge": {"wall": "building"}, "subsets": {"two": ["road", "wall"]}}
+    assert problems_of(write_params(tiny_params)) == [
+        "evaluate.subsets.two: 'wall' is merged into 'building' by evaluate.merge"
+    ]
+    tiny_params["evaluate"] |= {"merge": {"wal": "building", "truck": "bus", "bus": "car"}, "subsets": {}}
+    assert problems_of(write_params(tiny_params)) == [
+        "evaluate.merge.wal: 'wal' is not a class of cityscapes-19; did you mean 'wall'?",
+        "evaluate.merge.truck: 'bus' is merged itself; say what both become",
+    ]

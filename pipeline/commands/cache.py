@@ -140,8 +140,8 @@ def import_(
 
 def _class_names(class_set: str | None, count: int) -> tuple[str, ...]:
     if class_set is None:
-        fitting = [known.names for known in CLASS_SETS.values() if len(known.names) == count]
-        return fitting[0] if len(fitting) == 1 else tuple(f"class {number}" for number in range(count))
+        fitting = {known.names for known in CLASS_SETS.values() if len(known.names) == count}
+        return fitting.pop() if len(fitting) == 1 else tuple(f"class {number}" for number in range(count))
     if class_set not in CLASS_SETS:
         raise ReadableError(f"there is no class set {class_set!r}; choose one of {', '.join(CLASS_SETS)}")
     names = CLASS_SETS[class_set].names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.listing import Listing, Naming, files_below, paired, required_folder
+from pipeline.datasets.listing import Choice, Listing, Naming, files_below, paired, required_folder
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ def cityscapes_entries(split: CityscapesSplit) -> Listing:
     image_names = list(files_below(images, (IMAGE_ENDING.lower(),)))
     if not image_names:
         raise DataError(f"{images}: holds no CITY/*{IMAGE_ENDING}; {advice}")
+    choice = Choice(split.listed, split.take)
     labels = root / "gtFine" / split.split
     if split.split == "test" or not labels.is_dir():
-        return paired(images, image_names, None, [], NAMING)
-    return paired(images, image_names, labels, list(files_below(labels, (LABEL_ENDING.lower(),))), NAMING)
+        return paired(images, image_names, None, [], NAMING, choice)
+    return paired(images, image_names, labels, list(files_below(labels, (LABEL_ENDING.lower(),))), NAMING, choice)
 
 
 def _stem(name: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pipeline.datasets.problems import DataError
@@ -14,6 +15,7 @@ FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 _LOSSY = ("JPEG", "WEBP")
 _PNG_END = b"IEND\xaeB`\x82"
+_GREY_AND_ALPHA = 4  # a colour type of PNG
 _INSTEAD = "a label is an 8-bit PNG of one channel (mode L or P) whose values are class ids"
 
 
@@ -89,3 +91,52 @@ def _load(picture: Image.Image) -> None:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error and others
         raise DataError(f"is truncated or damaged ({error}); fetch the file again") from None
+
+
+def bits_of_png(data: bytes) -> int:
+    """Bits of one channel of a PNG, as its head says; 0 where the bytes are no PNG."""
+    return data[24] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 else 0
+
+
+def first_deep_channel(data: bytes) -> np.ndarray:
+    """The first channel (H,W) uint16 of a PNG with 16 bits a channel, with nothing cut off.
+
+    Pillow decodes such files and keeps the upper eight bits of each channel. Its unpackers for the other byte order
+    keep the lower eight, so it decodes twice; torchvision's decoder has all bits at once, but takes the process with it
+    where a file is damaged. Raises DataError where it is.
+    """
+    mode = _opened(data).mode
+    if mode == "I;16":
+        grey_HW: np.ndarray = np.asarray(_unpacked(data, "I;16B")).astype(np.uint16)
+        return grey_HW
+    if data[25] == _GREY_AND_ALPHA:  # four bytes a pixel, as RGBA: upper and lower half of grey come first
+        half_HW4 = np.asarray(_unpacked(data, "RGBA")).astype(np.uint16)
+        return half_HW4[..., 0] << 8 | half_HW4[..., 1]
+    upper_HW, lower_HW = (
+        np.asarray(_unpacked(data, f"{mode};16{order}"))[..., 0].astype(np.uint16) for order in ("B", "L")
+    )
+    return upper_HW << 8 | lower_HW
+
+
+def _unpacked(data: bytes, packing: str) -> Image.Image:
+    """A PNG whose pixels are taken to be packed so (Pillow's "raw mode"), whatever its head says."""
+    picture = _opened(data)
+    picture.tile = [picture.tile[0]._replace(args=packing)]
+    _load(picture)
+    return picture
+
+
+def is_grey(data: bytes) -> bool:
+    """Whether the file has one channel (grey, or indices of a palette)."""
+    return _opened(data).mode in ("1", "L", "P", "I", "I;16", "F")
+
+
+def read_colours(data: bytes) -> np.ndarray:
+    """(H,W,3) uint8 of a label whose ids stand in colours; raises DataError where it is no lossless colour image."""
+    picture = _opened(data)
+    if picture.format in _LOSSY:
+        raise DataError(f"is a {picture.format} label, whose compression changes colours; a PNG is needed")
+    if picture.mode not in ("RGB", "RGBA") or bits_of_png(data) > 8:
+        raise DataError(f"is a label in mode {picture.mode}, not in colours of 8 bits a channel")
+    _load(picture)
+    return np.asarray(picture)[..., :3]

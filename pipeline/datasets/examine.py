@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from pipeline.datasets.decoding import check_image, read_label
 from pipeline.datasets.listing import Entry
@@ -39,11 +41,18 @@ def content_hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def examine(entry: Entry, table: np.ndarray, crop: Crop | None, *, needs_labels: bool) -> Examined:
+def examine(
+    entry: Entry,
+    table: np.ndarray,
+    crop: Crop | None,
+    *,
+    needs_labels: bool,
+    read: Callable[[bytes], Image.Image] = read_label,
+) -> Examined:
     """Reads an entry's files, each once, decodes them to the end and checks that they fit each other.
 
-    ``table`` is the (256,) id table; labels are checked inside the crop, the only pixels that are ever used. Without
-    ``needs_labels`` no label file is opened and the row has none.
+    ``table`` is the (256,) id table, ``read`` decodes a label; labels are checked inside the crop, the only pixels that
+    are ever used. Without ``needs_labels`` no label file is opened and the row has none.
     """
     problems: list[Problem] = []
     image_data = _read(entry.image)
@@ -57,7 +66,7 @@ def examine(entry: Entry, table: np.ndarray, crop: Crop | None, *, needs_labels:
     if needs_labels and entry.label is None:
         problems.append(Problem(str(entry.image), "has no label; add it, or leave the image out of the split"))
     elif needs_labels and entry.label is not None:
-        label = _label(entry.label, image, table, crop, problems)
+        label = _label(entry.label, image, table, crop, problems, read)
     if problems or image is None:
         return Examined(None, problems)
     return Examined(_row(entry, image, label), [])
@@ -102,14 +111,19 @@ def _image(path: Path, data: bytes | OSError, crop: Crop | None, problems: list[
 
 
 def _label(
-    path: Path, image: _File | None, table: np.ndarray, crop: Crop | None, problems: list[Problem]
+    path: Path,
+    image: _File | None,
+    table: np.ndarray,
+    crop: Crop | None,
+    problems: list[Problem],
+    read: Callable[[bytes], Image.Image],
 ) -> _File | None:
     data = _read(path)
     if isinstance(data, OSError):
         problems.append(Problem(str(path), f"cannot be read ({data.strerror})"))
         return None
     try:
-        label = read_label(data)
+        label = read(data)
     except DataError as error:
         problems.append(Problem(str(path), str(error)))
         return None

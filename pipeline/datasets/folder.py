@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
+    Choice,
     Listing,
     Naming,
     files_below,
@@ -19,13 +17,11 @@ from pipeline.datasets.listing import (
     required_folder,
     without_suffix,
 )
+from pipeline.datasets.meaning import Meaning, Meanings
 from pipeline.datasets.problems import DataError
-from pipeline.labels import ClassSet, id_table
 
 if TYPE_CHECKING:
     from pipeline.params import FolderSplit
-
-Take = tuple[int | None, int | None]
 
 
 def folder_entries(split: FolderSplit) -> Listing:
@@ -41,12 +37,12 @@ def folder_entries(split: FolderSplit) -> Listing:
         labels = required_folder(root, split.labels, "Set `labels` to its name, or `labels: null` if there are none.")
         if labels.samefile(images):
             raise DataError(f"{images}: `images` and `labels` are the same folder; an image and its label share a name")
-    return same_names(images, labels, include=split.include, take=split.take)
+    return same_names(images, labels, include=split.include, choice=Choice(split.listed, split.take))
 
 
-def folder_label_table(split: FolderSplit, classes: ClassSet) -> np.ndarray:
-    """The (256,) uint8 table of ``class_map``; ids that it does not list are UNKNOWN."""
-    return id_table(dict(split.class_map), classes)
+def folder_meanings(split: FolderSplit) -> Meanings:
+    """``class_map``: one's own ids have no names but those of the classes that they count as."""
+    return {identity: Meaning(name, name) for identity, name in split.class_map.items()}
 
 
 def same_names(
@@ -55,21 +51,19 @@ def same_names(
     *,
     endings: tuple[str, ...] = IMAGE_SUFFIXES,
     include: Sequence[str] = ("*",),
-    take: Take = (None, None),
+    choice: Choice = Choice(),  # noqa: B008 - a tuple
+    naming: Naming = Naming(),  # noqa: B008
 ) -> Listing:
-    """Entries of two folders whose files have the same names; ``take`` counts the images that ``include`` keeps."""
-    found = sorted(files_below(images, endings, apart_from=labels), key=without_suffix)
-    included = _included(found, include)
-    names = included[slice(*take)]
+    """Entries of two folders whose files have the same names; ``choice`` is among the images that ``include`` keeps."""
+    found = list(files_below(images, endings, apart_from=labels))
+    names = _included(found, include)
     if not names:
-        raise DataError(_why_empty(images, endings, found, included, include, take))
+        raise DataError(_why_empty(images, endings, found, include))
     label_names: list[str] = []
     if labels is not None:
         # Every suffix is listed, also those that no label may have: index_split then says what is wrong with them.
-        label_names = _included(sorted(files_below(labels, IMAGE_SUFFIXES, images), key=without_suffix), include)
-        if take != (None, None):
-            label_names = _between(label_names, names[0], names[-1])
-    return paired(images, names, labels, label_names, Naming())
+        label_names = _included(list(files_below(labels, IMAGE_SUFFIXES, images)), include)
+    return paired(images, names, labels, label_names, naming, choice)
 
 
 def _included(names: list[str], patterns: Sequence[str]) -> list[str]:
@@ -78,18 +72,8 @@ def _included(names: list[str], patterns: Sequence[str]) -> list[str]:
     return [name for name in names if any(fnmatchcase(without_suffix(name), pattern) for pattern in patterns)]
 
 
-def _between(names: list[str], first: str, last: str) -> list[str]:
-    """Of sorted names those whose ids lie in the range of the images taken: labels outside belong to other splits."""
-    start = bisect_left(names, without_suffix(first), key=without_suffix)
-    return names[start : bisect_right(names, without_suffix(last), key=without_suffix)]
-
-
-def _why_empty(
-    images: Path, endings: tuple[str, ...], found: list[str], included: list[str], include: Sequence[str], take: Take
-) -> str:
+def _why_empty(images: Path, endings: tuple[str, ...], found: list[str], include: Sequence[str]) -> str:
     if not found:
         return f"{images}: holds no image ({', '.join(endings)}); set `root` and `images` to the folder that does"
-    if not included:
-        ids = ", ".join(without_suffix(name) for name in found[:3])
-        return f"{images}: `include` {list(include)} matches none of {len(found)} ids such as {ids}"
-    return f"{images}: `take` {list(take)} keeps none of {len(included)} images"
+    ids = ", ".join(sorted(without_suffix(name) for name in found)[:3])
+    return f"{images}: `include` {list(include)} matches none of {len(found)} ids such as {ids}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.folder import same_names
-from pipeline.datasets.listing import Listing, required_folder
+from pipeline.datasets.listing import Choice, Listing, required_folder
 
 if TYPE_CHECKING:
     from pipeline.params import Gta5Split
@@ -24,5 +24,5 @@ def gta5_entries(split: Gta5Split) -> Listing:
     advice = "Set `root` to the folder that holds images/ and labels/ as the archives unpack them."
     images = required_folder(root, "images", advice)
     labels = required_folder(root, "labels", advice)
-    found = same_names(images, labels, endings=(".png",), take=split.take)
+    found = same_names(images, labels, endings=(".png",), choice=Choice(split.listed, split.take))
     return Listing((entry for entry in found if entry.id not in MISMATCHED), found.__length_hint__())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
+from pipeline.datasets.decoding import read_label
 from pipeline.datasets.examine import Crop, Examined, examine
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Manifest, line_of
@@ -32,17 +34,18 @@ def index_split(
     crop: Crop | None,
     workers: int,
     progress: bool,
+    read: Callable[[bytes], Image.Image] = read_label,
 ) -> list[Problem]:
     """Writes the manifest of a split, or returns what is wrong with every bad file and writes none.
 
-    ``entries`` must be sorted by id; ``table`` is the (256,) id table. Without ``needs_labels`` labels are neither
-    opened nor written, also where entries have them: so a target's labels stay private. Memory does not grow with the
-    number of files, but for one line per problem.
+    ``entries`` must be sorted by id; ``table`` is the (256,) id table and ``read`` decodes a label. Without
+    ``needs_labels`` labels are neither opened nor written, also where entries have them: so a target's labels stay
+    private. Memory does not grow with the number of files, but for one line per problem.
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary = destination.with_name(destination.name + ".part")
-    look = partial(_look, table=table, crop=crop, needs_labels=needs_labels)
+    look = partial(_look, table=table, crop=crop, needs_labels=needs_labels, read=read)
     length = operator.length_hint(entries) or None
     try:
         # Threads, not processes: Pillow and hashlib work outside the interpreter's lock, and a file is never copied.
@@ -92,10 +95,17 @@ def _with_double(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Entry | None
         before = entry
 
 
-def _look(pair: tuple[Entry, Entry | None], *, table: np.ndarray, crop: Crop | None, needs_labels: bool) -> Examined:
+def _look(
+    pair: tuple[Entry, Entry | None],
+    *,
+    table: np.ndarray,
+    crop: Crop | None,
+    needs_labels: bool,
+    read: Callable[[bytes], Image.Image],
+) -> Examined:
     entry, double = pair
     if double is None:
-        return examine(entry, table, crop, needs_labels=needs_labels)
+        return examine(entry, table, crop, needs_labels=needs_labels, read=read)
     if entry.image != double.image:
         return Examined(None, [Problem(str(entry.image), f"has the same id {entry.id!r} as {double.image}; keep one")])
     if needs_labels:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import heapq
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.split_lists import read_list
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -47,14 +49,34 @@ class Listing(Iterator[Entry]):
 
 def required_folder(root: Path, inside: str, advice: str) -> Path:
     """``root/inside``. Raises DataError where it is no folder: what was looked for, what is there, what to do."""
-    folder = root / inside
-    if folder.is_dir():
-        return folder
-    nearest = next(parent for parent in (folder, *folder.parents, Path()) if parent.is_dir())
+    return first_folder(root, (inside,), advice)
+
+
+def first_folder(root: Path, insides: Sequence[str], advice: str) -> Path:
+    """The first of the folders ``root/inside`` that is there; raises what required_folder raises where none is."""
+    folders = [root / inside for inside in insides]
+    found = next((folder for folder in folders if folder.is_dir()), None)
+    if found is not None:
+        return found
+    nearest = next(parent for parent in (folders[0], *folders[0].parents, Path()) if parent.is_dir())
     relative = "" if root.is_absolute() else f" (relative to {Path.cwd()})"
+    looked = " or ".join(f"{inside}/" for inside in insides)
+    better = _nearby(root, insides)
+    hint = f" {better} has it: set `root` to that." if better is not None else ""
     raise DataError(
-        f"{root}{relative}: looked for the folder {inside}/ there; {nearest} holds {_names(nearest)}. {advice}"
+        f"{root}{relative}: looked for the folder {looked} there; {nearest} holds {_names(nearest)}. {advice}{hint}"
     )
+
+
+def _nearby(root: Path, insides: Sequence[str], most: int = 200) -> Path | None:
+    """A folder up to two levels above or below ``root`` that has what was looked for; the usual slip."""
+    if not root.is_dir():
+        return None
+    below = [item for item in islice(root.iterdir(), most) if item.is_dir()]
+    below += [item for folder in below[:20] for item in islice(folder.iterdir(), most) if item.is_dir()]
+    absolute = root.absolute()
+    candidates = (*below, absolute.parent, absolute.parent.parent)
+    return next((item for item in candidates if any((item / inside).is_dir() for inside in insides)), None)
 
 
 def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None = None) -> Iterator[str]:
@@ -86,6 +108,12 @@ def without_suffix(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+def counted(name: str) -> str:
+    """The id of a file whose name may be a number without zeros in front: padded, so that 2 comes before 10."""
+    folder, slash, stem = without_suffix(name).rpartition("/")
+    return folder + slash + (stem.zfill(8) if stem.isdecimal() else stem)
+
+
 class Naming(NamedTuple):
     """How a layout names its files, as functions of a path below the images' or the labels' folder."""
 
@@ -93,16 +121,59 @@ class Naming(NamedTuple):
     image_of_label: Callable[[str], str] = str  # where the image of a label should be: by default the same name
 
 
+Take = tuple[int | None, int | None]
+
+
+class Choice(NamedTuple):
+    """Which of a layout's images are wanted; labels of others are passed over."""
+
+    listed: str | None = None
+    """A file of ids, see read_list."""
+    take: Take = (None, None)
+    """Start and stop of the sorted ids, counted after ``listed``."""
+
+
 def paired(
-    images: Path, image_names: Sequence[str], labels: Path | None, label_names: Sequence[str], naming: Naming
+    images: Path,
+    image_names: Sequence[str],
+    labels: Path | None,
+    label_names: Sequence[str],
+    naming: Naming,
+    choice: Choice = Choice(),  # noqa: B008 - a tuple
 ) -> Listing:
     """Entries of images and labels that have the same id, sorted by id.
 
     An image without label has ``label=None``. A label without image is listed (see Entry), and so is every
-    combination where an id has several images or labels: index_split reports both.
+    combination where an id has several images or labels: index_split reports both. Raises DataError where ``choice``
+    names images that are not there, or leaves none.
     """
+    if choice != Choice():
+        image_names, label_names = _chosen(images, image_names, label_names, naming, choice)
     length = max(len(image_names), len(label_names))
     return Listing(_pairs(images, image_names, labels or images, label_names, naming), length)
+
+
+def _chosen(
+    images: Path, image_names: Sequence[str], label_names: Sequence[str], naming: Naming, choice: Choice
+) -> tuple[Sequence[str], Sequence[str]]:
+    image_names, label_names = (sorted(names, key=naming.identity) for names in (image_names, label_names))
+    if choice.listed is not None:
+        wanted = read_list(Path(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
+        image_names = [name for name in image_names if naming.identity(name) in wanted]
+        label_names = [name for name in label_names if naming.identity(name) in wanted]
+    if choice.take != (None, None):
+        taken = image_names[slice(*choice.take)]
+        if not taken:
+            raise DataError(f"{images}: `take` {list(choice.take)} keeps none of {len(image_names)} images")
+        label_names = _between(label_names, naming.identity(taken[0]), naming.identity(taken[-1]), naming.identity)
+        image_names = taken
+    return image_names, label_names
+
+
+def _between(names: list[str], first: str, last: str, identity: Callable[[str], str]) -> list[str]:
+    """Of sorted names those whose ids lie in the range of the images taken: labels outside belong to other splits."""
+    start = bisect_left(names, first, key=identity)
+    return names[start : bisect_right(names, last, key=identity)]
 
 
 def _pairs(

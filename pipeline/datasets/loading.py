@@ -44,13 +44,22 @@ class SplitImages:
 class SplitLabels:
     """Labels of one manifest, apart from the images: only who may look at labels constructs it.
 
-    ``size`` None keeps the label's own resolution (after the crop), in which an evaluation scores.
+    ``table`` is the (256,) id table, ``read`` decodes a file. ``size`` None keeps the label's own resolution (after the
+    crop), in which an evaluation scores.
     """
 
-    def __init__(self, manifest: Manifest, *, crop: Crop | None, size: Size | None, table: np.ndarray) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        *,
+        crop: Crop | None,
+        size: Size | None,
+        table: np.ndarray,
+        read: Callable[[bytes], Image.Image] = read_label,
+    ) -> None:
         if manifest[0].label is None:
             raise DataError(f"{manifest.path}: is a manifest without labels; labels of a target are kept from training")
-        self.manifest, self.crop, self.size, self.table = manifest, crop, size, table
+        self.manifest, self.crop, self.size, self.table, self.read = manifest, crop, size, table, read
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -68,7 +77,7 @@ class SplitLabels:
         row = self.manifest[position]
         if row.label is None or row.label_bytes is None:
             raise DataError(f"{self.manifest.path}: has no label for {row.id!r}; {AGAIN}")
-        picture = _picture(read_label, row.label, row.label_bytes, self.crop)
+        picture = _picture(self.read, row.label, row.label_bytes, self.crop)
         if self.size is not None:
             picture = _resized(picture, self.size, Image.Resampling.NEAREST)
         id_HW = np.asarray(picture)

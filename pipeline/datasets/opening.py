@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.entries import label_table
+from pipeline.datasets.entries import label_reader, label_table
 from pipeline.datasets.loading import Size, SplitImages, SplitLabels
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.labels import ClassSet
@@ -20,5 +20,5 @@ def images_of(name: str, split: AnySplit, size: Size) -> SplitImages:
 
 def labels_of(name: str, split: AnySplit, classes: ClassSet, size: Size | None) -> SplitLabels:
     """The labels of a prepared split, resized to ``size``, or at their own resolution where it is None."""
-    table = label_table(split, classes)
-    return SplitLabels(Manifest(manifest_path(name)), crop=split.crop, size=size, table=table)
+    manifest, table = Manifest(manifest_path(name)), label_table(split, classes)
+    return SplitLabels(manifest, crop=split.crop, size=size, table=table, read=label_reader(split))

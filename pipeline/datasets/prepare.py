@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from pipeline.datasets.entries import Entry, entries, label_table
+from pipeline.datasets.entries import Entry, entries, label_reader, label_table
 from pipeline.datasets.folder import same_names
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
-from pipeline.datasets.loading import SplitLabels
 from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
+from pipeline.datasets.opening import labels_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets_files import write_streets
@@ -62,6 +62,7 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
             crop=split.crop,
             workers=workers,
             progress=progress,
+            read=label_reader(split),
         )
     if not problems:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
@@ -80,12 +81,7 @@ def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: boo
         (folder / "none.txt").write_text("data.spatial_prior is false\n", encoding="utf-8")
         return
     size = data.source.size or data.size
-    labels = SplitLabels(
-        Manifest(manifest_path("source")),
-        crop=data.source.crop,
-        size=size,
-        table=label_table(data.source, classes),
-    )
+    labels = labels_of("source", data.source, classes, size)
     with ThreadPoolExecutor(workers) as pool:
         in_turn = in_order(pool, labels.label, range(len(labels)), 2 * workers)
         drawn = tqdm(in_turn, total=len(labels), unit="label", desc="spatial prior", disable=not progress)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pipeline.labels import IGNORE
@@ -22,6 +24,20 @@ def confusion_matrix(truth_HW: np.ndarray, prediction_HW: np.ndarray, classes: i
     if truth.size and max(truth.max(), prediction.max()) >= classes:
         raise ValueError(f"a label is {max(truth.max(), prediction.max())}, but there are {classes} classes")
     return np.bincount(truth * classes + prediction, minlength=classes * classes).reshape(classes, classes)
+
+
+def merged(
+    confusion_CC: np.ndarray, names: tuple[str, ...], merge: Mapping[str, str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The confusion and the names after some classes count as others, in the truth as in the predictions.
+
+    So a network of 19 classes is scored on a data set with fewer (CBST's protocol for NTHU); a pixel that it calls a
+    class which is neither merged nor in the truth stays an error.
+    """
+    kept = tuple(name for name in names if name not in merge)
+    place_C = np.array([kept.index(merge.get(name, name)) for name in names])
+    fold_CK = np.eye(len(kept), dtype=np.int64)[place_C]
+    return fold_CK.T @ confusion_CC @ fold_CK, kept
 
 
 def intersection_over_union(confusion_CC: np.ndarray) -> np.ndarray:

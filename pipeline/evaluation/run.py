@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.device import choose_computer
+from pipeline.evaluation.confusion import mean_iou, merged
 from pipeline.evaluation.evaluate import at_size, count_confusion, per_class, predictions, summary, write_tables
+from pipeline.evaluation.folds import confusion_by_fold, over_folds
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.labels import ClassSet, class_set, colour_label
 from pipeline.models.base import SegmentationModel
@@ -43,17 +46,34 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     model = load_model(folder / "model.pt", "cpu")
     computer.place(model)
     pairs = predictions(model, images.image, labels.label, len(images), computer)
-    confusion_CC = count_confusion(pairs, len(classes))
-    metrics: dict[str, object] = dict(summary(confusion_CC, classes.names, params.evaluate.subsets))
-    table = per_class(confusion_CC, classes.names)
+    confusion_CC, names, in_folds = _scored(params, pairs, len(images), classes)
+    metrics: dict[str, object] = {**summary(confusion_CC, names, params.evaluate.subsets), **in_folds}
+    table = per_class(confusion_CC, names)
     if (folder / "selection").exists() and manifest_path("target-labelled").exists():
         metrics["pseudo_labels"], by_class = _pseudo_label_quality(params, folder, classes)
         for name, row in by_class.items():
-            table[name] |= {f"pseudo_label_{what}": value for what, value in row.items()}
-    write_tables(folder, metrics, table, confusion_CC, classes.names)
+            if name in table:  # not merged into another
+                table[name] |= {f"pseudo_label_{what}": value for what, value in row.items()}
+    write_tables(folder, metrics, table, confusion_CC, names)
     model.cpu()
     _write_gallery(model, images, labels, params.evaluate.gallery, classes, folder / "gallery")
     return metrics
+
+
+def _scored(
+    params: Params, pairs: Iterator[tuple[np.ndarray, np.ndarray]], images: int, classes: ClassSet
+) -> tuple[np.ndarray, tuple[str, ...], dict[str, float]]:
+    """The confusion over all images and its classes after ``evaluate.merge``; with NTHU, the headline over folds."""
+    split, merge = params.data.evaluation, params.evaluate.merge
+    if split.layout != "nthu" or split.fold is not None:
+        return *merged(count_confusion(pairs, len(classes)), classes.names, merge), {}
+    confusion_FCC = confusion_by_fold(pairs, images, len(classes))
+    score_F = []
+    for confusion_CC in confusion_FCC:
+        merged_CC, names = merged(confusion_CC, classes.names, merge)
+        members = params.evaluate.subsets.get(params.evaluate.headline, names)
+        score_F.append(mean_iou(merged_CC, [names.index(name) for name in members]))
+    return *merged(confusion_FCC.sum(axis=0), classes.names, merge), over_folds(score_F)
 
 
 def _pseudo_label_quality(

@@ -4,7 +4,21 @@ DVC decides from params.yaml what to run again; the sections below are what each
 ``runtime`` is no stage's dependency: it says how to compute, not what.
 """
 
-from pipeline.params.data import AnySplit, CityscapesSplit, Data, FolderSplit, Gta5Split, Split, StreetsSplit
+from pipeline.params.data import (
+    AnySplit,
+    Bdd100kSplit,
+    CamvidSplit,
+    CarlaSplit,
+    CityscapesSplit,
+    Data,
+    FolderSplit,
+    Gta5Split,
+    NthuSplit,
+    Split,
+    StreetsSplit,
+    SynscapesSplit,
+    SynthiaSplit,
+)
 from pipeline.params.methods import (
     Cada,
     CadaRound,
@@ -41,8 +55,11 @@ __all__ = [
     "AnySplit",
     "AnyStart",
     "Augmentation",
+    "Bdd100kSplit",
     "Cada",
     "CadaRound",
+    "CamvidSplit",
+    "CarlaSplit",
     "Cbst",
     "CbstRound",
     "CityscapesSplit",
@@ -58,6 +75,7 @@ __all__ = [
     "LseRound",
     "MinEntStart",
     "Model",
+    "NthuSplit",
     "Optimiser",
     "Params",
     "ParamsError",
@@ -70,6 +88,8 @@ __all__ = [
     "StreetsSplit",
     "StyleDiscriminators",
     "StyleStart",
+    "SynscapesSplit",
+    "SynthiaSplit",
     "Training",
     "WholeImages",
     "json_schema",

@@ -30,16 +30,22 @@ class StreetsSplit(Split):
     )
 
 
-class FolderSplit(Split):
+class FilesSplit(Split):
+    """A split whose files lie on a disk."""
+
+    root: str
+    listed: str | None = Field(None, description="a file of image ids, one a line (data/lists/); default: all images")
+    take: tuple[int | None, int | None] = Field((None, None), description="start, stop of the sorted ids kept")
+
+
+class FolderSplit(FilesSplit):
     """One's own data: a folder of images and, where there are any, a folder of 8-bit label PNGs of the same names."""
 
     layout: Literal["folder"]
-    root: str
     images: str = "images"
     labels: str | None = "labels"
     class_map: dict[LabelId, str] = Field(default_factory=dict, description="label id: class name, or 'ignore'")
     include: tuple[str, ...] = Field(("*",), description="patterns of image ids (file names without suffix)")
-    take: tuple[int | None, int | None] = Field((None, None), description="start, stop of the sorted ids kept")
 
     @model_validator(mode="after")
     def _class_names_are_known(self) -> FolderSplit:
@@ -52,23 +58,105 @@ class FolderSplit(Split):
         return self
 
 
-class CityscapesSplit(Split):
+class CityscapesSplit(FilesSplit):
     """Cityscapes as published (leftImg8bit/, gtFine/)."""
 
     layout: Literal["cityscapes"]
-    root: str
     split: Literal["train", "val", "test"]
 
 
-class Gta5Split(Split):
+class Gta5Split(FilesSplit):
     """GTA5 as published (images/, labels/)."""
 
     layout: Literal["gta5"]
-    root: str
-    take: tuple[int | None, int | None] = (None, None)
 
 
-AnySplit = Annotated[StreetsSplit | FolderSplit | CityscapesSplit | Gta5Split, Field(discriminator="layout")]
+class SynthiaSplit(FilesSplit):
+    """SYNTHIA-RAND-CITYSCAPES as published (RGB/, GT/LABELS/), or with labels that others cut to 8 bits."""
+
+    layout: Literal["synthia"]
+    labels: str | None = Field(
+        None, description="folder of the labels; default: GT/LABELS, parsed_LABELS or synthia_mapped_to_cityscapes"
+    )
+    label_ids: Literal["synthia", "cityscapes-19"] = Field(
+        "synthia", description="cityscapes-19: *_labelTrainIds.png, which a converter made"
+    )
+
+
+class SynscapesSplit(FilesSplit):
+    """Synscapes as published (img/rgb/, img/class/)."""
+
+    layout: Literal["synscapes"]
+    images: Literal["rgb", "rgb-2k"] = "rgb"
+
+
+class NthuSplit(FilesSplit):
+    """One city of the NTHU cross-city set as published (CITY/Images/, CITY/Labels/); train has no labels."""
+
+    layout: Literal["nthu"]
+    city: Literal["Rio", "Rome", "Taipei", "Tokyo"]
+    split: Literal["train", "test"]
+    fold: Annotated[int, Field(ge=0, le=9, strict=True)] | None = Field(
+        None, description="one of ten folds of the test images; default: all of them"
+    )
+    part: Literal["adapt", "score"] = Field("score", description="of a fold: nine tenths to adapt to, or one to score")
+
+    @model_validator(mode="after")
+    def _only_test_images_are_folded(self) -> NthuSplit:
+        if self.fold is not None and self.split != "test":
+            raise ValueError("fold: folds are of the 100 labelled images: say split: test")
+        if self.fold is None and "part" in self.model_fields_set:
+            raise ValueError("part: is of a fold; say which one (fold: 0 to 9)")
+        return self
+
+
+class Bdd100kSplit(FilesSplit):
+    """The 10K images of BDD100K with segmentation, as published (images/10k/, labels/sem_seg/masks/)."""
+
+    layout: Literal["bdd100k"]
+    split: Literal["train", "val", "test"]
+
+
+class CamvidSplit(FilesSplit):
+    """CamVid: the original (701_StillsRaw_full/, LabeledApproved_full/) or SegNet's copy (train/, trainannot/, …)."""
+
+    layout: Literal["camvid"]
+    edition: Literal["segnet-11", "original-32"]
+    split: Literal["train", "val", "test"] | None = Field(None, description="segnet-11 only; the original has none")
+
+    @model_validator(mode="after")
+    def _only_the_copy_is_split(self) -> CamvidSplit:
+        if (self.edition == "segnet-11") != (self.split is not None):
+            raise ValueError(
+                "split: segnet-11 needs train, val or test; original-32 has none (listed: data/lists/camvid-train.txt)"
+            )
+        return self
+
+
+class CarlaSplit(FilesSplit):
+    """Pictures of CARLA's cameras, raw: the tag is in the red channel."""
+
+    layout: Literal["carla"]
+    images: str = "rgb"
+    labels: str = "segmentation"
+    tags: Literal["0.9.5", "0.9.10", "0.9.14"] = Field(
+        description="the newest of these that is not newer than the CARLA that drew the pictures: tags changed twice"
+    )
+
+
+AnySplit = Annotated[
+    StreetsSplit
+    | FolderSplit
+    | CityscapesSplit
+    | Gta5Split
+    | SynthiaSplit
+    | SynscapesSplit
+    | NthuSplit
+    | Bdd100kSplit
+    | CamvidSplit
+    | CarlaSplit,
+    Field(discriminator="layout"),
+]
 
 
 class Data(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pipeline.labels import CLASS_SETS
+from pipeline.labels import class_set
 from pipeline.params.hints import did_you_mean
 from pipeline.params.whole import RESERVED_METRICS, Params
 
@@ -51,9 +51,23 @@ def _init_problem(name: str, init: str, rounds: dict[Any, Any], earlier: list[st
 
 def class_problems(params: Params) -> list[str]:
     """Names of classes and subsets that the class set does not have."""
-    names = CLASS_SETS[params.classes].names
+    classes = class_set(params.classes)
+    names = tuple(name for name in classes.names if name not in params.evaluate.merge)
     problems = [
-        f"evaluate.subsets.{subset}: {name!r} is not a class of {params.classes}{did_you_mean(name, names)}"
+        f"evaluate.merge.{name}: {other!r} is not a class of {classes.name}{did_you_mean(other, classes.names)}"
+        for name, pair in params.evaluate.merge.items()
+        for other in (name, pair)
+        if other not in classes.names
+    ]
+    problems += [
+        f"evaluate.merge.{name}: {into!r} is merged itself; say what both become"
+        for name, into in params.evaluate.merge.items()
+        if into in params.evaluate.merge
+    ]
+    problems += [
+        f"evaluate.subsets.{subset}: {name!r} is merged into {params.evaluate.merge[name]!r} by evaluate.merge"
+        if name in params.evaluate.merge
+        else f"evaluate.subsets.{subset}: {name!r} is not a class of {classes.name}{did_you_mean(name, names)}"
         for subset, members in params.evaluate.subsets.items()
         for name in members
         if name not in names

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.errors import ReadableError
+from pipeline.labels import CLASS_SETS, class_set
 from pipeline.params.data import Data
 from pipeline.params.hints import did_you_mean
 from pipeline.params.methods import Cada, Cbst, Intrada, Lse, Round
@@ -37,12 +39,16 @@ class Dump(Section):
         return scales
 
 
-RESERVED_METRICS = ("mIoU", "pixel_accuracy", "pseudo_labels")
+RESERVED_METRICS = ("mIoU", "pixel_accuracy", "pseudo_labels", "folds_mean", "folds_deviation")
 
 
 class Evaluate(Section):
     """What the tables show."""
 
+    merge: dict[str, str] = Field(
+        default_factory=dict,
+        description="class: the class that it counts as when predictions are scored (NTHU: wall: building, …)",
+    )
     subsets: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         default_factory=dict, description="name: class names to average over"
     )
@@ -69,7 +75,9 @@ class Params(Section):
 
     # Required although they could have defaults: DVC refuses a stage whose params are not in the file.
     seed: NotNegative
-    classes: Literal["cityscapes-19", "synthia-16", "synthia-13", "carla-camvid-9"]
+    classes: str | dict[str, tuple[str, ...]] = Field(
+        description=f"{', '.join(CLASS_SETS)}, or one's own: {{NAME: [class, …]}} of the 19 classes"
+    )
     runtime: Runtime = Runtime()
     data: Data
     model: Model
@@ -83,6 +91,18 @@ class Params(Section):
     evaluate: Evaluate
     starts: dict[str, AnyStart] = Field(min_length=1)
     rounds: dict[str, Annotated[Round, Field(discriminator="method")]]
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _classes_are_known(cls, classes: Any) -> Any:
+        if isinstance(classes, dict):
+            class_set(classes)
+        elif classes not in CLASS_SETS:
+            known = ", ".join(repr(name) for name in CLASS_SETS)
+            raise PydanticCustomError(
+                "literal_error", f"choose one of {known}, or name one's own: {{NAME: [class, …]}}"
+            )
+        return classes
 
     def start(self, name: str) -> AnyStart:
         """The start of that name. Raises ReadableError that lists the names."""

@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets.entries import entries, label_reader, label_table
+from pipeline.datasets.index import index_split
+from pipeline.datasets.loading import SplitLabels
+from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.meaning import CITYSCAPES_IDS, table_of
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou
-from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, cityscapes_id_table
+from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID
+from pipeline.params import CityscapesSplit
+from tests import published
 
 official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
 
@@ -43,7 +50,7 @@ def official_scores(pairs: list[Pair], folder: Path) -> tuple[float, dict[str, f
 
 
 def our_confusion(pairs: list[Pair]) -> np.ndarray:
-    table = cityscapes_id_table(CITYSCAPES_19)
+    table = table_of(CITYSCAPES_IDS, CITYSCAPES_19)
     return sum(
         (confusion_matrix(table[truth], table[prediction], 19) for truth, prediction in pairs),
         start=np.zeros((19, 19), dtype=np.int64),
@@ -69,3 +76,31 @@ def test_a_class_that_is_predicted_but_nowhere_true_counts_as_in_the_official_ev
     confusion_CC = our_confusion([(truth_HW, prediction_HW)])
     assert by_class["train"] == 0.0
     assert mean == pytest.approx(mean_iou(confusion_CC))
+
+
+def test_files_as_published_score_the_same_through_our_loader_as_through_the_official_evaluator(tmp_path: Path) -> None:
+    published.cityscapes(tmp_path, "val", count=4)
+    split = CityscapesSplit(layout="cityscapes", root=str(tmp_path), split="val")
+    table = label_table(split, CITYSCAPES_19)
+    manifest = tmp_path / "manifest.jsonl"
+    assert not index_split(entries(split), table, manifest, needs_labels=True, crop=None, workers=2, progress=False)
+    labels = SplitLabels(Manifest(manifest), crop=None, size=None, table=table, read=label_reader(split))
+    generator = np.random.default_rng(0)
+    ids_19 = np.array([identity for identity, _ in sorted(CITYSCAPES_ID_TO_TRAIN_ID.items(), key=lambda item: item[1])])
+    truths, predictions = [], []
+    confusion_CC = np.zeros((19, 19), dtype=np.int64)
+    for position in range(len(labels)):
+        label_HW = labels.label(position)
+        guess_HW = generator.integers(0, 19, label_HW.shape)
+        prediction_HW = np.where((label_HW < 19) & (generator.random(label_HW.shape) < 0.6), label_HW, guess_HW)
+        confusion_CC += confusion_matrix(label_HW, prediction_HW.astype(np.uint8), 19)
+        truths.append(labels.manifest[position].label)
+        predictions.append(str(tmp_path / f"{labels.id(position)}_pred.png"))
+        Image.fromarray(ids_19[prediction_HW].astype(np.uint8)).save(predictions[-1])
+    settings = copy.copy(official.args)
+    settings.quiet, settings.JSONOutput, settings.evalInstLevelScore = True, False, False
+    result = official.evaluateImgLists(predictions, truths, settings)
+    assert mean_iou(confusion_CC) == pytest.approx(result["averageScoreClasses"], abs=1e-12)
+    expected = [result["classScores"][name] for name in CITYSCAPES_19.names]
+    np.testing.assert_allclose(intersection_over_union(confusion_CC), expected, atol=1e-12)
+    assert 0.2 < mean_iou(confusion_CC) < 0.8

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou, pixel_accuracy
+from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou, merged, pixel_accuracy
 from pipeline.labels import IGNORE
 
 TRUTH = np.array([[0, 0, 0, 1], [1, 1, IGNORE, IGNORE]], dtype=np.uint8)
@@ -73,3 +73,27 @@ def test_the_mean_over_a_subset_uses_the_confusion_of_all_classes() -> None:
 
 def test_pixel_accuracy_is_the_share_of_hits() -> None:
     assert pixel_accuracy(CONFUSION) == pytest.approx(3 / 6)
+
+
+def test_merged_classes_count_as_one_and_the_rest_stays_an_error() -> None:
+    names = ("building", "wall", "car", "train")
+    confusion_CC = np.array([[5, 2, 0, 1], [1, 3, 0, 0], [0, 0, 7, 2], [0, 0, 0, 0]])
+    merged_CC, kept = merged(confusion_CC, names, {"wall": "building"})
+    assert kept == ("building", "car", "train")
+    assert merged_CC.tolist() == [[11, 0, 1], [0, 7, 2], [0, 0, 0]]
+    # hits 11 of 12 true buildings; 7 of 9 cars, for the two predicted as train are lost
+    assert mean_iou(merged_CC, [0, 1]) == pytest.approx((11 / 12 + 7 / 9) / 2)
+    unmerged_CC, all_names = merged(confusion_CC, names, {})
+    assert all_names == names
+    assert (unmerged_CC == confusion_CC).all()
+
+
+def test_merging_counts_is_merging_pixels() -> None:
+    names = tuple("abcde")
+    merge = {"b": "a", "d": "e"}
+    generator = np.random.default_rng(3)
+    truth_HW, prediction_HW = generator.integers(0, 5, (2, 40, 50))
+    found_CC, kept = merged(confusion_matrix(truth_HW, prediction_HW, 5), names, merge)
+    assert kept == ("a", "c", "e")
+    table_5 = np.array([0, 0, 1, 2, 2])
+    assert (found_CC == confusion_matrix(table_5[truth_HW], table_5[prediction_HW], 3)).all()

@@ -1,0 +1,74 @@
+"""The classes of two data sets side by side: what maps, what merges, what is ignored, which protocols fit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipeline.datasets.camvid import CAMVID_11_IDS, CAMVID_32_IDS
+from pipeline.datasets.carla import CARLA_IDS
+from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, TRAIN_IDS, Meanings
+from pipeline.datasets.nthu import NTHU_IDS
+from pipeline.datasets.synthia import SYNTHIA_IDS
+from pipeline.labels import ClassSet
+
+PUBLISHED: dict[str, Meanings] = {
+    "gta5": CITYSCAPES_IDS,
+    "synthia": SYNTHIA_IDS,
+    "synscapes": CITYSCAPES_IDS,
+    "cityscapes": CITYSCAPES_IDS,
+    "nthu": NTHU_IDS,
+    "bdd100k": TRAIN_IDS,
+    "camvid-11": CAMVID_11_IDS,
+    "camvid-32": CAMVID_32_IDS,
+    **{f"carla-{version}": meanings for version, meanings in CARLA_IDS.items()},
+    "streets": TRAIN_IDS,
+}
+"""Tables by the name of the layout, and of its edition where it has several."""
+
+
+class Fit(NamedTuple):
+    """How a class set goes with a source and a target."""
+
+    classes: ClassSet
+    not_in_source: tuple[str, ...]
+    """Classes that no source label trains."""
+    not_in_target: tuple[str, ...]
+    """Classes that no target label scores."""
+
+    def in_both(self) -> int:
+        """How many classes are trained and scored."""
+        return len(self.classes) - len({*self.not_in_source, *self.not_in_target})
+
+
+def ids_of(meanings: Meanings, class_name: str) -> list[int]:
+    """The ids that count as a class, also those that the published files do not hold."""
+    return [identity for identity, meaning in meanings.items() if meaning.counts_as == class_name]
+
+
+def has(meanings: Meanings, class_name: str) -> bool:
+    """Whether the published files hold a class."""
+    return any(meanings[identity].occurs for identity in ids_of(meanings, class_name))
+
+
+def ignored(meanings: Meanings, classes: ClassSet) -> list[str]:
+    """``id name`` of all that counts as none of the classes."""
+    return [
+        f"{identity} {meaning.published}"
+        for identity, meaning in meanings.items()
+        if meaning.counts_as == NOTHING or meaning.counts_as not in classes.names
+    ]
+
+
+def merged(meanings: Meanings, classes: ClassSet) -> dict[str, list[str]]:
+    """The classes that several ids count as, with the names of those."""
+    found = {name: [meanings[identity].published for identity in ids_of(meanings, name)] for name in classes.names}
+    return {name: published for name, published in found.items() if len(published) > 1}
+
+
+def fit(source: Meanings, target: Meanings, classes: ClassSet) -> Fit:
+    """Which classes of a set either side lacks."""
+    return Fit(
+        classes,
+        tuple(name for name in classes.names if not has(source, name)),
+        tuple(name for name in classes.names if not has(target, name)),
+    )

@@ -1,0 +1,73 @@
+"""The layout ``nthu``: the cross-city set of Chen et al. (ICCV 2017), four cities with 13 classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.datasets.listing import Choice, Listing, Naming, files_below, paired, required_folder, without_suffix
+from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, Meanings
+from pipeline.datasets.problems import DataError
+from pipeline.labels import CLASS_SETS
+
+if TYPE_CHECKING:
+    from pipeline.params import NthuSplit
+
+LABEL_ENDING = "_eval.png"
+FOLDS = 10
+
+NTHU_IDS: Meanings = {
+    identity: meaning if meaning.counts_as in CLASS_SETS["nthu-13"].names else meaning._replace(counts_as=NOTHING)
+    for identity, meaning in CITYSCAPES_IDS.items()
+}
+"""Label ids of Cityscapes, of which 13 classes are scored; the others are ignored."""
+
+
+def nthu_entries(split: NthuSplit) -> Listing:
+    """``CITY/Images/Train/*.jpg`` without labels, or ``CITY/Images/Test/*`` with ``CITY/Labels/Test/*_eval.png``.
+
+    With ``fold``, the tenth of the test images that is scored, or the nine tenths that are adapted to. Raises
+    DataError where a folder is missing or holds no image.
+    """
+    root = Path(split.root).expanduser()
+    advice = "Set `root` to the folder that holds Rio/, Rome/, Taipei/ and Tokyo/ as the archives unpack them."
+    part = "Train" if split.split == "train" else "Test"
+    images = required_folder(root, f"{split.city}/Images/{part}", advice)
+    names = sorted(files_below(images, (".jpg", ".jpeg", ".png")), key=without_suffix)
+    if not names:
+        raise DataError(f"{images}: holds no image; {advice}")
+    choice = Choice(split.listed, split.take)
+    labels = root / split.city / "Labels" / "Test"
+    if part == "Train" or not labels.is_dir():
+        return paired(images, _fold(names, split), None, [], NAMING, choice)
+    label_names = sorted(files_below(labels, (LABEL_ENDING,)), key=_identity)
+    if split.fold is not None:
+        kept = {_identity(name) for name in _fold(names, split)}
+        label_names = [name for name in label_names if _identity(name) in kept]
+    return paired(images, _fold(names, split), labels, label_names, NAMING, choice)
+
+
+def fold_of(position: int, images: int) -> int:
+    """The fold 0 … 9 in which an image is scored: the sorted ids are cut into ten runs.
+
+    Runs, not every tenth: neighbouring ids are views of one panorama, which must not be on both sides.
+    """
+    return position * FOLDS // images
+
+
+def _fold(names: list[str], split: NthuSplit) -> list[str]:
+    if split.fold is None:
+        return names
+    scored = split.part == "score"
+    return [name for position, name in enumerate(names) if (fold_of(position, len(names)) == split.fold) == scored]
+
+
+def _identity(name: str) -> str:
+    return name.removesuffix(LABEL_ENDING) if name.endswith(LABEL_ENDING) else without_suffix(name)
+
+
+def _image_of_label(name: str) -> str:
+    return _identity(name) + ".png"
+
+
+NAMING = Naming(_identity, _image_of_label)

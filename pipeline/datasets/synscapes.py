@@ -1,0 +1,26 @@
+"""The layout ``synscapes``: Synscapes (Wrenninge and Unger, 2018), its archive unpacked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.datasets.folder import same_names
+from pipeline.datasets.listing import Choice, Listing, Naming, counted, required_folder
+
+if TYPE_CHECKING:
+    from pipeline.params import SynscapesSplit
+
+NAMING = Naming(counted)
+
+
+def synscapes_entries(split: SynscapesSplit) -> Listing:
+    """``img/rgb/1.png`` (or ``img/rgb-2k``) with ``img/class/1.png``, in the order of the numbers, which are the ids.
+
+    Raises DataError where a folder is missing or nothing is left.
+    """
+    root = Path(split.root).expanduser()
+    advice = "Set `root` to the folder Synscapes, which holds img/ as the archive unpacks it."
+    images = required_folder(root, f"img/{split.images}", advice)
+    labels = required_folder(root, "img/class", advice)
+    return same_names(images, labels, endings=(".png",), choice=Choice(split.listed, split.take), naming=NAMING)
