@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -65,19 +65,43 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
 
 
 @contextmanager
-def held(path: Path, what: str) -> Iterator[int]:
-    """Holds an exclusive lock on a file, which says who does; answers its descriptor.
+def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: Any) -> Iterator[Path]:
+    """A working folder in which several processes are at once, each making its share of the result.
+
+    They come and go in any order. Who leaves last is alone in it, and calls ``finish``: that publishes the result and
+    answers True, or False where shares are missing still; then somebody will come and make them.
+    """
+    folder = folder_of(stage, **inputs)
+    lock = folder.with_suffix(".lock")
+    WORK.mkdir(parents=True, exist_ok=True)
+    with held(lock, str(folder), shared=True) as descriptor:
+        folder.mkdir(exist_ok=True)
+        yield folder
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # first, so that of two who leave together one comes through
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if _is_open_under(lock, descriptor) and finish(folder):
+            shutil.rmtree(folder)
+            lock.unlink()
+
+
+@contextmanager
+def held(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
+    """Holds a lock on a file, which says who does; answers its descriptor. ``shared``: with others who share it.
 
     The system lets go of it when the process dies, however it dies, and when every process that has inherited the
     descriptor has. Who must wait is told for whom.
     """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
         with path.open("a+", encoding="utf-8") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 print(f"{what}: another process works here ({_holder(path)}); waiting", file=sys.stderr, flush=True)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                fcntl.flock(lock, kind)
             # Who held it may have finished and removed the file: then the lock is on a file that nobody else can open.
             if _is_open_under(path, lock.fileno()):
                 lock.truncate(0)

@@ -139,7 +139,8 @@ class _Driver:
 
     def _tell(self, number: str, tasks: list[Task], told: str) -> str:
         """Says why a job waits, and that it runs, each time that this changes."""
-        waiting = sorted({task.reason for task in tasks if task.state in ("PENDING", "REQUEUE_HOLD", "REQUEUED")})
+        reasons = {task.reason for task in tasks if task.state in ("PENDING", "REQUEUE_HOLD", "REQUEUED")}
+        waiting = sorted({"its turn" if reason in ("None", "Priority") else reason for reason in reasons})
         words = f"job {number} waits: {', '.join(waiting)}" if waiting else f"job {number} runs"
         if words != told and any(not task.final for task in tasks) and (waiting or told):
             self.say(words)
