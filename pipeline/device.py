@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -30,12 +31,22 @@ class Computer(NamedTuple):
 def choose_computer(device: str, precision: str) -> Computer:
     """``auto`` is the first GPU where there is one, and bfloat16 on a GPU that has it.
 
+    Of several processes that share the work of a stage (torchrun's), each takes a GPU of its own.
+
     Raises ReadableError for a GPU that is not there.
     """
+    place, together = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = torch.device(device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ReadableError(f"runtime.device is {device!r}, but torch sees no GPU; set it to auto or cpu")
+    if chosen.type == "cuda" and together > 1:
+        if chosen.index is not None or together > torch.cuda.device_count():
+            raise ReadableError(
+                f"site.yaml asks for {together} processes; runtime.device is {device!r} and torch sees "
+                f"{torch.cuda.device_count()} GPU(s): set runtime.device to auto, and no more processes than gpus"
+            )
+        chosen = torch.device("cuda", place)
     automatic = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
     return Computer(chosen, precision == "bfloat16" or (precision == "auto" and automatic))

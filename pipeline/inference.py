@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.cache.dump import dump
+from pipeline.cache.dump import Share, dump
+from pipeline.cache.parts import part_name
 from pipeline.cache.schema import CacheSpec, Profile, View
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of
@@ -21,7 +24,7 @@ from pipeline.files import file_hash, fingerprint
 from pipeline.labels import class_set
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.state import load_model
-from pipeline.work import publish, working_folder
+from pipeline.work import publish, shared_working_folder, working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 def dump_target(params: Params, name: str, model_path: Path, destination: Path) -> None:
     """Caches the probabilities of a model on all target images; a killed run continues with the next part.
+
+    Several processes may do it together, here or as tasks of a cluster's job: each makes its share of the parts, and
+    the last to end publishes the cache. The bytes of the cache do not depend on how many they are.
 
     Raises ReadableError for a profile that the model's architecture does not allow.
     """
@@ -56,7 +62,11 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
         views=tuple(View(scale, flip) for scale in params.dump.scales for flip in sorted({False, params.dump.flip})),
         origin=f"{model_path}, content {content[:8]}",
     )
-    with working_folder(f"dump-{name}", **inputs) as folder, ThreadPoolExecutor(params.runtime.workers) as pool:
+    share = share_of_process()
+    with (
+        _folder_for(name, share, spec, destination, inputs) as folder,
+        ThreadPoolExecutor(params.runtime.workers) as pool,
+    ):
 
         def load(positions: list[int]) -> Tensor:
             return torch.from_numpy(np.stack(list(pool.map(images.image, positions)))).permute(0, 3, 1, 2).contiguous()
@@ -69,10 +79,35 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
             spec,
             batch=params.dump.batch,
             workers=max(1, params.runtime.workers),
+            share=share,
         )
         if resumed:
             print(f"{name}: {resumed} parts of the cache were there already")
+        if share.writers == 1:
+            publish(folder / "cache", destination)
+
+
+def share_of_process() -> Share:
+    """Which share of the parts is this process's, among torchrun's processes in a cluster's array of jobs."""
+    task, tasks = (int(number) for number in os.environ.get("ROUNDABOUT_SHARE", "0/1").split("/"))
+    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    return Share(task * processes + rank, tasks * processes)
+
+
+def _folder_for(
+    name: str, share: Share, spec: CacheSpec, destination: Path, inputs: dict[str, Any]
+) -> AbstractContextManager[Path]:
+    """The working folder: one's own, or the one that all who make a share are in."""
+    if share.writers == 1:
+        return working_folder(f"dump-{name}", **inputs)
+
+    def publish_whole(folder: Path) -> bool:
+        if any(not (folder / "cache" / part_name(number)).exists() for number in range(spec.parts)):
+            return False
         publish(folder / "cache", destination)
+        return True
+
+    return shared_working_folder(f"dump-{name}", publish_whole, **inputs)
 
 
 def _profile(model: SegmentationModel, wanted: Literal["auto", "logits", "probabilities"]) -> Profile:

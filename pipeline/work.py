@@ -11,9 +11,11 @@ import fcntl
 import inspect
 import os
 import shutil
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,11 @@ def _source(module: Any) -> str | None:
         return None
 
 
+def folder_of(stage: str, **inputs: Any) -> Path:
+    """Where a stage with these inputs works."""
+    return WORK / f"{stage}-{fingerprint(code=code_version(), **inputs)[:12]}"
+
+
 @contextmanager
 def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
     """A folder that this process alone uses while the block runs; removed when the block ends well.
@@ -47,9 +54,10 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
     If another process holds the folder — one whose DVC was killed, say — this one waits for it, and goes on from
     what it left unfinished. What it finished it has published, and DVC removes that before it runs a stage again.
     """
-    folder = WORK / f"{stage}-{fingerprint(code=code_version(), **inputs)[:12]}"
+    folder = folder_of(stage, **inputs)
+    lock = folder.with_suffix(".lock")
     WORK.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.with_suffix(".lock"), folder) as lock:
+    with held(lock, str(folder)):
         folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
@@ -57,19 +65,57 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(path: Path, folder: Path) -> Iterator[Path]:
-    """Holds an exclusive lock on a file. The system lets go of it when the process dies, however it dies."""
+def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: Any) -> Iterator[Path]:
+    """A working folder in which several processes are at once, each making its share of the result.
+
+    They come and go in any order. Who leaves last is alone in it, and calls ``finish``: that publishes the result and
+    answers True, or False where shares are missing still; then somebody will come and make them.
+    """
+    folder = folder_of(stage, **inputs)
+    lock = folder.with_suffix(".lock")
+    WORK.mkdir(parents=True, exist_ok=True)
+    with held(lock, str(folder), shared=True) as descriptor:
+        folder.mkdir(exist_ok=True)
+        yield folder
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # first, so that of two who leave together one comes through
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if _is_open_under(lock, descriptor) and finish(folder):
+            shutil.rmtree(folder)
+            lock.unlink()
+
+
+@contextmanager
+def held(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
+    """Holds a lock on a file, which says who does; answers its descriptor. ``shared``: with others who share it.
+
+    The system lets go of it when the process dies, however it dies, and when every process that has inherited the
+    descriptor has. Who must wait is told for whom.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
-        with path.open("a") as lock:
+        with path.open("a+", encoding="utf-8") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
             except BlockingIOError:
-                print(f"{folder}: another process works here; waiting for it", file=sys.stderr, flush=True)
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                print(f"{what}: another process works here ({_holder(path)}); waiting", file=sys.stderr, flush=True)
+                fcntl.flock(lock, kind)
             # Who held it may have finished and removed the file: then the lock is on a file that nobody else can open.
             if _is_open_under(path, lock.fileno()):
-                yield path
+                lock.truncate(0)
+                lock.write(f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}")
+                lock.flush()
+                yield lock.fileno()
                 return
+
+
+def _holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") or "it has just begun"
+    except FileNotFoundError:
+        return "it has just ended"
 
 
 def _is_open_under(path: Path, descriptor: int) -> bool:
@@ -80,7 +126,11 @@ def _is_open_under(path: Path, descriptor: int) -> bool:
 
 
 def publish(made: Path, output: Path) -> None:
-    """Moves a finished file or folder to its place; what was there (a link into DVC's cache, maybe) is replaced."""
+    """Moves a finished file or folder to its place; what was there (a link into DVC's cache, maybe) is replaced.
+
+    In a cluster's job the place is in the job's own folder, from where the job's driver gives it to DVC.
+    """
+    output = Path(os.environ.get("ROUNDABOUT_OUTPUTS", "")) / output
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.is_dir() and not output.is_symlink():
         shutil.rmtree(output)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from pipeline.params import read_params
 from pipeline.training.adapt import adapt
-from stages.run import named_stage
+from stages.run import named_stage, params_file
 
 
 @named_stage("round")
 def main(name: str) -> None:
     """Reads the initial model, the patches and the source, writes runs/NAME/model.pt and curves."""
-    params = read_params()
+    params = read_params(params_file())
     adapt(params, name, params.round(name), Path("runs") / params.round(name).init, Path("runs") / name)
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from pipeline.errors import ReadableError
 from pipeline.evaluation.run import evaluate_run
 from pipeline.params import read_params
-from stages.run import named_stage
+from stages.run import named_stage, params_file
 
 
 @named_stage("run")
 def main(name: str) -> None:
     """Reads runs/NAME/model.pt and the evaluation split, writes metrics, tables and a gallery into runs/NAME/."""
-    params = read_params()
+    params = read_params(params_file())
     if name not in params.run_kinds():
         raise ReadableError(f"there is no start or round {name!r}; there are {', '.join(params.run_kinds())}")
     metrics = evaluate_run(params, Path("runs") / name)

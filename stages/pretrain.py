@@ -4,13 +4,13 @@ from pathlib import Path
 
 from pipeline.params import read_params
 from pipeline.training.pretrain import pretrain
-from stages.run import named_stage
+from stages.run import named_stage, params_file
 
 
 @named_stage("start")
 def main(name: str) -> None:
     """Reads the start's labelled split, writes runs/NAME/model.pt and curves."""
-    params = read_params()
+    params = read_params(params_file())
     pretrain(params, name, params.start(name), Path("runs") / name)
 
 

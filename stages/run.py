@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pipeline.errors import ReadableError
 
@@ -14,7 +16,7 @@ def stage(work: Callable[[], None]) -> Callable[[], None]:
 
     def main() -> None:
         argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__).parse_args()
-        _say_errors(work)
+        say_errors(work)
 
     return main
 
@@ -27,14 +29,20 @@ def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], Non
             parser = argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__)
             parser.add_argument(f"--{kind}", required=True, help=f"name of the {kind} in params.yaml")
             name = getattr(parser.parse_args(), kind)
-            _say_errors(lambda: work(name))
+            say_errors(lambda: work(name))
 
         return main
 
     return decorate
 
 
-def _say_errors(work: Callable[[], None]) -> None:
+def params_file() -> Path:
+    """params.yaml, or in a cluster's job the copy that was made when the job was submitted."""
+    return Path(os.environ.get("ROUNDABOUT_PARAMS", "params.yaml"))
+
+
+def say_errors(work: Callable[[], None]) -> None:
+    """Runs ``work``; what is wrong is said in words where somebody wrote them, and the exit code is 1."""
     try:
         work()
     except KeyboardInterrupt:

@@ -43,6 +43,8 @@ def real_imports(module: str) -> set[str]:
 def test_stage_lists_the_code_it_imports(stage):
     command = description(stage)["cmd"].split()
     module = command[command.index("-m") + 1]
+    if module == "stages.launch":
+        module = f"stages.{command[command.index(module) + 1]}"
     listed = [path for path in description(stage)["deps"] if path.split("/")[0] in ("pipeline", "stages")]
     assert len(listed) == len(set(listed)), "a file is listed twice"
     assert set(listed) == real_imports(module)
@@ -65,6 +67,14 @@ def test_params_that_dvc_needs_may_not_be_left_out():
             for step in entry.split("."):
                 assert section.model_fields[step].is_required(), f"{stage}: {entry} may be left out of params.yaml"
                 section = section.model_fields[step].annotation
+
+
+def test_the_heavy_stages_go_through_the_launcher_on_which_none_depends():
+    launched = {stage for stage in STAGES if "stages.launch" in description(stage)["cmd"]}
+    assert launched == {"pretrain", "dump", "adapt", "evaluate-start", "evaluate"}
+    for stage in STAGES:
+        listed = description(stage)["deps"]
+        assert not [path for path in listed if path.startswith(("pipeline/scheduling", "stages/launch", "site"))]
 
 
 def test_runtime_is_no_stage_s_dependency():

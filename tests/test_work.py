@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -122,7 +124,10 @@ def workers(tmp_path: Path) -> Iterator[list[Worker]]:
 
 def test_a_second_process_waits_and_then_finds_what_a_killed_one_left(workers: list[Worker]) -> None:
     assert workers[0].said() == "in, finds []"
-    assert "another process works here; waiting" in workers[1].said()
+    holder = (
+        rf"another process works here \(process {workers[0].process.pid} on {socket.gethostname()} since \d{{4}}-.*\)"
+    )
+    assert re.search(holder + "; waiting", workers[1].said())
     workers[0].process.kill()
     assert workers[1].said() == "in, finds ['half']"
     assert workers[1].finish() == 0
@@ -142,6 +147,45 @@ def test_a_third_process_waits_for_the_second(workers: list[Worker]) -> None:
     assert workers[0].finish() == 0
     assert workers[1].said() == "in, finds []"
     assert "waiting" in workers[2].said()
+
+
+SHARER = """
+import sys
+from pipeline.work import shared_working_folder
+def finish(folder):
+    print("last, finds", sorted(path.name for path in folder.iterdir()), flush=True)
+    return len(list(folder.iterdir())) == int(sys.argv[2])
+with shared_working_folder("dump", finish, model="a") as folder:
+    print("in", flush=True)
+    sys.stdin.readline()
+    (folder / sys.argv[1]).write_text("")
+"""
+
+
+def test_of_several_who_share_a_folder_the_last_one_finishes_it(tmp_path: Path) -> None:
+    def start(name: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", SHARER, name, "3"]
+        process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in\n"
+        return process
+
+    first, second = start("first"), start("second")
+    assert second.communicate("\n", timeout=30)[0] == "", "the other one is at work still"
+    assert first.communicate("\n", timeout=30)[0] == "last, finds ['first', 'second']\n"
+    left = tmp_path / pipeline.work.WORK
+    assert [path.name for path in next(path for path in left.iterdir() if path.is_dir()).iterdir()]
+    third = start("third")
+    assert third.communicate("\n", timeout=30)[0] == "last, finds ['first', 'second', 'third']\n"
+    assert list(left.iterdir()) == []
+
+
+def test_a_job_publishes_into_its_own_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROUNDABOUT_OUTPUTS", "job/outputs")
+    (here / "made").write_text("new")
+    publish(Path("made"), Path("runs/x/model.pt"))
+    assert (here / "job" / "outputs" / "runs" / "x" / "model.pt").read_text() == "new"
+    assert not (here / "runs").exists()
 
 
 # ------------------------------------------------------------------------------------------------------------ publish

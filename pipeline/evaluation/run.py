@@ -25,12 +25,14 @@ from pipeline.evaluation.confusion import mean_iou, merged
 from pipeline.evaluation.evaluate import at_size, count_confusion, per_class, predictions, summary, write_tables
 from pipeline.evaluation.folds import confusion_by_fold, over_folds
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
+from pipeline.files import file_hash
 from pipeline.labels import ClassSet, class_set, colour_label
 from pipeline.models.base import SegmentationModel
 from pipeline.models.state import load_model
 from pipeline.pictures import entropy_picture
 from pipeline.selection.labels import pseudo_label
 from pipeline.selection.result import read_selection
+from pipeline.work import publish, working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -54,9 +56,12 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
         for name, row in by_class.items():
             if name in table:  # not merged into another
                 table[name] |= {f"pseudo_label_{what}": value for what, value in row.items()}
-    write_tables(folder, metrics, table, confusion_CC, names)
-    model.cpu()
-    _write_gallery(model, images, labels, params.evaluate.gallery, classes, folder / "gallery")
+    with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
+        write_tables(work, metrics, table, confusion_CC, names)
+        model.cpu()
+        _write_gallery(model, images, labels, params.evaluate.gallery, classes, work / "gallery")
+        for made in sorted(work.iterdir()):
+            publish(made, folder / made.name)
     return metrics
 
 
@@ -101,7 +106,7 @@ def _write_gallery(
     model: SegmentationModel, images: SplitImages, labels: SplitLabels, count: int, classes: ClassSet, folder: Path
 ) -> None:
     """For a few images spread over the split: input, label, prediction and entropy map as PNGs of the input's size."""
-    shutil.rmtree(folder, ignore_errors=True)  # its files may be links into DVC's cache: never written into
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
     folder.mkdir(parents=True)
     chosen = np.unique(np.linspace(0, len(images) - 1, count).round().astype(int))
     for place, number in enumerate(chosen):

@@ -19,7 +19,7 @@ from pipeline.training.objectives import Objective, PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
 from pipeline.training.pretrain import new_model
 from pipeline.training.run import augment_of, common_inputs, finish, labelled_stream, run_loop
-from pipeline.work import working_folder
+from pipeline.training.together import common_folder, joined
 
 if TYPE_CHECKING:
     from pipeline.params import Cada, Cbst, Intrada, Lse, Params, Round
@@ -41,7 +41,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         "split": params.data.source.model_dump(),
         **common_inputs(params, computer),
     }
-    with working_folder(f"adapt-{name}", **inputs) as folder:
+    with joined(computer), common_folder(f"adapt-{name}", **inputs) as folder:
         classes = class_set(params.classes)
         fresh = entry.method == "intrada" and params.intrada is not None and params.intrada.begin == "fresh"
         model = new_model(params, classes) if fresh else load_model(init / "model.pt", "cpu")

@@ -44,10 +44,14 @@ class Stream(NamedTuple):
     seed: int
     run: str = ""
     """Name of the start or round, so that no two draw the same images in the same order."""
+    rank: int = 0
+    processes: int = 1
+    """Several processes draw one batch: each its share of the samples, the very ones that one process would draw."""
 
     def at(self, step: int) -> Labelled:
-        """The batch of a step."""
-        draws = range(step * self.batch, (step + 1) * self.batch)
+        """The batch of a step, or this process's share of it."""
+        first, end = (self.batch * place // self.processes for place in (self.rank, self.rank + 1))
+        draws = range(step * self.batch + first, step * self.batch + end)
         samples = [self._draw(draw) for draw in draws]
         ids = [sample[0] for sample in samples]
         image_NHW3 = torch.from_numpy(np.stack([sample[1] for sample in samples]))

@@ -20,7 +20,8 @@ from pipeline.training.batches import Batch, Stream, prefetched
 from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import rate_factor, set_rates
-from pipeline.training.progress import Progress
+from pipeline.training.progress import Progress, Silence
+from pipeline.training.together import add_gradients, agreed, draw_as, gathered, rank, wait_for_all
 
 if TYPE_CHECKING:
     from pipeline.params import Schedule
@@ -78,6 +79,8 @@ def train(
 
     A resumed run equals an uninterrupted one, bit for bit on a CPU. SIGTERM saves and raises Interrupted after the step
     in flight. Raises TrainingError at a loss that is not finite: nothing after it is saved.
+
+    Several processes may train together, each with its share of the streams; the first one writes and tells.
     """
     checkpoint = folder / "checkpoint.pt"
     torch.manual_seed(seed)
@@ -86,10 +89,12 @@ def train(
     model.train()
     terms = cast(SegmentationModel, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    progress = Progress(folder / "live", name, first, plan.steps, plan.log_every, sums)
+    told = Progress if rank() == 0 else Silence
+    progress = told(folder / "live", name, first, plan.steps, plan.log_every, sums)
     with progress, _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)
         for step, batch in enumerate(batches, first):
+            draw_as(seed, step)
             set_rates(optimiser, rate_factor(plan.schedule, step, plan.steps))
             placed = _to_device(batch, computer)
             losses = training_step(terms, objective, placed, optimiser, plan.gradient_clip, computer)
@@ -99,11 +104,14 @@ def train(
             watch.add(step, losses, batch)
             progress.add(step, losses, optimiser.param_groups[0]["lr"])
             done = step + 1
-            if done % plan.checkpoint_every == 0 or done == plan.steps or stopping():
+            stops = agreed(stopping())
+            if done % plan.checkpoint_every == 0 or done == plan.steps or stops:
                 watch.check()
-                save_checkpoint(checkpoint, model, optimiser, done, progress.sums, beside)
-                progress.saved(done)
-                if stopping() and done < plan.steps:
+                if rank() == 0:
+                    save_checkpoint(checkpoint, model, optimiser, done, progress.sums, beside)
+                    progress.saved(done)
+                if stops and done < plan.steps:
+                    wait_for_all()  # the first to end is the last to be waited for: torchrun ends the others
                     raise Interrupted
 
 
@@ -126,8 +134,9 @@ def training_step(
                 torch.autograd.backward(loss)
             losses[name] = loss.detach()
             del loss, term
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    add_gradients(parameters)
     if gradient_clip is not None:
-        parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         torch.nn.utils.clip_grad_norm_(parameters, gradient_clip)
     optimiser.step()
     return losses
@@ -154,7 +163,7 @@ class LossWatch:
                 if not math.isfinite(float(loss)):
                     kept = f"the last good one is {self._checkpoint}" if self._checkpoint.exists() else "none was saved"
                     raise TrainingError(
-                        f"the loss {name!r} is {float(loss)} at step {step}, on {', '.join(ids)}. "
+                        f"the loss {name!r} is {float(loss)} at step {step}, on {', '.join(gathered(ids))}. "
                         f"Of the checkpoints, {kept}; lower the learning rate, or set gradient_clip."
                     )
         self._pending.clear()

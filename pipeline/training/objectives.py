@@ -18,6 +18,7 @@ from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
 from pipeline.training.shown import Shown, show
+from pipeline.training.together import count_of, total
 
 Term = tuple[str, Tensor]
 Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]
@@ -66,8 +67,8 @@ class PseudoLabelObjective:
         main_NCHW, _ = _logits(model, labelled)
         loss_NHW, counted = cross_entropy_per_pixel(main_NCHW, labelled.label_NHW)
         if self.over_all_pixels:
-            counted = torch.full_like(counted, labelled.label_NHW.numel())
-        segmentation = loss_NHW.sum() / counted.clamp(min=1)
+            counted = torch.full_like(counted, count_of(labelled.label_NHW))
+        segmentation = total(loss_NHW.sum()) / counted.clamp(min=1)
         focal = torch.zeros_like(segmentation)
         if self.beta > 0:
             pixels = self.focal_of == "pixel"

@@ -18,7 +18,7 @@ from pipeline.models.weights import load_weights
 from pipeline.training.alignment.start import adversary_of, alignment_of
 from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
-from pipeline.work import working_folder
+from pipeline.training.together import common_folder, joined
 
 if TYPE_CHECKING:
     from pipeline.params import AnyStart, Params
@@ -43,7 +43,7 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
     }
     if start.alignment != "none":
         inputs["target"] = (file_hash(manifest_path("target")), params.data.target.model_dump())
-    with working_folder(f"pretrain-{name}", **inputs) as folder:
+    with joined(computer), common_folder(f"pretrain-{name}", **inputs) as folder:
         classes = class_set(params.classes)
         model = new_model(params, classes)
         stream, images = labelled_stream(params, name, split, classes, params.pretrain, params.pretrain.batch)

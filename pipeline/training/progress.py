@@ -72,6 +72,24 @@ class Progress:
         self.sums, self._since, self._seen, self._clock = {}, 0, 0, time.perf_counter()
 
 
+class Silence(Progress):
+    """The progress of a process that is not the first of several: it tells nothing and writes nothing."""
+
+    def __init__(self, folder: Path, name: str, first: int, steps: int, every: int, sums: dict[str, Tensor]) -> None:
+        self.sums = {}
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def add(self, step: int, losses: dict[str, Tensor], rate: float) -> None:
+        """Nothing."""
+
+    def saved(self, done: int) -> None:
+        """Nothing."""
+
+
 def _open_live(folder: Path) -> Any:
     """DVCLive's writer, kept from opening (or making) a DVC repository around it: curves need none, nor a commit."""
     os.environ.setdefault("DVCLIVE_LOGLEVEL", "ERROR")

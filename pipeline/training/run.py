@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.device import Computer
+from pipeline.errors import ReadableError
 from pipeline.labels import ClassSet
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import set_normalisation
@@ -23,6 +24,7 @@ from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
+from pipeline.training.together import processes, rank, share_normalisation
 from pipeline.work import publish
 
 if TYPE_CHECKING:
@@ -73,10 +75,14 @@ def run_loop(
     folder: Path,
     adversary: Adversary | None = None,
 ) -> None:
-    """Runs the loop in ``folder``, with the params' optimiser and schedule."""
+    """Runs the loop in ``folder``, with the params' optimiser and schedule.
+
+    Raises ReadableError where more processes train together than a batch has images.
+    """
     runtime = params.runtime
     set_normalisation(model, params.model.normalisation)
     computer.place(model)
+    share_normalisation(model, computer)
     if adversary is not None:
         computer.place(adversary.module)
     plan = Plan(
@@ -89,13 +95,23 @@ def run_loop(
         compile=runtime.compile,
     )
     optimiser = make_optimiser(model.parameter_groups(), training.optimiser)
-    train(
-        model, objective, streams, optimiser, plan, computer, folder, name=name, seed=params.seed, adversary=adversary
-    )
+    shares = [_share_of_process(stream) for stream in streams]
+    train(model, objective, shares, optimiser, plan, computer, folder, name=name, seed=params.seed, adversary=adversary)
+
+
+def _share_of_process(stream: Stream) -> Stream:
+    if stream.batch < processes():
+        raise ReadableError(
+            f"{stream.run}: {processes()} processes cannot share batches of {stream.batch} ({stream.name}); "
+            "make the batch larger in params.yaml, or take fewer processes or gpus in site.yaml"
+        )
+    return stream._replace(rank=rank(), processes=processes())
 
 
 def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path) -> None:
-    """Saves the model and moves it and the curves to the run's folder."""
+    """Saves the model and moves it and the curves to the run's folder; of several processes, the first one does."""
+    if rank() > 0:
+        return
     save_model(model, folder / "model.pt", spec={"class_names": list(classes.names)})
     # A copy: killed between the two moves, the next run still finds the curves in the working folder.
     shutil.copytree(folder / "live" / CURVES, folder / "curves", dirs_exist_ok=True)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.training.shown import Shown
+from pipeline.training.together import mean
 
 Gan = Literal["vanilla", "ls"]
 
@@ -26,8 +27,8 @@ def domain_loss(score_N1hw: Tensor, domain: float, gan: Gan) -> Tensor:
     score_N1hw = score_N1hw.float()
     wanted_N1hw = torch.full_like(score_N1hw, domain)
     if gan == "ls":
-        return functional.mse_loss(score_N1hw, wanted_N1hw)
-    return functional.binary_cross_entropy_with_logits(score_N1hw, wanted_N1hw)
+        return mean(functional.mse_loss(score_N1hw, wanted_N1hw, reduction="none"))
+    return mean(functional.binary_cross_entropy_with_logits(score_N1hw, wanted_N1hw, reduction="none"))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.training.shown import Level, Shown
+from pipeline.training.together import mean
 
 # So that log2 has a value where a probability is 0; the released code's.
 _TINY = 1e-30
@@ -27,7 +28,7 @@ def self_information(prob_NCHW: Tensor) -> Tensor:
 
 def mean_entropy(prob_NCHW: Tensor) -> Tensor:
     """Mean normalised entropy of the pixels, in [0,1] (ADVENT Eq. 3, whose sum is a mean in the released code)."""
-    return self_information(prob_NCHW).sum(dim=1).mean()
+    return mean(self_information(prob_NCHW).sum(dim=1))
 
 
 @dataclass(frozen=True)

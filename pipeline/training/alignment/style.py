@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.training.shown import Shown
+from pipeline.training.together import mean_over_batch
 
 # AdaIN's (Huang and Belongie, ICCV 2017): a constant channel has no infinite gradient.
 _TINY = 1e-5
@@ -49,5 +50,5 @@ class MatchedStatistic:
         """λ times the mean squared error of the batch's mean statistic; the labelled images' is where to go."""
         assert first.front is not None
         assert second.front is not None
-        wanted = self.statistic(first.front[self.block]).mean(dim=0)
-        return self.weight * functional.mse_loss(self.statistic(second.front[self.block]).mean(dim=0), wanted)
+        wanted = mean_over_batch(self.statistic(first.front[self.block]))
+        return self.weight * functional.mse_loss(mean_over_batch(self.statistic(second.front[self.block])), wanted)

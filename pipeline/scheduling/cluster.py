@@ -1,0 +1,238 @@
+"""A stage on Slurm, as its driver sees it: find its job or submit one, show what it says, take what it leaves.
+
+The driver is the launcher's process, under DVC. It may be killed at any moment: the job goes on, and the next driver
+finds it by its name, which is made of the stage's inputs.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.scheduling import slurm
+from pipeline.scheduling.command import shell_lines, stage_command
+from pipeline.scheduling.inputs import StageInputs, stage_inputs
+from pipeline.scheduling.job_folder import JOBS, JobFolder, job_folder
+from pipeline.scheduling.log import Log
+from pipeline.scheduling.site import Resources, StageName
+from pipeline.scheduling.slurm import SlurmError, Task, UnreachableError
+from pipeline.work import held
+
+Answer = TypeVar("Answer")
+
+# Between two looks at the result, and between two questions to Slurm, which grow longer; in seconds.
+_LOOK, _ASK_FIRST, _ASK_LAST = 0.2, 1.0, 15.0
+# A file that the job has written may appear here later, on a shared file system.
+_PATIENCE = 60.0
+
+# What ends a job without anybody's decision: the stage is submitted again and goes on from what it has saved.
+_AGAIN = frozenset(("BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"))
+_WHY = {
+    "CANCELLED": "was cancelled (scancel)",
+    "OUT_OF_MEMORY": "ran out of the node's memory; raise memory in site.yaml",
+    "DEADLINE": "could not end before its deadline",
+}
+
+
+def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -> None:
+    """Answers when the stage's outputs are in place. Raises SlurmError with the reason where they cannot be.
+
+    A job that runs already is followed, a result that is there already is taken. What DVC has recorded and runs all
+    the same (``dvc repro -f``) is made anew.
+    """
+    inputs = stage_inputs()
+    folder = job_folder(inputs)
+    delivered = folder.is_published() and inputs.recorded
+    JOBS.mkdir(parents=True, exist_ok=True)
+    # One lock for the stage, not for its inputs: two drivers never publish at once.
+    lock = JOBS / f"{folder.name.rpartition('-')[0]}.lock"
+    with held(lock, inputs.address) as descriptor:
+        if delivered and folder.path.exists():
+            folder.forget()
+        if not folder.is_finished():
+            _make(_Driver(stage, arguments, resources, inputs, folder, descriptor))
+        folder.publish()
+        _tidy(folder)
+
+
+def _make(driver: _Driver) -> None:
+    for attempt in range(driver.resources.restarts + 1):
+        number = driver.running_job()
+        if number is None:
+            number = driver.submit(again=attempt > 0)
+        try:
+            if driver.follow(number):
+                return
+        except KeyboardInterrupt:
+            driver.say(f"stopped looking; job {number} goes on, and `dvc repro` finds it; `scancel {number}` ends it")
+            raise SystemExit(130) from None
+    raise SlurmError(
+        f"{driver.inputs.address}: was submitted {driver.resources.restarts + 1} times and did not finish; give it "
+        "more time, or raise restarts in site.yaml"
+    )
+
+
+class _Driver:
+    """One stage's driver."""
+
+    def __init__(
+        self,
+        stage: StageName,
+        arguments: list[str],
+        resources: Resources,
+        inputs: StageInputs,
+        folder: JobFolder,
+        lock: int,
+    ) -> None:
+        self.stage, self.arguments, self.resources, self.inputs = stage, arguments, resources, inputs
+        self._folder, self._lock = folder, lock
+        self._log = Log(folder.path)
+
+    def say(self, line: str) -> None:
+        """A line of the driver's own, beside those of the job."""
+        print(f"{self.inputs.address}: {line}", file=sys.stderr, flush=True)
+
+    def running_job(self) -> str | None:
+        """The job that an earlier driver has submitted, if it is not over."""
+        numbers: list[str] = self._patiently(lambda: slurm.jobs_called(self._folder.name))
+        if not numbers:
+            return None
+        self.say(f"job {numbers[0]} is at work on it already; following it ({self._folder.path}/log*.txt)")
+        self._log.skip()
+        return numbers[0]
+
+    def submit(self, *, again: bool) -> str:
+        """Hands the stage in, once: where Slurm does not answer, it may have taken the job all the same."""
+        self._log.skip()
+        command = stage_command(self.stage, self.arguments, self.resources)
+        self._folder.prepare(self.inputs, command, {"restarts": self.resources.restarts})
+        script = self._folder.path / "job.sh"
+        script.write_text(_script(self._folder, self.resources), encoding="utf-8")
+        try:
+            number = slurm.submit(str(script), _options(self._folder, self.resources), self._lock)
+        except UnreachableError as error:
+            self.say(str(error))
+            return self.running_job() or self.submit(again=again)
+        self._folder.note_submission(number)
+        self.say(f"job {number} submitted {'again ' if again else ''}({self._folder.path}/log*.txt)")
+        return number
+
+    def follow(self, number: str) -> bool:
+        """Shows what the job says until its result is there (True), or until it is to be submitted again (False)."""
+        pause, asked, told = _ASK_FIRST, time.monotonic() - _ASK_FIRST, ""
+        while not self._folder.is_finished():
+            self._log.show()
+            if time.monotonic() - asked >= pause:
+                tasks: list[Task] = self._patiently(lambda: slurm.tasks_of(number))
+                asked, pause = time.monotonic(), min(_ASK_LAST, pause * 1.2)
+                told = self._tell(number, tasks, told)
+                if all(task.final for task in tasks):
+                    return self._ended(number, tasks)
+                self._give_up_on_failures(number, tasks)
+            time.sleep(_LOOK)
+        self._log.show()
+        return True
+
+    def _tell(self, number: str, tasks: list[Task], told: str) -> str:
+        """Says why a job waits, and that it runs, each time that this changes."""
+        reasons = {task.reason for task in tasks if task.state in ("PENDING", "REQUEUE_HOLD", "REQUEUED")}
+        waiting = sorted({"its turn" if reason in ("None", "Priority") else reason for reason in reasons})
+        words = f"job {number} waits: {', '.join(waiting)}" if waiting else f"job {number} runs"
+        if words != told and any(not task.final for task in tasks) and (waiting or told):
+            self.say(words)
+        return words
+
+    def _give_up_on_failures(self, number: str, tasks: list[Task]) -> None:
+        """One task of an array that cannot be saved ends the others: no orphan works for nothing."""
+        lost = [task for task in tasks if task.final and task.state not in _AGAIN and task.state != "COMPLETED"]
+        if lost:
+            slurm.cancel(number)
+            self._raise(number, lost)
+
+    def _ended(self, number: str, tasks: list[Task]) -> bool:
+        states = {task.state for task in tasks}
+        if states <= {"COMPLETED"}:  # or forgotten by Slurm: either way the result tells
+            patience = _PATIENCE if states else 0.0
+            end = time.monotonic() + patience
+            while not self._folder.is_finished() and time.monotonic() < end:
+                time.sleep(_LOOK)
+        self._log.show()
+        if self._folder.is_finished():
+            return True
+        lost = [task for task in tasks if task.state not in _AGAIN]
+        if lost:
+            self._raise(number, lost)
+        self.say(f"job {number} ended ({', '.join(sorted(states)) or 'Slurm has forgotten it'}) before it was done")
+        return False
+
+    def _raise(self, number: str, lost: list[Task]) -> None:
+        self._log.show()
+        state = lost[0].state
+        why = _WHY.get(state, "left no result" if state == "COMPLETED" else f"ended as {state}; see its log above")
+        raise SlurmError(
+            f"{self.inputs.address}: job {number} {why} ({self._folder.path}/log*.txt). What it has saved stays: "
+            "`dvc repro` submits it again, and it goes on from there"
+        )
+
+    def _patiently(self, question: Callable[[], Answer]) -> Answer:
+        """Asks Slurm until it answers: a controller that restarts loses nothing, and neither do we."""
+        pause = 1.0
+        while True:
+            try:
+                return question()
+            except UnreachableError as error:
+                self.say(f"{error}; asking again")
+                time.sleep(pause)
+                pause = min(60.0, pause * 2)
+
+
+def _script(folder: JobFolder, resources: Resources) -> str:
+    """The batch script. The last line replaces the shell, so that Slurm's signals reach the job's program."""
+    code = shlex.quote(str((folder.path / "code").resolve()))
+    lines = [
+        "#!/bin/bash",
+        *shell_lines(resources),
+        "export PYTHONSAFEPATH=1",  # the copied code, not the workspace's
+        f"export PYTHONPATH={code}${{PYTHONPATH:+:$PYTHONPATH}}",
+        f"exec {shlex.join([sys.executable, '-m', 'pipeline.scheduling.job', str(folder.path)])}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _options(folder: JobFolder, resources: Resources) -> list[str]:
+    log = str(folder.path.resolve()).replace("%", "%%") + ("/log-%a.txt" if resources.shards > 1 else "/log.txt")
+    gres = ":".join(["gpu", *([resources.gpu_type] if resources.gpu_type else []), str(resources.gpus)])
+    wanted = {
+        "--partition": resources.partition,
+        "--account": resources.account,
+        "--gres": gres if resources.gpus else None,
+        "--cpus-per-task": resources.cpus,
+        "--mem": resources.memory,
+        "--time": resources.time,
+        "--array": f"0-{resources.shards - 1}" if resources.shards > 1 else None,
+        "--job-name": folder.name,
+        "--chdir": Path.cwd(),
+        "--output": log,
+        "--open-mode": "append",
+        "--signal": f"B:USR1@{resources.grace}",
+    }
+    return [
+        "--requeue",
+        *(f"{name}={value}" for name, value in wanted.items() if value is not None),
+        *resources.options,
+    ]
+
+
+def _tidy(folder: JobFolder) -> None:
+    """Results for other inputs of this stage are no longer wanted; a job that still makes one is named."""
+    for other in folder.others():
+        if other.is_finished():
+            other.forget()
+            continue
+        running = slurm.jobs_called(other.name)
+        if running:
+            print(f"job {running[0]} still works for earlier params; `scancel {running[0]}` ends it", file=sys.stderr)

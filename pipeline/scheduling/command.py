@@ -1,0 +1,25 @@
+"""The command line of a stage's own process, or of the processes that share its work."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from pipeline.scheduling.site import Resources, StageName
+
+
+def stage_command(stage: StageName, arguments: list[str], resources: Resources) -> list[str]:
+    """``python -m stages.STAGE …``; under torchrun where several processes share the work, all on this machine."""
+    python = resources.python or ("python" if resources.container else sys.executable)
+    container = shlex.split(resources.container or "")
+    processes = 1 if stage == "evaluate" else resources.workers
+    if processes == 1:
+        return [*container, python, "-m", f"stages.{stage}", *arguments]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return [*container, python, *torchrun, "-m", f"stages.{stage}", *arguments]
+
+
+def shell_lines(resources: Resources) -> list[str]:
+    """What a shell does before the command: variables, then the site's own lines. The first that fails ends it."""
+    variables = [f"export {name}={shlex.quote(value)}" for name, value in resources.environment.items()]
+    return ["set -e", *variables, *resources.setup]

@@ -1,0 +1,99 @@
+"""The program of a job on the cluster: ``python -m pipeline.scheduling.job FOLDER``. It runs the stage and watches it.
+
+Slurm's signals come here. USR1 says that the time limit is near: the stage is asked to save and stop, and the job puts
+itself back into the queue, under the same number. TERM (a preemption, a cancel) is passed on; what happens to the job
+then is Slurm's to know. The stage's outputs go into the job's folder, never to DVC.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.errors import ReadableError
+from pipeline.processes import stop_with_parent
+from pipeline.scheduling.inputs import signature
+from pipeline.scheduling.job_folder import JobFolder
+from pipeline.scheduling.slurm import SlurmError, put_back
+
+# What the stage reads of them: pipeline/work.py, stages/run.py, pipeline/inference.py.
+OUTPUTS, PARAMS, SHARE = "ROUNDABOUT_OUTPUTS", "ROUNDABOUT_PARAMS", "ROUNDABOUT_SHARE"
+
+
+def main() -> None:
+    """Runs in the workspace. Exit code 0: there is nothing left to do for this job, or it is put back."""
+    folder = JobFolder(Path(sys.argv[1]))
+    try:
+        sys.exit(_run(folder))
+    except ReadableError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
+
+
+def _run(folder: JobFolder) -> int:
+    request = folder.request()
+    if folder.is_finished():
+        print(f"{folder.name}: finished already", flush=True)
+        return 0
+    restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+    if restarts > request["restarts"]:
+        raise ReadableError(
+            f"{request['address']}: was put back into the queue {restarts} times, which is more than site.yaml's "
+            "restarts; give it more time, or save more often (runtime.checkpoint_every)"
+        )
+    if signature(tuple(request["data"])) != request["signature"]:
+        raise ReadableError(
+            f"{request['address']}: what it reads ({', '.join(request['data'])}) was written anew since the job was "
+            "submitted; run `dvc repro` again"
+        )
+    code, near_the_limit = _watched(request["command"], _environment(folder))
+    if code == 0:
+        if folder.made_all():
+            folder.finish()
+        return 0
+    if near_the_limit:
+        return _back_into_the_queue(request["address"])
+    return code if code > 0 else 128 - code
+
+
+def _environment(folder: JobFolder) -> dict[str, str]:
+    task, tasks = os.environ.get("SLURM_ARRAY_TASK_ID"), os.environ.get("SLURM_ARRAY_TASK_COUNT")
+    share = {} if task is None else {SHARE: f"{task}/{tasks}"}
+    return {**os.environ, OUTPUTS: str(folder.outputs), PARAMS: str(folder.path / "params.yaml"), **share}
+
+
+def _watched(command: list[str], environment: dict[str, str]) -> tuple[int, bool]:
+    """Runs the stage and passes signals on; answers its exit code, and whether the time limit was near."""
+    asked: list[int] = []
+    child: subprocess.Popen[bytes] | None = None
+
+    def pass_on(number: int, frame: object) -> None:
+        asked.append(number)
+        if child is not None and child.poll() is None:
+            child.terminate()
+
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    child = subprocess.Popen(command, env=environment, preexec_fn=stop_with_parent)
+    if asked:  # before there was a child
+        child.terminate()
+    return child.wait(), signal.SIGUSR1 in asked and signal.SIGTERM not in asked
+
+
+def _back_into_the_queue(address: str) -> int:
+    task = os.environ.get("SLURM_ARRAY_TASK_ID")
+    number = os.environ["SLURM_JOB_ID"] if task is None else f"{os.environ['SLURM_ARRAY_JOB_ID']}_{task}"
+    print(f"{address}: the time limit is near; saved, and put back into the queue", flush=True)
+    try:
+        put_back(number)
+    except SlurmError as error:
+        print(f"{address}: cannot be put back into the queue ({error})", file=sys.stderr, flush=True)
+        return 128 + signal.SIGUSR1
+    return 0
+
+
+if __name__ == "__main__":
+    main()

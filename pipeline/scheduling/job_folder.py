@@ -1,0 +1,128 @@
+"""A job's folder: all that a job on a cluster needs, and all that it leaves for the next driver to find.
+
+``code/`` and ``params.yaml`` are copies: who edits the workspace while a job waits in the queue does not change it.
+``outputs/`` is where the job puts its result, ``result.json`` says that it is whole; ``published.json`` says that a
+driver has given it to DVC. The folder stays until the stage has another result: DVC may be killed before it records.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.files import read_json, write_json, write_text
+from pipeline.scheduling.inputs import StageInputs, signature
+from pipeline.work import publish
+
+JOBS = Path(".roundabout") / "jobs"
+CODE = ("pipeline", "stages")
+
+
+class JobFolder(NamedTuple):
+    """The folder of one stage with one set of inputs."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The job's name in Slurm, by which a later driver finds it."""
+        return self.path.name
+
+    @property
+    def outputs(self) -> Path:
+        """Below it the job's outputs lie under the names that they have in the workspace."""
+        return self.path / "outputs"
+
+    def request(self) -> dict[str, Any]:
+        """What the job was asked to do."""
+        found: dict[str, Any] = read_json(self.path / "request.json")
+        return found
+
+    def prepare(self, inputs: StageInputs, command: list[str], values: dict[str, Any]) -> None:
+        """Copies the code and the params, and writes down what the job has to do."""
+        for name in CODE:
+            shutil.rmtree(self.path / "code" / name, ignore_errors=True)
+            shutil.copytree(name, self.path / "code" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        write_text(self.path / "params.yaml", Path("params.yaml").read_text(encoding="utf-8"))
+        wanted = {
+            "address": inputs.address,
+            "command": command,
+            "data": inputs.data,
+            "signature": signature(inputs.data),
+            "outputs": inputs.outputs,
+            **values,
+        }
+        write_json(self.path / "request.json", wanted)
+
+    def is_finished(self) -> bool:
+        """Whether the job has left its whole result here."""
+        return (self.path / "result.json").exists()
+
+    def is_published(self) -> bool:
+        """Whether a driver has given the result to DVC."""
+        return (self.path / "published.json").exists()
+
+    def finish(self) -> None:
+        """The job's last word, said when all outputs are in place."""
+        write_json(self.path / "result.json", {"outputs": self.request()["outputs"]})
+
+    def made_all(self) -> bool:
+        """Whether every output is there."""
+        return all((self.outputs / output).exists() for output in self.request()["outputs"])
+
+    def publish(self) -> None:
+        """Puts the outputs into their places as links; what is here stays, for a DVC that dies before it records."""
+        for output in read_json(self.path / "result.json")["outputs"]:
+            linked = self.path / "linked" / output
+            _link(self.outputs / output, linked)
+            publish(linked, Path(output))
+        write_json(self.path / "published.json", {})
+        shutil.rmtree(self.path / "code", ignore_errors=True)
+
+    def forget(self) -> None:
+        """Deletes all of it."""
+        shutil.rmtree(self.path)
+
+    def submitted(self) -> str | None:
+        """Number of the job that was handed in last."""
+        path = self.path / "submitted.json"
+        return str(read_json(path)["job"]) if path.exists() else None
+
+    def note_submission(self, number: str) -> None:
+        """Remembers the number."""
+        write_json(self.path / "submitted.json", {"job": number})
+
+    def others(self) -> list[JobFolder]:
+        """Folders of the same stage with other inputs."""
+        stem = self.name.rpartition("-")[0]
+        return [
+            JobFolder(path)
+            for path in sorted(self.path.parent.glob(f"{stem}-*"))
+            if path.is_dir() and path != self.path and path.name.rpartition("-")[0] == stem
+        ]
+
+
+def job_folder(inputs: StageInputs) -> JobFolder:
+    """The folder of a stage with these inputs, which may hold something already."""
+    return JobFolder(JOBS / f"{inputs.address.replace('@', '-')}-{inputs.key[:12]}")
+
+
+def _link(made: Path, place: Path) -> None:
+    """A copy that shares its content where the file system can do that: DVC's own cache takes it over as it is."""
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.unlink(missing_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if made.is_dir():
+        shutil.copytree(made, place, copy_function=_link_or_copy)
+    else:
+        _link_or_copy(str(made), str(place))
+
+
+def _link_or_copy(made: str, place: str) -> None:
+    try:
+        os.link(made, place)
+    except OSError:
+        shutil.copyfile(made, place)

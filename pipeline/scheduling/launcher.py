@@ -1,0 +1,19 @@
+"""Runs a heavy stage where site.yaml says: here, or on Slurm. The command in dvc.yaml is the same text everywhere."""
+
+from __future__ import annotations
+
+from pipeline.scheduling.local import run_here
+from pipeline.scheduling.site import StageName, read_site
+
+
+def launch(stage: StageName, arguments: list[str]) -> None:
+    """Answers when the stage's outputs are in place; where the stage runs here, this process becomes the stage.
+
+    Raises ReadableError for a site.yaml that cannot be used, and for what Slurm says against it.
+    """
+    resources = read_site().resources(stage)
+    if resources.where == "local":
+        run_here(stage, arguments, resources)
+    from pipeline.scheduling.cluster import run_on_slurm  # imported here: it is needed where there is a cluster
+
+    run_on_slurm(stage, arguments, resources)

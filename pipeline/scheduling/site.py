@@ -1,0 +1,195 @@
+"""site.yaml as types: where each heavy stage runs, and with which resources. No stage depends on it.
+
+The file belongs to a machine, not to the experiment: git and DVC do not track it. Without it everything runs here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import ReadableError
+
+SITE = Path("site.yaml")
+
+StageName = Literal["pretrain", "dump", "adapt", "evaluate"]
+STAGES: tuple[StageName, ...] = get_args(StageName)
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+NotNegative = Annotated[int, Field(ge=0, strict=True)]
+_TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
+_MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class SiteError(ReadableError, ValueError):
+    """site.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
+
+    def __init__(self, path: Path, problems: list[str]) -> None:
+        self.path, self.problems = path, problems
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{path}: {count}\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Resources(_Section):
+    """What one stage gets. site.example.yaml says each of these with an example."""
+
+    where: Literal["local", "slurm"] = "local"
+    processes: Count | None = Field(None, description="that share the work of one stage; default: one for each GPU")
+    environment: dict[str, str] = Field(default_factory=dict, description="variables of the stage")
+    setup: tuple[str, ...] = Field((), description="shell lines before it: module load …, source …/activate")
+    container: str | None = Field(None, description="a command that runs another one in a container")
+    python: str | None = Field(None, description="the interpreter; default: this one, `python` in a container")
+
+    partition: str | None = None
+    account: str | None = None
+    gpus: NotNegative = 0
+    gpu_type: str | None = Field(None, description="as in --gres=gpu:TYPE:1")
+    cpus: Count | None = None
+    memory: str | int | None = Field(None, description="of the node, in Slurm's notation: 32G")
+    time: str | int | None = Field(None, description="limit in Slurm's notation: minutes, 12:00:00, 1-00:00")
+    shards: Count = Field(1, description="of dump: so many jobs of one array, each with these resources")
+    grace: Annotated[int, Field(ge=1, le=65535, strict=True)] = Field(
+        120, description="seconds before the time limit at which a stage saves and the job is put back into the queue"
+    )
+    restarts: NotNegative = Field(20, description="after so many the stage is given up")
+    options: tuple[str, ...] = Field((), description="further options of sbatch, as they are")
+
+    @field_validator("time")
+    @classmethod
+    def _is_a_time(cls, time: str | int | None) -> str | int | None:
+        if isinstance(time, bool) or (time is not None and not _TIME.fullmatch(str(time))):
+            raise ValueError("is no time that Slurm knows; say minutes, hours:minutes:seconds or days-hours:minutes")
+        return time
+
+    @field_validator("memory")
+    @classmethod
+    def _is_a_memory(cls, memory: str | int | None) -> str | int | None:
+        if isinstance(memory, bool) or (memory is not None and not _MEMORY.fullmatch(str(memory))):
+            raise ValueError("is no memory that Slurm knows; say 32G or 32000M")
+        return memory
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _values_are_text(cls, environment: Any) -> Any:
+        """YAML's 4 means "4" here; true is refused, for nobody knows which text it should be."""
+        if not isinstance(environment, dict):
+            return environment
+        wrong = [str(name) for name in environment if not _NAME.fullmatch(str(name))]
+        wrong += [f"{name} (quote its value)" for name, value in environment.items() if isinstance(value, bool)]
+        if wrong:
+            raise ValueError(f"cannot be variables: {', '.join(wrong)}")
+        return {name: str(value) if isinstance(value, int | float) else value for name, value in environment.items()}
+
+    @property
+    def workers(self) -> int:
+        """Processes on a node that share the stage's work."""
+        return self.processes or max(1, self.gpus)
+
+
+class Site(BaseModel):
+    """Resources of every heavy stage: the file's ``defaults``, changed by what ``stages`` says of it."""
+
+    model_config = ConfigDict(frozen=True)
+    stages: dict[StageName, Resources]
+
+    def resources(self, stage: StageName) -> Resources:
+        """What a stage gets."""
+        return self.stages.get(stage, Resources())
+
+
+def read_site(path: Path = SITE) -> Site:
+    """Reads and checks the file; without one, everything runs here.
+
+    Raises SiteError with every problem of the file at once.
+    """
+    if not path.exists():
+        return Site(stages={})
+    raw = _read_yaml(path)
+    problems = _unknown(raw, "", ("defaults", "stages"))
+    problems += [f"{key}: must be a table" for key in ("defaults", "stages") if not isinstance(raw.get(key, {}), dict)]
+    if problems:
+        raise SiteError(path, problems)
+    defaults, stages = raw.get("defaults", {}), raw.get("stages", {})
+    problems += _unknown(stages, "stages.", STAGES) + _problems_of(defaults, "defaults")
+    made: dict[StageName, Resources] = {}
+    for stage in STAGES:
+        own = stages.get(stage, {})
+        if not isinstance(own, dict):
+            problems.append(f"stages.{stage}: must be a table")
+            continue
+        problems += _problems_of(own, f"stages.{stage}")
+        if not problems:
+            made[stage] = Resources(**_merged(defaults, own))
+            problems += _misfits(stage, made[stage], own)
+    if problems:
+        raise SiteError(path, problems)
+    return Site(stages=made)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise SiteError(path, [f"is not YAML: {error}"]) from None
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise SiteError(path, ["must be a table with the keys defaults and stages"])
+    return raw
+
+
+def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A stage's own values win; variables of the environment are added to the common ones."""
+    merged = {**defaults, **own}
+    if "environment" in defaults and "environment" in own:
+        merged["environment"] = {**defaults["environment"], **own["environment"]}
+    return merged
+
+
+def _misfits(stage: StageName, resources: Resources, own: dict[str, Any]) -> list[str]:
+    problems = []
+    if stage != "dump" and resources.shards > 1:
+        problems.append(f"stages.{stage}.shards: only dump can be cut into shards; say it under stages.dump")
+    if stage == "dump" and resources.shards > 1 and resources.where == "local":
+        problems.append("stages.dump.shards: are jobs of Slurm; here, say processes")
+    if stage == "evaluate" and (resources.workers > 1) and ("gpus" in own or "processes" in own):
+        problems.append("stages.evaluate: works in one process and on one GPU")
+    return problems
+
+
+def _problems_of(raw: dict[str, Any], path: str) -> list[str]:
+    try:
+        Resources(**{str(key): value for key, value in raw.items()})
+    except ValidationError as error:
+        return [_line(item, path) for item in error.errors(include_url=False)]
+    return []
+
+
+def _line(item: Any, path: str) -> str:
+    place = ".".join([path, *(str(step) for step in item["loc"][:2] if step not in ("str", "int"))])
+    if item["type"] == "extra_forbidden":
+        return f"{place}: unknown key{_did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
+    message = item["msg"].removeprefix("Value error, ")
+    shown = f" (it is {item['input']!r})" if isinstance(item["input"], str | int | float) else ""
+    choices = tuple(re.findall(r"'([^']+)'", message)) if item["type"] == "literal_error" else ()
+    return f"{place}: {message}{shown}{_did_you_mean(str(item['input']), choices)}"
+
+
+def _unknown(raw: dict[Any, Any], path: str, known: tuple[str, ...]) -> list[str]:
+    return [f"{path}{key}: unknown key{_did_you_mean(str(key), known)}" for key in raw if key not in known]
+
+
+def _did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close and close[0] != word else ""

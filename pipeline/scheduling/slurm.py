@@ -1,0 +1,108 @@
+"""Slurm's commands: submit, find, look at, cancel, put back. Nothing here needs accounting (sacct).
+
+A job is judged by its state, never by its exit code: TIMEOUT has the exit code 0:0.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from typing import NamedTuple
+
+from pipeline.errors import ReadableError
+
+# Of these a job does not come back; all other states are on their way to one of them.
+FINAL = frozenset(("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED")) | frozenset(
+    ("NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT")
+)
+_UNREACHABLE = re.compile(
+    r"unable to contact|timed out|connection refused|connection failure|communication|try(ing)? again|send/recv", re.I
+)
+_UNKNOWN = re.compile(r"invalid job id", re.I)
+
+
+class SlurmError(ReadableError, RuntimeError):
+    """Slurm refused; the message is its own, and what to do."""
+
+
+class UnreachableError(SlurmError):
+    """The controller does not answer now: it restarts, or the network does. Asking again later is right."""
+
+
+class Task(NamedTuple):
+    """A job, or one task of an array."""
+
+    number: str
+    state: str
+    reason: str
+    restarts: int
+
+    @property
+    def final(self) -> bool:
+        """Whether it is over."""
+        return self.state in FINAL
+
+
+def _ask(*command: str, holding: int | None = None) -> str:
+    """Runs a command of Slurm. ``holding`` is a lock's descriptor: while the command runs, nobody else has the lock."""
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, text=True, check=False, pass_fds=() if holding is None else (holding,)
+        )
+    except FileNotFoundError:
+        raise SlurmError(
+            f"site.yaml says slurm, and there is no command {command[0]!r} here; start the pipeline where Slurm's "
+            "commands are (a login node), or say where: local"
+        ) from None
+    if answer.returncode:
+        said = answer.stderr.strip() or answer.stdout.strip() or f"exit code {answer.returncode}"
+        kind = UnreachableError if _UNREACHABLE.search(said) else SlurmError
+        raise kind(f"{command[0]}: {said}")
+    return answer.stdout
+
+
+def submit(script: str, options: list[str], holding: int) -> str:
+    """Hands in a script and answers the job's number."""
+    return _ask("sbatch", "--parsable", *options, script, holding=holding).strip().split(";")[0]
+
+
+def jobs_called(name: str) -> list[str]:
+    """Numbers of the jobs of that name, of this user, that are not over; the oldest first."""
+    lines = _ask("squeue", "--me", "--noheader", "--name", name, "--format", "%F").split()
+    return sorted(set(lines), key=int)
+
+
+def tasks_of(number: str) -> list[Task]:
+    """The job, or all tasks of an array; empty where Slurm has forgotten it (MinJobAge, some minutes)."""
+    try:
+        text = _ask("scontrol", "--oneliner", "show", "job", number)
+    except UnreachableError:
+        raise
+    except SlurmError as error:
+        if _UNKNOWN.search(str(error)):
+            return []
+        raise
+    return [_task(line) for line in text.splitlines() if "JobId=" in line]
+
+
+def _task(line: str) -> Task:
+    fields = dict(re.findall(r"(?:^| )(JobId|JobState|Reason|Restarts)=(\S+)", line))
+    return Task(fields["JobId"], fields["JobState"], fields.get("Reason", "None"), int(fields.get("Restarts", 0)))
+
+
+def cancel(number: str) -> None:
+    """Ends a job or a whole array."""
+    _ask("scancel", number)
+
+
+def put_back(number: str, attempts: int = 5) -> None:
+    """Ends this run of a job and lets Slurm start it again under the same number."""
+    for attempt in range(attempts):
+        try:
+            _ask("scontrol", "requeue", number)
+            return
+        except UnreachableError:
+            if attempt + 1 == attempts:
+                raise
+            time.sleep(5)

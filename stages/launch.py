@@ -1,0 +1,23 @@
+"""launch: run a heavy stage where site.yaml says: ``python -m stages.launch pretrain --start NAME``.
+
+No stage depends on this file or on what it imports: where a stage runs does not change what it makes.
+"""
+
+import sys
+
+from pipeline.scheduling.launcher import launch
+from pipeline.scheduling.site import STAGES
+from stages.run import say_errors
+
+
+def main() -> None:
+    """Hands the arguments to the stage as they are."""
+    stage = next((stage for stage in STAGES if sys.argv[1:2] == [stage]), None)
+    if stage is None:
+        print(f"usage: python -m stages.launch {{{','.join(STAGES)}}} --KIND NAME", file=sys.stderr)
+        sys.exit(2)
+    say_errors(lambda: launch(stage, sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""A stage on this machine: the launcher's process becomes the stage's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.scheduling.command import stage_command
+from pipeline.scheduling.site import Resources
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGE = """
+import os, sys, time
+print(os.getpid(), os.environ.get("COLOUR"), *sys.argv[1:], flush=True)
+time.sleep(float(os.environ.get("PAUSE", "0")))
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """The real launcher, and a stage that says who it is."""
+    (tmp_path / "stages").mkdir()
+    for name in ("__init__", "launch", "run"):
+        (tmp_path / "stages" / f"{name}.py").write_bytes((ROOT / "stages" / f"{name}.py").read_bytes())
+    (tmp_path / "stages" / "pretrain.py").write_text(STAGE)
+    return tmp_path
+
+
+def launched(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.launch", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_launcher_becomes_the_stage(workspace: Path) -> None:
+    process = launched(workspace, "pretrain", "--start", "a b")
+    said, _ = process.communicate(timeout=60)
+    assert said == f"{process.pid} None --start a b\n"
+    assert process.returncode == 0
+
+
+def test_lines_of_setup_and_variables_reach_it(workspace: Path) -> None:
+    (workspace / "site.yaml").write_text('defaults: {environment: {COLOUR: "a b"}, setup: [export COLOUR="$COLOUR c"]}')
+    process = launched(workspace, "pretrain", "--start", "x")
+    assert process.communicate(timeout=60)[0] == f"{process.pid} a b c --start x\n"
+
+
+def test_a_line_of_setup_that_fails_ends_it(workspace: Path) -> None:
+    (workspace / "site.yaml").write_text("defaults: {setup: ['false']}")
+    process = launched(workspace, "pretrain", "--start", "x")
+    assert process.communicate(timeout=60)[0] == ""
+    assert process.returncode == 1
+
+
+def test_a_wrong_site_ends_it_with_words(workspace: Path) -> None:
+    (workspace / "site.yaml").write_text("defaults: {gpu: 1}")
+    process = launched(workspace, "pretrain", "--start", "x")
+    assert "error: site.yaml: 1 problem" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+
+
+def test_an_unknown_stage_is_refused(workspace: Path) -> None:
+    process = launched(workspace, "prepare")
+    assert "usage: python -m stages.launch {pretrain,dump,adapt,evaluate}" in process.communicate(timeout=60)[1]
+    assert process.returncode == 2
+
+
+def test_on_slurm_a_stage_is_started_by_dvc(workspace: Path) -> None:
+    (workspace / "site.yaml").write_text("defaults: {where: slurm}")
+    process = launched(workspace, "pretrain", "--start", "x", DVC_STAGE="")
+    assert "on a cluster, a stage is started by DVC" in process.communicate(timeout=60)[1]
+
+
+START = "stages.launch pretrain --start x"
+
+
+def test_a_stage_ends_with_the_dvc_that_was_killed(workspace: Path) -> None:
+    dvc = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys; subprocess.run([sys.executable, '-m', *sys.argv[1].split()])",
+            START,
+        ],
+        cwd=workspace,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "DVC_STAGE": "pretrain@x", "PAUSE": "60"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    stage = int(dvc.stdout.readline().split()[0])
+    dvc.send_signal(signal.SIGKILL)
+    dvc.wait()
+    end = time.monotonic() + 20
+    while Path(f"/proc/{stage}").exists() and "zombie" not in Path(f"/proc/{stage}/status").read_text():
+        assert time.monotonic() < end, "the stage goes on without its DVC"
+        time.sleep(0.05)
+
+
+def test_several_processes_are_torchruns() -> None:
+    arguments = ["--start", "x"]
+    one = stage_command("adapt", arguments, Resources(gpus=1))
+    assert one == [sys.executable, "-m", "stages.adapt", "--start", "x"]
+    two = stage_command("adapt", arguments, Resources(gpus=2))
+    assert two[1:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    assert two[5:] == one[1:]
+    assert stage_command("evaluate", arguments, Resources(gpus=2))[2] == "stages.evaluate"
+    contained = stage_command("adapt", arguments, Resources(container="apptainer exec --nv 'an image.sif'"))
+    assert contained == ["apptainer", "exec", "--nv", "an image.sif", "python", "-m", "stages.adapt", "--start", "x"]

@@ -1,0 +1,89 @@
+"""site.yaml: every problem at once, and what a stage gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.scheduling.site import Resources, SiteError, read_site
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "site.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_everything_runs_here(tmp_path: Path) -> None:
+    assert read_site(tmp_path / "site.yaml").resources("adapt") == Resources()
+    assert read_site(written(tmp_path, "")).resources("adapt").where == "local"
+
+
+def test_a_stage_gets_the_defaults_and_what_is_said_of_it(tmp_path: Path) -> None:
+    site = read_site(
+        written(
+            tmp_path,
+            'defaults: {where: slurm, gpus: 1, time: "12:00:00", environment: {A: 1, B: x}}\n'
+            "stages: {adapt: {gpus: 4, environment: {B: y}}, evaluate: {where: local}}\n",
+        )
+    )
+    adapt = site.resources("adapt")
+    assert (adapt.where, adapt.gpus, adapt.workers, adapt.time) == ("slurm", 4, 4, "12:00:00")
+    assert adapt.environment == {"A": "1", "B": "y"}
+    assert site.resources("dump").workers == 1
+    assert site.resources("evaluate").where == "local"
+
+
+def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "defaults: {where: slrum, gpu: 1, time: tomorrow, memory: lots, environment: {OK: true}}\n"
+        "stages: {pretrain: {gpus: -1}, dmup: {shards: 2}}\n",
+    )
+    with pytest.raises(SiteError) as caught:
+        read_site(path)
+    said = str(caught.value)
+    assert "site.yaml: 7 problems" in said
+    for line in (
+        "stages.dmup: unknown key; did you mean 'dump'?",
+        "defaults.where: Input should be 'local' or 'slurm' (it is 'slrum'); did you mean 'slurm'?",
+        "defaults.gpu: unknown key; did you mean 'gpus'?",
+        "defaults.time: is no time that Slurm knows; say minutes, hours:minutes:seconds or days-hours:minutes",
+        "defaults.memory: is no memory that Slurm knows; say 32G or 32000M (it is 'lots')",
+        "defaults.environment: cannot be variables: OK (quote its value)",
+        "stages.pretrain.gpus: Input should be greater than or equal to 0 (it is -1)",
+    ):
+        assert f"  - {line}" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a list", "must be a table with the keys defaults and stages"),
+        ("defaults: [", "is not YAML"),
+        ("default: {}", "default: unknown key; did you mean 'defaults'?"),
+        ("defaults: 3", "defaults: must be a table"),
+        ("stages: {dump: 3}", "stages.dump: must be a table"),
+        ("stages: {adapt: {shards: 2}}", "stages.adapt.shards: only dump can be cut into shards"),
+        ("stages: {dump: {shards: 2}}", "stages.dump.shards: are jobs of Slurm; here, say processes"),
+        ("stages: {evaluate: {gpus: 2}}", "stages.evaluate: works in one process"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(SiteError, match=message.replace("?", r"\?")):
+        read_site(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("time", [90, "90", "12:00:00", "1-00:00", "2-3"])
+def test_slurms_notations_of_time_are_known(tmp_path: Path, time: object) -> None:
+    assert Resources(time=time).time == time
+
+
+def test_the_committed_example_is_valid() -> None:
+    site = read_site(ROOT / "site.example.yaml")
+    assert site.resources("pretrain").workers == 4
+    assert site.resources("dump").shards == 8
+    assert site.resources("evaluate").where == "local"
