@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.listing import (
+    EVERYTHING,
     IMAGE_SUFFIXES,
+    SAME_NAME,
     Choice,
     Listing,
     Naming,
@@ -51,8 +53,8 @@ def same_names(
     *,
     endings: tuple[str, ...] = IMAGE_SUFFIXES,
     include: Sequence[str] = ("*",),
-    choice: Choice = Choice(),  # noqa: B008 - a tuple
-    naming: Naming = Naming(),  # noqa: B008
+    choice: Choice = EVERYTHING,
+    naming: Naming = SAME_NAME,
 ) -> Listing:
     """Entries of two folders whose files have the same names; ``choice`` is among the images that ``include`` keeps."""
     found = list(files_below(images, endings, apart_from=labels))

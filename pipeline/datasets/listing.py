@@ -121,6 +121,8 @@ class Naming(NamedTuple):
     image_of_label: Callable[[str], str] = str  # where the image of a label should be: by default the same name
 
 
+SAME_NAME = Naming()
+
 Take = tuple[int | None, int | None]
 
 
@@ -133,13 +135,16 @@ class Choice(NamedTuple):
     """Start and stop of the sorted ids, counted after ``listed``."""
 
 
+EVERYTHING = Choice()
+
+
 def paired(
     images: Path,
     image_names: Sequence[str],
     labels: Path | None,
     label_names: Sequence[str],
     naming: Naming,
-    choice: Choice = Choice(),  # noqa: B008 - a tuple
+    choice: Choice = EVERYTHING,
 ) -> Listing:
     """Entries of images and labels that have the same id, sorted by id.
 
@@ -147,7 +152,7 @@ def paired(
     combination where an id has several images or labels: index_split reports both. Raises DataError where ``choice``
     names images that are not there, or leaves none.
     """
-    if choice != Choice():
+    if choice != EVERYTHING:
         image_names, label_names = _chosen(images, image_names, label_names, naming, choice)
     length = max(len(image_names), len(label_names))
     return Listing(_pairs(images, image_names, labels or images, label_names, naming), length)

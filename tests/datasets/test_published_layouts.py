@@ -11,14 +11,13 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from pipeline.datasets.bdd100k import OLD_ENDING
 from pipeline.datasets.entries import MEANINGS, DataError, entries, label_reader, label_table, meanings
 from pipeline.datasets.nthu import fold_of
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.prepare import prepare
 from pipeline.datasets.synthia import read_synthia_label
-from pipeline.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
-from pipeline.params import AnySplit, Data, ParamsError, Split
+from pipeline.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN, class_set
+from pipeline.params import AnySplit, Data, Split
 from tests import published
 
 HAND_PICKED = {
@@ -64,8 +63,8 @@ def split_of(root: Path, **fields) -> Split:
 
 def prepared(source: Split, folder: Path) -> dict[str, int]:
     """Prepares a split as the source beside a tiny target; in the working folder."""
-    for name in ("target", "evaluation"):
-        picture = published.photograph(hash(name) % 1000, (16, 16))
+    for seed, name in enumerate(("target", "evaluation")):
+        picture = published.photograph(seed, (16, 16))
         published.save(picture, folder / name / "images" / "a.png")
         published.save(Image.fromarray(np.zeros((16, 16), np.uint8)), folder / name / "labels" / "a.png")
     ends = {
@@ -285,7 +284,6 @@ def test_the_lists_of_camvid_are_the_701_frames(here: Path) -> None:
 def test_bdd_has_no_labels_for_its_test_images(here: Path) -> None:
     published.bdd100k(here, "test")
     assert [entry.label for entry in entries(split_of(here, layout="bdd100k", split="test"))] == [None] * 3
-    assert OLD_ENDING == "_train_id.png"
 
 
 def test_a_palette_label_stored_with_fewer_bits_is_read_by_its_indices(here: Path) -> None:
@@ -390,8 +388,28 @@ def test_a_list_of_something_else_says_so(here: Path) -> None:
 
 
 def test_an_own_class_set_maps_the_same_files(here: Path) -> None:
-    from pipeline.labels import class_set
-
     table = label_table(split_of(here, layout="gta5"), class_set({"flat": ["sidewalk", "road"]}))
     assert table[[7, 8, 11]].tolist() == [1, 0, IGNORE]
-    assert issubclass(ParamsError, ValueError)
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "bdd100k", "nthu"])
+def test_a_target_beside_its_labels_is_prepared_without_them(here: Path, name: str) -> None:
+    write, fields = LAYOUTS[name]
+    written = write(here / "data-set")
+    split = split_of(here / "data-set", **fields)
+    published.gta5(here / "source")
+    published.save(published.photograph(1, (16, 16)), here / "other" / "images" / "a.png")
+    published.save(Image.new("L", (16, 16)), here / "other" / "labels" / "a.png")
+    data = Data.model_validate({
+        "size": (16, 16),
+        "source": {"layout": "gta5", "root": str(here / "source")},
+        "target": split,
+        "evaluation": {"layout": "folder", "root": str(here / "other"), "class_map": {0: "road"}},
+    })  # fmt: skip
+    counts = prepare(data, 1, CITYSCAPES_19, workers=2, progress=False)
+    assert counts["target"] == counts["target-labelled"] == len(written)
+    without = images_of("target", split, (16, 32)).manifest
+    assert {row.label for row in without} == {row.label_hash for row in without} == {None}
+    with pytest.raises(DataError, match="labels of a target are kept from training"):
+        labels_of("target", split, CITYSCAPES_19, None)
+    assert labels_of("target-labelled", split, CITYSCAPES_19, None).label(0).shape == published.SIZE
