@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pipeline.errors import ReadableError
+from stages import BEGUN
 
 
 def stage(work: Callable[[], None]) -> Callable[[], None]:
@@ -14,7 +17,7 @@ def stage(work: Callable[[], None]) -> Callable[[], None]:
 
     def main() -> None:
         argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__).parse_args()
-        _say_errors(work)
+        _run(Path(inspect.getfile(work)).stem, "", work)
 
     return main
 
@@ -27,16 +30,20 @@ def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], Non
             parser = argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__)
             parser.add_argument(f"--{kind}", required=True, help=f"name of the {kind} in params.yaml")
             name = getattr(parser.parse_args(), kind)
-            _say_errors(lambda: work(name))
+            _run(Path(inspect.getfile(work)).stem, name, lambda: work(name))
 
         return main
 
     return decorate
 
 
-def _say_errors(work: Callable[[], None]) -> None:
+def _run(stage: str, name: str, work: Callable[[], None]) -> None:
+    # Imported here: no output depends on how long it took, so an edit of the log's code runs no stage again.
+    from pipeline.times import recorded
+
     try:
-        work()
+        with recorded(stage, name, BEGUN):
+            work()
     except KeyboardInterrupt:
         print("stopped; the next run goes on from the last checkpoint or part", file=sys.stderr)
         sys.exit(130)
