@@ -19,8 +19,10 @@ from pipeline.cache.statistics import planes
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of, labels_of
-from pipeline.device import choose_computer
-from pipeline.evaluation.evaluate import at_size, count_confusion, per_class, predictions, summary, write_tables
+from pipeline.device import Computer, choose_computer
+from pipeline.evaluation.confusion import confusion_matrix
+from pipeline.evaluation.evaluate import at_size, per_class, predictions, summary, write_tables
+from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, PredictionsWriter, score_image, write_scores
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.labels import ClassSet, class_set, colour_label
 from pipeline.models.base import SegmentationModel
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
 
 
 def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
-    """Writes metrics.json, per_class.json, confusion.csv and gallery/ into the run's folder; answers the metrics."""
+    """Scores the run's model.pt; answers the metrics.
+
+    Writes metrics.json, per_class.json, confusion.csv, per_image.csv, predictions.h5 and gallery/ into its folder.
+    """
     classes = class_set(params.classes)
     split = params.data.evaluation
     images = images_of("evaluation", split, params.data.size)
@@ -42,8 +47,7 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     computer = choose_computer(params.runtime.device, params.runtime.precision)
     model = load_model(folder / "model.pt", "cpu")
     computer.place(model)
-    pairs = predictions(model, images.image, labels.label, len(images), computer)
-    confusion_CC = count_confusion(pairs, len(classes))
+    confusion_CC = _score_images(model, images, labels, computer, classes, folder)
     metrics: dict[str, object] = dict(summary(confusion_CC, classes.names, params.evaluate.subsets))
     table = per_class(confusion_CC, classes.names)
     if (folder / "selection").exists() and manifest_path("target-labelled").exists():
@@ -54,6 +58,26 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     model.cpu()
     _write_gallery(model, images, labels, params.evaluate.gallery, classes, folder / "gallery")
     return metrics
+
+
+def _score_images(
+    model: SegmentationModel,
+    images: SplitImages,
+    labels: SplitLabels,
+    computer: Computer,
+    classes: ClassSet,
+    folder: Path,
+) -> np.ndarray:
+    """Writes what is known of each image, and answers the confusion (C,C) of all."""
+    confusion_CC, scores = np.zeros((len(classes), len(classes)), dtype=np.int64), []
+    with PredictionsWriter(folder / PREDICTIONS, len(images), classes.names) as writer:
+        for number, answer in enumerate(predictions(model, images.image, labels.label, len(images), computer)):
+            image_CC = confusion_matrix(answer.truth_HW, answer.prediction_HW, len(classes))
+            confusion_CC += image_CC
+            scores.append(score_image(images.id(number), image_CC, answer.entropy_hw))
+            writer.add(images.id(number), answer)
+    write_scores(folder / PER_IMAGE, scores)
+    return confusion_CC
 
 
 def _pseudo_label_quality(
