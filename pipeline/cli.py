@@ -13,12 +13,13 @@ from rich.table import Table
 from pipeline.check import data_problems
 from pipeline.commands import cache as commands_cache
 from pipeline.commands.console import console, failed
+from pipeline.commands.report import report
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
 from pipeline.errors import ReadableError
 from pipeline.files import write_text
-from pipeline.inspection.report import percent
 from pipeline.inspection.results import Result, baseline, gap_closed, read_results
+from pipeline.inspection.seeds import percent
 from pipeline.params import json_schema, read_params
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(commands_cache.app, name="cache")
 app.command()(select)
 app.command()(rounds)
+app.command()(report)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

@@ -26,9 +26,11 @@ MAY_IMPORT = {
     "training": COMMON | {"models", "datasets", "patches", "work"},
     "inference": COMMON | {"cache", "models", "datasets", "work"},
     "evaluation": COMMON | {"models", "datasets", "cache", "patches", "selection"},
-    "inspection": COMMON | {"evaluation", "cache"},
+    "energy": set(),
+    "times": {"files", "energy"},
+    "inspection": COMMON | {"evaluation", "cache", "datasets", "patches", "selection", "times"},
     "check": COMMON | {"datasets", "params"},
-    "commands": COMMON | {"cache", "selection"},
+    "commands": COMMON | {"cache", "selection", "inspection"},
     "cli": COMMON | {"check", "params", "inspection", "commands"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")

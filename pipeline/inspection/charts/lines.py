@@ -1,4 +1,4 @@
-"""A line chart as inline SVG: no library, no network, sharp in print."""
+"""Training curves as inline SVG: no library, no network, sharp in print."""
 
 from __future__ import annotations
 
@@ -6,55 +6,49 @@ import csv
 from html import escape
 from pathlib import Path
 
-WIDTH, HEIGHT, LEFT, BOTTOM = 360, 170, 44, 24
-# Okabe and Ito (2008): told apart with every kind of colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+from pipeline.inspection.charts.scale import Axis, colour_of, ticks
 
-Series = dict[str, list[tuple[float, float]]]
+WIDTH, HEIGHT, LEFT, BASE, TOP = 360, 190, 38, 168, 30
+
+Line = list[tuple[float, float]]
 
 
-def read_curve(path: Path) -> list[tuple[float, float]]:
+def read_curve(path: Path) -> Line:
     """(step, value) of one of DVCLive's TSVs."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return [(float(step), float(value)) for step, value in rows[1:]]
 
 
-def line_chart(title: str, series: Series) -> str:
-    """An SVG figure with a legend; the vertical axis begins at 0."""
-    points = [point for line in series.values() for point in line]
+def line_chart(title: str, series: dict[str, list[Line]], *, unit: str = "steps") -> str:
+    """An SVG figure with a legend; the vertical axis begins at 0. Lines of one name (its seeds) share a colour."""
+    points = [point for lines in series.values() for line in lines for point in line]
     if not points:
         return ""
-    right, top = max(x for x, _ in points) or 1.0, max(y for _, y in points) or 1.0
-    lines, names = [], []
-    for number, (name, line) in enumerate(series.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        place = " ".join(f"{_x(x, right):.1f},{_y(y, top):.1f}" for x, y in line)
-        lines.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.6" points="{place}"/>')
+    across = Axis(0.0, max(x for x, _ in points) or 1.0, LEFT, WIDTH - 8)
+    up = Axis(0.0, max(y for _, y in points) or 1.0, BASE, TOP)
+    drawn, names = [], []
+    for number, (name, lines) in enumerate(series.items()):
+        colour = colour_of(number)
+        for line in lines:
+            place = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in line)
+            drawn.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.4" points="{place}"/>')
         names.append(f'<tspan dx="8" fill="{colour}">{escape(name)}</tspan>')
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + BOTTOM}" role="img" aria-label="{escape(title)}">'
-        f'<text x="{LEFT}" y="12" class="title">{escape(title)}{"".join(names)}</text>'
-        f"{_axes(right, top)}{''.join(lines)}</svg>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<text x="{LEFT}" y="14" class="title">{escape(title)}{"".join(names)}</text>'
+        f"{_axes(across, up, unit)}{''.join(drawn)}</svg>"
     )
 
 
-def _axes(right: float, top: float) -> str:
-    base = HEIGHT - 4
-    ticks = "".join(
-        f'<text x="{LEFT - 4}" y="{_y(top * share, top) + 4:.1f}" text-anchor="end">{top * share:.3g}</text>'
-        f'<line x1="{LEFT}" x2="{WIDTH}" y1="{_y(top * share, top):.1f}" y2="{_y(top * share, top):.1f}" class="grid"/>'
-        for share in (0.0, 0.5, 1.0)
+def _axes(across: Axis, up: Axis, unit: str) -> str:
+    rows = "".join(
+        f'<text x="{LEFT - 4}" y="{up.place(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
+        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{up.place(value):.1f}" y2="{up.place(value):.1f}" class="grid"/>'
+        for value in ticks(up.low, up.high)
     )
-    return (
-        f'{ticks}<text x="{LEFT}" y="{base + 18}">0</text>'
-        f'<text x="{WIDTH}" y="{base + 18}" text-anchor="end">{right:g} steps</text>'
+    columns = "".join(
+        f'<text x="{across.place(value):.1f}" y="{BASE + 15}" text-anchor="middle">{value:g}</text>'
+        for value in ticks(across.low, across.high)[:-1]
     )
-
-
-def _x(value: float, right: float) -> float:
-    return LEFT + (WIDTH - LEFT) * value / right
-
-
-def _y(value: float, top: float) -> float:
-    return HEIGHT - 4 - (HEIGHT - 28) * value / top
+    return f'{rows}{columns}<text x="{WIDTH - 4}" y="{BASE + 15}" text-anchor="end">{across.high:g} {unit}</text>'
