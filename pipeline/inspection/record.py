@@ -15,8 +15,7 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheError
-from pipeline.datasets.manifest import Manifest
-from pipeline.datasets.prepare import manifest_path
+from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.files import read_json
 from pipeline.inspection.chains import depth
 from pipeline.inspection.charts.lines import read_curve
