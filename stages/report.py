@@ -7,6 +7,7 @@ from pipeline.files import whole_file
 from pipeline.inspection.chains import chains_of
 from pipeline.inspection.circumstances import circumstances
 from pipeline.inspection.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
+from pipeline.inspection.plot_files import write_plot_files
 from pipeline.inspection.record import flat, nearest_preset, record_of
 from pipeline.inspection.report import write_report
 from pipeline.inspection.results import read_results
@@ -42,6 +43,7 @@ def main() -> None:
     )
     pictures = {"gallery": gallery, "sample": draw_sample(RUNS, list(kinds), REPORT / PICTURES)}
     write_report(record, circumstances(), pictures, REPORT)
+    write_plot_files(record, REPORT / "plots")
     for place in range(params.evaluate.gallery):
         strip = draw_strip(RUNS, results, params.evaluate.headline, place)
         if strip is not None:
