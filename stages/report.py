@@ -45,7 +45,7 @@ def main() -> None:
     write_report(record, circumstances(), pictures, REPORT)
     write_plot_files(record, REPORT / "plots")
     for place in range(params.evaluate.gallery):
-        strip = draw_strip(RUNS, results, params.evaluate.headline, place)
+        strip = draw_strip(RUNS, results, params.evaluate.headline, classes, place)
         if strip is not None:
             with whole_file(REPORT / f"rounds-{place}.png") as temporary:
                 strip.save(temporary, format="PNG")

@@ -72,15 +72,15 @@ def test_dvc_plots_show_draws_results_and_curves_with_titles(
     write_plot_files(RECORD, tmp_path / "report" / "plots")
     write_text(tmp_path / "runs" / "lse-1" / "curves" / "loss" / "patches.tsv", "step\tpatches\n1\t0.5\n2\t0.25\n")
     shown = json.loads(dvc("plots", "show", "--json"))["data"]
-    drawn = {name: plots[0]["content"] for name, plots in shown.items() if plots}
+    drawn = {name.removeprefix("dvc.yaml::"): plots[0]["content"] for name, plots in shown.items() if plots}
     titles = {name: title_of(spec) for name, spec in drawn.items()}
-    assert titles["dvc.yaml::results by round"] == "The headline metric over the rounds"
-    assert titles["dvc.yaml::coverage by round"] == "Coverage of the pseudo-labels"
-    assert titles["dvc.yaml::precision by round"] == "Precision of the pseudo-labels"
-    assert titles["dvc.yaml::IoU of each class"] == "IoU of each class"
-    assert titles["dvc.yaml::confusion"] == "Where the pixels of each true class went, percent"
+    assert titles["results by round"] == "The headline metric over the rounds"
+    assert titles["coverage by round"] == "Coverage of the pseudo-labels"
+    assert titles["precision by round"] == "Precision of the pseudo-labels"
+    assert titles["IoU of each class"] == "IoU of each class"
+    assert titles["confusion"] == "Where the pixels of each true class went, percent"
     (curve,) = [name for name in drawn if name.endswith("patches.tsv")]
     assert titles[curve] == "lse-1"
     assert not any("<DVC_METRIC" in json.dumps(spec) for spec in drawn.values())
-    assert {row["chain"] for row in drawn["dvc.yaml::results by round"]["data"]["values"]} == {"LSE"}
-    assert {row["percent"] for row in drawn["dvc.yaml::confusion"]["data"]["values"]} >= {75.0, 25.0}
+    assert {row["chain"] for row in drawn["results by round"]["data"]["values"]} == {"LSE"}
+    assert {row["percent"] for row in drawn["confusion"]["data"]["values"]} >= {75.0, 25.0}
