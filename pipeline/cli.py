@@ -15,13 +15,14 @@ from pipeline.commands import cache as commands_cache
 from pipeline.commands.classes import classes
 from pipeline.commands.console import console, failed
 from pipeline.commands.doctor import doctor
+from pipeline.commands.report import report
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
 from pipeline.commands.split_list import split_list
 from pipeline.errors import ReadableError
 from pipeline.files import write_text
-from pipeline.inspection.report import percent
 from pipeline.inspection.results import Result, baseline, gap_closed, read_results
+from pipeline.inspection.seeds import percent
 from pipeline.params import json_schema, read_params
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.command()(rounds)
 app.command()(classes)
 app.command("list")(split_list)
 app.command()(doctor)
+app.command()(report)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

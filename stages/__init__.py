@@ -1,8 +1,12 @@
 """The programs of the DVC stages. A stage stops when the DVC that started it dies, so that no orphan writes on."""
 
 import os
+import time
 
 from pipeline.processes import stop_with_parent
+
+BEGUN = time.monotonic()
+"""When the stage began, before its imports."""
 
 # Here, before the imports of the stage itself, which take seconds; DVC names the stage in the environment.
 if "DVC_STAGE" in os.environ:

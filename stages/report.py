@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
+from pipeline.datasets.opening import images_of
 from pipeline.files import whole_file
+from pipeline.inspection.chains import chains_of
+from pipeline.inspection.circumstances import circumstances
+from pipeline.inspection.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
+from pipeline.inspection.plot_files import write_plot_files
+from pipeline.inspection.record import flat, nearest_preset, record_of
 from pipeline.inspection.report import write_report
 from pipeline.inspection.results import read_results
 from pipeline.inspection.strip import draw_strip
@@ -10,18 +16,38 @@ from pipeline.labels import class_set
 from pipeline.params import read_params
 from stages.run import stage
 
+RUNS, REPORT = Path("runs"), Path("report")
+
 
 @stage
 def main() -> None:
-    """Reads runs/, writes report/index.html, report/results.json and report/rounds-N.png."""
+    """Reads runs/, data/prepared/ and presets/, writes report/."""
     params = read_params()
-    results = read_results(Path("runs"), params.run_kinds())
-    headline, destination = params.evaluate.headline, Path("report")
-    write_report(Path("runs"), results, class_set(params.classes), headline, destination)
+    results, classes = read_results(RUNS, params.run_kinds()), class_set(params.classes)
+    record = record_of(params, RUNS, results, classes)
+    presets = {
+        path.stem: flat(read_params(path).model_dump(mode="json", exclude={"runtime"}))
+        for path in sorted(Path("presets").glob("*.yaml"))
+    }
+    record["preset"] = nearest_preset(record["params"], presets)
+    kinds = {result.name: result.kind for result in results}
+    inits = {name: params.round(name).init for name in kinds if name in params.rounds}
+    forget_pictures(REPORT / PICTURES)
+    images = images_of("evaluation", params.data.evaluation, params.data.size)
+    gallery = draw_gallery(
+        RUNS,
+        chains_of(kinds, inits),
+        lambda image_id: images.image(images.manifest.index_of(image_id)),
+        classes,
+        REPORT / PICTURES,
+    )
+    pictures = {"gallery": gallery, "sample": draw_sample(RUNS, list(kinds), REPORT / PICTURES)}
+    write_report(record, circumstances(), pictures, REPORT)
+    write_plot_files(record, REPORT / "plots")
     for place in range(params.evaluate.gallery):
-        strip = draw_strip(Path("runs"), results, headline, place)
+        strip = draw_strip(RUNS, results, params.evaluate.headline, classes, place)
         if strip is not None:
-            with whole_file(destination / f"rounds-{place}.png") as temporary:
+            with whole_file(REPORT / f"rounds-{place}.png") as temporary:
                 strip.save(temporary, format="PNG")
     print("report: report/index.html")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import ReadableError
+from stages import BEGUN
 
 
 def stage(work: Callable[[], None]) -> Callable[[], None]:
@@ -16,7 +18,7 @@ def stage(work: Callable[[], None]) -> Callable[[], None]:
 
     def main() -> None:
         argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__).parse_args()
-        say_errors(work)
+        _run(Path(inspect.getfile(work)).stem, "", work)
 
     return main
 
@@ -29,7 +31,7 @@ def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], Non
             parser = argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__)
             parser.add_argument(f"--{kind}", required=True, help=f"name of the {kind} in params.yaml")
             name = getattr(parser.parse_args(), kind)
-            say_errors(lambda: work(name))
+            _run(Path(inspect.getfile(work)).stem, name, lambda: work(name))
 
         return main
 
@@ -39,6 +41,18 @@ def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], Non
 def params_file() -> Path:
     """params.yaml, or in a cluster's job the copy that was made when the job was submitted."""
     return Path(os.environ.get("ROUNDABOUT_PARAMS", "params.yaml"))
+
+
+def _run(stage: str, name: str, work: Callable[[], None]) -> None:
+    """Runs a stage and notes how long it took; of processes that share its work, the first one notes it."""
+    # Imported here: no output depends on how long it took, so an edit of the log's code runs no stage again.
+    from pipeline.times import recorded
+
+    def timed() -> None:
+        with recorded(stage, name, BEGUN):
+            work()
+
+    say_errors(timed if os.environ.get("RANK", "0") == "0" else work)
 
 
 def say_errors(work: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
 """Evaluating a network on labelled images of the target.
 
-# N batch, C class, H/W pixels of the label, h/w network resolution
+# N batch, C class, H/W pixels of the label, h/w of the network's input or of its logits
 """
 
 from __future__ import annotations
@@ -10,16 +10,31 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.cache.statistics import planes
 from pipeline.device import Computer
-from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou, pixel_accuracy
+from pipeline.evaluation.confusion import intersection_over_union, mean_iou, pixel_accuracy
 from pipeline.files import write_json, write_text
 from pipeline.models.base import SegmentationModel, full_size
+
+
+class Answer(NamedTuple):
+    """What a network says of one image, beside the truth."""
+
+    truth_HW: np.ndarray
+    """uint8, at the label's own resolution."""
+    prediction_HW: np.ndarray
+    """uint8, at the label's own resolution."""
+    seen_hw: np.ndarray
+    """The prediction at the size of the network's input, uint8."""
+    entropy_hw: np.ndarray
+    """In nats, float32, at the size of the network's input."""
 
 
 @torch.inference_mode()
@@ -29,20 +44,26 @@ def predictions(
     label_at: Callable[[int], np.ndarray],
     count: int,
     computer: Computer,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(truth, prediction), both (H,W) uint8 at the label's own resolution, image by image.
+) -> Iterator[Answer]:
+    """The answers, image by image.
 
     The logits are up-sampled to the label's size, not the label shrunk to the network's: the papers' protocol.
     """
     model.eval()
     for number in range(count):
-        truth_HW = label_at(number)
-        image_1HW3 = torch.from_numpy(image_at(number))[None]
+        truth_HW, image_hw3 = label_at(number), image_at(number)
+        image_1hw3 = torch.from_numpy(image_hw3)[None]
         with computer.autocast():
-            logits_1Chw, _ = model(model.preprocessing(image_1HW3.permute(0, 3, 1, 2).to(computer.device)))
+            logits_1Chw, _ = model(model.preprocessing(image_1hw3.permute(0, 3, 1, 2).to(computer.device)))
         size = (int(truth_HW.shape[0]), int(truth_HW.shape[1]))
         prediction_HW = at_size(model, logits_1Chw.float(), size)[0].argmax(dim=0)
-        yield truth_HW, prediction_HW.to(torch.uint8).cpu().numpy()
+        seen = planes(at_size(model, logits_1Chw.float(), (image_hw3.shape[0], image_hw3.shape[1])))
+        yield Answer(
+            truth_HW,
+            prediction_HW.to(torch.uint8).cpu().numpy(),
+            seen.label_NHW[0].to(torch.uint8).cpu().numpy(),
+            seen.entropy_NHW[0].cpu().numpy(),
+        )
 
 
 def at_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, int]) -> Tensor:
@@ -50,14 +71,6 @@ def at_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, int]
     if model.upsample is None and tuple(logits_NChw.shape[-2:]) != size:
         return functional.interpolate(logits_NChw, size, mode="bilinear", align_corners=False)
     return full_size(model, logits_NChw, size)
-
-
-def count_confusion(pairs: Iterator[tuple[np.ndarray, np.ndarray]], classes: int) -> np.ndarray:
-    """The confusion (C,C) of all pairs of truth and prediction."""
-    confusion_CC = np.zeros((classes, classes), dtype=np.int64)
-    for truth_HW, prediction_HW in pairs:
-        confusion_CC += confusion_matrix(truth_HW, prediction_HW, classes)
-    return confusion_CC
 
 
 def summary(

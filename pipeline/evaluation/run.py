@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +18,13 @@ from pipeline.cache.reader import CacheReader
 from pipeline.cache.statistics import planes
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
+from pipeline.datasets.nthu import FOLDS, fold_of
 from pipeline.datasets.opening import images_of, labels_of
-from pipeline.device import choose_computer
-from pipeline.evaluation.confusion import mean_iou, merged
-from pipeline.evaluation.evaluate import at_size, count_confusion, per_class, predictions, summary, write_tables
-from pipeline.evaluation.folds import confusion_by_fold, over_folds
+from pipeline.device import Computer, choose_computer
+from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
+from pipeline.evaluation.evaluate import at_size, per_class, predictions, summary, write_tables
+from pipeline.evaluation.folds import over_folds
+from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, PredictionsWriter, score_image, write_scores
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.files import file_hash
 from pipeline.labels import ClassSet, class_set, colour_label
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 
 
 def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
-    """Writes metrics.json, per_class.json, confusion.csv and gallery/ into the run's folder; answers the metrics."""
+    """Scores the run's model.pt; answers the metrics.
+
+    Writes metrics.json, per_class.json, confusion.csv, per_image.csv, predictions.h5 and gallery/ into its folder.
+    """
     classes = class_set(params.classes)
     split = params.data.evaluation
     images = images_of("evaluation", split, params.data.size)
@@ -47,16 +51,17 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     computer = choose_computer(params.runtime.device, params.runtime.precision)
     model = load_model(folder / "model.pt", "cpu")
     computer.place(model)
-    pairs = predictions(model, images.image, labels.label, len(images), computer)
-    confusion_CC, names, in_folds = _scored(params, pairs, len(images), classes)
-    metrics: dict[str, object] = {**summary(confusion_CC, names, params.evaluate.subsets), **in_folds}
-    table = per_class(confusion_CC, names)
-    if (folder / "selection").exists() and manifest_path("target-labelled").exists():
-        metrics["pseudo_labels"], by_class = _pseudo_label_quality(params, folder, classes)
-        for name, row in by_class.items():
-            if name in table:  # not merged into another
-                table[name] |= {f"pseudo_label_{what}": value for what, value in row.items()}
     with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
+        confusion_FCC = _score_images(params, model, images, labels, computer, classes, work)
+        confusion_CC, names = merged(confusion_FCC.sum(axis=0), classes.names, params.evaluate.merge)
+        metrics: dict[str, object] = dict(summary(confusion_CC, names, params.evaluate.subsets))
+        metrics |= _headline_over_folds(params, confusion_FCC, classes)
+        table = per_class(confusion_CC, names)
+        if (folder / "selection").exists() and manifest_path("target-labelled").exists():
+            metrics["pseudo_labels"], by_class = _pseudo_label_quality(params, folder, classes)
+            for name, row in by_class.items():
+                if name in table:  # not merged into another
+                    table[name] |= {f"pseudo_label_{what}": value for what, value in row.items()}
         write_tables(work, metrics, table, confusion_CC, names)
         model.cpu()
         _write_gallery(model, images, labels, params.evaluate.gallery, classes, work / "gallery")
@@ -65,20 +70,38 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     return metrics
 
 
-def _scored(
-    params: Params, pairs: Iterator[tuple[np.ndarray, np.ndarray]], images: int, classes: ClassSet
-) -> tuple[np.ndarray, tuple[str, ...], dict[str, float]]:
-    """The confusion over all images and its classes after ``evaluate.merge``; with NTHU, the headline over folds."""
+def _score_images(
+    params: Params,
+    model: SegmentationModel,
+    images: SplitImages,
+    labels: SplitLabels,
+    computer: Computer,
+    classes: ClassSet,
+    folder: Path,
+) -> np.ndarray:
+    """Writes what is known of each image, and answers the confusions (F,C,C) of NTHU's folds, or of all."""
     split, merge = params.data.evaluation, params.evaluate.merge
-    if split.layout != "nthu" or split.fold is not None:
-        return *merged(count_confusion(pairs, len(classes)), classes.names, merge), {}
-    confusion_FCC = confusion_by_fold(pairs, images, len(classes))
+    folds = FOLDS if split.layout == "nthu" and split.fold is None else 1
+    confusion_FCC, scores = np.zeros((folds, len(classes), len(classes)), dtype=np.int64), []
+    with PredictionsWriter(folder / PREDICTIONS, len(images), classes.names) as writer:
+        for number, answer in enumerate(predictions(model, images.image, labels.label, len(images), computer)):
+            image_CC = confusion_matrix(answer.truth_HW, answer.prediction_HW, len(classes))
+            confusion_FCC[fold_of(number, len(images)) if folds > 1 else 0] += image_CC
+            merged_CC, _ = merged(image_CC, classes.names, merge)
+            scores.append(score_image(images.id(number), merged_CC, answer.entropy_hw))
+            writer.add(images.id(number), answer)
+    write_scores(folder / PER_IMAGE, scores)
+    return confusion_FCC
+
+
+def _headline_over_folds(params: Params, confusion_FCC: np.ndarray, classes: ClassSet) -> dict[str, float]:
+    """Mean and deviation of the headline over folds; empty where there are none."""
     score_F = []
     for confusion_CC in confusion_FCC:
-        merged_CC, names = merged(confusion_CC, classes.names, merge)
+        merged_CC, names = merged(confusion_CC, classes.names, params.evaluate.merge)
         members = params.evaluate.subsets.get(params.evaluate.headline, names)
         score_F.append(mean_iou(merged_CC, [names.index(name) for name in members]))
-    return *merged(confusion_FCC.sum(axis=0), classes.names, merge), over_folds(score_F)
+    return over_folds(score_F)
 
 
 def _pseudo_label_quality(

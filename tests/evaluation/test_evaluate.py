@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.device import choose_computer
-from pipeline.evaluation.evaluate import at_size, count_confusion, per_class, predictions, summary, write_tables
+from pipeline.evaluation.evaluate import at_size, per_class, predictions, summary, write_tables
 from pipeline.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample
 
@@ -54,9 +54,9 @@ def label_at(number: int) -> np.ndarray:
 @pytest.mark.parametrize("upsample", [Upsample("bilinear", align_corners=True), Upsample(), None])
 def test_predictions_have_the_labels_resolution_and_the_label_is_left_alone(upsample: Upsample | None) -> None:
     model = Colours(upsample).train()
-    pairs = list(predictions(model, image_at, label_at, 3, CPU))
-    assert len(pairs) == 3
-    for number, (truth_HW, prediction_HW) in enumerate(pairs):
+    answers = list(predictions(model, image_at, label_at, 3, CPU))
+    assert len(answers) == 3
+    for number, (truth_HW, prediction_HW, _, _) in enumerate(answers):
         np.testing.assert_array_equal(truth_HW, label_at(number))
         assert (prediction_HW.shape, prediction_HW.dtype) == ((13, 29), np.uint8)
         image_13HW = torch.from_numpy(image_at(number)).permute(2, 0, 1)[None].float()
@@ -72,13 +72,16 @@ def test_padding_of_a_network_that_answers_at_its_inputs_size_is_interpolated_aw
     assert at_size(Colours(None), logits, (2, 2))[0, 0, 0].tolist() == [0.5, 2.5]
 
 
-def test_confusions_add_up_over_images() -> None:
-    pairs = list(predictions(Colours(Upsample()), image_at, label_at, 3, CPU))
-    confusion_CC = count_confusion(iter(pairs), 3)
-    assert confusion_CC.sum() == 3 * 12 * 29
-    for true, predicted in np.ndindex(3, 3):
-        expected = sum(int(((truth == true) & (found == predicted)).sum()) for truth, found in pairs)
-        assert confusion_CC[true, predicted] == expected
+def test_what_is_seen_and_its_entropy_have_the_size_of_the_networks_input() -> None:
+    (answer,) = predictions(Colours(Upsample("bilinear", align_corners=True)), image_at, label_at, 1, CPU)
+    image_13HW = torch.from_numpy(image_at(0)).permute(2, 0, 1)[None].float()
+    logits = functional.interpolate(
+        (image_13HW[..., ::2, ::2] - 127) / 128, (8, 16), mode="bilinear", align_corners=True
+    )
+    prob_CHW = torch.softmax(logits, dim=1)[0]
+    np.testing.assert_array_equal(answer.seen_hw, prob_CHW.argmax(dim=0).numpy())
+    np.testing.assert_allclose(answer.entropy_hw, -(prob_CHW * prob_CHW.log()).sum(dim=0).numpy(), rtol=1e-5)
+    assert answer.seen_hw.dtype == np.uint8
 
 
 def test_the_summary_has_all_classes_subsets_and_accuracy() -> None:

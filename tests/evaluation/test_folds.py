@@ -1,22 +1,19 @@
-"""Scores over ten folds, against a loop."""
+"""Scores over ten folds."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from pipeline.evaluation.confusion import confusion_matrix
-from pipeline.evaluation.folds import confusion_by_fold, over_folds
+from pipeline.datasets.nthu import FOLDS, fold_of
+from pipeline.evaluation.folds import over_folds
 
 
-def test_each_image_counts_in_its_fold_alone() -> None:
-    generator = np.random.default_rng(0)
-    pairs = [tuple(generator.integers(0, 3, (2, 4, 6))) for _ in range(25)]
-    confusion_FCC = confusion_by_fold(iter(pairs), 25, 3)
-    assert confusion_FCC.shape == (10, 3, 3)
-    first = sum(confusion_matrix(truth, prediction, 3) for truth, prediction in pairs[:3])  # 25 images: 3, 2, 3, 2, …
-    assert (confusion_FCC[0] == first).all()
-    assert (confusion_FCC.sum(axis=0) == sum(confusion_matrix(*pair, 3) for pair in pairs)).all()
+def test_each_image_counts_in_one_of_ten_runs_of_the_sorted_ids() -> None:
+    folds = [fold_of(position, 25) for position in range(25)]
+    assert folds == sorted(folds)
+    assert set(folds) == set(range(FOLDS))
+    assert {folds.count(fold) for fold in range(FOLDS)} == {2, 3}
 
 
 def test_mean_and_deviation_leave_out_folds_without_a_score() -> None:

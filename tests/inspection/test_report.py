@@ -6,33 +6,20 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from pipeline.inspection.report import percent, write_report
-from pipeline.inspection.results import Result
-from pipeline.labels import ClassSet
+from pipeline.inspection.collected import Bundle, Collected
+from pipeline.inspection.gallery import drawing, photograph
+from pipeline.inspection.page.render import render
+from pipeline.inspection.report import write_report
+from tests.inspection.records import made_by, record_of_runs, round_record, run_record
 
-CLASSES = ClassSet("two", ("road & lane", "<sky>"), ((128, 64, 128), (70, 130, 180)))
-
-
-def result(name: str, kind: str, value: float | None, **more: dict) -> Result:
-    iou = {"road & lane": value, "<sky>": None}
-    metrics = {"mIoU": value, "large": 0.123}
-    return Result(name, kind, metrics, iou, more.get("pseudo", {}), more.get("by_class", {}))
-
-
-SOURCE = result("source-only", "start", 0.4)
-ORACLE = result("oracle", "oracle", 0.6)
-ROUND = result(
-    "lse-1",
-    "lse",
-    0.45,
-    pseudo={"images": 3, "coverage": 0.512, "precision": 0.876},
-    by_class={"road & lane": {"coverage": 0.1, "precision": 0.934}, "<sky>": {"coverage": None, "precision": None}},
-)
+VOID = ("meta", "img", "line", "polyline", "path", "rect", "circle")
+SOURCE, ORACLE = run_record("source-only", "start", 0.4), run_record("oracle", "oracle", 0.6)
+ROUND = round_record("lse-1", 0.45)
 
 
 class Cells(HTMLParser):
@@ -42,123 +29,186 @@ class Cells(HTMLParser):
         super().__init__()
         self.rows: list[list[str]] = []
         self.open: list[str] = []
+        self.images: list[dict[str, str | None]] = []
 
     def handle_starttag(self, tag: str, attrs: list) -> None:
-        if tag not in ("meta", "img", "line", "polyline"):
+        if tag == "img":
+            self.images.append(dict(attrs))
+        if tag not in VOID or (tag == "rect" and not self.get_starttag_text().endswith("/>")):  # type: ignore[union-attr]
             self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
+    def handle_startendtag(self, tag: str, attrs: list) -> None:
+        assert tag in VOID
+
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("line", "polyline"):
-            return
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.rows and self.rows[-1] and self.open and self.open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data if "small" not in self.open else f" {data}"
 
 
-def page_of(results: list[Result], tmp_path: Path) -> tuple[str, list[list[str]]]:
-    write_report(tmp_path / "runs", results, CLASSES, "mIoU", tmp_path / "report")
-    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+def page_of(runs: list[dict[str, Any]], *others: list[dict[str, Any]]) -> tuple[str, list[list[str]]]:
+    """The page of one seed, or of several (one list of runs each), and the rows of all its tables."""
+    records = [record_of_runs(one, seed) for seed, one in enumerate((runs, *others), start=1)]
+    nothing: dict[str, Any] = {"gallery": [], "sample": []}
+    page = render(Collected([Bundle(record, made_by(), nothing, Path()) for record in records]))
     parser = Cells()
     parser.feed(page)
     assert parser.open == []  # every tag is closed
     return page, parser.rows
 
 
-def test_every_run_stands_in_the_table_with_its_numbers(tmp_path: Path) -> None:
-    _, rows = page_of([SOURCE, ROUND, ORACLE], tmp_path)
-    head = ["run", "method", "mIoU", "large", "Δ mIoU", "gap closed", "coverage", "precision"]
+def leads(page: str) -> list[str]:
+    return re.findall(r'<p class="lead">([^<]*)</p>', page)
+
+
+def test_the_verdict_comes_first_and_is_of_the_last_round() -> None:
+    page, rows = page_of([SOURCE, ROUND, round_record("lse-2", 0.38, "lse-1"), ORACLE])
+    assert leads(page) == ["LSE loses 2.0 points of mIoU in 2 rounds: 40.0 → 38.0, -10 % of the gap to the oracle."]
+    assert "One seed (1)" in page
+    assert page.index('class="lead"') < page.index("<table>")
     assert rows[:4] == [
-        head,
-        ["source-only", "start", "40.0", "12.3", "+0.0", "0 %", "–", "–"],
-        ["lse-1", "lse", "45.0", "12.3", "+5.0", "25 %", "51.2", "87.6"],
-        ["oracle", "oracle", "60.0", "12.3", "+20.0", "100 %", "–", "–"],
+        ["method", "start", "round 1", "round 2", "Δ", "gap closed"],
+        ["source-only", "40.0", "", "", "+0.0", "0 %"],
+        ["LSE", "40.0", "45.0", "38.0", "-2.0", "-10 %"],
+        ["oracle", "60.0", "", "", "+20.0", "100 %"],
     ]
 
 
-def test_the_verdict_is_of_the_last_round(tmp_path: Path) -> None:
-    worse = result("lse-2", "lse", 0.38)
-    page, _ = page_of([SOURCE, ROUND, worse, ORACLE], tmp_path)
-    verdict = re.sub(r"<[^>]+>", "", page[page.index('<p class="lead">') : page.index("</p>")])
-    assert verdict == (
-        "The last round, lse-2, has mIoU 38.0; source only had 40.0: it lost 2.0 points, -10 % of the gap to the "
-        "oracle (60.0). The last model counts, not the best."
-    )
+def test_every_run_stands_in_the_table_with_its_numbers() -> None:
+    _, rows = page_of([SOURCE, ROUND, ORACLE])
+    head = ["run", "method", "begins with", "mIoU", "pixel accuracy", "Δ mIoU", "gap closed", "coverage", "precision"]
+    place = rows.index(head)
+    assert rows[place + 1 : place + 4] == [
+        ["source-only", "start", "–", "40.0", "90.0", "+0.0", "0 %", "–", "–"],
+        ["lse-1", "lse", "source-only", "45.0", "90.0", "+5.0", "25 %", "51.2", "87.6"],
+        ["oracle", "oracle", "–", "60.0", "90.0", "+20.0", "100 %", "–", "–"],
+    ]
 
 
-def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
-    page, rows = page_of([SOURCE, ROUND], tmp_path)
+def test_seeds_are_told_as_mean_and_deviation_and_gains_seed_by_seed() -> None:
+    oracle = run_record("oracle", "oracle", 0.7)
+    seeds = [
+        [run_record("source-only", "start", start), round_record("lse-1", start + gain), oracle]
+        for start, gain in ((0.40, 0.04), (0.50, 0.05), (0.30, 0.06))
+    ]
+    page, rows = page_of(*seeds)
+    assert leads(page) == [
+        "LSE gains 5.0 ± 1.0 points of mIoU in 1 round: 40.0 ± 10.0 → 45.0 ± 9.5, 17 % of the gap to the oracle; "
+        "more than the spread over the seeds."
+    ]
+    assert "3 seeds (1, 2, 3)" in page
+    assert ["LSE", "40.0 ± 10.0", "45.0 ± 9.5", "+5.0 ± 1.0", "17 %"] in rows
+
+
+def test_a_gain_within_the_spread_is_called_so() -> None:
+    seeds = [[run_record("source-only", "start", 0.4), round_record("lse-1", value)] for value in (0.35, 0.46)]
+    page, _ = page_of(*seeds)
+    assert leads(page)[0].endswith("; within the spread over the seeds.")
+    assert "of the gap" not in page.split("</section>")[0].replace("Gap closed", "")
+
+
+def test_names_are_escaped_everywhere() -> None:
+    page, rows = page_of([SOURCE, ROUND])
     assert "<sky>" not in page
     assert "road & lane" not in page
-    assert page.count("&lt;sky&gt;") == page.count("road &amp; lane") >= 3  # IoU, pseudo-labels, legend
-    assert ["run", "road & lane", "<sky>"] in rows
+    assert page.count("&lt;sky&gt;") >= 6  # bars, IoU, pseudo-labels, confusion, legend
+    assert "<sky>" in [row[0] for row in rows]
 
 
-def test_pseudo_labels_of_each_class_are_told_where_they_are_known(tmp_path: Path) -> None:
-    page, rows = page_of([SOURCE, ROUND], tmp_path)
-    assert ["lse-1 coverage", "10.0", "–"] in rows
-    assert ["lse-1 precision", "93.4", "–"] in rows
-    page, _ = page_of([SOURCE], tmp_path)
-    assert "Pseudo-labels of each class" not in page
+def test_pseudo_labels_thresholds_and_frequencies_by_hand() -> None:
+    page, rows = page_of([SOURCE, ROUND])
+    assert ["road & lane", "0.250"] in rows  # threshold
+    assert ["<sky>", "–"] in rows
+    assert ["road & lane", "10.0"] in rows  # coverage
+    assert ["road & lane", "93.4"] in rows  # precision
+    # half of the truth is road, 30 of 40 predicted pixels, all pseudo-labels
+    assert ["road & lane", "50.0", "75.0", "100.0"] in rows
+    assert ["<sky>", "50.0", "25.0", "0.0"] in rows
+    assert "lse-1: keeps pixels of lower entropy (nats)" in page
+    page, _ = page_of([SOURCE])
+    assert 'id="pseudo-labels"' not in page
 
 
-def test_without_an_oracle_there_is_no_gap(tmp_path: Path) -> None:
-    page, rows = page_of([SOURCE, ROUND], tmp_path)
-    assert rows[2][4:6] == ["+5.0", "–"]
-    assert "of the gap" not in page
+def test_mistakes_are_listed_by_the_pixels_that_they_cost() -> None:
+    _, rows = page_of([SOURCE | {"confusion": [[90, 10], [6, 4]]}, ROUND])
+    place = rows.index(["truth → prediction", "source-only", "lse-1"])
+    assert rows[place + 1 : place + 3] == [
+        ["road & lane → <sky>", "10.0", "20.0"],
+        ["<sky> → road & lane", "60.0", "10.0"],
+    ]
 
 
-def test_without_a_source_only_start_it_says_what_is_missing(tmp_path: Path) -> None:
-    page, _ = page_of([ROUND], tmp_path)
-    assert "There is no evaluated source-only start to compare the rounds with." in page
+def test_without_a_source_only_start_it_says_what_is_missing() -> None:
+    page, _ = page_of([ROUND])
+    assert leads(page) == ["There is no evaluated source-only start to compare the rounds with."]
 
 
-@pytest.mark.parametrize("results", [[], [SOURCE], [ORACLE]])
-def test_before_all_is_evaluated_it_says_so(tmp_path: Path, results: list[Result]) -> None:
-    page, _ = page_of(results, tmp_path)
-    assert "No round has been evaluated yet." in page
-    assert json.loads((tmp_path / "report" / "results.json").read_text())["headline"] == "mIoU"
+@pytest.mark.parametrize("runs", [[], [SOURCE], [ORACLE]])
+def test_before_all_is_evaluated_it_says_so(runs: list[dict[str, Any]]) -> None:
+    page, _ = page_of(runs)
+    assert leads(page) == ["No round has been evaluated yet."]
 
 
-def test_an_evaluation_split_without_labels_is_told(tmp_path: Path) -> None:
-    page, rows = page_of([SOURCE, result("lse-1", "lse", None)], tmp_path)
-    assert "holds no labelled pixel" in page
-    assert rows[2][2:6] == ["–", "12.3", "–", "–"]
+def test_an_evaluation_split_without_labels_is_told() -> None:
+    nothing = {"confusion": [[0, 0], [0, 0]], "pixel_accuracy": None}
+    page, rows = page_of([run_record("source-only", "start", None) | nothing, round_record("lse-1", None) | nothing])
+    assert leads(page) == ["The evaluation split holds no labelled pixel."]
+    assert ["road & lane", "–", "–"] in rows
 
 
-def test_the_best_of_each_class_is_marked_among_adapted_runs(tmp_path: Path) -> None:
-    page, _ = page_of([SOURCE, ROUND, ORACLE], tmp_path)
-    assert re.findall(r'<td class="best">([^<]*)', page) == ["45.0"]
+def test_the_best_of_each_class_is_marked_among_adapted_runs() -> None:
+    page, _ = page_of([SOURCE, ROUND, ORACLE])
+    table = page[page.index("IoU, percent") : page.index("Bold: the best")]
+    assert re.findall(r'<td class="strong"[^>]*>([^<]*)', table) == ["45.0"]
 
 
-def test_curves_and_pictures_are_inside_the_file_and_nothing_is_fetched(tmp_path: Path) -> None:
-    loss = tmp_path / "runs" / "lse-1" / "curves" / "loss"
-    loss.mkdir(parents=True)
-    (loss / "patches.tsv").write_text("step\tpatches\n1\t0.5\n2\t0.25\n")
-    gallery = tmp_path / "runs" / "lse-1" / "gallery"
-    gallery.mkdir()
-    for what in ("input", "label", "prediction", "entropy"):
-        Image.fromarray(np.zeros((2, 4, 3), np.uint8)).save(gallery / f"0-{what}.png")
-    page, _ = page_of([SOURCE, ROUND], tmp_path)
-    assert page.count("<img") == page.count('src="data:image/png;base64,') == 4
-    assert page.count("<polyline") == 1
-    assert 'alt="prediction of lse-1"' in page
+def test_times_and_sizes_by_hand() -> None:
+    times = {
+        "prepare@": {"seconds": 2.0, "joules": {}, "unknown": 0},
+        "adapt@lse-1": {"seconds": 62.0, "joules": {"gpu": 7.2e6}, "unknown": 1},
+        "dump@lse-1": {"seconds": 3.0, "joules": {"gpu": 0.0}, "unknown": 0},
+    }
+    bundle = Bundle(record_of_runs([SOURCE, ROUND]), made_by(**times), {"gallery": [], "sample": []}, Path())
+    page = render(Collected([bundle]))
+    parser = Cells()
+    parser.feed(page)
+    assert ["lse-1", "–", "3.0 s", "–", "–", "1 min 02 s", "–", "1 min 05 s"] in parser.rows
+    assert ["all", "", "", "", "", "", "", "1 min 07 s"] in parser.rows
+    assert ["lse-1", "4.0 MB", "1.0 MB", "3", "6"] in parser.rows
+    assert "GPUs (NVML) 2 kWh" in page
+    assert "1 killed attempt(s) left no time" in page
+
+
+def test_provenance_names_revision_versions_data_and_the_difference_to_the_preset() -> None:
+    page, rows = page_of([SOURCE, ROUND])
+    assert "0123456789ab" in page
+    assert ["target", "folder", "4", "abc"] in rows
+    assert ["adapt.steps", "60", "90"] in rows
+    assert ["data.size", "[128, 256]"] in rows
+
+
+def test_pictures_are_inside_the_file_and_nothing_is_fetched(tmp_path: Path) -> None:
+    picture = np.zeros((4, 8, 3), np.uint8)
+    (tmp_path / "pictures").mkdir()
+    files = {what: f"{what}.png" for what in ("truth", "before", "after", "change", "entropy")} | {"input": "input.jpg"}
+    for name in files.values():
+        (tmp_path / "pictures" / name).write_bytes((photograph if name == "input.jpg" else drawing)(picture))
+    row = {"run": "lse-1", "start": "source-only", "why": "improved", "image": "a<b", "before": 0.5, "after": 0.75}
+    of_run = {"prediction": "after.png", "entropy": "entropy.png"}
+    sample = {"input": "input.jpg", "label": "truth.png", "runs": {"lse-1": of_run}}
+    pictures = {"gallery": [row | {"entropy": 0.3, "files": files}], "sample": [sample]}
+    write_report(record_of_runs([SOURCE, ROUND]), made_by(), pictures, tmp_path)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    parser = Cells()
+    parser.feed(page)
+    assert len(parser.images) == 10
+    assert all((image["src"] or "").startswith("data:image/") and image["alt"] for image in parser.images)
+    assert "a&lt;b: 50.0 → 75.0 % of the pixels right" in page
     assert not re.search(r"https?:|//[a-z]|<script|<link|@import", page)
-
-
-def test_results_are_written_for_programs_too(tmp_path: Path) -> None:
-    page_of([SOURCE, ROUND, ORACLE], tmp_path)
-    written = json.loads((tmp_path / "report" / "results.json").read_text())
-    assert [run["name"] for run in written["runs"]] == ["source-only", "lse-1", "oracle"]
-    assert written["runs"][1]["gap_closed"] == pytest.approx(0.25)
-    assert written["runs"][1]["mIoU"] == 0.45
-    assert written["runs"][1]["IoU"] == {"road & lane": 0.45, "<sky>": None}
-
-
-def test_percent_by_hand() -> None:
-    assert [percent(value) for value in (None, 0.0, 0.12349, 1.0)] == ["–", "0.0", "12.3", "100.0"]
+    assert json.loads((tmp_path / "results.json").read_text())["headline"] == "mIoU"

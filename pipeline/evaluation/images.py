@@ -1,0 +1,158 @@
+"""What a network answers to each image of the evaluation split: predictions.h5 and per_image.csv.
+
+# N images, C class, h/w pixels of the network's input
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from pipeline.evaluation.confusion import mean_iou, pixel_accuracy
+from pipeline.files import whole_file, write_text
+
+if TYPE_CHECKING:  # the report reads these files, and needs no torch for it
+    from pipeline.evaluation.evaluate import Answer
+
+PREDICTIONS, PER_IMAGE = "predictions.h5", "per_image.csv"
+_ABOUT = {
+    "truth": "labels resized by nearest neighbour to the network's input (N,h,w), 255 = ignored",
+    "label": "predicted classes at the size of the network's input (N,h,w)",
+    "entropy": "round(51 E / ln C), means of 2x2 pixels, for viewing (N,ceil(h/2),ceil(w/2))",
+}
+LEVELS = 51
+"""Entropy planes hold 0 (certain) to 51 (undecided, ln C)."""
+
+
+class ImageScore(NamedTuple):
+    """A row of per_image.csv; None where nothing of the image is labelled."""
+
+    image: str
+    pixel_accuracy: float | None
+    mIoU: float | None
+    """Over the classes that are true or predicted in the image."""
+    entropy: float
+    """Mean over the pixels, nats."""
+
+
+def score_image(image_id: str, confusion_CC: np.ndarray, entropy_hw: np.ndarray) -> ImageScore:
+    """One image's row, from its own confusion."""
+    accuracy, iou = pixel_accuracy(confusion_CC), mean_iou(confusion_CC)
+    return ImageScore(
+        image_id,
+        None if math.isnan(accuracy) else accuracy,
+        None if math.isnan(iou) else iou,
+        float(entropy_hw.mean(dtype=np.float64)),
+    )
+
+
+def write_scores(path: Path, scores: list[ImageScore]) -> None:
+    """per_image.csv: one row per image, empty cells where nothing is labelled."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(ImageScore._fields)
+    writer.writerows(["" if value is None else value for value in score] for score in scores)
+    write_text(path, text.getvalue())
+
+
+def read_scores(path: Path) -> list[ImageScore]:
+    """Reads per_image.csv."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        ImageScore(row["image"], _number(row["pixel_accuracy"]), _number(row["mIoU"]), float(row["entropy"]))
+        for row in rows
+    ]
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
+class PredictionsWriter:
+    """Adds images one by one; the file takes its name only when all are written. Memory holds one image."""
+
+    def __init__(self, path: Path, count: int, class_names: tuple[str, ...]) -> None:
+        self._count, self._classes, self._ids = count, len(class_names), list[str]()
+        self._stack = ExitStack()
+        self._file = h5py.File(self._stack.enter_context(whole_file(path)), "w")
+        self._file.attrs["class_names"] = list(class_names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._file.create_dataset("image_ids", data=np.array(self._ids, dtype=h5py.string_dtype()))
+        self._file.close()
+        self._stack.__exit__(kind, error, trace)
+
+    def add(self, image_id: str, answer: Answer) -> None:
+        """One image."""
+        height, width = answer.seen_hw.shape
+        truth = Image.fromarray(answer.truth_HW).resize((width, height), Image.Resampling.NEAREST)
+        share_hw = answer.entropy_hw / math.log(self._classes)
+        self._put("truth", np.asarray(truth))
+        self._put("label", answer.seen_hw)
+        self._put("entropy", (LEVELS * halved(share_hw)).round().astype(np.uint8))
+        self._ids.append(image_id)
+
+    def _put(self, name: str, plane: np.ndarray) -> None:
+        if name not in self._file:
+            shape = (self._count, *plane.shape)
+            packed = {"chunks": (1, *plane.shape), "compression": "gzip", "compression_opts": 4}
+            self._file.create_dataset(name, shape, np.uint8, **packed).attrs["about"] = _ABOUT[name]
+        self._file[name][len(self._ids)] = plane
+
+
+def halved(plane_hw: np.ndarray) -> np.ndarray:
+    """Means of 2x2 pixels; an odd edge is repeated."""
+    height, width = plane_hw.shape
+    even_hw = np.pad(plane_hw, ((0, height % 2), (0, width % 2)), mode="edge")
+    blocks: np.ndarray = even_hw.reshape(even_hw.shape[0] // 2, 2, even_hw.shape[1] // 2, 2).mean(axis=(1, 3))
+    return blocks
+
+
+class Seen(NamedTuple):
+    """One image of predictions.h5."""
+
+    truth_hw: np.ndarray
+    label_hw: np.ndarray
+    entropy_share_hw: np.ndarray
+    """E / ln C in [0,1], at half the size."""
+
+
+class PredictionsReader:
+    """Reads predictions.h5, image by image."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = h5py.File(path, "r", locking="best-effort")
+        self._number = {image_id: number for number, image_id in enumerate(self._file["image_ids"].asstr()[:])}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def image(self, image_id: str) -> Seen:
+        """One image. Raises KeyError for an id that is not there."""
+        number = self._number[image_id]
+        return Seen(
+            self._file["truth"][number],
+            self._file["label"][number],
+            self._file["entropy"][number].astype(np.float32) / LEVELS,
+        )

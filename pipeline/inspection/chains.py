@@ -1,0 +1,54 @@
+"""Chains: what a start and the rounds after it are, as one line of a chart and one row of the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Chain(NamedTuple):
+    """A start and the rounds that follow from it, each beginning with the one before."""
+
+    label: str
+    start: str
+    rounds: tuple[str, ...]
+
+    @property
+    def last(self) -> str:
+        """The round whose model counts."""
+        return self.rounds[-1]
+
+
+def chains_of(kinds: Mapping[str, str], inits: Mapping[str, str]) -> list[Chain]:
+    """One chain for each round that no other begins with, in the order of the rounds.
+
+    ``kinds``: method of each round (and ``start``, ``oracle``); ``inits``: what each round begins with. Rounds whose
+    beginning is not among them (it was not evaluated) begin a chain without it.
+    """
+    rounds = [name for name, kind in kinds.items() if kind not in ("start", "oracle")]
+    begun = {inits[name] for name in rounds}
+    found = [_back_from(name, kinds, inits) for name in rounds if name not in begun]
+    first = next((name for name, kind in kinds.items() if kind == "start"), None)
+    labels = [_label(start, names, kinds, first) for start, names in found]
+    return [
+        Chain(label if labels.count(label) == 1 else f"{label} ({names[-1]})", start, tuple(names))
+        for label, (start, names) in zip(labels, found, strict=True)
+    ]
+
+
+def depth(name: str, kinds: Mapping[str, str], inits: Mapping[str, str]) -> int:
+    """How many rounds lie between a start and the end of this run: 0 for a start."""
+    return len(_back_from(name, kinds, inits)[1]) if name in inits else 0
+
+
+def _back_from(name: str, kinds: Mapping[str, str], inits: Mapping[str, str]) -> tuple[str, list[str]]:
+    names = [name]
+    while names[0] in inits and inits[names[0]] in inits:
+        names.insert(0, inits[names[0]])
+    return inits[names[0]], names
+
+
+def _label(start: str, names: list[str], kinds: Mapping[str, str], first: str | None) -> str:
+    methods = list(dict.fromkeys(kinds[name].upper() for name in names if name in kinds))
+    label = " → ".join(methods)
+    return label if start == first else f"{label} from {start}"

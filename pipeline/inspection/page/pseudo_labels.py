@@ -1,0 +1,137 @@
+"""What the rounds believed: thresholds, coverage, precision, and how often each class stands in the pseudo-labels."""
+
+from __future__ import annotations
+
+import math
+
+from pipeline.inspection.charts.rounds import Track, rounds_chart
+from pipeline.inspection.collected import Collected
+from pipeline.inspection.page.classes import rgb
+from pipeline.inspection.page.table import DASH, Cell, Row, Table, amount, balance, share_cell
+from pipeline.inspection.page.verdict import values_by_round
+from pipeline.inspection.seeds import Spread, spread
+
+
+def quality_charts(found: Collected) -> list[str]:
+    """Coverage and precision of each chain over its rounds."""
+    return [
+        chart
+        for what in ("coverage", "precision")
+        if (
+            chart := rounds_chart(
+                f"{what} of the pseudo-labels",
+                [Track(chain.label, values_by_round(found, chain, "pseudo_labels", what)) for chain in found.chains],
+                {},
+                least=0.2,
+            )
+        )
+    ]
+
+
+def tables(found: Collected) -> list[Table]:
+    """Thresholds, coverage, precision and frequencies; those of which anything is known."""
+    rounds = [name for name in found.names if name in found.inits]
+    made = [
+        _thresholds(found, rounds),
+        *(_quality(found, rounds, what) for what in ("coverage", "precision")),
+        frequencies(found, rounds),
+    ]
+    return [table for table in made if table is not None]
+
+
+def _thresholds(found: Collected, rounds: list[str]) -> Table | None:
+    units = {name: _unit(found, name) for name in rounds}
+    rounds = [name for name in rounds if units[name]]
+    if not rounds:
+        return None
+    rows = [
+        Row(name, [_number(found.spread(run, "selection", "thresholds", name)) for run in rounds], swatch=rgb(colour))
+        for name, colour in zip(found.class_names, found.palette, strict=True)
+    ]
+    words = {"nats": "keeps pixels of lower entropy (nats)", "probability": "keeps pixels of larger probability"}
+    note = ". ".join(f"{name}: {words.get(units[name], units[name])}" for name in _one_of_each_unit(rounds, units))
+    return Table("Thresholds", "class", rounds, rows, f"{note}. –: the class has none in this round.")
+
+
+def _unit(found: Collected, name: str) -> str:
+    for run in found.runs(name):
+        selection = run.get("selection")
+        if selection and any(value is not None for value in selection["thresholds"].values()):
+            return selection["unit"] or ""
+    return ""
+
+
+def _one_of_each_unit(rounds: list[str], units: dict[str, str]) -> list[str]:
+    return list({units[name]: name for name in reversed(rounds)}.values())[::-1]
+
+
+def _number(value: Spread | None) -> Cell:
+    if value is None:
+        return DASH
+    return Cell(f"{value.mean:.3f}", "" if value.deviation is None else f"± {value.deviation:.3f}")
+
+
+def _quality(found: Collected, rounds: list[str], what: str) -> Table | None:
+    rows = []
+    for name, colour in zip(found.class_names, found.palette, strict=True):
+        values = [found.spread(run, "class_pseudo_labels", name, what) for run in rounds]
+        cells = [share_cell(value, "" if value is None else amount(value.mean)) for value in values]
+        rows.append(Row(name, cells, swatch=rgb(colour)))
+    if all(cell is DASH for row in rows for cell in row.cells):
+        return None
+    words = {
+        "coverage": "The share of the class's true pixels, in the selected images, that got any pseudo-label.",
+        "precision": "The share of the class's pseudo-labels that are right. –: there are none.",
+    }
+    return Table(f"{what.capitalize()}, percent", "class", rounds, rows, words[what])
+
+
+def frequencies(found: Collected, rounds: list[str]) -> Table | None:
+    """Shares of each class: in truth, as the first network predicts it, among the labels of each round's patches."""
+    rounds = [name for name in rounds if any("patches" in run for run in found.runs(name))]
+    if not rounds:
+        return None
+    truth = [true_share(found, name) for name in found.class_names]
+    rows = []
+    for name, colour, true in zip(found.class_names, found.palette, truth, strict=True):
+        shares = [_predicted_share(found, rounds[0], name), *(_labelled_share(found, run, name) for run in rounds)]
+        cells = [share_cell(share, _over_or_under(share, true)) for share in shares]
+        rows.append(Row(name, [share_cell(true), *cells], swatch=rgb(colour)))
+    columns = ["truth", f"predicted by {found.inits[rounds[0]]}", *rounds]
+    return Table(
+        "Class frequencies, percent",
+        "class",
+        columns,
+        rows,
+        "How often each class stands among the pseudo-labels that a round learnt from. Truth: the evaluation split. "
+        "Blue: more frequent than in truth, orange: less; full colour is a factor of 4. "
+        "A method that balances classes does so on purpose; one that drifts does not.",
+    )
+
+
+def true_share(found: Collected, class_name: str) -> Spread | None:
+    """Share of the evaluation split's labelled pixels."""
+    number, run = found.class_names.index(class_name), found.names[0]
+    return spread(
+        sum(facts["confusion"][number]) / total
+        for facts in found.runs(run)
+        if facts.get("confusion") and (total := sum(map(sum, facts["confusion"])))
+    )
+
+
+def _predicted_share(found: Collected, run: str, class_name: str) -> Spread | None:
+    caches = [
+        facts["cache"]["predicted_pixels"] for facts in found.runs(run) if "predicted_pixels" in facts.get("cache", {})
+    ]
+    return spread(counts[class_name] / sum(counts.values()) for counts in caches if sum(counts.values()))
+
+
+def _labelled_share(found: Collected, run: str, class_name: str) -> Spread | None:
+    patches = [facts["patches"]["labelled_pixels"] for facts in found.runs(run) if "patches" in facts]
+    return spread(counts[class_name] / sum(counts.values()) for counts in patches if sum(counts.values()))
+
+
+def _over_or_under(share: Spread | None, true: Spread | None) -> str:
+    if share is None or true is None or true.mean == 0:
+        return ""
+    return balance(-1.0 if share.mean == 0 else math.log(share.mean / true.mean, 4))
