@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "energy": set(),
     "times": {"files", "energy"},
     "inspection": COMMON | {"evaluation", "cache", "datasets", "patches", "selection", "times"},
-    "scheduling": COMMON | {"work"},
+    "scheduling": COMMON | {"work", "params"},
     "check": COMMON | {"datasets", "params"},
     "commands": COMMON | {"cache", "selection", "inspection", "datasets", "params", "doctor"},
     "doctor": COMMON | {"datasets", "params", "check"},

@@ -5,47 +5,37 @@ The file belongs to a machine, not to the experiment: git and DVC do not track i
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import ReadableError
+from pipeline.params.hints import did_you_mean
+from pipeline.params.reading import ParamsError
+from pipeline.params.section import NotNegative, Positive, Section
 
 SITE = Path("site.yaml")
 
 StageName = Literal["pretrain", "dump", "adapt", "evaluate"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
 
-Count = Annotated[int, Field(ge=1, strict=True)]
-NotNegative = Annotated[int, Field(ge=0, strict=True)]
 _TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class SiteError(ReadableError, ValueError):
+class SiteError(ParamsError):
     """site.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
 
-    def __init__(self, path: Path, problems: list[str]) -> None:
-        self.path, self.problems = path, problems
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__(f"{path}: {count}\n" + "\n".join(f"  - {problem}" for problem in problems))
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Resources(_Section):
+class Resources(Section):
     """What one stage gets. site.example.yaml says each of these with an example."""
 
     where: Literal["local", "slurm"] = "local"
-    processes: Count | None = Field(None, description="that share the work of one stage; default: one for each GPU")
+    processes: Positive | None = Field(None, description="that share the work of one stage; default: one for each GPU")
     environment: dict[str, str] = Field(default_factory=dict, description="variables of the stage")
     setup: tuple[str, ...] = Field((), description="shell lines before it: module load …, source …/activate")
     container: str | None = Field(None, description="a command that runs another one in a container")
@@ -55,10 +45,10 @@ class Resources(_Section):
     account: str | None = None
     gpus: NotNegative = 0
     gpu_type: str | None = Field(None, description="as in --gres=gpu:TYPE:1")
-    cpus: Count | None = None
+    cpus: Positive | None = None
     memory: str | int | None = Field(None, description="of the node, in Slurm's notation: 32G")
     time: str | int | None = Field(None, description="limit in Slurm's notation: minutes, 12:00:00, 1-00:00")
-    shards: Count = Field(1, description="of dump: so many jobs of one array, each with these resources")
+    shards: Positive = Field(1, description="of dump: so many jobs of one array, each with these resources")
     grace: Annotated[int, Field(ge=1, le=65535, strict=True)] = Field(
         120, description="seconds before the time limit at which a stage saves and the job is put back into the queue"
     )
@@ -97,10 +87,9 @@ class Resources(_Section):
         return self.processes or max(1, self.gpus)
 
 
-class Site(BaseModel):
+class Site(Section):
     """Resources of every heavy stage: the file's ``defaults``, changed by what ``stages`` says of it."""
 
-    model_config = ConfigDict(frozen=True)
     stages: dict[StageName, Resources]
 
     def resources(self, stage: StageName) -> Resources:
@@ -179,17 +168,12 @@ def _problems_of(raw: dict[str, Any], path: str) -> list[str]:
 def _line(item: Any, path: str) -> str:
     place = ".".join([path, *(str(step) for step in item["loc"][:2] if step not in ("str", "int"))])
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key{_did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
+        return f"{place}: unknown key{did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
     message = item["msg"].removeprefix("Value error, ")
     shown = f" (it is {item['input']!r})" if isinstance(item["input"], str | int | float) else ""
     choices = tuple(re.findall(r"'([^']+)'", message)) if item["type"] == "literal_error" else ()
-    return f"{place}: {message}{shown}{_did_you_mean(str(item['input']), choices)}"
+    return f"{place}: {message}{shown}{did_you_mean(str(item['input']), choices)}"
 
 
 def _unknown(raw: dict[Any, Any], path: str, known: tuple[str, ...]) -> list[str]:
-    return [f"{path}{key}: unknown key{_did_you_mean(str(key), known)}" for key in raw if key not in known]
-
-
-def _did_you_mean(word: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close and close[0] != word else ""
+    return [f"{path}{key}: unknown key{did_you_mean(str(key), known)}" for key in raw if key not in known]
