@@ -16,7 +16,8 @@ def stage_command(stage: StageName, arguments: list[str], resources: Resources) 
     if processes == 1:
         return [*container, python, "-m", f"stages.{stage}", *arguments]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return [*container, python, *torchrun, "-m", f"stages.{stage}", *arguments]
+    # behind the dashes nothing is torchrun's: it would take --start for its own --start-method
+    return [*container, python, *torchrun, "-m", "--", f"stages.{stage}", *arguments]
 
 
 def shell_lines(resources: Resources) -> list[str]:

@@ -53,6 +53,7 @@ class Workspace:
         params["starts"] = {"source-only": params["starts"]["source-only"]}
         params["rounds"] = {"lse-1": params["rounds"]["lse-1"]}
         params["pretrain"]["steps"] = 60
+        params["adapt"] |= {"batch": 2, "source_batch": 2}
         params["runtime"] = {"device": "cpu", "workers": 1, "checkpoint_every": 1, "log_every": 5}
         self.params = params
         make_workspace(folder, params)

@@ -33,7 +33,7 @@ def job_of(workspace: Workspace, stage: str = "pretrain") -> str:
 def test_a_whole_run_on_the_cluster_leaves_nothing_to_run_here(workspace: Workspace) -> None:
     workspace.params["pretrain"]["steps"] = 4
     write_params(workspace.folder, workspace.params)
-    workspace.site(stages={"dump": {"shards": 2, "gpus": 1}, "adapt": {"gpus": 2}})
+    workspace.site(stages={"dump": {"shards": 2}, "adapt": {"gpus": 2}})
     said = workspace.repro()
     assert "job" in said
     for stage in ("pretrain", "dump", "adapt", "evaluate"):

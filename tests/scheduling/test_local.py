@@ -113,7 +113,7 @@ def test_several_processes_are_torchruns() -> None:
     assert one == [sys.executable, "-m", "stages.adapt", "--start", "x"]
     two = stage_command("adapt", arguments, Resources(gpus=2))
     assert two[1:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    assert two[5:] == one[1:]
+    assert two[5:] == ["-m", "--", *one[2:]]
     assert stage_command("evaluate", arguments, Resources(gpus=2))[2] == "stages.evaluate"
     contained = stage_command("adapt", arguments, Resources(container="apptainer exec --nv 'an image.sif'"))
     assert contained == ["apptainer", "exec", "--nv", "an image.sif", "python", "-m", "stages.adapt", "--start", "x"]
