@@ -37,7 +37,7 @@ def data_problems(params: Params) -> list[str]:
             problems += [
                 f"starts.{start}: needs labels of the target, and data.target has none"
                 for start, entry in params.starts.items()
-                if entry.supervision == "target-labelled"
+                if entry.is_oracle
             ]
     try:
         choose_computer(params.runtime.device, params.runtime.precision)

@@ -45,6 +45,7 @@ from pipeline.params.starts import (
     StyleStart,
 )
 from pipeline.params.training import Adapt, Augmentation, Discriminators, Optimiser, Schedule, Training
+from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
 from pipeline.params.whole import Dump, Evaluate, Params, Runtime
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "AlignedStart",
     "AnySplit",
     "AnyStart",
+    "AnyTranslation",
     "Augmentation",
     "Bdd100kSplit",
     "Cada",
@@ -63,11 +65,14 @@ __all__ = [
     "Cbst",
     "CbstRound",
     "CityscapesSplit",
+    "ColourTranslation",
+    "CycleganTranslation",
     "Data",
     "Discriminators",
     "Dump",
     "Evaluate",
     "FolderSplit",
+    "FourierTranslation",
     "Gta5Split",
     "Intrada",
     "IntradaRound",

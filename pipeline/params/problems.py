@@ -7,21 +7,29 @@ from typing import Any
 
 from pipeline.labels import class_set
 from pipeline.params.hints import did_you_mean
+from pipeline.params.starts import TARGET_LABELLED
 from pipeline.params.whole import RESERVED_METRICS, Params
 
+# The names that prepare's splits have in data/prepared/.
+SPLITS = ("source", "target", TARGET_LABELLED, "evaluation")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def graph_problems(raw: dict[str, Any]) -> list[str]:
     """What types cannot say of `starts` and `rounds`: names, and that a round begins at something before it."""
-    starts, rounds = _table(raw, "starts"), _table(raw, "rounds")
+    starts, rounds, translations = _table(raw, "starts"), _table(raw, "rounds"), _table(raw, "translations")
     problems = [
         f"{table}.{name}: a name is letters, digits, - and _, begins with a letter (DVC drops integer keys silently)"
-        for table, names in (("starts", starts), ("rounds", rounds))
+        for table, names in (("starts", starts), ("rounds", rounds), ("translations", translations))
         for name in names
         if not isinstance(name, str) or not _NAME.fullmatch(name)
     ]
     problems += [f"rounds.{name}: there is a start of that name too" for name in rounds if name in starts]
+    problems += [
+        f"translations.{name}: {taken} of that name; choose another"
+        for name in translations
+        for taken in _holders_of(name, starts, rounds)
+    ]
     earlier = [str(name) for name in starts]
     for name, entry in rounds.items():
         init = entry.get("init") if isinstance(entry, dict) else None
@@ -29,6 +37,12 @@ def graph_problems(raw: dict[str, Any]) -> list[str]:
             problems.append(f"rounds.{name}.init: {_init_problem(str(name), init, rounds, earlier)}")
         earlier.append(str(name))
     return problems
+
+
+def _holders_of(name: Any, starts: dict[Any, Any], rounds: dict[Any, Any]) -> list[str]:
+    """What has the name that a translation would need for itself: in data/prepared/, and in runs/."""
+    holders = {"there is a prepared split": SPLITS, "there is a start": starts, "there is a round": rounds}
+    return [holder for holder, names in holders.items() if name in names]
 
 
 def _table(raw: dict[str, Any], key: str) -> dict[Any, Any]:
@@ -104,6 +118,28 @@ def class_problems(params: Params) -> list[str]:
     return problems
 
 
+def supervision_problems(params: Params) -> list[str]:
+    """Starts that learn from what is not there."""
+    known = ("source", TARGET_LABELLED, *params.translations)
+    return [
+        f"starts.{name}.supervision: {start.supervision!r} is none of {', '.join(known)}"
+        f"{did_you_mean(start.supervision, known)}"
+        for name, start in params.starts.items()
+        if start.supervision not in known
+    ]
+
+
+def translation_problems(params: Params) -> list[str]:
+    """Windows that do not fit into the images."""
+    sizes = {"source": params.data.source.size, "target": params.data.target.size}
+    return [
+        f"translations.{name}.crop: is {list(entry.crop)}, and the {split}'s images are {list(size)}; make it smaller"
+        for name, entry in params.translations.items()
+        for split, size in ((split, own or params.data.size) for split, own in sizes.items())
+        if entry.method == "cyclegan" and (entry.crop[0] > size[0] or entry.crop[1] > size[1])
+    ]
+
+
 # Five convolutions of stride 2 (pipeline/models/discriminators.py).
 _SMALLEST_SIDE = 32
 
@@ -125,7 +161,7 @@ def alignment_problems(params: Params) -> list[str]:
 
 
 def _from_oracle(params: Params) -> set[str]:
-    seen = {name for name, start in params.starts.items() if start.supervision == "target-labelled"}
+    seen = {name for name, start in params.starts.items() if start.is_oracle}
     for name, entry in params.rounds.items():
         if entry.init in seen:
             seen.add(name)

@@ -10,7 +10,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import ReadableError
-from pipeline.params.problems import alignment_problems, class_problems, graph_problems
+from pipeline.params.problems import (
+    alignment_problems,
+    class_problems,
+    graph_problems,
+    supervision_problems,
+    translation_problems,
+)
 from pipeline.params.readable import readable
 from pipeline.params.whole import Params
 
@@ -36,6 +42,7 @@ def read_params(path: Path | str = "params.yaml") -> Params:
         problems += [line for line in readable(error, raw) if line not in problems]
     if params is not None:
         problems += class_problems(params) + alignment_problems(params)
+        problems += supervision_problems(params) + translation_problems(params)
     if problems or params is None:
         raise ParamsError(path, problems)
     return params

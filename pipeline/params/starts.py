@@ -9,13 +9,21 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pipeline.params.section import Section, Weight
 from pipeline.params.training import Discriminators, Schedule
 
+TARGET_LABELLED = "target-labelled"
+
 
 class Start(Section):
     """A network before the first round, trained on labels."""
 
-    supervision: Literal["source", "target-labelled"] = Field(
-        description="the labels it learns from; target-labelled is the oracle, which adaptation never sees"
+    supervision: str = Field(
+        description="the labelled images it learns from: source, a translation of the source by its name, or "
+        "target-labelled, which is the oracle and never seen by adaptation"
     )
+
+    @property
+    def is_oracle(self) -> bool:
+        """Whether it learns from labels of the target."""
+        return self.supervision == TARGET_LABELLED
 
 
 class PlainStart(Start):
@@ -34,7 +42,7 @@ class AlignedStart(Start):
 
     @model_validator(mode="after")
     def _learns_from_the_source(self) -> AlignedStart:
-        if self.supervision != "source":
+        if self.is_oracle:
             raise ValueError("an oracle has the target's labels: say alignment: none, or supervision: source")
         return self
 

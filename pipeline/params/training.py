@@ -27,6 +27,7 @@ class Schedule(Section):
     name: Literal["constant", "poly", "step", "exponential"] = "poly"
     power: Rate = 0.9
     warmup: NotNegative = 0
+    hold: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of the steps before poly begins to fall")
     total: Positive | None = Field(None, description="steps after which poly reaches 0; default: the stage's own steps")
     every: Positive = Field(
         50_000, description="step: multiply by 0.1 after so many steps; exponential: by as much, but evenly"

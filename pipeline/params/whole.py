@@ -16,6 +16,7 @@ from pipeline.params.model import Model
 from pipeline.params.section import NotNegative, Positive, Scale, Section
 from pipeline.params.starts import AnyStart
 from pipeline.params.training import Adapt, Training
+from pipeline.params.translations import AnyTranslation
 
 
 class Dump(Section):
@@ -91,6 +92,9 @@ class Params(Section):
     evaluate: Evaluate
     starts: dict[str, AnyStart] = Field(min_length=1)
     rounds: dict[str, Annotated[Round, Field(discriminator="method")]]
+    translations: dict[str, AnyTranslation] = Field(
+        default_factory=dict, description="the source in the target's style; a start's supervision names one"
+    )
 
     @field_validator("classes", mode="before")
     @classmethod
@@ -112,11 +116,21 @@ class Params(Section):
         """The round of that name. Raises ReadableError that lists the names."""
         return _named(self.rounds, "round", name)
 
+    def translation(self, name: str) -> AnyTranslation:
+        """The translation of that name. Raises ReadableError that lists the names."""
+        return _named(self.translations, "translation", name)
+
+    def source_of(self, name: str) -> str:
+        """The labelled split that a round trains on: what the start at the beginning of its chain has learnt from."""
+        while name in self.rounds:
+            name = self.rounds[name].init
+        return self.start(name).supervision
+
     def run_kinds(self) -> dict[str, str]:
         """What each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
-        kinds = {name: "start" for name, start in self.starts.items() if start.supervision == "source"}
+        kinds = {name: "start" for name, start in self.starts.items() if not start.is_oracle}
         kinds |= {name: entry.method for name, entry in self.rounds.items()}
-        return kinds | {name: "oracle" for name, start in self.starts.items() if start.supervision != "source"}
+        return kinds | {name: "oracle" for name, start in self.starts.items() if start.is_oracle}
 
 
 def _named(table: dict[str, Entry], kind: str, name: str) -> Entry:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.manifest import manifest_path
 from pipeline.device import choose_computer
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash
@@ -20,13 +19,17 @@ from pipeline.training.patch_samples import patch_samples
 from pipeline.training.pretrain import new_model
 from pipeline.training.run import augment_of, common_inputs, finish, labelled_stream, run_loop
 from pipeline.training.together import common_folder, joined
+from pipeline.translation.source import identity_of
 
 if TYPE_CHECKING:
     from pipeline.params import Cada, Cbst, Intrada, Lse, Params, Round
 
 
 def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path) -> None:
-    """Trains the round's initial network on its patches and on the labelled source."""
+    """Trains the round's initial network on its patches and on the labelled source.
+
+    Where the start of its chain has learnt from a translation of the source, so does the round.
+    """
     patches_path = destination / "patches" / PATCHES
     computer = choose_computer(params.runtime.device, params.runtime.precision)
     inputs = {
@@ -37,8 +40,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         "init": file_hash(init / "model.pt"),
         "patches": [file_hash(path) for path in sorted(patches_path.parent.glob("*.h5"))],
         "model": params.model.model_dump(),
-        "source": file_hash(manifest_path("source")),
-        "split": params.data.source.model_dump(),
+        **identity_of(params, params.source_of(name)),
         **common_inputs(params, computer),
     }
     with joined(computer), common_folder(f"adapt-{name}", **inputs) as folder:
@@ -70,7 +72,7 @@ def _source(params: Params, name: str, entry: Round, classes: ClassSet) -> list[
     training = params.adapt
     if not training.source_batch:
         return []
-    source = labelled_stream(params, name, "source", classes, training, training.source_batch)[0]
+    source = labelled_stream(params, name, params.source_of(name), classes, training, training.source_batch)[0]
     return [share_of(source, entry.source_portion, params.seed) if entry.method == "cbst" else source]
 
 

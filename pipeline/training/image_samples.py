@@ -11,13 +11,19 @@ from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.labels import IGNORE
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt
+from pipeline.translation.style import Style
 
 
-def labelled_samples(images: SplitImages, labels: SplitLabels, augment: Augment) -> SampleAt:
-    """Images with their labels, changed at random."""
+def labelled_samples(
+    images: SplitImages, labels: SplitLabels, augment: Augment, style: Style | None = None
+) -> SampleAt:
+    """Images with their labels, changed at random, after they have taken on a style where there is one."""
 
     def sample_at(index: int, generator: np.random.Generator) -> Sample:
-        return images.id(index), *augment(images.image(index), labels.label(index), generator)
+        image_HW3 = images.image(index)
+        if style is not None:
+            image_HW3 = style(image_HW3, generator)
+        return images.id(index), *augment(image_HW3, labels.label(index), generator)
 
     return sample_at
 

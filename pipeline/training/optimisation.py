@@ -42,7 +42,7 @@ def make_adam(
 def rate_factor(settings: Schedule, step: int, steps: int) -> float:
     """What the base rates are multiplied with at a step (from 0): a pure function, so there is no state to resume.
 
-    ``poly``: (1 - step/total)^power; ``step``: 0.1^(step // every); ``exponential``: 0.1^(step / every); ``warmup``:
+    ``poly``: 1 for the share ``hold`` of the steps, then (1 - step/total)^power, counted from there; ``step``: 0.1^(step // every); ``exponential``: 0.1^(step / every); ``warmup``:
     linear over the first steps, before.
     """
     warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
@@ -52,7 +52,9 @@ def rate_factor(settings: Schedule, step: int, steps: int) -> float:
         return float(warm * 0.1 ** (step // settings.every))
     if settings.name == "exponential":
         return float(warm * 0.1 ** (step / settings.every))
-    return float(warm * max(0.0, 1 - step / (settings.total or steps)) ** settings.power)
+    total = settings.total or steps
+    held = settings.hold * total
+    return float(warm * max(0.0, 1 - max(0.0, step - held) / (total - held)) ** settings.power)
 
 
 def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:

@@ -19,25 +19,24 @@ from pipeline.training.alignment.start import adversary_of, alignment_of
 from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
 from pipeline.training.together import common_folder, joined
+from pipeline.translation.source import identity_of
 
 if TYPE_CHECKING:
     from pipeline.params import AnyStart, Params
 
 
 def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> None:
-    """Trains a fresh network on the labels that the start may see, and on the target's images if it is aligned."""
-    split = "source" if start.supervision == "source" else "target-labelled"
-    if not manifest_path(split).exists():
+    """Trains a fresh network on the labelled images that the start names, and on the target's images if it is aligned."""
+    split = start.supervision
+    if start.is_oracle and not manifest_path(split).exists():
         raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")
-    described = params.data.source if split == "source" else params.data.target
     computer = choose_computer(params.runtime.device, params.runtime.precision)
     weights = params.model.weights
     inputs = {
         "start": start.model_dump(),
         "model": params.model.model_dump(),
         "training": params.pretrain.model_dump(),
-        "images": file_hash(manifest_path(split)),
-        "split": described.model_dump(),
+        **identity_of(params, split),
         "weights": file_hash(Path(weights)) if weights is not None and Path(weights).is_file() else None,
         **common_inputs(params, computer),
     }

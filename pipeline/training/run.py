@@ -25,6 +25,7 @@ from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
 from pipeline.training.together import processes, rank, share_normalisation
+from pipeline.translation.source import labelled_images, labelled_split
 from pipeline.work import publish
 
 if TYPE_CHECKING:
@@ -43,11 +44,10 @@ def common_inputs(params: Params, computer: Computer) -> dict[str, object]:
 def labelled_stream(
     params: Params, name: str, split: str, classes: ClassSet, training: Training, batch: int
 ) -> tuple[Stream, SplitImages]:
-    """The endless stream of a labelled split, called ``source`` in batches, and its images."""
-    described = params.data.source if split == "source" else params.data.target
-    images = images_of(split, described, params.data.size)
-    labels = labels_of(split, described, classes, images.size)
-    samples = labelled_samples(images, labels, augment_of(training))
+    """The endless stream of a labelled split (source, target-labelled, a translation), called ``source`` in batches, and its images."""
+    images, style = labelled_images(params, split)
+    labels = labels_of(split, labelled_split(params, split), classes, images.size)
+    samples = labelled_samples(images, labels, augment_of(training), style)
     return Stream("source", samples, len(images), batch, params.seed, name), images
 
 

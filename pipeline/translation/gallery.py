@@ -1,0 +1,44 @@
+"""Pictures of a translation: source, translated, and a target image, side by side.
+
+# H/W pixels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pipeline.files import whole_file
+
+PICTURES = 6
+_GAP = 4
+
+
+class Shown(NamedTuple):
+    """One row of the gallery, (H,W,3) uint8 each; the target's may have another size."""
+
+    source_HW3: np.ndarray
+    translated_HW3: np.ndarray
+    target_HW3: np.ndarray
+
+
+def write_gallery(shown_at: Callable[[int], Shown], count: int, folder: Path) -> None:
+    """Writes up to six pictures, spread evenly over ``count`` images, as 0.png, 1.png …"""
+    folder.mkdir(parents=True, exist_ok=True)
+    positions = dict.fromkeys(int(place) for place in np.linspace(0, count - 1, PICTURES))
+    for number, position in enumerate(positions):
+        with whole_file(folder / f"{number}.png") as temporary:
+            _side_by_side(shown_at(position)).save(temporary, format="PNG")
+
+
+def _side_by_side(shown: Shown) -> Image.Image:
+    height, width = shown.source_HW3.shape[:2]
+    sheet = Image.new("RGB", (3 * width + 2 * _GAP, height), "white")
+    for place, image_HW3 in enumerate(shown):
+        picture = Image.fromarray(image_HW3).resize((width, height), Image.Resampling.BICUBIC)
+        sheet.paste(picture, (place * (width + _GAP), 0))
+    return sheet

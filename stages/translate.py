@@ -1,0 +1,18 @@
+"""translate: the source's images in the style of the target's, for starts to learn from."""
+
+from pathlib import Path
+
+from pipeline.params import read_params
+from pipeline.training.translate import translate
+from stages.run import named_stage
+
+
+@named_stage("translation")
+def main(name: str) -> None:
+    """Reads the images of source and target, writes data/prepared/NAME/, runs/NAME/gallery/ and curves."""
+    count = translate(read_params(), name, Path("runs") / name)
+    print(f"{name}: {count} images")
+
+
+if __name__ == "__main__":
+    main()
