@@ -9,7 +9,7 @@ from stages.run import named_stage
 
 @named_stage("translation")
 def main(name: str) -> None:
-    """Reads the images of source and target, writes data/prepared/NAME/, runs/NAME/gallery/ and curves."""
+    """Reads the images of source and target, writes data/prepared/NAME/ and runs/NAME/."""
     count = translate(read_params(), name, Path("runs") / name)
     print(f"{name}: {count} images")
 

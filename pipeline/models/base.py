@@ -47,9 +47,11 @@ class Preprocessing:
                 f"preprocessing '{self.name}' reads RGB uint8 images of shape (N, 3, H, W); "
                 f"got {image_N3HW.dtype} of shape {tuple(image_N3HW.shape)}"
             )
-        if self.reverse_channels:
-            image_N3HW = image_N3HW.flip(1)
-        input_N3HW = image_N3HW.to(torch.float32)
+        return self.of_floats(image_N3HW.to(torch.float32))
+
+    def of_floats(self, image_N3HW: Tensor) -> Tensor:
+        """As for bytes, of float32 RGB images in [0,255]: a gradient goes through."""
+        input_N3HW = image_N3HW.flip(1) if self.reverse_channels else image_N3HW
         if self.divisor != 1.0:
             input_N3HW = input_N3HW / self.divisor
         return (input_N3HW - _per_channel(self.mean, input_N3HW)) / _per_channel(self.std, input_N3HW)

@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.params.section import Positive, Section, Size, Weight
+from pipeline.params.section import Positive, Section, Weight
 from pipeline.params.training import Augmentation, Optimiser, Schedule, Training
+
+# The discriminators halve their input three times, and normalise what is left.
+Side = Annotated[int, Field(ge=32, strict=True)]
 
 
 class ColourTranslation(Section):
@@ -44,14 +47,16 @@ class CycleganTranslation(Training):
     )
     schedule: Schedule = Schedule(name="poly", power=1.0, hold=0.5)
     augmentation: Augmentation = Field(Augmentation(), description="of the images that it trains on, before the crop")
-    crop: Size = Field((256, 256), description="height, width of the random windows that it trains on")
+    crop: tuple[Side, Side] = Field((256, 256), description="height, width of the random windows that it trains on")
     width: Positive = Field(64, description="channels of the first layer, of generators and discriminators")
     blocks: Positive = Field(9, description="residual blocks of a generator")
     pool: Annotated[int, Field(ge=0, strict=True)] = Field(
         50, description="translated images remembered for the discriminators; 0: only the latest"
     )
     lambda_cycle: Weight = Field(10.0, description="weight of the cycle's loss")
-    lambda_identity: Weight = Field(0.5, description="weight of the identity's loss, times lambda_cycle; 0 leaves it out")
+    lambda_identity: Weight = Field(
+        0.5, description="weight of the identity's loss, times lambda_cycle; 0 leaves it out"
+    )
     segmentation: str | None = Field(
         None, description="a model file that holds the meaning of images fast (BDL's semantic loss); default: none"
     )
@@ -59,6 +64,4 @@ class CycleganTranslation(Training):
     lambda_semantic_cycle: Weight = Field(10.0, description="and between an image and its way there and back")
 
 
-AnyTranslation = Annotated[
-    ColourTranslation | FourierTranslation | CycleganTranslation, Field(discriminator="method")
-]
+AnyTranslation = Annotated[ColourTranslation | FourierTranslation | CycleganTranslation, Field(discriminator="method")]

@@ -8,23 +8,25 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from pipeline.device import Computer
 from pipeline.errors import ReadableError
-from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch, Stream, prefetched
 from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
-from pipeline.training.objectives import Objective
+from pipeline.training.objectives import Term
 from pipeline.training.optimisation import rate_factor, set_rates
 from pipeline.training.progress import Progress, Silence
 from pipeline.training.together import add_gradients, agreed, draw_as, gathered, rank, wait_for_all
 
 if TYPE_CHECKING:
     from pipeline.params import Schedule
+
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 class TrainingError(ReadableError, RuntimeError):
@@ -57,14 +59,14 @@ class Adversary(NamedTuple):
     """
 
     module: torch.nn.Module
-    objective: Objective
+    objective: Callable[[Any, Batch], Iterator[Term]]
     optimiser: torch.optim.Optimizer
     schedule: Schedule
 
 
 def train(
-    model: SegmentationModel,
-    objective: Objective,
+    model: Network,
+    objective: Callable[[Network, Batch], Iterator[Term]],
     streams: list[Stream],
     optimiser: torch.optim.Optimizer,
     plan: Plan,
@@ -87,7 +89,7 @@ def train(
     beside = None if adversary is None else Beside(adversary.module, adversary.optimiser)
     first, sums = load_checkpoint(checkpoint, model, optimiser, beside)
     model.train()
-    terms = cast(SegmentationModel, torch.compile(model)) if plan.compile else model
+    terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
     told = Progress if rank() == 0 else Silence
     progress = told(folder / "live", name, first, plan.steps, plan.log_every, sums)
@@ -116,24 +118,30 @@ def train(
 
 
 def training_step(
-    model: SegmentationModel,
-    objective: Objective,
+    model: Network,
+    objective: Callable[[Network, Batch], Iterator[Term]],
     batch: Batch,
     optimiser: torch.optim.Optimizer,
     gradient_clip: float | None,
     computer: Computer,
 ) -> dict[str, Tensor]:
-    """One optimiser step over all terms of the objective; answers each term's value, detached."""
+    """One optimiser step over all terms of the objective; answers each term's value, detached.
+
+    A term without a gradient is told in the curves, and teaches nothing.
+    """
     optimiser.zero_grad(set_to_none=True)
-    losses = {}
+    losses, taught = {}, False
     with computer.autocast():
         terms = objective(model, batch)
         while (term := next(terms, None)) is not None:
             name, loss = term
-            with torch.autocast(computer.device.type, enabled=False):
-                torch.autograd.backward(loss)
+            if loss.requires_grad:
+                taught = True
+                with torch.autocast(computer.device.type, enabled=False):
+                    torch.autograd.backward(loss)
             losses[name] = loss.detach()
             del loss, term
+    assert taught, "no term of the objective has a gradient"
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     add_gradients(parameters)
     if gradient_clip is not None:

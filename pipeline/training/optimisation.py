@@ -42,8 +42,8 @@ def make_adam(
 def rate_factor(settings: Schedule, step: int, steps: int) -> float:
     """What the base rates are multiplied with at a step (from 0): a pure function, so there is no state to resume.
 
-    ``poly``: 1 for the share ``hold`` of the steps, then (1 - step/total)^power, counted from there; ``step``: 0.1^(step // every); ``exponential``: 0.1^(step / every); ``warmup``:
-    linear over the first steps, before.
+    ``poly``: 1 for the share ``hold`` of the steps, then (1 - step/total)^power, both counted from there; ``step``:
+    0.1^(step // every); ``exponential``: 0.1^(step / every); ``warmup``: linear over the first steps, before.
     """
     warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
     if settings.name == "constant":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> None:
-    """Trains a fresh network on the labelled images that the start names, and on the target's images if it is aligned."""
+    """Trains a fresh network on the labelled images that the start names, and, aligned, on the target's images."""
     split = start.supervision
     if start.is_oracle and not manifest_path(split).exists():
         raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")

@@ -44,7 +44,10 @@ def common_inputs(params: Params, computer: Computer) -> dict[str, object]:
 def labelled_stream(
     params: Params, name: str, split: str, classes: ClassSet, training: Training, batch: int
 ) -> tuple[Stream, SplitImages]:
-    """The endless stream of a labelled split (source, target-labelled, a translation), called ``source`` in batches, and its images."""
+    """The endless stream of a labelled split, called ``source`` in batches, and its images.
+
+    The split is source, target-labelled, or a translation of the source.
+    """
     images, style = labelled_images(params, split)
     labels = labels_of(split, labelled_split(params, split), classes, images.size)
     samples = labelled_samples(images, labels, augment_of(training), style)

@@ -15,6 +15,7 @@ from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.opening import images_of
 from pipeline.datasets.prepare import manifest_path
 from pipeline.files import whole_file
+from pipeline.training.cyclegan.run import run_cyclegan
 from pipeline.translation.gallery import Shown, write_gallery
 from pipeline.translation.style import Images, open_style, write_style
 
@@ -23,20 +24,19 @@ if TYPE_CHECKING:
 
 
 def translate(params: Params, name: str, destination: Path) -> int:
-    """Writes data/prepared/NAME, and a gallery and curves into ``destination``; answers the number of images.
+    """Writes data/prepared/NAME, and what there is to look at into ``destination``; answers the number of images.
 
     Reads images of the source and of the target, and no label of either.
     """
     settings = params.translation(name)
     if settings.method == "cyclegan":
-        raise NotImplementedError
-    _measure(params, name, settings, destination)
+        run_cyclegan(params, name, settings, destination)
+    else:
+        _measure(params, name, settings, destination)
     return len(Manifest(manifest_path(name)))
 
 
-def _measure(
-    params: Params, name: str, settings: ColourTranslation | FourierTranslation, destination: Path
-) -> None:
+def _measure(params: Params, name: str, settings: ColourTranslation | FourierTranslation, destination: Path) -> None:
     source = images_of("source", params.data.source, params.data.size)
     # As large as the source's: frequencies are counted in the image, whatever its size
     target = SplitImages(Manifest(manifest_path("target")), crop=params.data.target.crop, size=source.size)
@@ -55,7 +55,6 @@ def _measure(
         return Shown(image_HW3, style.of(image_HW3, drawn), target.image(seen))
 
     write_gallery(shown_at, len(source), destination / "gallery")
-    (destination / "curves").mkdir(parents=True, exist_ok=True)  # DVC wants every out; there is nothing to learn
 
 
 def _all(images: SplitImages) -> Images:

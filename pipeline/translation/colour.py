@@ -2,7 +2,7 @@
 
 A statistic is a mean over pixels, so that the mean of many images' statistics is the statistic of all of them.
 
-# H/W pixels, P pixels in a row, 3 channels L*, a*, b*, K bins
+# H/W pixels, P pixels in a row, 3 channels L*, a*, b*, K bins, E their edges, M middles of those that hold pixels
 """
 
 from __future__ import annotations
@@ -44,16 +44,18 @@ def match_moments(image_HW3: np.ndarray, target_23: np.ndarray, source_23: np.nd
 def match_histograms(image_HW3: np.ndarray, target_3K: np.ndarray, source_3K: np.ndarray | None = None) -> np.ndarray:
     """(H,W,3) uint8: each channel x becomes F_target⁻¹(F_own(x)), F the cumulative histogram, linear within a bin.
 
+    F_own is taken at the middles of the bins that hold pixels, and what lies between them is interpolated: at an edge of
+    all that there is, F⁻¹ could be anything.
     ``source_3K`` stands for the image's own histogram where all images are to change alike.
     """
     lab_HW3 = lab_of(image_HW3)
     own_3K = _histogram(lab_HW3) if source_3K is None else source_3K
     for channel in range(3):
         edge_E = np.linspace(_LOWEST_3[channel], _HIGHEST_3[channel], BINS + 1)
-        # Where F is flat, its inverse is any value of an empty stretch: a hair's slope makes it one.
-        target_E = _cumulative(target_3K[channel]) + np.linspace(0.0, 1e-6, BINS + 1)
-        matched_E = np.interp(_cumulative(own_3K[channel]), target_E, edge_E)
-        lab_HW3[..., channel] = np.interp(lab_HW3[..., channel], edge_E, matched_E)
+        own_E, held_K = _cumulative(own_3K[channel]), own_3K[channel] > 0
+        share_M, middle_M = (own_E[:-1] + own_E[1:])[held_K] / 2, (edge_E[:-1] + edge_E[1:])[held_K] / 2
+        matched_M = np.interp(share_M, _cumulative(target_3K[channel]), edge_E)
+        lab_HW3[..., channel] = np.interp(lab_HW3[..., channel], middle_M, matched_M)
     return rgb_of(lab_HW3)
 
 

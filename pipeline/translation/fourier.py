@@ -21,7 +21,9 @@ def reach(size: tuple[int, int], beta: float) -> int:
 
 def amplitudes(image_HW3: np.ndarray, beta: float) -> np.ndarray:
     """(3,V,U) float32: amplitudes of the window; those of negative horizontal frequencies mirror them."""
-    return np.abs(_window(image_HW3, reach(image_HW3.shape[:2], beta))).astype(np.float32)
+    height, width = image_HW3.shape[:2]
+    amplitude_3VU: np.ndarray = np.abs(_window(image_HW3, reach((height, width), beta))).astype(np.float32)
+    return amplitude_3VU
 
 
 def swap_amplitudes(image_HW3: np.ndarray, amplitude_3VU: np.ndarray) -> np.ndarray:
@@ -39,7 +41,8 @@ def swap_amplitudes(image_HW3: np.ndarray, amplitude_3VU: np.ndarray) -> np.ndar
     rows_3HU = vertical_VH.conj().T @ change_3VU
     change_3HW = rows_3HU.real @ horizontal_UW.real + rows_3HU.imag @ horizontal_UW.imag  # Re(rows · conj(waves))
     changed_HW3 = image_HW3 + np.moveaxis(change_3HW, 0, -1) / (height * width)
-    return np.clip(np.rint(changed_HW3), 0, 255).astype(np.uint8)
+    byte_HW3: np.ndarray = np.clip(np.rint(changed_HW3), 0, 255).astype(np.uint8)
+    return byte_HW3
 
 
 def _window(image_HW3: np.ndarray, highest: int) -> np.ndarray:

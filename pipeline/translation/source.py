@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def labelled_split(params: Params, name: str) -> AnySplit:
-    """What params.yaml says of the split in data/prepared/NAME: a translation has the source's crop, size and labels."""
+    """What params.yaml says of the split in data/prepared/NAME: of a translation, what it says of the source."""
     return params.data.target if name == "target-labelled" else params.data.source
 
 

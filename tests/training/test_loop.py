@@ -22,8 +22,8 @@ from pipeline.device import choose_computer
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import Optimiser, Schedule
 from pipeline.training.batches import Batch, Sample, Stream
-from pipeline.training.loop import Interrupted, Objective, Plan, TrainingError, train
-from pipeline.training.objectives import Term, supervised
+from pipeline.training.loop import Interrupted, Plan, TrainingError, train
+from pipeline.training.objectives import Objective, Term, supervised
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES, forget_after
 

@@ -1,0 +1,43 @@
+"""The pool: discriminators also see images that the generators made earlier (Shrivastava et al., CVPR 2017).
+
+# N batch, K images remembered, H/W pixels
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ImagePool(nn.Module):
+    """Remembers up to ``capacity`` images of one size. A module, so that a checkpoint keeps what it remembers."""
+
+    image_K3HW: Tensor
+    filled: Tensor
+
+    def __init__(self, capacity: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.register_buffer("image_K3HW", torch.zeros(capacity, 3, *size))
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    def exchange(self, image_N3HW: Tensor) -> Tensor:
+        """As many images as given: each is, with even chances, itself or one remembered, whose place it takes.
+
+        Until the pool is full, images are remembered and handed back. Draws from torch's global generator.
+        """
+        capacity = len(self.image_K3HW)
+        if capacity == 0:
+            return image_N3HW
+        exchanged = []
+        for image_3HW in image_N3HW.float():
+            if int(self.filled) < capacity:
+                self.image_K3HW[int(self.filled)] = image_3HW
+                self.filled += 1
+                exchanged.append(image_3HW)
+            elif float(torch.rand(())) > 0.5:
+                place = int(torch.randint(capacity, ()))
+                exchanged.append(self.image_K3HW[place].clone())
+                self.image_K3HW[place] = image_3HW
+            else:
+                exchanged.append(image_3HW)
+        return torch.stack(exchanged)
