@@ -59,6 +59,8 @@ def test_params_that_dvc_needs_may_not_be_left_out():
     replaced = {"starts.${key}": "starts", "rounds.${key}": "rounds"}
     for stage in STAGES:
         for entry in description(stage)["params"]:
+            if entry == "translations.${key}":
+                continue  # the table has a default in dvc.yaml's vars, and then there is no such stage
             if entry == "${item.method}":
                 continue  # tests/test_params.py: a round without its method's section is refused
             for old, new in replaced.items():

@@ -38,6 +38,9 @@ def workspace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("privacy")
     params = tiny_params()
     params["starts"]["advent"] = {"supervision": "source", "alignment": "advent"}
+    tiny_cyclegan = {"method": "cyclegan", "steps": 1, "crop": [32, 32], "width": 2, "blocks": 1}
+    params["translations"] = {"fourier": {"method": "fourier"}, "cyclegan": tiny_cyclegan}
+    params["starts"]["translated"] = {"supervision": "fourier", "alignment": "none"}
     make_workspace(folder, params)
     run(folder, sys.executable, "-m", "stages.prepare")
     return folder
@@ -46,6 +49,9 @@ def workspace(tmp_path_factory):
 def test_target_labels_are_opened_by_evaluation_alone(workspace):
     private = str(workspace / "data" / "prepared" / "target-labelled")
     for stage, kind, name in (
+        ("translate", "--translation", "fourier"),
+        ("translate", "--translation", "cyclegan"),
+        ("pretrain", "--start", "translated"),
         ("pretrain", "--start", "source-only"),
         ("pretrain", "--start", "advent"),
         ("dump", "--round", "lse-1"),

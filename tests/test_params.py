@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.params import ParamsError, Training, json_schema, read_params
+from pipeline.errors import ReadableError
+from pipeline.params import CycleganTranslation, ParamsError, Training, json_schema, read_params
+from pipeline.training.optimisation import rate_factor
 
 Write = Callable[[dict[str, Any]], Path]
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
 METHODS = ("lse", "cbst", "cada", "intrada")
 SECTIONS = {
     "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "evaluate", "starts",
-    "rounds",
+    "rounds", "translations",
 }  # fmt: skip
 
 
@@ -229,7 +231,7 @@ def test_what_is_left_out_has_its_default(tiny_params: dict, write_params: Write
     assert params.evaluate.headline == "mIoU"
 
 
-@pytest.mark.parametrize("section", sorted(SECTIONS - {"runtime", *METHODS}))
+@pytest.mark.parametrize("section", sorted(SECTIONS - {"runtime", "translations", *METHODS}))
 def test_a_section_that_dvc_reads_must_be_there(tiny_params: dict, write_params: Write, section: str) -> None:
     del tiny_params[section]
     assert f"{section}: is missing" in problems_of(write_params(tiny_params))
@@ -419,4 +421,78 @@ def test_what_is_merged_must_exist_and_is_gone_afterwards(tiny_params: dict, wri
     assert problems_of(write_params(tiny_params)) == [
         "evaluate.merge.wal: 'wal' is not a class of cityscapes-19; did you mean 'wall'?",
         "evaluate.merge.truck: 'bus' is merged itself; say what both become",
+    ]
+
+
+def test_a_start_may_learn_from_a_translation_and_its_rounds_do_too(tiny_params: dict, write_params: Write) -> None:
+    assert read_params(write_params(tiny_params)).translations == {}
+    tiny_params["translations"] = {"fda": {"method": "fourier"}}
+    tiny_params["starts"]["fda-advent"] = {"supervision": "fda", "alignment": "advent"}
+    tiny_params["rounds"] |= {
+        "a": {"method": "lse", "init": "fda-advent", "portion": 0.1},
+        "b": {"method": "lse", "init": "a", "portion": 0.1},
+    }
+    params = read_params(write_params(tiny_params))
+    assert {name: params.source_of(name) for name in params.rounds} == {
+        "lse-1": "source", "lse-2": "source", "a": "fda", "b": "fda",
+    }  # fmt: skip
+    assert params.run_kinds()["fda-advent"] == "start"
+    with pytest.raises(ReadableError, match=r"there is no translation 'fdaa' in params\.yaml; there are fda; did you"):
+        params.translation("fdaa")
+
+
+def test_cyclegan_has_the_papers_constants(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["translations"] = {"made": {"method": "cyclegan", "epochs": 200, "crop": [32, 32]}}
+    made = read_params(write_params(tiny_params)).translation("made")
+    assert isinstance(made, CycleganTranslation)
+    assert (made.batch, made.width, made.blocks, made.pool) == (1, 64, 9, 50)
+    assert (made.lambda_cycle, made.lambda_identity) == (10, 0.5)
+    assert (made.lambda_semantic, made.lambda_semantic_cycle) == (0.1, 10)
+    assert (made.optimiser.name, made.optimiser.learning_rate, made.optimiser.betas) == ("adam", 2e-4, (0.5, 0.999))
+    assert made.budget(25) == 5000
+    factors = [rate_factor(made.schedule, step, 1000) for step in (0, 499, 500, 750, 999)]
+    assert factors == pytest.approx([1, 1, 1, 0.5, 0.002])
+
+
+@pytest.mark.parametrize(
+    ("name", "translation", "problem"),
+    [
+        (
+            "source",
+            {"method": "fourier"},
+            "translations.source: there is a prepared split of that name; choose another",
+        ),
+        ("oracle", {"method": "fourier"}, "translations.oracle: there is a start of that name; choose another"),
+        ("lse-1", {"method": "fourier"}, "translations.lse-1: there is a round of that name; choose another"),
+        ("7", {"method": "fourier"}, "translations.7: a name is letters, digits, - and _, begins with a letter"),
+        ("t", {"method": "furier"}, "translations.t.method: is 'furier'; choose one of colour, fourier, cyclegan; did"),
+        ("t", {}, "translations.t.method: is missing"),
+        ("t", {"method": "fourier", "bate": 0.1}, "translations.t.bate: unknown key; did you mean 'beta'?"),
+        ("t", {"method": "fourier", "beta": 0.5}, "translations.t.beta: Input should be less than 0.5"),
+        ("t", {"method": "colour", "match": "images"}, "translations.t.match: Input should be 'image' or 'domain'"),
+        ("t", {"method": "cyclegan", "crop": [32, 32]}, "translations.t: give either steps or epochs"),
+        (
+            "t",
+            {"method": "cyclegan", "steps": 1, "crop": [16, 32]},
+            "translations.t.crop.0: Input should be greater than",
+        ),
+        (
+            "t",
+            {"method": "cyclegan", "steps": 1},
+            "translations.t.crop: is [256, 256], and the source's images are [32, 64]; make it smaller",
+        ),
+    ],
+)
+def test_a_translation_that_cannot_be_is_refused(
+    tiny_params: dict, write_params: Write, name: str, translation: dict, problem: str
+) -> None:
+    tiny_params["translations"] = {name: translation}
+    assert problems_of(write_params(tiny_params))[0].startswith(problem)
+
+
+def test_a_start_may_not_learn_from_what_is_not_there(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["translations"] = {"fourier": {"method": "fourier"}}
+    tiny_params["starts"]["source-only"]["supervision"] = "furier"
+    assert problems_of(write_params(tiny_params)) == [
+        "starts.source-only.supervision: 'furier' is none of source, target-labelled, fourier; did you mean 'fourier'?"
     ]
