@@ -4,14 +4,13 @@ from pathlib import Path
 
 from pipeline.params import read_params
 from pipeline.training.translate import translate
-from stages.run import named_stage
+from stages.run import named_stage, params_file
 
 
 @named_stage("translation")
 def main(name: str) -> None:
     """Reads the images of source and target, writes data/prepared/NAME/ and runs/NAME/."""
-    count = translate(read_params(), name, Path("runs") / name)
-    print(f"{name}: {count} images")
+    translate(read_params(params_file()), name, Path("runs") / name)
 
 
 if __name__ == "__main__":

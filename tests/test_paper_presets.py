@@ -26,6 +26,8 @@ def dry_run(name: str) -> dict[str, Any]:
         params[section] |= {"steps": 1, "epochs": None}
         # random weights under frozen normalisation: a step of the papers' size would throw them out of float32
         params[section]["optimiser"] = params[section]["optimiser"] | {"learning_rate": 1e-12}
+    for translation in params.get("translations", {}).values():
+        translation |= {"steps": 1, "epochs": None, "crop": [32, 64], "width": 2, "blocks": 1}
     (first, entry), *_ = params["rounds"].items()
     params["rounds"] = {first: entry}
     params["starts"] = {entry["init"]: params["starts"][entry["init"]]}

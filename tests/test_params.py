@@ -460,7 +460,7 @@ def test_cyclegan_has_the_papers_constants(tiny_params: dict, write_params: Writ
         (
             "source",
             {"method": "fourier"},
-            "translations.source: there is a prepared split of that name; choose another",
+            "translations.source: there is a prepared folder of that name; choose another",
         ),
         ("oracle", {"method": "fourier"}, "translations.oracle: there is a start of that name; choose another"),
         ("lse-1", {"method": "fourier"}, "translations.lse-1: there is a round of that name; choose another"),

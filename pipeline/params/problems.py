@@ -10,8 +10,8 @@ from pipeline.params.hints import did_you_mean
 from pipeline.params.starts import TARGET_LABELLED
 from pipeline.params.whole import RESERVED_METRICS, Params
 
-# The names that prepare's splits have in data/prepared/.
-SPLITS = ("source", "target", TARGET_LABELLED, "evaluation")
+# The names of prepare's own folders in data/prepared/.
+PREPARED = ("source", "target", TARGET_LABELLED, "evaluation", "spatial-prior")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -41,7 +41,7 @@ def graph_problems(raw: dict[str, Any]) -> list[str]:
 
 def _holders_of(name: Any, starts: dict[Any, Any], rounds: dict[Any, Any]) -> list[str]:
     """What has the name that a translation would need for itself: in data/prepared/, and in runs/."""
-    holders = {"there is a prepared split": SPLITS, "there is a start": starts, "there is a round": rounds}
+    holders = {"there is a prepared folder": PREPARED, "there is a start": starts, "there is a round": rounds}
     return [holder for holder, names in holders.items() if name in names]
 
 

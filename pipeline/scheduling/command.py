@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 
-from pipeline.scheduling.site import Resources, StageName
+from pipeline.scheduling.site import ALONE, Resources, StageName
 
 
 def stage_command(stage: StageName, arguments: list[str], resources: Resources) -> list[str]:
     """``python -m stages.STAGE …``; under torchrun where several processes share the work, all on this machine."""
     python = resources.python or ("python" if resources.container else sys.executable)
     container = shlex.split(resources.container or "")
-    processes = 1 if stage == "evaluate" else resources.workers
+    processes = 1 if stage in ALONE else resources.workers
     if processes == 1:
         return [*container, python, "-m", f"stages.{stage}", *arguments]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]

@@ -19,8 +19,10 @@ from pipeline.params.section import NotNegative, Positive, Section
 
 SITE = Path("site.yaml")
 
-StageName = Literal["pretrain", "dump", "adapt", "evaluate"]
+StageName = Literal["translate", "pretrain", "dump", "adapt", "evaluate"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
+ALONE: tuple[StageName, ...] = ("translate", "evaluate")
+"""Stages whose work several processes cannot share."""
 
 _TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
@@ -152,8 +154,8 @@ def _misfits(stage: StageName, resources: Resources, own: dict[str, Any]) -> lis
         problems.append(f"stages.{stage}.shards: only dump can be cut into shards; say it under stages.dump")
     if stage == "dump" and resources.shards > 1 and resources.where == "local":
         problems.append("stages.dump.shards: are jobs of Slurm; here, say processes")
-    if stage == "evaluate" and (resources.workers > 1) and ("gpus" in own or "processes" in own):
-        problems.append("stages.evaluate: works in one process and on one GPU")
+    if stage in ALONE and (resources.workers > 1) and ("gpus" in own or "processes" in own):
+        problems.append(f"stages.{stage}: works in one process and on one GPU")
     return problems
 
 

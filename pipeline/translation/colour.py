@@ -44,9 +44,8 @@ def match_moments(image_HW3: np.ndarray, target_23: np.ndarray, source_23: np.nd
 def match_histograms(image_HW3: np.ndarray, target_3K: np.ndarray, source_3K: np.ndarray | None = None) -> np.ndarray:
     """(H,W,3) uint8: each channel x becomes F_target⁻¹(F_own(x)), F the cumulative histogram, linear within a bin.
 
-    F_own is taken at the middles of the bins that hold pixels, and what lies between them is interpolated: at an edge of
-    all that there is, F⁻¹ could be anything.
-    ``source_3K`` stands for the image's own histogram where all images are to change alike.
+    F_own is taken at the middles of the bins that hold pixels, and what lies between them is interpolated: where F is
+    flat, F⁻¹ could be anything. ``source_3K`` stands for the own histogram where all images are to change alike.
     """
     lab_HW3 = lab_of(image_HW3)
     own_3K = _histogram(lab_HW3) if source_3K is None else source_3K

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.datasets.loading import SplitImages
-from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.datasets.prepare import manifest_path
 from pipeline.files import file_hash
 from pipeline.translation.style import SETTINGS, SOURCE, TARGET, Style, open_style
 

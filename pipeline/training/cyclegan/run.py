@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from pipeline.datasets.loading import SplitImages
+from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.datasets.prepare import manifest_path
 from pipeline.device import Computer, choose_computer
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash, whole_file, write_json
