@@ -12,9 +12,11 @@ from pipeline.models.base import NORMALISATIONS, PREPROCESSINGS, Preprocessing, 
 from pipeline.models.deeplab import DeepLabV2
 from pipeline.models.efficientnet_lite import EfficientNetLite0, load_imagenet_weights
 from pipeline.models.fcn import FCN8s
+from pipeline.models.lenet import LeNet
 from pipeline.models.small import ENCODERS, SmallModel
 
 DEFAULT_SEED = 0
+ONE_HEAD = ("fcn8s-vgg16", "lenet")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class ModelSpec:
         for name, value, choices in (
             ("architecture", self.architecture, list(ARCHITECTURES)),
             ("encoder", self.encoder, list(ENCODERS)),
-            ("heads", self.heads, [1] if self.architecture == "fcn8s-vgg16" else [1, 2]),
+            ("heads", self.heads, [1] if self.architecture in ONE_HEAD else [1, 2]),
             ("aspp_branches", self.aspp_branches, [2, 4]),
             ("preprocessing", self.preprocessing, list(PREPROCESSINGS)),
         ):
@@ -60,15 +62,22 @@ def _fcn8s(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
     return FCN8s(spec.classes, preprocessing)
 
 
+def _lenet(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return LeNet(spec.classes, preprocessing)
+
+
 ARCHITECTURES: dict[str, Callable[[ModelSpec, Preprocessing], SegmentationModel]] = {
     "small": _small,
     "deeplabv2-resnet101": _deeplabv2,
     "fcn8s-vgg16": _fcn8s,
+    "lenet": _lenet,
 }
 
 
 def default_preprocessing(architecture: str, encoder: str) -> str:
     """Answers the name of the preprocessing that the published weights of a network expect."""
+    if architecture == "lenet":
+        return "lite-rgb"  # it has no published weights: any that centres the bytes
     if architecture != "small":
         return "caffe-bgr"
     return "lite-rgb" if encoder == "efficientnet-lite0" else "imagenet-rgb"

@@ -19,8 +19,8 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_architectures_are_the_three_we_promise() -> None:
-    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16"]
+def test_the_architectures_are_those_we_promise() -> None:
+    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "lenet"]
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
@@ -92,6 +92,7 @@ def test_pretrained_is_refused_where_there_are_no_weights(architecture: str, enc
         ("small", "efficientnet-lite0", "lite-rgb"),
         ("deeplabv2-resnet101", "mobilenet-v3-small", "caffe-bgr"),
         ("fcn8s-vgg16", "mobilenet-v3-small", "caffe-bgr"),
+        ("lenet", "mobilenet-v3-small", "lite-rgb"),
     ],
 )
 def test_default_preprocessing_is_that_of_the_published_weights(
