@@ -5,6 +5,9 @@
 `channel_discriminator` is CADA's D_f (Wang et al., 2021), of which the paper says: four 1-D convolutions of kernel 4 on
 channel means. Widths, strides and padding are not given; ours are those of the PatchGAN.
 
+`image_discriminator` is that of ADDA (Tzeng et al., CVPR 2017) for digits: three layers on a vector of classes, here
+with one score for two logits and LeakyReLU for ReLU.
+
 Shape legend: N batch, C channels, H/W pixels, h/w scores, D feature channels, d scores along the channels.
 """
 
@@ -15,6 +18,7 @@ from torch import nn
 
 WIDTHS = (64, 128, 256, 512)
 KERNEL, STRIDE, PADDING, SLOPE = 4, 2, 1, 0.2
+IMAGE_WIDTH = 500
 
 
 def patch_discriminator(channels: int, generator: torch.Generator, widths: tuple[int, ...] = WIDTHS) -> nn.Sequential:
@@ -35,6 +39,16 @@ def channel_discriminator(generator: torch.Generator, widths: tuple[int, ...] = 
     """
     with torch.device("meta"):
         layers = [nn.Conv1d(*ends, KERNEL, STRIDE, PADDING) for ends in _ends(1, widths)]
+    return _initialised(layers, generator)
+
+
+def image_discriminator(channels: int, generator: torch.Generator, width: int = IMAGE_WIDTH) -> nn.Sequential:
+    """Answers a network from one vector per image (N, C, 1, 1) to scores (N, 1, 1, 1); of a map, to each pixel's.
+
+    The network is freshly initialised, on the CPU, from `generator` alone.
+    """
+    with torch.device("meta"):
+        layers = [nn.Conv2d(*ends, 1) for ends in _ends(channels, (width, width))]
     return _initialised(layers, generator)
 
 

@@ -83,8 +83,13 @@ class Adapt(Training):
 
 
 class Discriminators(Section):
-    """How discriminators learn: with Adam."""
+    """What discriminators of predictions look at, and how all discriminators learn: with Adam."""
 
+    network: Literal["patch", "image"] = Field(
+        "patch",
+        description="patch: convolutions that judge neighbourhoods (PatchGAN); image: three layers that judge the mean "
+        "of an image's map, of a network with one answer for a whole image (lenet)",
+    )
     learning_rate: Rate = Field(1e-4, description="Adam's")
     betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="Adam's")
     schedule: Schedule | None = Field(None, description="how the rate falls; default: as pretrain.schedule says")

@@ -36,7 +36,14 @@ def intra_domain(
         return PseudoLabelObjective(), [easy], None
     hard = PatchFile(hard_path)
     samples = patch_samples(hard, augment_of(params.adapt), aligned_corners=False)
-    alignment = advent(levels, classes, discriminator_generator(params.seed), labelled=easy.name, unlabelled="hard")
+    alignment = advent(
+        levels,
+        classes,
+        discriminator_generator(params.seed),
+        network=settings.discriminators.network,
+        labelled=easy.name,
+        unlabelled="hard",
+    )
     adversary = make_adversary(alignment, settings.discriminators, params.adapt.schedule)
     streams = [easy, Stream("hard", samples, len(hard), params.adapt.batch, params.seed, name)]
     return alignment.generator_terms, streams, adversary

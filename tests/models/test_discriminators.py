@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.discriminators import WIDTHS, channel_discriminator, patch_discriminator
+from pipeline.models.discriminators import WIDTHS, channel_discriminator, image_discriminator, patch_discriminator
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 
@@ -60,6 +60,13 @@ def test_the_channel_discriminator_is_four_convolutions_of_kernel_four(channels:
     assert kernels == [(4,)] * 4
     with torch.no_grad():
         assert network(torch.zeros(2, 1, channels)).shape == (2, 1, scores)
+
+
+def test_the_image_discriminator_has_adda_s_layers_and_one_score_for_an_image() -> None:
+    network = image_discriminator(10, generator())
+    assert sum(parameter.numel() for parameter in network.parameters()) == 10 * 500 + 500 + 500 * 500 + 500 + 500 + 1
+    with torch.no_grad():
+        assert network(torch.zeros(4, 10, 1, 1)).shape == (4, 1, 1, 1)
 
 
 def test_first_weights_come_from_the_generator_alone() -> None:

@@ -18,6 +18,7 @@ from pipeline.device import choose_computer
 from pipeline.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import Discriminators, Optimiser, Schedule
+from pipeline.training.alignment.adversarial import Adversarial
 from pipeline.training.alignment.alignment import Alignment
 from pipeline.training.alignment.entropy import mean_entropy, self_information
 from pipeline.training.alignment.methods import Levels, StyleStatistic, adaptsegnet, advent, minent, style
@@ -456,3 +457,16 @@ def test_discriminators_follow_their_own_schedule(tmp_path: Path) -> None:
         model, chosen.generator_terms, streams(), network_s, plan, CPU, tmp_path, name="t", seed=1, adversary=adversary
     )
     assert seen == pytest.approx([2.0, 2.0 * 0.1**0.25, 2.0 * 0.1**0.5])
+
+
+def test_discriminators_of_whole_images_judge_the_mean_of_each_image_s_map() -> None:
+    alignment = advent(Levels(0.5, 0.0), 10, torch.Generator().manual_seed(1), network="image")
+    (part,) = alignment.parts.values()
+    assert isinstance(part, Adversarial)
+    logits_NC11 = torch.randn(4, 10, 1, 1, generator=torch.Generator().manual_seed(2))
+    seen_NC11 = part.read(Shown(logits_NC11.expand(-1, -1, 28, 28)))
+    assert seen_NC11.shape == (4, 10, 1, 1)
+    torch.testing.assert_close(seen_NC11, self_information(logits_NC11.softmax(dim=1)))  # one answer for all pixels
+    by_hand = functional.binary_cross_entropy_with_logits(part.discriminator(seen_NC11), torch.zeros(4, 1, 1, 1))
+    shown = Shown(logits_NC11.expand(-1, -1, 28, 28))
+    torch.testing.assert_close(part.generator_loss(shown, shown), 0.5 * by_hand)

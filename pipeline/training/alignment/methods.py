@@ -12,7 +12,12 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.models.discriminators import WIDTHS, channel_discriminator, patch_discriminator
+from pipeline.models.discriminators import (
+    WIDTHS,
+    channel_discriminator,
+    image_discriminator,
+    patch_discriminator,
+)
 from pipeline.training.alignment.adversarial import Adversarial, Gan
 from pipeline.training.alignment.alignment import Alignment, Part
 from pipeline.training.alignment.entropy import EntropyMinimisation, self_information
@@ -25,6 +30,8 @@ from pipeline.training.alignment.style import (
 from pipeline.training.shown import Level, Shown
 
 StyleStatistic = Literal["adversarial", "gram", "mean-std"]
+Network = Literal["patch", "image"]
+"""Whether discriminators of predictions see the map, or its mean over the image."""
 
 # CADA's D_c answers at 1/16: a PatchGAN of four convolutions. That of AdaptSegNet and ADVENT has five.
 _CADA_WIDTHS = WIDTHS[:3]
@@ -50,23 +57,37 @@ def minent(levels: Levels) -> Alignment:
 
 
 def advent(
-    levels: Levels, classes: int, generator: torch.Generator, *, labelled: str = "source", unlabelled: str = "target"
+    levels: Levels,
+    classes: int,
+    generator: torch.Generator,
+    *,
+    network: Network = "patch",
+    labelled: str = "source",
+    unlabelled: str = "target",
 ) -> Alignment:
     """Discriminators of weighted self-information (ADVENT, Sec. 3.2; both steps of IntraDA)."""
-    parts = _output_parts(levels, classes, generator, _self_information_of, "vanilla", WIDTHS)
+    parts = _output_parts(levels, classes, generator, _self_information_of, "vanilla", WIDTHS, network)
     return Alignment(parts, labelled=labelled, unlabelled=unlabelled)
 
 
-def adaptsegnet(levels: Levels, classes: int, generator: torch.Generator, *, gan: Gan) -> Alignment:
+def adaptsegnet(
+    levels: Levels, classes: int, generator: torch.Generator, *, gan: Gan, network: Network = "patch"
+) -> Alignment:
     """Discriminators of class probabilities (AdaptSegNet, Sec. 3)."""
-    return Alignment(_output_parts(levels, classes, generator, _probabilities_of, gan, WIDTHS))
+    return Alignment(_output_parts(levels, classes, generator, _probabilities_of, gan, WIDTHS, network))
 
 
 def style(
-    levels: Levels, classes: int, generator: torch.Generator, *, weight: float, statistic: StyleStatistic
+    levels: Levels,
+    classes: int,
+    generator: torch.Generator,
+    *,
+    weight: float,
+    statistic: StyleStatistic,
+    network: Network = "patch",
 ) -> Alignment:
     """A discriminator of class probabilities and the style of two front blocks (CADA, Sec. 2.1 and Eq. 5)."""
-    parts = _output_parts(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS)
+    parts = _output_parts(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS, network)
     blocks = _FRONT_BLOCKS if weight > 0 else ()
     for block in blocks:
         parts[f"style-{block + 1}"] = _style_part(block, weight, statistic, generator)
@@ -80,11 +101,24 @@ def _output_parts(
     read: Callable[[Level, Shown], Tensor],
     gan: Gan,
     widths: tuple[int, ...],
+    network: Network,
 ) -> dict[str, Part]:
+    if network == "image":
+        return {
+            level: Adversarial(
+                weight, partial(_mean_over_image, partial(read, level)), image_discriminator(classes, generator), gan
+            )
+            for level, weight in levels.named()
+        }
     return {
         level: Adversarial(weight, partial(read, level), patch_discriminator(classes, generator, widths), gan)
         for level, weight in levels.named()
     }
+
+
+def _mean_over_image(read: Callable[[Shown], Tensor], shown: Shown) -> Tensor:
+    """(N,C,1,1); of a network with one answer for a whole image, that answer's."""
+    return read(shown).mean(dim=(2, 3), keepdim=True)
 
 
 def _style_part(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> Part:

@@ -25,11 +25,18 @@ def alignment_of(start: AnyStart, classes: int, heads: int, seed: int) -> Alignm
     if start.alignment == "minent":
         alignment = minent(levels)
     elif start.alignment == "advent":
-        alignment = advent(levels, classes, generator)
+        alignment = advent(levels, classes, generator, network=start.discriminators.network)
     elif start.alignment == "adaptsegnet":
-        alignment = adaptsegnet(levels, classes, generator, gan=start.gan)
+        alignment = adaptsegnet(levels, classes, generator, gan=start.gan, network=start.discriminators.network)
     else:
-        alignment = style(levels, classes, generator, weight=start.lambda_style, statistic=start.style_statistic)
+        alignment = style(
+            levels,
+            classes,
+            generator,
+            weight=start.lambda_style,
+            statistic=start.style_statistic,
+            network=start.discriminators.network,
+        )
     return alignment if alignment.parts else None
 
 
