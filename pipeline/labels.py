@@ -56,12 +56,23 @@ CARLA_CAMVID_9_NAMES = (
     "road", "sidewalk", "building", "fence", "pole", "traffic sign", "vegetation", "sky", "car",
 )  # fmt: skip
 
+DIGITS_10 = ClassSet(
+    "digits-10",
+    tuple("0123456789"),
+    (
+        (31, 119, 180), (255, 127, 14), (44, 160, 44), (214, 39, 40), (148, 103, 189), (140, 86, 75),
+        (227, 119, 194), (127, 127, 127), (188, 189, 34), (23, 190, 207),
+    ),
+)  # fmt: skip
+"""Handwritten digits: every pixel of an image has the class of its digit."""
+
 CLASS_SETS: dict[str, ClassSet] = {
     "cityscapes-19": CITYSCAPES_19,
     "synthia-16": CITYSCAPES_19.subset("synthia-16", SYNTHIA_16_NAMES),
     "synthia-13": CITYSCAPES_19.subset("synthia-13", SYNTHIA_13_NAMES),
     "nthu-13": CITYSCAPES_19.subset("nthu-13", SYNTHIA_13_NAMES),  # the same classes: both are what all have in common
     "carla-camvid-9": CITYSCAPES_19.subset("carla-camvid-9", CARLA_CAMVID_9_NAMES),
+    "digits-10": DIGITS_10,
 }
 
 # Cityscapes (and GTA5) label id -> train id of the 19 classes; pipeline/datasets/meaning.py has the others' names.

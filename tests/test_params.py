@@ -178,7 +178,7 @@ def test_class_names_of_subsets_are_checked_against_the_class_set(tiny_params: d
     first, second, third = problems_of(write_params(tiny_params))
     assert first == "evaluate.subsets.large: 'wall' is not a class of synthia-13"
     assert second == "evaluate.subsets.large: 'skky' is not a class of synthia-13; did you mean 'sky'?"
-    assert third == "evaluate.headline: 'larg' is none of mIoU, large; did you mean 'large'?"
+    assert third == "evaluate.headline: 'larg' is none of mIoU, pixel_accuracy, large; did you mean 'large'?"
 
 
 def test_a_folder_with_labels_needs_a_class_map_of_known_names(tiny_params: dict, write_params: Write) -> None:
@@ -297,6 +297,7 @@ def test_no_round_descends_from_the_oracle(tiny_params: dict, write_params: Writ
     [
         ({"architecture": "small", "pretrained": True}, "pretrained: only architecture small with encoder efficient"),
         ({"architecture": "fcn8s-vgg16", "heads": 2}, "heads: fcn8s-vgg16 has one"),
+        ({"architecture": "lenet", "heads": 2}, "heads: lenet has one"),
     ],
 )
 def test_networks_that_do_not_exist_are_refused(tiny_params: dict, write_params: Write, model: dict, said: str) -> None:
@@ -388,10 +389,41 @@ def test_images_too_small_for_a_discriminator_are_told(tiny_params: dict, write_
     tiny_params["starts"]["x"] = {"supervision": "source", "alignment": alignment}
     path = write_params(tiny_params)
     if alignment in ("advent", "adaptsegnet"):
-        expected = f"starts.x.alignment: {alignment} needs images of at least 32x32, and those of data.target are 24x64"
+        needs = (
+            "needs images of at least 32x32, or discriminators: {network: image}, and those of data.target are 24x64"
+        )
+        expected = f"starts.x.alignment: {alignment} {needs}"
         assert problems_of(path) == [expected]
     else:
         read_params(path)
+
+
+def test_discriminators_of_whole_images_need_no_size(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["data"]["size"] = [28, 28]
+    of_images = {"discriminators": {"network": "image"}}
+    tiny_params["starts"]["x"] = {"supervision": "source", "alignment": "advent", **of_images}
+    tiny_params["rounds"] = {"intrada-1": {"method": "intrada", "init": "x"}}
+    tiny_params["intrada"] = {"compat": "paper"}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("rounds.intrada-1.method: intrada needs images of at least 32x32, or discriminators: ")
+    tiny_params["intrada"] |= of_images
+    assert read_params(write_params(tiny_params)).data.size == (28, 28)
+
+
+def test_digits_and_streets_do_not_mix_and_digits_are_not_mirrored(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["data"]["source"] = {"layout": "digits", "root": "digits", "archive": "mnist.npz"}
+    assert problems_of(write_params(tiny_params)) == [
+        "data.source.layout: digits has no class of cityscapes-19; say classes: digits-10"
+    ]
+    tiny_params["classes"] = "digits-10"
+    tiny_params["dump"]["flip"] = True
+    assert problems_of(write_params(tiny_params)) == [
+        "data.target.layout: streets has no class of digits-10",
+        "data.evaluation.layout: streets has no class of digits-10",
+        "pretrain.augmentation.flip: a mirrored digit is none; say false",
+        "adapt.augmentation.flip: a mirrored digit is none; say false",
+        "dump.flip: a mirrored digit is none; say false",
+    ]
 
 
 def test_every_key_of_a_start_is_described() -> None:

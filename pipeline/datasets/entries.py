@@ -16,6 +16,7 @@ from pipeline.datasets.camvid import camvid_entries, camvid_meanings, read_camvi
 from pipeline.datasets.carla import carla_entries, carla_meanings, read_carla_label
 from pipeline.datasets.cityscapes import cityscapes_entries
 from pipeline.datasets.decoding import read_label
+from pipeline.datasets.digits import DIGIT_IDS, archive_entries
 from pipeline.datasets.folder import folder_entries, folder_meanings
 from pipeline.datasets.gta5 import gta5_entries
 from pipeline.datasets.listing import Entry
@@ -44,6 +45,7 @@ ENTRIES: dict[str, Callable[[Any], Iterator[Entry]]] = {
     "bdd100k": bdd100k_entries,
     "camvid": camvid_entries,
     "carla": carla_entries,
+    "digits": archive_entries,
 }
 
 MEANINGS: dict[str, Callable[[Any], Meanings]] = {
@@ -57,6 +59,7 @@ MEANINGS: dict[str, Callable[[Any], Meanings]] = {
     "bdd100k": lambda split: TRAIN_IDS,
     "camvid": camvid_meanings,
     "carla": carla_meanings,
+    "digits": lambda split: DIGIT_IDS,
 }
 
 

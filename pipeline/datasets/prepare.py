@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from pipeline.datasets.digits import digit_entries, has_labels, write_digits, write_labels
 from pipeline.datasets.entries import Entry, entries, label_reader, label_table
 from pipeline.datasets.folder import same_names
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
@@ -26,7 +27,7 @@ from pipeline.datasets.streets_files import write_streets
 from pipeline.labels import ClassSet
 
 if TYPE_CHECKING:
-    from pipeline.params import AnySplit, Data
+    from pipeline.params import AnySplit, Data, DigitsSplit
 
 REPORT = Path("data") / "problems.txt"
 SPLITS = ("source", "target", "target-labelled", "evaluation")
@@ -96,6 +97,8 @@ def _with_label(files: Iterator[Entry]) -> Iterator[Entry] | None:
 
 
 def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: bool) -> Iterator[Entry]:
+    if split.layout == "digits":
+        return _unpacked(name, split, progress)
     if split.layout != "streets":
         return entries(split)
     images, labels = PREPARED / name / "images", PREPARED / name / "labels"
@@ -108,6 +111,19 @@ def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: b
     else:
         write_streets(split, seed, images.parent, classes, progress)
     return same_names(images, labels, endings=(".png",))
+
+
+def _unpacked(name: str, split: DigitsSplit, progress: bool) -> Iterator[Entry]:
+    """Digits out of their archive; the labels of a target never lie beside the images that adaptation reads."""
+    images, labels = PREPARED / name / "images", PREPARED / name / "labels"
+    if name == "target-labelled":
+        _link_all(PREPARED / "target" / "images", images)
+    else:
+        write_digits(split, images, progress)
+    if name == "target" or not has_labels(split):
+        return digit_entries(split, images, None)
+    write_labels(split, labels)
+    return digit_entries(split, images, labels)
 
 
 def _link_all(folder: Path, other: Path) -> None:

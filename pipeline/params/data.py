@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.labels import CITYSCAPES_19
+from pipeline.labels import CITYSCAPES_19, DIGITS_10
 from pipeline.params.hints import did_you_mean
 from pipeline.params.section import Crop, LabelId, NotNegative, Positive, Section, Size
 
@@ -49,7 +49,7 @@ class FolderSplit(FilesSplit):
 
     @model_validator(mode="after")
     def _class_names_are_known(self) -> FolderSplit:
-        known = (*CITYSCAPES_19.names, "ignore")
+        known = (*CITYSCAPES_19.names, *DIGITS_10.names, "ignore")
         wrong = [f"{name!r}{did_you_mean(name, known)}" for name in self.class_map.values() if name not in known]
         if wrong:
             raise ValueError(f"class_map names no such class: {'; '.join(wrong)}")
@@ -144,6 +144,15 @@ class CarlaSplit(FilesSplit):
     )
 
 
+class DigitsSplit(Split):
+    """Handwritten digits in a NumPy archive; ``prepare`` unpacks them."""
+
+    layout: Literal["digits"]
+    root: str
+    archive: str = Field(description=".npz below root: x (N,H,W) uint8 and, where there are labels, y (N,) of 0 to 9")
+    images: Positive | None = Field(None, description="so many, evenly spaced over the archive; default: all")
+
+
 AnySplit = Annotated[
     StreetsSplit
     | FolderSplit
@@ -154,7 +163,8 @@ AnySplit = Annotated[
     | NthuSplit
     | Bdd100kSplit
     | CamvidSplit
-    | CarlaSplit,
+    | CarlaSplit
+    | DigitsSplit,
     Field(discriminator="layout"),
 ]
 

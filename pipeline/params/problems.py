@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pipeline.labels import class_set
+from pipeline.labels import DIGITS_10, class_set
 from pipeline.params.hints import did_you_mean
 from pipeline.params.starts import TARGET_LABELLED
 from pipeline.params.whole import RESERVED_METRICS, Params
@@ -111,7 +111,7 @@ def class_problems(params: Params) -> list[str]:
         for name, entry in params.rounds.items()
         if entry.method == "cbst" and entry.spatial_prior and not params.data.spatial_prior
     ]
-    known = ("mIoU", *params.evaluate.subsets)
+    known = ("mIoU", "pixel_accuracy", *params.evaluate.subsets)
     if params.evaluate.headline not in known:
         hint = did_you_mean(params.evaluate.headline, known)
         problems.append(f"evaluate.headline: {params.evaluate.headline!r} is none of {', '.join(known)}{hint}")
@@ -150,14 +150,43 @@ def alignment_problems(params: Params) -> list[str]:
         "data.source": params.data.source.size or params.data.size,
         "data.target": params.data.target.size or params.data.size,
     }
-    return [
-        f"starts.{name}.alignment: {start.alignment} needs images of at least {_SMALLEST_SIDE}x{_SMALLEST_SIDE}, "
-        f"and those of {split} are {height}x{width}"
+    needed = f"needs images of at least {_SMALLEST_SIDE}x{_SMALLEST_SIDE}, or discriminators: {{network: image}}"
+    problems = [
+        f"starts.{name}.alignment: {start.alignment} {needed}, and those of {split} are {height}x{width}"
         for name, start in params.starts.items()
-        if start.alignment in ("advent", "adaptsegnet")
+        if start.alignment in ("advent", "adaptsegnet") and start.discriminators.network == "patch"
         for split, (height, width) in sizes.items()
         if min(height, width) < _SMALLEST_SIDE
     ]
+    height, width = sizes["data.target"]
+    if params.intrada is not None and params.intrada.discriminators.network == "patch":
+        problems += [
+            f"rounds.{name}.method: intrada {needed}, and those of data.target are {height}x{width}"
+            for name, entry in params.rounds.items()
+            if entry.method == "intrada" and min(height, width) < _SMALLEST_SIDE
+        ]
+    return problems
+
+
+def digit_problems(params: Params) -> list[str]:
+    """Digits among streets or streets among digits, and mirrored digits, which are other signs."""
+    classes = class_set(params.classes).name
+    digits = classes == DIGITS_10.name
+    splits = {"source": params.data.source, "target": params.data.target, "evaluation": params.data.evaluation}
+    problems = [
+        f"data.{name}.layout: {split.layout} has no class of {classes}"
+        + ("" if digits else f"; say classes: {DIGITS_10.name}")
+        for name, split in splits.items()
+        if split.layout != "folder" and (split.layout == "digits") != digits
+    ]
+    flips = {
+        "pretrain.augmentation": params.pretrain.augmentation.flip,
+        "adapt.augmentation": params.adapt.augmentation.flip,
+        "dump": params.dump.flip,
+    }
+    if digits:
+        problems += [f"{name}.flip: a mirrored digit is none; say false" for name, flip in flips.items() if flip]
+    return problems
 
 
 def _from_oracle(params: Params) -> set[str]:

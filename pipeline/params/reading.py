@@ -13,6 +13,7 @@ from pipeline.errors import ReadableError
 from pipeline.params.problems import (
     alignment_problems,
     class_problems,
+    digit_problems,
     graph_problems,
     supervision_problems,
     translation_problems,
@@ -41,7 +42,7 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     except ValidationError as error:
         problems += [line for line in readable(error, raw) if line not in problems]
     if params is not None:
-        problems += class_problems(params) + alignment_problems(params)
+        problems += class_problems(params) + alignment_problems(params) + digit_problems(params)
         problems += supervision_problems(params) + translation_problems(params)
     if problems or params is None:
         raise ParamsError(path, problems)

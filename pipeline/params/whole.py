@@ -53,7 +53,7 @@ class Evaluate(Section):
     subsets: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         default_factory=dict, description="name: class names to average over"
     )
-    headline: str = Field("mIoU", description="mIoU (all classes) or the name of a subset")
+    headline: str = Field("mIoU", description="mIoU (all classes), pixel_accuracy, or the name of a subset")
     gallery: Annotated[int, Field(ge=0, le=24)] = Field(4, description="images shown in the report")
 
 
