@@ -35,6 +35,10 @@ SCHEDULES = {
 }
 
 
+EASY = 0.67
+"""IntraDA's λ for streets."""
+
+
 class RoundsOf(StrEnum):
     """The methods that have a schedule."""
 
@@ -55,6 +59,9 @@ def rounds(
     init: Annotated[str, typer.Option(help="the start that the first round begins with")] = "source-only",
     count: Annotated[int | None, typer.Option("--rounds", min=1, help="how many; default: the paper's")] = None,
     portion: Annotated[float | None, typer.Option(help="of the first round; default: the paper's")] = None,
+    easy: Annotated[
+        float | None, typer.Option(help="intrada: λ, share of easy images; default: the paper's 0.67 (its digits: 0.8)")
+    ] = None,
 ) -> None:
     """Print a `rounds:` block for params.yaml with a method's own schedule."""
     schedule = SCHEDULES[method.value]
@@ -62,7 +69,11 @@ def rounds(
         raise ReadableError(f"{method.value} has no portion")
     if portion is not None and not 0 < portion <= 1:
         raise ReadableError(f"--portion: is {portion}; above 0 and up to 1 is needed")
-    made = block_of(method.value, count or schedule.rounds, init, portion)
+    if easy is not None and method is not RoundsOf.intrada:
+        raise ReadableError(f"{method.value} has no easy images")
+    if easy is not None and not 0 < easy <= 1:
+        raise ReadableError(f"--easy: is {easy}; above 0 and up to 1 is needed")
+    made = block_of(method.value, count or schedule.rounds, init, portion, EASY if easy is None else easy)
     besides = f" and `{schedule.besides}`" if schedule.besides else ""
     typer.echo(f"# params.yaml needs the section `{schedule.section}`{besides} too")
     typer.echo("rounds:")
@@ -74,7 +85,9 @@ def rounds(
         typer.echo(f"  {name}: {{{fields}}}")
 
 
-def block_of(method: str, count: int, init: str, portion: float | None = None) -> dict[str, dict[str, Any]]:
+def block_of(
+    method: str, count: int, init: str, portion: float | None = None, easy: float = EASY
+) -> dict[str, dict[str, Any]]:
     """The entries of ``rounds:`` by name: a chain of rounds whose portion grows as the schedule says."""
     schedule = SCHEDULES[method]
     made: dict[str, dict[str, Any]] = {}
@@ -90,6 +103,6 @@ def block_of(method: str, count: int, init: str, portion: float | None = None) -
         if method == "cbst-sp":
             entry["spatial_prior"] = True
         if method == "intrada":
-            entry["easy"] = 0.67
+            entry["easy"] = easy
         made[f"{method}-{number}"] = entry
     return made

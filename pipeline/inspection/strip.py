@@ -17,6 +17,8 @@ from pipeline.pictures import entropy_picture
 
 _GAP, _CAPTION, _LABEL, _LINE = 6, 24, 18, 20
 _INK, _QUIET, _PAPER = (27, 31, 36), (87, 96, 106), "white"
+_NARROWEST = 192
+"""Smaller pictures (digits) are enlarged by a whole number, so that the captions have room."""
 
 
 class Column(NamedTuple):
@@ -49,7 +51,8 @@ def _caption(result: Result, headline: str) -> str:
 
 def _sheet(columns: list[Column], classes: ClassSet) -> Image.Image:
     with Image.open(columns[0].upper) as example:
-        width, height = example.size
+        factor = -(-_NARROWEST // example.width)
+        width, height = example.width * factor, example.height * factor
     across = len(columns) * (width + _GAP) - _GAP
     legend = _legend(classes, across)
     top = _CAPTION + 2 * height + 2 * _LABEL
@@ -63,7 +66,8 @@ def _sheet(columns: list[Column], classes: ClassSet) -> Image.Image:
         draw.text((left, _CAPTION + height + 1), words, fill=_QUIET, font=ImageFont.load_default(12))
         for y, path in ((_CAPTION, column.upper), (lower, column.lower)):
             with Image.open(path) as picture:
-                sheet.paste(picture.convert("RGB"), (left, y))
+                enlarged = picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+                sheet.paste(enlarged, (left, y))
     sheet.paste(legend, (0, top))
     return sheet
 

@@ -54,6 +54,21 @@ def test_rounds_and_their_beginning_can_be_chosen() -> None:
     }
 
 
+def test_digits_have_a_share_of_easy_images_of_their_own() -> None:
+    made = block("intrada", "--init", "advent", "--easy", "0.8")
+    assert made == {"intrada-1": {"method": "intrada", "init": "advent", "easy": 0.8}}
+    assert block("intrada")["intrada-1"]["easy"] == 0.67
+
+
+@pytest.mark.parametrize(
+    ("method", "easy", "said"), [("lse", "0.8", "lse has no easy images"), ("intrada", "1.5", "--easy: is 1.5")]
+)
+def test_a_share_of_easy_images_that_makes_no_sense_is_told(method: str, easy: str, said: str) -> None:
+    answer = call(method, "--easy", easy)
+    assert answer.exit_code != 0
+    assert said in answer.output
+
+
 def test_a_portion_that_makes_no_sense_is_refused() -> None:
     for arguments in (("cada", "--portion", "0.2"), ("lse", "--portion", "1.5"), ("lse", "--rounds", "0")):
         assert call(*arguments).exit_code != 0
