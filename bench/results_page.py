@@ -25,8 +25,13 @@ pseudo-labels in the selected images, told after training.
 
 
 def write_section(name: str, collected: Collected, last_rounds: list[str], how: str) -> None:
-    """Writes or replaces the section between its markers; what people wrote outside of them stays."""
-    body = "\n".join(_section(collected, last_rounds, how))
+    """Writes or replaces the section of a pair of domains."""
+    write_lines(name, _section(collected, last_rounds, how))
+
+
+def write_lines(name: str, lines: list[str]) -> None:
+    """Writes or replaces a section between its markers; what people wrote outside of them stays."""
+    body = "\n".join(lines)
     marked = f"<!-- begin {name} -->\n{body}\n<!-- end {name} -->"
     text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else _HEAD
     pattern = re.compile(rf"<!-- begin {re.escape(name)} -->.*<!-- end {re.escape(name)} -->", re.DOTALL)
