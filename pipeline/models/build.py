@@ -13,10 +13,11 @@ from pipeline.models.deeplab import DeepLabV2
 from pipeline.models.efficientnet_lite import EfficientNetLite0, load_imagenet_weights
 from pipeline.models.fcn import FCN8s
 from pipeline.models.lenet import LeNet
+from pipeline.models.resnet38 import ResNet38
 from pipeline.models.small import ENCODERS, SmallModel
 
 DEFAULT_SEED = 0
-ONE_HEAD = ("fcn8s-vgg16", "lenet")
+ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class ModelSpec:
         for name, value, choices in (
             ("architecture", self.architecture, list(ARCHITECTURES)),
             ("encoder", self.encoder, list(ENCODERS)),
-            ("heads", self.heads, [1] if self.architecture in ONE_HEAD else [1, 2]),
+            ("heads", self.heads, [1] if self.architecture in ONE_HEADED else [1, 2]),
             ("aspp_branches", self.aspp_branches, [2, 4]),
             ("preprocessing", self.preprocessing, list(PREPROCESSINGS)),
         ):
@@ -62,6 +63,10 @@ def _fcn8s(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
     return FCN8s(spec.classes, preprocessing)
 
 
+def _resnet38(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return ResNet38(spec.classes, preprocessing)
+
+
 def _lenet(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
     return LeNet(spec.classes, preprocessing)
 
@@ -70,17 +75,18 @@ ARCHITECTURES: dict[str, Callable[[ModelSpec, Preprocessing], SegmentationModel]
     "small": _small,
     "deeplabv2-resnet101": _deeplabv2,
     "fcn8s-vgg16": _fcn8s,
+    "resnet38": _resnet38,
     "lenet": _lenet,
 }
 
 
 def default_preprocessing(architecture: str, encoder: str) -> str:
     """Answers the name of the preprocessing that the published weights of a network expect."""
+    if architecture == "small":
+        return "lite-rgb" if encoder == "efficientnet-lite0" else "imagenet-rgb"
     if architecture == "lenet":
         return "lite-rgb"  # it has no published weights: any that centres the bytes
-    if architecture != "small":
-        return "caffe-bgr"
-    return "lite-rgb" if encoder == "efficientnet-lite0" else "imagenet-rgb"
+    return "imagenet-rgb" if architecture == "resnet38" else "caffe-bgr"
 
 
 def construct_model(spec: ModelSpec) -> SegmentationModel:

@@ -20,7 +20,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def test_the_architectures_are_those_we_promise() -> None:
-    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "lenet"]
+    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet"]
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
@@ -72,9 +72,10 @@ def test_all_wrong_values_are_named_at_once() -> None:
         assert part in str(caught.value)
 
 
-def test_fcn8s_has_one_head_only() -> None:
+@pytest.mark.parametrize("architecture", ["fcn8s-vgg16", "resnet38"])
+def test_some_networks_have_one_head_only(architecture: str) -> None:
     with pytest.raises(ValueError, match="heads is 2; choose one of 1"):
-        build_model("fcn8s-vgg16", 5, heads=2)
+        build_model(architecture, 5, heads=2)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,7 @@ def test_pretrained_is_refused_where_there_are_no_weights(architecture: str, enc
         ("deeplabv2-resnet101", "mobilenet-v3-small", "caffe-bgr"),
         ("fcn8s-vgg16", "mobilenet-v3-small", "caffe-bgr"),
         ("lenet", "mobilenet-v3-small", "lite-rgb"),
+        ("resnet38", "mobilenet-v3-small", "imagenet-rgb"),
     ],
 )
 def test_default_preprocessing_is_that_of_the_published_weights(
