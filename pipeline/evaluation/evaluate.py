@@ -14,14 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from pipeline.cache.statistics import planes
 from pipeline.device import Computer
 from pipeline.evaluation.confusion import intersection_over_union, mean_iou, pixel_accuracy
 from pipeline.files import write_json, write_text
-from pipeline.models.base import SegmentationModel, full_size
+from pipeline.models.base import SegmentationModel, at_size
 
 
 class Answer(NamedTuple):
@@ -64,13 +62,6 @@ def predictions(
             seen.label_NHW[0].to(torch.uint8).cpu().numpy(),
             seen.entropy_NHW[0].cpu().numpy(),
         )
-
-
-def at_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits (N,C,H,W) at any size; those of a network that answers at its input's size are interpolated."""
-    if model.upsample is None and tuple(logits_NChw.shape[-2:]) != size:
-        return functional.interpolate(logits_NChw, size, mode="bilinear", align_corners=False)
-    return full_size(model, logits_NChw, size)
 
 
 def summary(

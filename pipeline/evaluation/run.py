@@ -22,13 +22,13 @@ from pipeline.datasets.nthu import FOLDS, fold_of
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.device import Computer, choose_computer
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
-from pipeline.evaluation.evaluate import at_size, per_class, predictions, summary, write_tables
+from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables
 from pipeline.evaluation.folds import over_folds
 from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, PredictionsWriter, score_image, write_scores
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.files import file_hash
 from pipeline.labels import ClassSet, class_set, colour_label
-from pipeline.models.base import SegmentationModel
+from pipeline.models.base import SegmentationModel, at_size
 from pipeline.models.state import load_model
 from pipeline.pictures import entropy_picture
 from pipeline.selection.labels import pseudo_label

@@ -207,3 +207,10 @@ def full_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, in
             f"logits are {height}x{width} and the model does not up-sample them, but {size[0]}x{size[1]} is asked for"
         )
     return logits_NChw[..., : size[0], : size[1]]
+
+
+def at_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, int]) -> Tensor:
+    """Logits (N,C,H,W) at any size; those of a network that answers at its input's size are interpolated."""
+    if model.upsample is None and tuple(logits_NChw.shape[-2:]) != size:
+        return functional.interpolate(logits_NChw, size, mode="bilinear", align_corners=False)
+    return full_size(model, logits_NChw, size)

@@ -52,6 +52,15 @@ def image_discriminator(channels: int, generator: torch.Generator, width: int = 
     return _initialised(layers, generator)
 
 
+def discriminator_shapes(channels: int, widths: tuple[int, ...] = WIDTHS) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the state of a `patch_discriminator`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for place, (before, after) in enumerate(_ends(channels, widths)):
+        shapes[f"{2 * place}.weight"] = (after, before, KERNEL, KERNEL)
+        shapes[f"{2 * place}.bias"] = (after,)
+    return shapes
+
+
 def _ends(channels: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
     """Channels before and after each convolution; the last one makes a score."""
     return list(zip((channels, *widths), (*widths, 1), strict=True))

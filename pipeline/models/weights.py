@@ -1,38 +1,64 @@
-"""Reading a released checkpoint whose keys are the authors' (DeepLab-v2, FCN8s): a plain state dict of tensors."""
+"""Filling a network from a file of weights, ours or the authors', on the way into training."""
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
+from pipeline.models.build import ModelSpec
+from pipeline.models.checkpoints.convert import Weights, read_weights
+from pipeline.models.checkpoints.kinds import head_parts
 from pipeline.models.state import ModelFileError
 
+DEEPLAB_MAIN_HEAD = {1: "layer5", 2: "layer6"}
+"""By number of heads: the same classifier on the same 2048 channels, under two names."""
 
-def load_weights(model: SegmentationModel, path: Path) -> None:
-    """Fills a network's weights from a state dict.
 
-    Parameters of a head with another number of classes keep their fresh values (not of FCN8s, whose deconvolutions are
-    shaped by it too: refused); any other key that is missing, left
-    over or of another shape is an error. Raises ModelFileError that names the file and the keys.
+def weights_for(path: Path) -> tuple[Weights, ModelSpec]:
+    """The weights in a file and the network that they fit. Raises ModelFileError where it is none that segments."""
+    found = read_weights(path)
+    if found.spec is None:
+        raise ModelFileError(f"{path}: is {found.title}, not a network that segments")
+    return found, found.spec
+
+
+def fill(model: SegmentationModel, found: Weights, path: Path) -> list[str]:
+    """Fills a network's weights; answers the first parts of the names that keep their fresh values.
+
+    A head with another number of classes, or one that the file lacks, stays fresh.
+
+    Raises:
+        ModelFileError: the file is of another architecture; the message has the line for params.yaml.
     """
-    if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such file (params.yaml: model.weights)")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ModelFileError(f"{path}: is no plain file of weights ({error})") from None
-    own = model.state_dict()
-    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    left_over = [key for key in state if key not in own]
-    other_shape = [key for key in own if key in state and own[key].shape != state[key].shape]
-    wrong_shape = [key for key in other_shape if key.split(".")[0] not in model.HEAD_PARTS]
-    problems = {"missing": missing, "left over": left_over, "of another shape": wrong_shape}
-    if any(problems.values()):
-        told = "; ".join(f"{len(keys)} {what}: {', '.join(keys[:3])}" for what, keys in problems.items() if keys)
-        raise ModelFileError(f"{path}: does not fit {type(model).__name__} ({told})")
-    if other_shape:
-        print(f"{path}: another number of classes; these start afresh: {', '.join(other_shape)}")
-    model.load_state_dict({key: value for key, value in state.items() if key not in other_shape}, strict=False)
+    own, state = model.state_dict(), _under_the_models_names(model, found)
+    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    spec = found.spec
+    assert spec is not None
+    heads = head_parts(model.spec["architecture"], model.spec["encoder"], model.spec["heads"])
+    lacking = [key for key in own if key not in fitting and key.split(".")[0] not in heads]
+    if lacking or (spec.architecture, spec.encoder) != (model.spec["architecture"], model.spec["encoder"]):
+        raise ModelFileError(f"{path}: is {found.title}, and params.yaml wants another network; {params_line(spec)}")
+    model.load_state_dict(fitting, strict=False)
+    return sorted({key.split(".")[0] for key in own if key not in fitting})
+
+
+def params_line(spec: ModelSpec) -> str:
+    """What to write into params.yaml for a file's network."""
+    encoder = f", encoder: {spec.encoder}" if spec.architecture == "small" else ""
+    heads = f", heads: {spec.heads}" if spec.heads != 1 else ""
+    return f"say `model: {{architecture: {spec.architecture}{encoder}{heads}, weights: …}}`"
+
+
+def _under_the_models_names(model: SegmentationModel, found: Weights) -> dict[str, Tensor]:
+    """The file's tensors, with DeepLab's main head under the name that it has in the model."""
+    assert found.spec is not None
+    theirs, ours = (DEEPLAB_MAIN_HEAD[heads] for heads in (found.spec.heads, model.spec["heads"]))
+    if found.spec.architecture != "deeplabv2-resnet101" or theirs == ours:
+        return found.state
+    return {
+        f"{ours}.{key.partition('.')[2]}" if key.startswith(f"{theirs}.") else key: value
+        for key, value in found.state.items()
+        if not key.startswith(f"{ours}.")
+    }

@@ -30,6 +30,9 @@ class PlainStart(Start):
     """A start that learns from labels alone."""
 
     alignment: Literal["none"] = Field("none", description="no alignment: the target's images are not looked at")
+    weights: str | None = Field(
+        None, description="a checkpoint that is this start as it is: nothing is trained (roundabout checkpoint info)"
+    )
 
 
 class AlignedStart(Start):

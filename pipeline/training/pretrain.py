@@ -14,19 +14,27 @@ from pipeline.files import file_hash
 from pipeline.labels import ClassSet, class_set
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
-from pipeline.models.weights import load_weights
+from pipeline.models.weights import fill, weights_for
 from pipeline.training.alignment.start import adversary_of, alignment_of
 from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
 from pipeline.training.together import common_folder, joined
 from pipeline.translation.source import identity_of
+from pipeline.work import working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import AnyStart, Params
 
 
 def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> None:
-    """Trains a fresh network on the labelled images that the start names, and, aligned, on the target's images."""
+    """Trains a fresh network on the labelled images that the start names, and, aligned, on the target's images.
+
+    A start with `weights` of its own is that checkpoint, untrained. Raises ReadableError where labels or weights lack.
+    """
+    if start.alignment == "none" and start.weights is not None:
+        with working_folder(f"pretrain-{name}", weights=start.weights) as folder:
+            _take_weights(params, name, Path(start.weights), folder, destination)
+        return
     split = start.supervision
     if start.is_oracle and not manifest_path(split).exists():
         raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")
@@ -59,18 +67,54 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
 
 
 def new_model(params: Params, classes: ClassSet) -> SegmentationModel:
-    """A network as the section `model` says: random or ImageNet weights, or a checkpoint's."""
+    """A network as the section `model` says: random or ImageNet weights, or a checkpoint's.
+
+    What the section leaves open (preprocessing, ASPP branches), a checkpoint decides.
+    """
     wanted = params.model
-    model = build_model(
+    if wanted.weights is None:
+        return _fresh_model(params, classes, wanted.preprocessing, wanted.aspp_branches)
+    model, _ = _filled_model(params, classes, Path(wanted.weights))
+    return model
+
+
+def _fresh_model(params: Params, classes: ClassSet, preprocessing: str | None, aspp_branches: int) -> SegmentationModel:
+    wanted = params.model
+    return build_model(
         wanted.architecture,
         len(classes),
         encoder=wanted.encoder,
         pretrained=wanted.pretrained,
         heads=wanted.heads,
-        aspp_branches=wanted.aspp_branches,
-        preprocessing=wanted.preprocessing,
+        aspp_branches=aspp_branches,
+        preprocessing=preprocessing,
         generator=torch.Generator().manual_seed(params.seed),
     )
-    if wanted.weights is not None:
-        load_weights(model, Path(wanted.weights))
-    return model
+
+
+def _filled_model(params: Params, classes: ClassSet, path: Path) -> tuple[SegmentationModel, list[str]]:
+    """The network with a checkpoint's weights, and the parts that the checkpoint does not fill."""
+    wanted = params.model
+    found, spec = weights_for(path)
+    preprocessing = wanted.preprocessing or spec.preprocessing
+    branches = wanted.aspp_branches if "aspp_branches" in wanted.model_fields_set else spec.aspp_branches
+    print(f"{path}: {found.title}; {'; '.join(found.said)}", flush=True)
+    if (preprocessing, branches) != (spec.preprocessing, spec.aspp_branches):
+        print(f"{path}: params.yaml decides: preprocessing {preprocessing}, {branches} ASPP branches", flush=True)
+    model = _fresh_model(params, classes, preprocessing, branches)
+    fresh = fill(model, found, path)
+    if fresh:
+        print(f"{path}: these start afresh: {', '.join(fresh)}", flush=True)
+    return model, fresh
+
+
+def _take_weights(params: Params, name: str, path: Path, folder: Path, destination: Path) -> None:
+    """A start that is a checkpoint as it is: nothing is trained."""
+    classes = class_set(params.classes)
+    model, fresh = _filled_model(params, classes, path)
+    if fresh:
+        raise ReadableError(
+            f"starts.{name}.weights: {path} does not fill {', '.join(fresh)} of a network of {len(classes)} classes "
+            f"and {params.model.heads} head(s), and nothing is trained here; model.weights begins training from it"
+        )
+    finish(model, classes, folder, destination)

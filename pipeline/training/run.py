@@ -116,6 +116,7 @@ def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destinatio
     if rank() > 0:
         return
     save_model(model, folder / "model.pt", spec={"class_names": list(classes.names)})
+    (folder / "live" / CURVES).mkdir(parents=True, exist_ok=True)  # a start that is not trained has no curves
     # A copy: killed between the two moves, the next run still finds the curves in the working folder.
     shutil.copytree(folder / "live" / CURVES, folder / "curves", dirs_exist_ok=True)
     publish(folder / "curves", destination / "curves")

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.device import choose_computer
-from pipeline.evaluation.evaluate import at_size, per_class, predictions, summary, write_tables
+from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables
 from pipeline.labels import IGNORE
-from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample
+from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample, at_size
 
 CPU = choose_computer("cpu", "float32")
 NAMES = ("a", "b", "c")

@@ -1,0 +1,109 @@
+"""``roundabout checkpoint``: what is in a file of weights, and carrying checkpoints in and out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from pipeline.commands.class_names import names_of
+from pipeline.commands.console import console, readable
+from pipeline.commands.model_file import model_file
+from pipeline.errors import ReadableError
+from pipeline.labels import CLASS_SETS
+
+if TYPE_CHECKING:
+    from pipeline.models.checkpoints.convert import Weights
+
+app = typer.Typer(
+    help="Checkpoints of others: say what a file is, take it in, write it back. docs/models.md lists the kinds.",
+    no_args_is_help=True,
+)
+
+File = Annotated[Path, typer.Argument(help="a checkpoint: .pth, .pt, .safetensors, MXNet's .params, or a model.pt")]
+Overwrite = Annotated[bool, typer.Option("--force", help="overwrite the file")]
+
+
+class Branches(StrEnum):
+    """How many ASPP branches are summed."""
+
+    two = "2"
+    four = "4"
+
+
+@app.command()
+@readable
+def info(file: File) -> None:
+    """Say what a file of weights is: network, heads, classes, preprocessing, and how that is known."""
+    from pipeline.models.checkpoints.convert import read_weights
+
+    console.print(_table(file, read_weights(file)))
+
+
+def _table(file: Path, found: Weights) -> Table:
+    table = Table(show_header=False, title=str(file))
+    table.add_row("kind", f"{found.kind}: {found.title}")
+    for number, sentence in enumerate(found.said):
+        table.add_row("found" if number == 0 else "", sentence)
+    names = found.kept.get("class_names")
+    if names:
+        table.add_row("class names", ", ".join(names))
+    weights = sum(value.numel() for value in found.state.values())
+    table.add_row("weights", f"{weights:,} in {len(found.state)} tensors")
+    return table
+
+
+@app.command("import")
+@readable
+def import_(
+    file: File,
+    out: Annotated[Path, typer.Argument(help="the model file to write, e.g. pretrained/advent.pt")],
+    class_set: Annotated[
+        str | None,
+        typer.Option(help=f"names of the classes: {', '.join(CLASS_SETS)}; default: by number"),
+    ] = None,
+    classes: Annotated[int | None, typer.Option(min=2, help="of the fresh head, where the file is an encoder")] = None,
+    aspp_branches: Annotated[Branches | None, typer.Option(help="instead of what the weights show")] = None,
+    preprocessing: Annotated[str | None, typer.Option(help="instead of what the weights show")] = None,
+    force: Overwrite = False,
+) -> None:
+    """Take a checkpoint in as a model file: for `weights` of `model` or of a start in params.yaml, or to predict."""
+    from pipeline.models.checkpoints.carry import import_checkpoint
+
+    _refuse_to_overwrite(out, force)
+    if class_set is not None and class_set not in CLASS_SETS:
+        raise ReadableError(f"there is no class set {class_set!r}; choose one of {', '.join(CLASS_SETS)}")
+    found = import_checkpoint(
+        file,
+        out,
+        lambda count: list(names_of(class_set, count, "the checkpoint has")),
+        aspp_branches=None if aspp_branches is None else int(aspp_branches.value),
+        preprocessing=preprocessing,
+        classes=len(CLASS_SETS[class_set]) if classes is None and class_set is not None else classes,
+    )
+    console.print(_table(file, found))
+    console.print(f"written: {out}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+@readable
+def export(
+    model: Annotated[str, typer.Argument(help="a run (lse-3) or a model file")],
+    out: Annotated[Path, typer.Argument(help=".pth, .safetensors, or .params for ResNet-38")],
+    kind: Annotated[str | None, typer.Option("--as", help="the kind, where there are two (discriminators)")] = None,
+    force: Overwrite = False,
+) -> None:
+    """Write a model under its authors' names, for their code."""
+    from pipeline.models.checkpoints.carry import export_checkpoint
+
+    _refuse_to_overwrite(out, force)
+    written = export_checkpoint(model_file(model), out, kind)
+    console.print(f"{out}: {written}", highlight=False, soft_wrap=True)
+
+
+def _refuse_to_overwrite(out: Path, force: bool) -> None:
+    if out.exists() and not force:
+        raise ReadableError(f"{out}: is there already; choose another name, or say --force to overwrite it")

@@ -1,0 +1,203 @@
+"""Weights from a file into our names, and back into the authors'.
+
+Shape legend: none; tensors are renamed and reshaped, never computed with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pipeline.models.build import ModelSpec
+from pipeline.models.checkpoints.detect import ASPP_BRANCHES, aspp_branches, reads_bytes
+from pipeline.models.checkpoints.kinds import Kind, head_parts, kind_of_model, own_shapes
+from pipeline.models.checkpoints.naming import COUNTER
+from pipeline.models.checkpoints.reading import CheckpointFile, read_checkpoint_file
+from pipeline.models.checkpoints.recognise import Recognised, closest, recognise
+from pipeline.models.state import FILE_FORMAT, FILE_VERSION, ModelFileError
+
+
+class Weights(NamedTuple):
+    """What a file of weights holds, in our names.
+
+    Attributes:
+        kind: the name of its kind; ``roundabout`` where this program wrote it.
+        title: what it is, for people.
+        spec: of the network that they fit; None for a discriminator.
+        channels: of a discriminator's input; the number of classes otherwise.
+        state: the tensors; without the head where ``fresh`` says so.
+        fresh: first parts of the names that are to be drawn, because the file has no such weights.
+        kept: what else the file's own spec said (class names, where it came from).
+        said: what was found out, and how, one sentence each.
+    """
+
+    kind: str
+    title: str
+    spec: ModelSpec | None
+    channels: int
+    state: dict[str, Tensor]
+    fresh: frozenset[str]
+    kept: dict[str, Any]
+    said: list[str]
+
+
+def read_weights(path: Path) -> Weights:
+    """Recognises a file and answers its weights in our names.
+
+    Raises:
+        ModelFileError: it cannot be read, is of no known kind (the message says which is closest and what differs), or
+            holds numbers that are not finite.
+    """
+    file = read_checkpoint_file(path)
+    spec = _own_spec(path, file)
+    found = _own(path, file, spec) if spec is not None else _foreign(path, file)
+    bad = [key for key, value in found.state.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if bad:
+        raise ModelFileError(f"{path}: holds numbers that are not finite, in {', '.join(bad[:3])}")
+    return found
+
+
+def _own_spec(path: Path, file: CheckpointFile) -> dict[str, Any] | None:
+    """The spec of a file that this program wrote, or None."""
+    if file.metadata.get("format") != FILE_FORMAT:
+        return None
+    if file.metadata.get("version") != str(FILE_VERSION):
+        raise ModelFileError(
+            f"{path}: model file version {file.metadata.get('version')}; this program reads {FILE_VERSION}"
+        )
+    try:
+        spec = json.loads(file.metadata["spec"])
+        ModelSpec(**{field.name: spec[field.name] for field in fields(ModelSpec)})
+    except (KeyError, TypeError, ValueError):
+        raise ModelFileError(f"{path}: is a model of this program whose spec is damaged") from None
+    return dict(spec)
+
+
+def _own(path: Path, file: CheckpointFile, stored: dict[str, Any]) -> Weights:
+    spec = ModelSpec(**{field.name: stored[field.name] for field in fields(ModelSpec)})
+    shapes = own_shapes(spec)
+    if {key: tuple(value.shape) for key, value in file.tensors.items()} != shapes:
+        raise ModelFileError(f"{path}: the stored spec and weights do not fit together")
+    imported = stored.get("imported") or {}
+    fresh = frozenset(imported.get("fresh", ()))
+    state = {key: value for key, value in file.tensors.items() if key.split(".")[0] not in fresh}
+    kept = {key: value for key, value in stored.items() if key not in {field.name for field in fields(ModelSpec)}}
+    origin = f", imported from {imported['kind']}" if imported else ""
+    title = f"a model of this program{origin}"
+    return Weights("roundabout", title, spec, spec.classes, state, fresh, kept, _told(spec, file, []))
+
+
+def _foreign(path: Path, file: CheckpointFile) -> Weights:
+    found = recognise(file.tensors)
+    if found is None:
+        raise ModelFileError(f"{path}: is of no known kind; {closest(file.tensors)}")
+    state = {}
+    for slot in found.slots:
+        tensor = file.tensors[found.prefix + slot.theirs]
+        state[slot.ours] = _plain(tensor).reshape(_our_shape(found, slot.ours, slot.shape))
+    if found.kind.spec is None:
+        said = [*_read_from(file, found), f"{found.classes} channels"]
+        return Weights(found.kind.name, found.kind.title, None, found.classes, state, frozenset(), {}, said)
+    spec, evidence = _detected(found, state)
+    _add_counters(spec, state)
+    fresh = head_parts(spec.architecture, spec.encoder, spec.heads) if found.kind.encoder_only else frozenset[str]()
+    fresh = frozenset(part for part in fresh if any(key.split(".")[0] == part for key in own_shapes(spec)))
+    kept = {"imported": _imported(path, found, fresh)}
+    said = [*_read_from(file, found), *_told(spec, None, evidence)]
+    if found.kind.encoder_only:
+        said.append("an encoder only: the head starts afresh")
+    if found.kind.note:
+        said.append(found.kind.note)
+    return Weights(found.kind.name, found.kind.title, spec, spec.classes, state, fresh, kept, said)
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Weights as float32, which holds half precision exactly; counters as they are."""
+    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+
+
+def _our_shape(found: Recognised, key: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if found.kind.spec is None:
+        return shape
+    return own_shapes(replace(found.kind.spec, classes=found.classes))[key]
+
+
+def _add_counters(spec: ModelSpec, state: dict[str, Tensor]) -> None:
+    for key in own_shapes(spec):
+        if key.endswith(COUNTER) and key not in state:
+            state[key] = torch.tensor(0)
+
+
+def _imported(path: Path, found: Recognised, fresh: frozenset[str]) -> dict[str, Any]:
+    """What a model file remembers of where it came from; ``export`` writes back by it."""
+    return {"kind": found.kind.name, "file": path.name, "fresh": sorted(fresh), "counters": found.has_counters}
+
+
+def _detected(found: Recognised, state: Mapping[str, Tensor]) -> tuple[ModelSpec, list[str]]:
+    """The spec with what the numbers say: preprocessing and branches; and how it is known."""
+    assert found.kind.spec is not None
+    spec = replace(found.kind.spec, classes=found.classes)
+    why = "as all files of this kind"
+    if not found.kind.sure:
+        seen = reads_bytes(state, "conv1.weight", "bn1")
+        if seen is not None:
+            spec = replace(spec, preprocessing="caffe-bgr" if seen[0] else "imagenet-rgb")
+            why = f"its first layer has seen inputs of about ±{seen[1]:.2g}"
+        elif found.kind.encoder_only:
+            spec = replace(spec, preprocessing="imagenet-rgb")
+    evidence = [f"preprocessing {spec.preprocessing} ({why})"]
+    if spec.architecture == "deeplabv2-resnet101" and not found.kind.encoder_only:
+        spec = replace(spec, aspp_branches=aspp_branches(state, "layer6" if spec.heads == 2 else "layer5"))
+        trained = "the other two were never trained" if spec.aspp_branches == 2 else "none of them is as it was drawn"
+        evidence.append(f"{spec.aspp_branches} of {ASPP_BRANCHES} ASPP branches are summed ({trained})")
+    return spec, evidence
+
+
+def _read_from(file: CheckpointFile, found: Recognised) -> list[str]:
+    said = [f"read from {file.container}" + (f", below {file.inside!r}" if file.inside else "")]
+    if found.prefix:
+        said.append(f"the prefix {found.prefix!r} is taken off every name")
+    if found.ignored:
+        said.append(f"{len(found.ignored)} tensors are not read: {', '.join(found.ignored[:3])}")
+    if file.beside:
+        said.append(f"beside the weights, not read: {', '.join(file.beside[:6])}")
+    return said
+
+
+def _told(spec: ModelSpec, file: CheckpointFile | None, evidence: list[str]) -> list[str]:
+    encoder = f" on {spec.encoder}" if spec.architecture == "small" else ""
+    heads = "1 head" if spec.heads == 1 else f"{spec.heads} heads"
+    said = [] if file is None else [f"read from {file.container}"]
+    said.append(f"{spec.architecture}{encoder}, {heads}, {spec.classes} classes")
+    if not evidence:
+        branches = f", {spec.aspp_branches} ASPP branches" if spec.architecture.startswith("deeplab") else ""
+        evidence = [f"preprocessing {spec.preprocessing}{branches}"]
+    return said + evidence
+
+
+def to_authors(spec: ModelSpec, state: Mapping[str, Tensor], kept: Mapping[str, Any]) -> tuple[Kind, dict[str, Tensor]]:
+    """A network's weights under the authors' names: the kind, and the tensors in the order of our state.
+
+    Weights that were imported go back bit for bit (as float32), without counters where the file had none.
+
+    Raises:
+        ModelFileError: there are no authors' names for such a network.
+    """
+    kind = kind_of_model(spec)
+    if kind is None:
+        encoder = f" on {spec.encoder}" if spec.architecture == "small" else ""
+        raise ModelFileError(
+            f"{spec.architecture}{encoder} has no authors' names; `roundabout export --safetensors` keeps ours"
+        )
+    counters = (kept.get("imported") or {}).get("counters", True)
+    return kind, {
+        slot.theirs: state[slot.ours].reshape(slot.shape)
+        for slot in kind.slots(spec.classes)
+        if counters or not slot.theirs.endswith(COUNTER)
+    }

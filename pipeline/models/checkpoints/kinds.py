@@ -1,0 +1,281 @@
+"""The kinds of checkpoints that people hold, each as a list of slots: the authors' name of a tensor, ours, its shape.
+
+A kind is recognised where names and shapes are those of its slots; what differs between files of one kind (the number
+of classes) is read from the shapes first.
+
+Shape legend: none; this file holds no tensors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from torch import Tensor
+
+from pipeline.models.build import ModelSpec, construct_model
+from pipeline.models.checkpoints import naming
+from pipeline.models.checkpoints.naming import COUNTER, Rename
+from pipeline.models.discriminators import discriminator_shapes
+
+Shape = tuple[int, ...]
+Shapes = Mapping[str, Shape]
+DEFAULT_CLASSES = 19
+FIXED_PARTS = frozenset({"upscore2", "upscore8", "upscore_pool4"})
+"""FCN-8s's deconvolutions: as many channels as classes, never trained, bilinear in a fresh network."""
+
+
+class Slot(NamedTuple):
+    """One tensor of a file."""
+
+    theirs: str
+    ours: str
+    shape: Shape
+    """in the file; ours has as many numbers, maybe with other axes (a fully connected layer as a convolution)"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of checkpoint.
+
+    Attributes:
+        name: for `--as`, and for the model file's memory of where it came from.
+        title: what it is and whose, for people.
+        spec: of the network that takes the weights, but for the number of classes; None for a discriminator.
+        slots: of a file with so many classes.
+        classes_of: from the file's shapes to its number of classes, None where they do not say; None of an encoder.
+        ignored: names that may be there and that no network here reads (ImageNet's classifier).
+        note: what a user should know who takes these weights.
+        sure: whether the preprocessing is a matter of the kind; else the first layer's numbers are asked.
+    """
+
+    name: str
+    title: str
+    spec: ModelSpec | None
+    slots: Callable[[int], list[Slot]]
+    classes_of: Callable[[Shapes], int | None] | None
+    ignored: str = "(?!)"
+    note: str = ""
+    sure: bool = True
+
+    @property
+    def encoder_only(self) -> bool:
+        """Whether the head is not in the file."""
+        return self.classes_of is None
+
+    def classes(self, shapes: Shapes) -> int:
+        """The number of classes of a file of this kind; the usual one where the file does not say."""
+        found = None if self.classes_of is None else self.classes_of(shapes)
+        return DEFAULT_CLASSES if found is None else max(2, found)
+
+    def is_ignored(self, name: str) -> bool:
+        """Whether a name of the file is known and not read."""
+        return re.fullmatch(self.ignored, name) is not None
+
+
+@lru_cache(maxsize=64)
+def own_shapes(spec: ModelSpec) -> dict[str, Shape]:
+    """Our names and shapes of a network's state."""
+    return {key: tuple(value.shape) for key, value in construct_model(spec).state_dict().items()}
+
+
+@lru_cache(maxsize=16)
+def head_parts(architecture: str, encoder: str, heads: int) -> frozenset[str]:
+    """First parts of the names of a network's head, fixed deconvolutions included."""
+    model = construct_model(_spec(architecture, encoder=encoder, heads=heads, reads="imagenet-rgb"))
+    parts = {key.split(".")[0] for key in model.state_dict()}
+    return (model.HEAD_PARTS | FIXED_PARTS) & parts
+
+
+def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
+    """Names and shapes."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def without_counters(names: Iterable[str]) -> list[str]:
+    """The names but for torch's counters."""
+    return [name for name in names if not name.endswith(COUNTER)]
+
+
+def _spec(architecture: str, *, encoder: str = "mobilenet-v3-small", heads: int = 1, reads: str) -> ModelSpec:
+    return ModelSpec(architecture, DEFAULT_CLASSES, encoder, heads, aspp_branches=4, preprocessing=reads)
+
+
+def _side(name: str, axis: int) -> Callable[[Shapes], int | None]:
+    """One side of one tensor of the file."""
+
+    def side(shapes: Shapes) -> int | None:
+        shape = shapes.get(name, ())
+        return shape[axis] if len(shape) > axis else None
+
+    return side
+
+
+def _whole(spec: ModelSpec, rename: Callable[[int], Rename]) -> Callable[[int], list[Slot]]:
+    """Slots of a whole network; ``rename`` is told the number of classes."""
+    return lambda classes: _slots(replace(spec, classes=classes), rename(classes), frozenset())
+
+
+def _encoder(
+    spec: ModelSpec, rename: Rename, other_shapes: Mapping[str, Shape] | None = None
+) -> Callable[[int], list[Slot]]:
+    """Slots of a network without its head; ``other_shapes`` are the file's where they differ from ours, by our name."""
+
+    def slots(_: int) -> list[Slot]:
+        found = _slots(spec, rename, head_parts(spec.architecture, spec.encoder, spec.heads))
+        return [slot._replace(shape=(other_shapes or {}).get(slot.ours, slot.shape)) for slot in found]
+
+    return slots
+
+
+def _slots(spec: ModelSpec, rename: Rename, without: frozenset[str]) -> list[Slot]:
+    return [
+        Slot(theirs, ours, shape)
+        for ours, shape in own_shapes(spec).items()
+        if ours.split(".")[0] not in without and (theirs := rename(ours)) is not None
+    ]
+
+
+def _resnet38_classes(shapes: Shapes) -> int | None:
+    """The authors' last layer is called after its number of classes."""
+    return next((shape[0] for name, shape in shapes.items() if re.fullmatch(r"arg:linear\d+_weight", name)), None)
+
+
+def _discriminator(rename: Callable[[str], str]) -> Callable[[int], list[Slot]]:
+    return lambda channels: [Slot(rename(ours), ours, shape) for ours, shape in discriminator_shapes(channels).items()]
+
+
+# ------------------------------------------------------------------------------------------------------------- the list
+
+_TWO_HEADS = _spec("deeplabv2-resnet101", heads=2, reads="caffe-bgr")
+_ONE_HEAD = _spec("deeplabv2-resnet101", reads="caffe-bgr")
+_FCN = _spec("fcn8s-vgg16", reads="caffe-bgr")
+_VGG = _spec("fcn8s-vgg16", reads="imagenet-rgb")
+_WIDE = _spec("resnet38", reads="imagenet-rgb")
+_LITE = _spec("small", encoder="efficientnet-lite0", reads="lite-rgb")
+_MOBILE = {size: _spec("small", encoder=f"mobilenet-v3-{size}", reads="imagenet-rgb") for size in ("small", "large")}
+
+_WHOLE_NETWORKS = (
+    Kind(
+        "deeplabv2-multi",
+        "DeepLab-v2 ResNet-101 with two heads (AdvEnt, IntraDA, AdaptSegNet multi-level)",
+        _TWO_HEADS,
+        _whole(_TWO_HEADS, lambda _: str),
+        _side("layer6.conv2d_list.0.bias", 0),
+        sure=False,
+    ),
+    Kind(
+        "deeplabv2-single",
+        "DeepLab-v2 ResNet-101 with one head (BDL, LSE, CRST, AdaptSegNet single-level)",
+        _ONE_HEAD,
+        _whole(_ONE_HEAD, lambda _: str),
+        _side("layer5.conv2d_list.0.bias", 0),
+        sure=False,
+    ),
+    Kind("fcn8s", "FCN-8s on VGG-16 (LSE, BDL)", _FCN, _whole(_FCN, lambda _: str), _side("score_fr.bias", 0)),
+    Kind(
+        "resnet38-cbst",
+        "ResNet-38 (A1) for segmentation, MXNet (CBST; Wu et al.)",
+        _WIDE,
+        _whole(_WIDE, naming.resnet38),
+        _resnet38_classes,
+    ),
+)
+
+_IMAGENET_ENCODERS = (
+    Kind(
+        "deeplabv2-imagenet-caffe",
+        "the Caffe ResNet-101 that DeepLab-v2 starts from (DeepLab_resnet_pretrained_*.pth)",
+        _ONE_HEAD,
+        _encoder(_ONE_HEAD, lambda ours: f"Scale.{ours}"),
+        None,
+        ignored=r"Scale\.(layer5|fc)\..*",
+    ),
+    Kind(
+        "resnet101-imagenet",
+        "ResNet-101 of torchvision or timm",
+        _ONE_HEAD,
+        _encoder(_ONE_HEAD, str),
+        None,
+        ignored=r"fc\..*",
+        note="torchvision strides in the 3x3 convolution of layer2.0, DeepLab-v2 in the 1x1 before it: "
+        "a start for training, not the same features",
+        sure=False,
+    ),
+    Kind(
+        "resnet38-imagenet",
+        "ResNet-38 (A1) for ImageNet, MXNet (ilsvrc-cls_rna-a1)",
+        _WIDE,
+        _encoder(_WIDE, naming.resnet38(0)),
+        None,
+        ignored=r"arg:linear1000_(weight|bias)",
+    ),
+    Kind(
+        "vgg16-imagenet-torchvision",
+        "VGG-16 of torchvision",
+        _VGG,
+        _encoder(
+            _VGG,
+            naming.vgg16("classifier.0", "classifier.3"),
+            {"fc6.weight": (4096, 512 * 7 * 7), "fc7.weight": (4096, 4096)},
+        ),
+        None,
+        ignored=r"classifier\.6\..*",
+    ),
+    Kind(
+        "vgg16-imagenet-timm",
+        "VGG-16 of timm",
+        _VGG,
+        _encoder(_VGG, naming.vgg16("pre_logits.fc1", "pre_logits.fc2")),
+        None,
+        ignored=r"head\.fc\..*",
+    ),
+    *(
+        Kind(
+            f"mobilenet-v3-{size}-imagenet",
+            f"MobileNetV3-{size} of torchvision",
+            _MOBILE[size],
+            _encoder(_MOBILE[size], naming.mobilenet_v3),
+            None,
+            ignored=rf"(features\.{last}|classifier)\..*",
+        )
+        for size, last in (("small", 12), ("large", 16))
+    ),
+    Kind(
+        "efficientnet-lite0-imagenet",
+        "EfficientNet-Lite0 of efficientnet-lite-pytorch",
+        _LITE,
+        _encoder(_LITE, naming.efficientnet_lite0),
+        None,
+        ignored=r"(_conv_head|_bn1|_fc)\..*",
+    ),
+    Kind(
+        "efficientnet-lite0-imagenet-timm",
+        "EfficientNet-Lite0 of timm",
+        _LITE,
+        _encoder(_LITE, naming.efficientnet_lite0_timm),
+        None,
+        ignored=r"(conv_head|bn2|classifier)\..*",
+        note="computed as timm's tf_efficientnet_lite0 (TensorFlow's padding and epsilon); timm's efficientnet_lite0 "
+        "has the same names and pads otherwise",
+    ),
+)
+
+_DISCRIMINATORS = tuple(
+    Kind(name, title, None, _discriminator(rename), _side(rename("0.weight"), 1))
+    for name, title, rename in (
+        ("discriminator", "a discriminator (ADVENT, IntraDA: layers 0, 2, 4, 6, 8)", str),
+        ("discriminator-named", "a discriminator (AdaptSegNet, BDL: layers by name)", naming.named_discriminator),
+    )
+)
+
+KINDS = {kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_DISCRIMINATORS)}
+
+
+def kind_of_model(spec: ModelSpec) -> Kind | None:
+    """The authors' kind in which a whole network of ours is written; None where there are no authors' names."""
+    named = {(kind.spec.architecture, kind.spec.heads): kind for kind in _WHOLE_NETWORKS if kind.spec is not None}
+    return named.get((spec.architecture, spec.heads))

@@ -1,0 +1,142 @@
+"""Opening a file of weights without running anything that is in it: torch's formats, safetensors, MXNet's `.params`.
+
+Shape legend: none; tensors are passed on as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from pipeline.models.checkpoints.mxnet_params import is_mxnet, read_mxnet
+from pipeline.models.state import FILE_FORMAT, ModelFileError
+
+# Where training programs keep the weights beside optimisers and counters, the likeliest first.
+NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module")
+DEPTH = 3
+# What training programs keep beside the weights and what runs no code when it is read: arguments and numpy's scalars.
+HARMLESS = [
+    argparse.Namespace,
+    np._core.multiarray.scalar,  # type: ignore[attr-defined]
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("float16", "float32", "float64", "int32", "int64", "bool")),
+]
+
+
+class CheckpointFile(NamedTuple):
+    """A file's tensors by their names in it."""
+
+    tensors: dict[str, Tensor]
+    container: str
+    """the file format, in words"""
+    inside: str
+    """where in nested dicts the tensors were, such as ``state_dict``; empty at the top"""
+    beside: list[str]
+    """keys beside the tensors, which are not read"""
+    metadata: dict[str, str]
+    """of safetensors, and of this program's own files"""
+
+
+def read_checkpoint_file(path: Path) -> CheckpointFile:
+    """Opens a file of weights; large files are mapped, not read.
+
+    Raises:
+        ModelFileError: there is no such file, it is of no known format, is damaged, holds code or no tensors; the
+            message says which.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file")
+    with path.open("rb") as file:
+        head = file.read(16)
+    if not head:
+        raise ModelFileError(f"{path}: is an empty file")
+    if is_mxnet(head):
+        return CheckpointFile(read_mxnet(path), "MXNet's list of arrays (.params)", "", [], {})
+    if len(head) > 8 and head[8:9] == b"{":
+        return _read_safetensors(path)
+    content = _read_torch(path)
+    if isinstance(content, Mapping) and content.get("format") == FILE_FORMAT:
+        return _own(path, content)
+    kind = "torch's zip archive" if zipfile.is_zipfile(path) else "torch's format of before 1.6"
+    tensors, inside, beside = _weights_in(content, "")
+    if not tensors:
+        held = ", ".join(beside[:6]) if beside else f"a {type(content).__name__}"
+        raise ModelFileError(f"{path}: holds no tensors by name; it holds {held}")
+    return CheckpointFile(tensors, kind, inside, beside, {})
+
+
+def _own(path: Path, content: Mapping[str, Any]) -> CheckpointFile:
+    """A model file of this program, its spec as JSON, as our safetensors have it."""
+    try:
+        spec = json.dumps(content["spec"])
+        metadata = {"format": FILE_FORMAT, "version": str(content["version"]), "spec": spec}
+        return CheckpointFile(dict(content["state"]), "a model file of this program", "", [], metadata)
+    except (KeyError, TypeError, ValueError):
+        raise ModelFileError(f"{path}: the stored spec and weights do not fit together") from None
+
+
+def _read_safetensors(path: Path) -> CheckpointFile:
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
+            return CheckpointFile(tensors, "safetensors", "", [], file.metadata() or {})
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelFileError(f"{path}: is no whole safetensors file ({error})") from None
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
+            warnings.simplefilter("ignore")  # on pickle protocols, and on archives that are refused below
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (ModelFileError, MemoryError):
+        raise
+    except Exception as error:  # damaged pickles raise KeyError, EOFError, OSError, struct.error and others
+        raise ModelFileError(f"{path}: {_why_refused(str(error), error)}") from None
+
+
+def _why_refused(said: str, error: Exception) -> str:
+    """Why torch's restricted reader gave up, for people."""
+    named = re.search(r"GLOBAL (\S+)", said)
+    if named:
+        return (
+            f"is refused: it holds more than weights, namely {named[1]}, and opening that could run code. Nothing of "
+            "it was run. Ask its author for torch.save(model.state_dict(), …) or safetensors"
+        )
+    if "TorchScript" in said:
+        return "is refused: it is a TorchScript archive, which holds code; nothing of it was run. Ask for a state dict"
+    if "legacy .tar" in said:
+        return "is refused: it is of PyTorch before 0.4 (a tar), which cannot be read without running code in it"
+    if "Weights only load failed" in said or isinstance(error, pickle.UnpicklingError):
+        return "is refused: it is a pickle, but not one of weights; nothing of it was run. Ask for a state dict"
+    return "is no checkpoint (torch, safetensors, MXNet .params), or it is truncated or damaged; fetch it again"
+
+
+def _weights_in(content: Any, inside: str, depth: int = 0) -> tuple[dict[str, Tensor], str, list[str]]:
+    """The tensors of the innermost likely dict, where it is, and the names of what is beside it at every level."""
+    if not isinstance(content, Mapping):
+        return {}, inside, []
+    tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    others = [str(key) for key in content if key not in tensors]
+    nested = {key: value for key, value in content.items() if isinstance(value, Mapping) and isinstance(key, str)}
+    if tensors and len(tensors) >= len(nested):
+        return tensors, inside, others
+    if depth < DEPTH:
+        known = [name for name in NESTED if name in nested]
+        for name in [*known, *(name for name in nested if name not in known)]:
+            found, where, beside = _weights_in(nested[name], f"{inside}.{name}".lstrip("."), depth + 1)
+            if found:
+                return found, where, [other for other in others if other != name] + beside
+    return tensors, inside, others

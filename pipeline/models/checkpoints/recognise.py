@@ -1,0 +1,115 @@
+"""Which of the known kinds a file's tensors are, by their names and shapes; or the closest one, and what differs.
+
+Shape legend: none; only shapes are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from pipeline.models.checkpoints.kinds import KINDS, Kind, Shapes, Slot, shapes_of, without_counters
+from pipeline.models.checkpoints.naming import COUNTER
+
+MOST_PREFIXES = 3
+SHOWN = 3
+
+
+class Recognised(NamedTuple):
+    """What a file is: a kind, with what varies within it."""
+
+    kind: Kind
+    classes: int
+    prefix: str
+    """stripped from every name, such as ``module.`` (DataParallel)"""
+    slots: list[Slot]
+    ignored: list[str]
+    """names that are known and not read"""
+    has_counters: bool
+
+
+class Difference(NamedTuple):
+    """How a file differs from a kind."""
+
+    kind: Kind
+    fitting: int
+    missing: list[str]
+    left_over: list[str]
+    other_shape: list[str]
+
+    def said(self) -> str:
+        """The differences, in words."""
+        told = {"missing": self.missing, "not known": self.left_over, "of another shape": self.other_shape}
+        return "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in told.items() if names)
+
+
+def recognise(tensors: Mapping[str, Tensor]) -> Recognised | None:
+    """What the tensors are, or None where they are of no known kind."""
+    for prefix, shapes in _without_prefixes(shapes_of(tensors)):
+        for kind in KINDS.values():
+            difference = _difference(kind, shapes)
+            if not (difference.missing or difference.left_over or difference.other_shape):
+                return _recognised(kind, prefix, shapes)
+    return None
+
+
+def closest(tensors: Mapping[str, Tensor]) -> str:
+    """In words: the kind with which most names and shapes agree, and which do not."""
+    found = [
+        _difference(kind, shapes) for prefix, shapes in _without_prefixes(shapes_of(tensors)) for kind in KINDS.values()
+    ]
+    best = max(found, key=lambda difference: difference.fitting / (difference.fitting + _wrong(difference)))
+    if not best.fitting:
+        return f"none of its {len(tensors)} tensors ({_listed(sorted(tensors))}) is in any known kind of checkpoint"
+    return f"closest is {best.kind.name}, {best.kind.title}: {best.fitting} tensors fit; {best.said()}"
+
+
+def _wrong(difference: Difference) -> int:
+    return len(difference.missing) + len(difference.left_over) + len(difference.other_shape)
+
+
+def _without_prefixes(shapes: Shapes) -> Iterator[tuple[str, Shapes]]:
+    """The names as they are, then without the first part that all share, and so on."""
+    prefix = ""
+    for _ in range(MOST_PREFIXES + 1):
+        yield prefix, shapes
+        firsts = {name.partition(".")[0] for name in shapes}
+        if len(firsts) != 1 or any("." not in name for name in shapes):
+            return
+        first = f"{firsts.pop()}."
+        prefix, shapes = prefix + first, {name.removeprefix(first): shape for name, shape in shapes.items()}
+
+
+def _difference(kind: Kind, shapes: Shapes) -> Difference:
+    slots = kind.slots(kind.classes(shapes))
+    expected = {slot.theirs: slot.shape for slot in slots}
+    fitting = [name for name in without_counters(expected) if shapes.get(name) == expected[name]]
+    return Difference(
+        kind,
+        len(fitting),
+        missing=[name for name in without_counters(expected) if name not in shapes],
+        left_over=[name for name in without_counters(shapes) if name not in expected and not kind.is_ignored(name)],
+        other_shape=[
+            f"{name} is {_sides(shapes[name])} and not {_sides(shape)}"
+            for name, shape in expected.items()
+            if name in shapes and shapes[name] != shape and not name.endswith(COUNTER)
+        ],
+    )
+
+
+def _recognised(kind: Kind, prefix: str, shapes: Shapes) -> Recognised:
+    classes = kind.classes(shapes)
+    slots = [slot for slot in kind.slots(classes) if slot.theirs in shapes]
+    expected = {slot.theirs for slot in slots}
+    ignored = [name for name in shapes if name not in expected]
+    return Recognised(kind, classes, prefix, slots, ignored, any(name.endswith(COUNTER) for name in expected))
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a single number"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
