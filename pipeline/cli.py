@@ -12,10 +12,16 @@ from rich.table import Table
 
 from pipeline.check import data_problems
 from pipeline.commands import cache as commands_cache
+<<<<<<< HEAD
 from pipeline.commands.classes import classes
 from pipeline.commands.console import console, failed
 from pipeline.commands.doctor import doctor
 from pipeline.commands.report import report
+=======
+from pipeline.commands import checkpoint as commands_checkpoint
+from pipeline.commands.console import console, failed
+from pipeline.commands.predict import predict
+>>>>>>> 0416c27 (roundabout predict: any images, as ids, colours or overlays)
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
 from pipeline.commands.split_list import split_list
@@ -32,12 +38,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(commands_cache.app, name="cache")
+app.add_typer(commands_checkpoint.app, name="checkpoint")
 app.command()(select)
 app.command()(rounds)
+<<<<<<< HEAD
 app.command()(classes)
 app.command("list")(split_list)
 app.command()(doctor)
 app.command()(report)
+=======
+app.command()(predict)
+>>>>>>> 0416c27 (roundabout predict: any images, as ids, colours or overlays)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

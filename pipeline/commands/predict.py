@@ -1,0 +1,124 @@
+"""``roundabout predict``: a network over any images, as PNGs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.commands.class_names import names_of
+from pipeline.commands.console import console, failed, readable
+from pipeline.commands.model_file import RUNS, model_file
+from pipeline.errors import ReadableError
+from pipeline.files import file_hash
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+    from pipeline.prediction.pictures import Picture
+
+PARAMS = Path("params.yaml")
+SPLITS = ("source", "target", "target-labelled", "evaluation")
+SHOWN = 50
+
+
+class FormatName(StrEnum):
+    """What is written."""
+
+    label_ids = "label-ids"
+    train_ids = "train-ids"
+    colour = "colour"
+    overlay = "overlay"
+
+
+@readable
+def predict(
+    model: Annotated[str, typer.Argument(help="a run (lse-3), a model file, or a checkpoint of others")],
+    images: Annotated[str, typer.Argument(help="a folder of images, or a prepared split (evaluation, target, source)")],
+    out: Annotated[Path, typer.Option(help="a new folder; a run that was stopped goes on in its own")],
+    format_: Annotated[
+        FormatName,
+        typer.Option("--format", help="label-ids: Cityscapes' ids, for its test server; colour: a palette PNG"),
+    ] = FormatName.label_ids,
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="height width that the network sees; default: data.size for runs, else each image's own"),
+    ] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="see each image mirrored too")] = False,
+    scales: Annotated[str, typer.Option(help="sizes at which each image is seen, such as 0.75,1,1.25")] = "1",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16")] = "auto",
+    workers: Annotated[int, typer.Option(min=1, help="threads that decode and encode")] = 2,
+) -> None:
+    """Predict any images at their own sizes, one PNG each, under their names."""
+    from pipeline.device import choose_computer
+    from pipeline.models.checkpoints.carry import open_model
+    from pipeline.prediction.formats import classes_named
+    from pipeline.prediction.predict import Views
+    from pipeline.prediction.predict import predict as predict_all
+
+    path = model_file(model)
+    params = _params_for(path, images)
+    pictures = _pictures(images, params, out)
+    if size is None and params is not None:
+        size = params.data.size
+    views = Views(size, _scales(scales), flip)
+    network = open_model(path)
+    computer = choose_computer(device, precision)
+    computer.place(network)
+    names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
+    seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
+    console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
+    outcome = predict_all(
+        network,
+        classes_named(names),
+        pictures,
+        out,
+        format_.value,
+        views,
+        computer,
+        origin=file_hash(path),
+        workers=workers,
+    )
+    told = f", {outcome.there_already} were there already" if outcome.there_already else ""
+    console.print(f"{out}: {outcome.written} predictions{told}", highlight=False, soft_wrap=True)
+    if outcome.problems:
+        listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
+        more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
+        raise failed(f"{len(outcome.problems)} of {len(pictures)} images have no prediction:\n{listed}{more}")
+
+
+def _params_for(path: Path, images: str) -> Params | None:
+    """The params of this folder, where they have a say: for a run's model, or a prepared split."""
+    from pipeline.params import read_params
+
+    of_a_run = path.resolve().parent.parent == RUNS.resolve()
+    if (of_a_run or not Path(images).is_dir()) and PARAMS.is_file():
+        return read_params(PARAMS)
+    return None
+
+
+def _pictures(images: str, params: Params | None, out: Path) -> Sequence[Picture]:
+    from pipeline.datasets.prepare import manifest_path
+    from pipeline.prediction.pictures import FolderPictures, SplitPictures
+
+    if Path(images).is_dir():
+        return FolderPictures(Path(images), out)
+    if images not in SPLITS:
+        raise ReadableError(f"{images}: is no folder, and no prepared split ({', '.join(SPLITS)})")
+    if params is None:
+        raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
+    described = getattr(params.data, "target" if images.startswith("target") else images)
+    return SplitPictures(manifest_path(images), described.crop)
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ReadableError(f"--scales: is {text!r}; numbers with commas between them are needed") from None
+    if not all(0.1 <= scale <= 4 for scale in scales) or len(set(scales)) < len(scales):
+        raise ReadableError(f"--scales: is {text!r}; different numbers from 0.1 to 4 are needed")
+    return scales

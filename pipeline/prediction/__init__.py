@@ -1,0 +1,1 @@
+"""Predictions as files: a network over any images, in the formats that other programs and people read."""

@@ -1,0 +1,92 @@
+"""A predicted label as a picture: ids for evaluation servers, colours, or an overlay with a legend.
+
+# H/W pixels
+"""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.errors import ReadableError
+from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, ClassSet, colour_label
+
+FORMATS = ("label-ids", "train-ids", "colour", "overlay")
+OPACITY = 0.5
+FONT_SIZE, SWATCH, GAP, COLUMN = 12, 12, 4, 126
+
+
+def classes_named(names: tuple[str, ...]) -> ClassSet:
+    """Classes with the colours in which people know them; unknown ones get colours far apart from each other."""
+    known = dict(zip(CITYSCAPES_19.names, CITYSCAPES_19.palette, strict=True))
+    return ClassSet("a model's", names, tuple(known.get(name) or _colour(place) for place, name in enumerate(names)))
+
+
+def _colour(place: int) -> tuple[int, int, int]:
+    # Steps of the golden ratio around the circle of hues never come close to each other.
+    red, green, blue = colorsys.hsv_to_rgb(place * 0.618034 % 1, 0.65, 0.9)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def table_of(format_: str, classes: ClassSet) -> np.ndarray:
+    """(256,) uint8 from a model's class to what stands in the file; of pictures, the class itself.
+
+    ``train-ids`` are the places in Cityscapes' 19 classes, for classes that are all among them, else the model's own.
+
+    Raises:
+        ReadableError: ``label-ids`` of a class that Cityscapes does not have.
+    """
+    table = np.arange(256, dtype=np.uint8)
+    foreign = [name for name in classes.names if name not in CITYSCAPES_19.names]
+    if format_ == "label-ids" and foreign:
+        raise ReadableError(
+            f"label-ids: Cityscapes has no class {', '.join(foreign)}; say train-ids, colour or overlay"
+        )
+    if format_ in ("colour", "overlay") or foreign:
+        return table
+    label_ids = {train_id: label_id for label_id, train_id in CITYSCAPES_ID_TO_TRAIN_ID.items()}
+    for place, name in enumerate(classes.names):
+        train_id = CITYSCAPES_19.names.index(name)
+        table[place] = label_ids[train_id] if format_ == "label-ids" else train_id
+    return table
+
+
+def picture_of(format_: str, label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> Image.Image:
+    """The picture of a label (classes of the model) that belongs to an image of the same size.
+
+    ``colour`` is a palette PNG: it shows colours and holds the classes' numbers.
+    """
+    if format_ == "overlay":
+        return overlay(label_HW, image, classes)
+    picture = Image.fromarray(table_of(format_, classes)[label_HW])
+    if format_ == "colour":
+        picture.putpalette([value for colour in classes.palette for value in colour])
+    return picture
+
+
+def overlay(label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> Image.Image:
+    """The image under the label's colours; below it each class that is there, with its share of the pixels."""
+    colours = Image.fromarray(colour_label(label_HW, classes))
+    blended = Image.blend(image, colours, OPACITY)
+    legend = _legend(np.bincount(label_HW.ravel(), minlength=len(classes)), classes, max(image.width, COLUMN))
+    canvas = Image.new("RGB", (legend.width, image.height + legend.height), "white")
+    canvas.paste(blended, (0, 0))
+    canvas.paste(legend, (0, image.height))
+    return canvas
+
+
+def _legend(count_C: np.ndarray, classes: ClassSet, width: int) -> Image.Image:
+    present = [int(place) for place in np.argsort(-count_C, kind="stable") if count_C[place]]
+    columns = max(1, width // COLUMN)
+    line = SWATCH + GAP
+    legend = Image.new("RGB", (width, GAP + line * -(-len(present) // columns)), "white")
+    draw, font = ImageDraw.Draw(legend), ImageFont.load_default(FONT_SIZE)
+    for number, place in enumerate(present):
+        left, top = GAP + number % columns * COLUMN, GAP + number // columns * line
+        draw.rectangle((left, top, left + SWATCH, top + SWATCH), fill=classes.palette[place], outline="black")
+        share = 100 * count_C[place] / count_C.sum()
+        told = f"{classes.names[place]} {share:.0f} %" if share >= 1 else f"{classes.names[place]} < 1 %"
+        draw.text((left + SWATCH + GAP, top - 2), told, fill="black", font=font)
+    return legend

@@ -1,0 +1,61 @@
+"""Which images are predicted, and under which names: those of a folder, or of a prepared split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.datasets.examine import Crop
+from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
+from pipeline.datasets.manifest import Manifest
+from pipeline.errors import ReadableError
+
+
+class Picture(NamedTuple):
+    """One image, and the name of its prediction below the folder of predictions."""
+
+    path: Path
+    name: str
+    crop: Crop | None
+
+
+class FolderPictures(Sequence[Picture]):
+    """All images below a folder; a prediction has its image's path below it, as a PNG.
+
+    Raises:
+        ReadableError: there is no image, or two images differ in their suffix only.
+    """
+
+    def __init__(self, folder: Path, apart_from: Path) -> None:
+        self._folder = folder
+        inside = apart_from if apart_from.is_dir() else None
+        self._names = sorted(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
+        if not self._names:
+            raise ReadableError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+        stems = sorted(self._names, key=without_suffix)
+        for first, second in pairwise(stems):
+            if without_suffix(first) == without_suffix(second):
+                raise ReadableError(f"{folder}: {first} and {second} would have one prediction; move one of them")
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
+        name = self._names[position]
+        return Picture(self._folder / name, f"{without_suffix(name)}.png", None)
+
+
+class SplitPictures(Sequence[Picture]):
+    """The images of a prepared split, cut as it says; a prediction is called after its image's id."""
+
+    def __init__(self, manifest: Path, crop: Crop | None) -> None:
+        self._manifest, self._crop = Manifest(manifest), crop
+
+    def __len__(self) -> int:
+        return len(self._manifest)
+
+    def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
+        row = self._manifest[position]
+        return Picture(Path(row.image), f"{row.id}.png", self._crop)

@@ -1,0 +1,189 @@
+"""A network over images, each written as soon as it is predicted: a killed run goes on with the next image.
+
+# N batch, C class, H/W pixels of the image, h/w network resolution
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from pipeline.datasets.decoding import read_image
+from pipeline.datasets.examine import box_of, crop_problem
+from pipeline.datasets.parallel import in_order
+from pipeline.datasets.problems import DataError
+from pipeline.device import Computer
+from pipeline.errors import ReadableError
+from pipeline.files import read_json, whole_file, write_json
+from pipeline.labels import ClassSet
+from pipeline.models.base import SegmentationModel, at_size
+from pipeline.prediction.formats import picture_of, table_of
+from pipeline.prediction.pictures import Picture
+
+RECORD = "predictions.json"
+IN_FLIGHT = 2  # images a worker that may wait, decoded
+
+
+class Views(NamedTuple):
+    """How the network sees each image; the answers of several views are averaged after softmax."""
+
+    size: tuple[int, int] | None
+    """height, width that the network sees; None is the image's own"""
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+
+class Outcome(NamedTuple):
+    """What came of a run."""
+
+    written: int
+    there_already: int
+    problems: list[str]
+    """one line for each image that could not be read"""
+
+
+class _Loaded(NamedTuple):
+    picture: Picture
+    image: Image.Image | None
+    input_HW3: np.ndarray | None
+    problem: str | None
+
+
+def predict(
+    model: SegmentationModel,
+    classes: ClassSet,
+    pictures: Sequence[Picture],
+    out: Path,
+    format_: str,
+    views: Views,
+    computer: Computer,
+    *,
+    origin: str,
+    workers: int,
+) -> Outcome:
+    """Writes one PNG of the image's own size for each image; what is there already is passed over.
+
+    Memory does not grow with the number of images. Images that cannot be read are remembered and told at the end.
+
+    Args:
+        model: on the computer's device, in evaluation mode.
+        classes: of the model, with colours.
+        out: a new folder, or one that a run of the same model and settings has begun.
+        format_: one of `formats.FORMATS`.
+        origin: what tells this model from another, such as its file's hash.
+        workers: threads that decode and encode.
+
+    Raises:
+        ReadableError: ``out`` holds other files, or predictions of another model or other settings.
+    """
+    table_of(format_, classes)  # refuses what cannot be written before anything is read
+    settings = {"model": origin, "classes": list(classes.names), "format": format_, **views._asdict()}
+    _claim(out, settings)
+    missing = [number for number in range(len(pictures)) if not (out / pictures[number].name).exists()]
+    problems: list[str] = []
+    pending: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        load = in_order(pool, lambda number: _load(pictures[number], views.size), missing, IN_FLIGHT * max(1, workers))
+        for loaded in tqdm(load, total=len(missing), unit="image", desc="predict", disable=None):
+            if loaded.image is None or loaded.input_HW3 is None:
+                problems.append(f"{loaded.picture.path}: {loaded.problem}")
+                continue
+            size = (loaded.image.height, loaded.image.width)
+            label_HW = predicted(model, loaded.input_HW3, size, views, computer)
+            pending.append(pool.submit(_write, out / loaded.picture.name, format_, label_HW, loaded.image, classes))
+            if len(pending) > workers:
+                pending.popleft().result()
+        for written in pending:
+            written.result()
+    done = len(pictures) - len(missing)
+    return Outcome(len(missing) - len(problems), done, problems)
+
+
+def _claim(out: Path, settings: dict[str, object]) -> None:
+    """Makes the folder this run's, or finds that it is. Raises ReadableError where it is another's."""
+    record = out / RECORD
+    if record.is_file():
+        before = read_json(record)
+        wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        other = [key for key in wanted if before.get(key) != wanted[key]]
+        if other:
+            told = ", ".join(f"{key} ({before.get(key)} then, {wanted[key]} now)" for key in other if key != "classes")
+            raise ReadableError(
+                f"{out}: holds predictions with another {told or 'set of classes'}; choose another --out"
+            )
+        for left in out.rglob(".*.partial"):  # of a killed run; nobody else writes here
+            left.unlink()
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ReadableError(f"{out}: holds other files, which are not overwritten; choose a new folder for --out")
+    write_json(record, settings)
+
+
+def _load(picture: Picture, size: tuple[int, int] | None) -> _Loaded:
+    try:
+        image = read_image(picture.path.read_bytes())
+        outside = crop_problem(picture.crop, image.height, image.width)
+        if outside is not None:
+            raise DataError(outside)
+    except DataError as error:
+        return _Loaded(picture, None, None, str(error))
+    except OSError as error:
+        return _Loaded(picture, None, None, f"cannot be read ({error.strerror})")
+    if picture.crop is not None:
+        image = image.crop(box_of(picture.crop))
+    seen = image
+    if size is not None and size != (image.height, image.width):
+        seen = image.resize((size[1], size[0]), Image.Resampling.BICUBIC)  # as training and evaluation do
+    return _Loaded(picture, image, np.array(seen), None)
+
+
+def _write(path: Path, format_: str, label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> None:
+    with whole_file(path) as temporary:
+        picture_of(format_, label_HW, image, classes).save(temporary, format="PNG")
+
+
+@torch.inference_mode()
+def predicted(
+    model: SegmentationModel, image_HW3: np.ndarray, size: tuple[int, int], views: Views, computer: Computer
+) -> np.ndarray:
+    """(H,W) uint8 classes of the model at ``size``.
+
+    One view: the largest logit, enlarged as in the evaluation. Several: the largest mean probability.
+    """
+    image_1HW3 = torch.from_numpy(image_HW3)[None].to(computer.device)
+    input_N3HW = model.preprocessing(image_1HW3.permute(0, 3, 1, 2))
+    seen = [(scale, flip) for scale in views.scales for flip in ((False, True) if views.flip else (False,))]
+    if len(seen) == 1:
+        answer_NCHW = _logits(model, input_N3HW, size, seen[0], computer)
+    else:
+        answer_NCHW = functional.softmax(_logits(model, input_N3HW, size, seen[0], computer), dim=1)
+        for view in seen[1:]:
+            answer_NCHW += functional.softmax(_logits(model, input_N3HW, size, view, computer), dim=1)
+    label_HW: np.ndarray = answer_NCHW[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+    return label_HW
+
+
+def _logits(
+    model: SegmentationModel, input_N3HW: Tensor, size: tuple[int, int], view: tuple[float, bool], computer: Computer
+) -> Tensor:
+    """Float32 logits of one view, turned back and at ``size``."""
+    scale, flip = view
+    if scale != 1:
+        sides = [max(1, round(side * scale)) for side in input_N3HW.shape[-2:]]
+        input_N3HW = functional.interpolate(input_N3HW, sides, mode="bilinear", antialias=True)
+    if flip:
+        input_N3HW = input_N3HW.flip(-1)
+    with computer.autocast():
+        logits_NChw = model(input_N3HW)[0]
+    logits_NCHW = at_size(model, logits_NChw.float(), size)
+    return logits_NCHW.flip(-1) if flip else logits_NCHW
