@@ -12,16 +12,13 @@ from rich.table import Table
 
 from pipeline.check import data_problems
 from pipeline.commands import cache as commands_cache
-<<<<<<< HEAD
+from pipeline.commands import checkpoint as commands_checkpoint
 from pipeline.commands.classes import classes
 from pipeline.commands.console import console, failed
 from pipeline.commands.doctor import doctor
-from pipeline.commands.report import report
-=======
-from pipeline.commands import checkpoint as commands_checkpoint
-from pipeline.commands.console import console, failed
+from pipeline.commands.export import export
 from pipeline.commands.predict import predict
->>>>>>> 0416c27 (roundabout predict: any images, as ids, colours or overlays)
+from pipeline.commands.report import report
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
 from pipeline.commands.split_list import split_list
@@ -41,14 +38,12 @@ app.add_typer(commands_cache.app, name="cache")
 app.add_typer(commands_checkpoint.app, name="checkpoint")
 app.command()(select)
 app.command()(rounds)
-<<<<<<< HEAD
 app.command()(classes)
 app.command("list")(split_list)
 app.command()(doctor)
 app.command()(report)
-=======
 app.command()(predict)
->>>>>>> 0416c27 (roundabout predict: any images, as ids, colours or overlays)
+app.command()(export)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

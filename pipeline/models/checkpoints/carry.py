@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from pipeline.files import whole_file
@@ -96,7 +96,9 @@ def model_of(found: Weights) -> SegmentationModel:
         raise ModelFileError(f"holds {found.title}, not a network that segments")
     if not found.fresh:
         model = construct_model(found.spec)
-        model.load_state_dict(found.state, strict=True, assign=True)
+        # Copies: the file may be mapped, and weights that lie askew in memory are convolved in another order.
+        state = {key: value.clone(memory_format=torch.contiguous_format) for key, value in found.state.items()}
+        model.load_state_dict(state, strict=True, assign=True)
     else:
         model = build_model(**asdict(found.spec))
         model.load_state_dict(found.state, strict=False)
@@ -154,7 +156,7 @@ def _write(out: Path, tensors: Mapping[str, Tensor]) -> None:
         return
     with whole_file(out) as temporary:
         if out.suffix == ".safetensors":
-            save_file(plain, temporary)
+            temporary.write_bytes(save(plain))
         else:
             with temporary.open("wb") as file:
                 torch.save(plain, file)
@@ -163,7 +165,6 @@ def _write(out: Path, tensors: Mapping[str, Tensor]) -> None:
 def save_safetensors(model: SegmentationModel, out: Path) -> None:
     """Writes a network in our names; its spec stands in the metadata, so that `read_weights` rebuilds it."""
     metadata: dict[str, Any] = {"format": FILE_FORMAT, "version": str(FILE_VERSION), "spec": json.dumps(model.spec)}
+    plain = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with whole_file(out) as temporary:
-        save_file(
-            {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}, temporary, metadata
-        )
+        temporary.write_bytes(save(plain, metadata))

@@ -1,0 +1,66 @@
+"""``roundabout export``: a network for other programs, as ONNX or safetensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.console import console, readable
+from pipeline.commands.model_file import RUNS, model_file
+from pipeline.errors import ReadableError
+
+PARAMS = Path("params.yaml")
+
+
+@readable
+def export(
+    model: Annotated[str, typer.Argument(help="a run (lse-3), a model file, or a checkpoint of others")],
+    onnx: Annotated[Path | None, typer.Option(help="the .onnx file to write")] = None,
+    safetensors: Annotated[Path | None, typer.Option(help="the .safetensors file to write")] = None,
+    size: Annotated[
+        tuple[int, int] | None, typer.Option(help="height width of the ONNX input; default for runs: data.size")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite files")] = False,
+) -> None:
+    """Write a network as ONNX (RGB bytes in, logits at image size out, compared with torch) or as safetensors."""
+    from pipeline.models.checkpoints.carry import open_model, save_safetensors
+
+    if onnx is None and safetensors is None:
+        raise ReadableError("say what to write: --onnx FILE, --safetensors FILE, or both")
+    for out in (onnx, safetensors):
+        if out is not None and out.exists() and not force:
+            raise ReadableError(f"{out}: is there already; choose another name, or say --force to overwrite it")
+    path = model_file(model)
+    if onnx is not None and size is None:
+        size = _size_of_runs(path)
+    network = open_model(path)
+    if safetensors is not None:
+        save_safetensors(network, safetensors)
+        console.print(f"{safetensors}: {len(network.state_dict())} tensors", highlight=False, soft_wrap=True)
+    if onnx is not None and size is not None:
+        _write_onnx(network, onnx, size)
+
+
+def _write_onnx(network: object, out: Path, size: tuple[int, int]) -> None:
+    from pipeline.models.base import SegmentationModel
+    from pipeline.models.onnx import export_onnx
+
+    assert isinstance(network, SegmentationModel)
+    parity = export_onnx(network, out, size)
+    console.print(
+        f"{out}: uint8 RGB (N, 3, {size[0]}, {size[1]}) to logits (N, {network.classes}, {size[0]}, {size[1]})\n"
+        f"ONNX Runtime {parity.runtime} against torch: largest difference {parity.largest_difference:.2g} where the "
+        f"largest logit is {parity.largest_logit:.3g}; {100 * parity.equal_labels:.3f} % of the pixels agree in class",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _size_of_runs(path: Path) -> tuple[int, int]:
+    from pipeline.params import read_params
+
+    if path.resolve().parent.parent == RUNS.resolve() and PARAMS.is_file():
+        return read_params(PARAMS).data.size
+    raise ReadableError("--size: say the height and width of the images that the ONNX network is for, as in 512 1024")
