@@ -30,7 +30,7 @@ class FolderPictures(Sequence[Picture]):
 
     def __init__(self, folder: Path, apart_from: Path) -> None:
         self._folder = folder
-        inside = apart_from if apart_from.is_dir() else None
+        inside = apart_from if apart_from.is_dir() and not apart_from.samefile(folder) else None
         self._names = sorted(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
         if not self._names:
             raise ReadableError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from pipeline.models import onnx as exporting
-from pipeline.models.base import SegmentationModel, at_size
+from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample, at_size
 from pipeline.models.build import build_model
 from pipeline.models.onnx import FromBytes, OnnxError, Parity, compare, export_onnx, random_images
 
@@ -19,10 +20,26 @@ pytest.importorskip("onnxscript")
 SIZE = (40, 56)
 
 
+class Tiny(SegmentationModel):
+    """One convolution at stride 8: torch's exporter takes long over real networks."""
+
+    HEAD_PARTS = frozenset({"classify"})
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(4, PREPROCESSINGS["caffe-bgr"], Upsample(align_corners=True))
+        self.classify = torch.nn.Conv2d(3, 4, 9, 8, padding=4)
+        self.spec = {"preprocessing": "caffe-bgr", "class_names": ["a", "b", "c", "d"]}
+        self.initialise(torch.Generator().manual_seed(seed))
+
+    def forward(self, input_N3HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.classify(input_N3HW), None
+
+    def classifiers(self) -> list[torch.nn.Conv2d]:
+        return [self.classify]
+
+
 def network(seed: int) -> SegmentationModel:
-    model = build_model("small", 4, preprocessing="caffe-bgr", generator=torch.Generator().manual_seed(seed)).eval()
-    model.spec["class_names"] = ["a", "b", "c", "d"]
-    return model
+    return Tiny(seed).eval()
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +87,7 @@ def test_another_network_fails_the_check_and_no_file_is_left(
         path.write_bytes(exported[0].read_bytes())
 
     monkeypatch.setattr(exporting, "_write", write_the_other)
-    with pytest.raises(
-        OnnxError, match=r"model\.onnx: not written: ONNX Runtime's logits differ from torch's by up to"
-    ):
+    with pytest.raises(OnnxError, match=r"model\.onnx: not written: ONNX Runtime's logits differ"):
         export_onnx(network(2), tmp_path / "model.onnx", SIZE)
     assert not list(tmp_path.iterdir())
 
@@ -86,3 +101,21 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_images_of_the_check_are_always_the_same() -> None:
     assert torch.equal(random_images(2, (9, 17)), random_images(2, (9, 17)))
     assert random_images(2, (9, 17)).shape == (2, 3, 9, 17)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"architecture": "small", "encoder": "mobilenet-v3-small", "heads": 2},
+        {"architecture": "small", "encoder": "efficientnet-lite0"},
+        {"architecture": "deeplabv2-resnet101", "heads": 2},
+        {"architecture": "fcn8s-vgg16"},
+        {"architecture": "resnet38"},
+    ],
+    ids=lambda options: options.get("encoder", options["architecture"]),
+)
+def test_every_architecture_passes_the_check(options: dict[str, Any], tmp_path: Path) -> None:
+    model = build_model(classes=5, generator=torch.Generator().manual_seed(1), **options).eval()
+    parity = export_onnx(model, tmp_path / "model.onnx", (49, 65))
+    assert parity.largest_difference <= 1e-3 * parity.largest_logit

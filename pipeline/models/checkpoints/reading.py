@@ -120,7 +120,7 @@ def _why_refused(said: str, error: Exception) -> str:
     if "legacy .tar" in said:
         return "is refused: it is of PyTorch before 0.4 (a tar), which cannot be read without running code in it"
     if "Weights only load failed" in said or isinstance(error, pickle.UnpicklingError):
-        return "is refused: it is a pickle, but not one of weights; nothing of it was run. Ask for a state dict"
+        return "is refused: it is no file of weights, maybe a pickle of something else; nothing of it was run"
     return "is no checkpoint (torch, safetensors, MXNet .params), or it is truncated or damaged; fetch it again"
 
 

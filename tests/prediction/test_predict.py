@@ -1,0 +1,209 @@
+"""`roundabout predict`: images at their own sizes, resumed, overwriting nothing, saying what is broken."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.datasets.prepare import prepare
+from pipeline.device import choose_computer
+from pipeline.evaluation.confusion import intersection_over_union, mean_iou
+from pipeline.evaluation.evaluate import count_confusion, predictions
+from pipeline.files import read_json
+from pipeline.labels import CITYSCAPES_19, cityscapes_id_table, class_set
+from pipeline.models.build import build_model
+from pipeline.models.state import load_model, save_model
+from pipeline.params import read_params
+from pipeline.prediction.predict import Views, predicted
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(1)
+    return tmp_path
+
+
+@pytest.fixture
+def model(here: Path) -> Path:
+    """A network that knows nothing, but not the same nothing everywhere: its classifier is made louder."""
+    network = build_model("small", 19, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        network.head.classify.weight.mul_(100)
+    save_model(network, here / "model.pt", spec={"class_names": list(CITYSCAPES_19.names)})
+    return here / "model.pt"
+
+
+def draw(path: Path, size: tuple[int, int], seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((size[1], size[0]), Image.Resampling.BICUBIC).save(path)
+
+
+@pytest.fixture
+def images(here: Path) -> Path:
+    """Cityscapes' names in folders of cities, a JPEG, sizes of their own."""
+    draw(here / "images" / "ulm" / "ulm_000000_000019_leftImg8bit.png", (40, 80), 1)
+    draw(here / "images" / "ulm" / "ulm_000001_000019_leftImg8bit.png", (41, 67), 2)
+    draw(here / "images" / "bonn" / "photo.jpg", (50, 60), 3)
+    return here / "images"
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_every_image_has_a_prediction_of_its_size_under_its_name(here: Path, model: Path, images: Path) -> None:
+    answer = call("predict", model, images, "--out", here / "out")
+    assert answer.exit_code == 0, answer.output
+    assert "sees each image's own size; 3 images" in words(answer.output)
+    assert files(here / "out") == [
+        "bonn/photo.png", "predictions.json",
+        "ulm/ulm_000000_000019_leftImg8bit.png", "ulm/ulm_000001_000019_leftImg8bit.png",
+    ]  # fmt: skip
+    picture = Image.open(here / "out" / "ulm" / "ulm_000001_000019_leftImg8bit.png")
+    assert (picture.mode, picture.size) == ("L", (67, 41))
+    ids = set(np.unique(np.asarray(picture)).tolist())
+    assert len(ids) > 1
+    assert ids <= {7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33}
+
+
+def test_what_is_there_is_passed_over_and_what_a_kill_left_is_removed(here: Path, model: Path, images: Path) -> None:
+    out = here / "out"
+    assert call("predict", model, images, "--out", out).exit_code == 0
+    kept, lost = out / "bonn" / "photo.png", out / "ulm" / "ulm_000000_000019_leftImg8bit.png"
+    expected = lost.read_bytes()
+    lost.unlink()
+    kept.write_bytes(b"as it was")
+    (out / "ulm" / ".ulm_000000_000019_leftImg8bit.png.99.partial").write_bytes(b"half")
+    answer = call("predict", model, images, "--out", out)
+    assert "1 predictions, 2 were there already" in words(answer.output)
+    assert lost.read_bytes() == expected
+    assert kept.read_bytes() == b"as it was"
+    assert not list(out.rglob("*.partial"))
+
+
+def test_predictions_of_other_settings_or_other_files_are_not_mixed_in(here: Path, model: Path, images: Path) -> None:
+    out = here / "out"
+    assert call("predict", model, images, "--out", out).exit_code == 0
+    answer = call("predict", model, images, "--out", out, "--format", "colour")
+    assert answer.exit_code == 1
+    assert "holds predictions with another format (label-ids then, colour now)" in words(answer.output)
+    other = call("predict", model, images, "--out", images)
+    assert other.exit_code == 1
+    assert "holds other files, which are not overwritten" in words(other.output)
+
+
+def test_broken_images_are_told_at_the_end_and_the_others_are_written(here: Path, model: Path, images: Path) -> None:
+    (images / "aachen.png").write_bytes((images / "ulm" / "ulm_000000_000019_leftImg8bit.png").read_bytes()[:300])
+    (images / "empty.jpg").touch()
+    answer = call("predict", model, images, "--out", here / "out")
+    assert answer.exit_code == 1
+    said = words(answer.output)
+    assert "out: 3 predictions" in said
+    assert "2 of 5 images have no prediction" in said
+    assert "aachen.png: is truncated or damaged" in said
+    assert "empty.jpg: is an empty file" in said
+    assert len(files(here / "out")) == 4
+
+
+def test_a_folder_of_predictions_inside_the_images_is_not_predicted(model: Path, images: Path) -> None:
+    out = images / "predicted"
+    assert call("predict", model, images, "--out", out).exit_code == 0
+    assert "0 predictions, 3 were there already" in words(call("predict", model, images, "--out", out).output)
+
+
+def test_refusals(here: Path, model: Path, images: Path) -> None:
+    (here / "none").mkdir()
+    draw(images / "bonn" / "photo.png", (20, 20))
+    unnamed = build_model("small", 3)
+    save_model(unnamed, here / "three.pt", spec={})
+    draw(here / "one" / "a.png", (32, 32))
+    for arguments, message in {
+        ("nothing", images): "nothing: is no file and no run with a model.pt",
+        (model, here / "none"): "holds no image (.bmp, .jpeg",
+        (model, images): "bonn/photo.jpg and bonn/photo.png would have one prediction",
+        (model, "evaluatoin"): "is no folder, and no prepared split (source, target",
+        (model, "evaluation"): "is a prepared split, and there is no params.yaml here",
+        (here / "three.pt", here / "one"): "label-ids: Cityscapes has no class class 0, class 1, class 2",
+        (model, here / "one", "--scales", "1,x"): "--scales: is '1,x'; numbers with commas",
+        (model, here / "one", "--scales", "1,1"): "different numbers from 0.1 to 4",
+    }.items():
+        answer = call("predict", *arguments, "--out", here / "out")
+        assert answer.exit_code == 1, arguments
+        assert message in words(answer.output), (arguments, answer.output)
+
+
+def test_views_are_averaged_after_softmax_at_the_image_s_size(model: Path) -> None:
+    network, computer = load_model(model, "cpu"), choose_computer("cpu", "float32")
+    image_HW3 = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    input_1 = network.preprocessing(torch.from_numpy(image_HW3)[None].permute(0, 3, 1, 2))
+    smaller = torch.nn.functional.interpolate(input_1, (24, 36), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        total = sum(
+            network.upsample(network(view)[0], (60, 90)).softmax(1) if not flipped
+            else network.upsample(network(view.flip(-1))[0], (60, 90)).softmax(1).flip(-1)
+            for view in (input_1, smaller)
+            for flipped in (False, True)
+        )  # fmt: skip
+    views = Views(None, (1.0, 0.75), flip=True)
+    answer_HW = predicted(network, image_HW3, (60, 90), views, computer)
+    assert np.array_equal(answer_HW, total[0].argmax(0).numpy())
+
+
+def test_a_run_and_a_prepared_split_score_as_in_our_evaluator_and_in_cityscapesscripts(
+    here: Path, model: Path, tiny_params: dict, write_params
+) -> None:
+    official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
+    for number, size in enumerate([(64, 128), (64, 128), (70, 130)]):
+        stem = f"frankfurt/frankfurt_{number:06}_000019"
+        draw(here / "city" / "leftImg8bit" / "val" / f"{stem}_leftImg8bit.png", size, number)
+        ids = np.random.default_rng(number).choice([0, 7, 8, 11, 21, 23, 26, 33], (4, 8)).astype(np.uint8)
+        label = here / "city" / "gtFine" / "val" / f"{stem}_gtFine_labelIds.png"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(ids).resize((size[1], size[0]), Image.Resampling.NEAREST).save(label)
+    tiny_params["data"]["evaluation"] = {"layout": "cityscapes", "root": "city", "split": "val"}
+    params = read_params(write_params(tiny_params))
+    prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
+    (here / "runs" / "mine").mkdir(parents=True)
+    model.rename(here / "runs" / "mine" / "model.pt")
+    answer = call("predict", "mine", "evaluation", "--out", "out")
+    assert answer.exit_code == 0, answer.output
+    assert "sees 32x64" in words(answer.output)  # data.size of params.yaml
+
+    from pipeline.datasets.opening import images_of, labels_of
+
+    images = images_of("evaluation", params.data.evaluation, params.data.size)
+    labels = labels_of("evaluation", params.data.evaluation, CITYSCAPES_19, None)
+    network = load_model(here / "runs" / "mine" / "model.pt", "cpu")
+    pairs = list(predictions(network, images.image, labels.label, len(images), choose_computer("cpu", "float32")))
+    written = [here / "out" / f"{images.id(number)}.png" for number in range(len(images))]
+    table = cityscapes_id_table(CITYSCAPES_19)
+    for path, (_, prediction_HW) in zip(written, pairs, strict=True):
+        assert np.array_equal(table[np.asarray(Image.open(path))], prediction_HW)
+
+    settings = copy.copy(official.args)
+    settings.quiet, settings.JSONOutput, settings.evalInstLevelScore = True, False, False
+    truths = [str(row.label) for row in labels.manifest]
+    result = official.evaluateImgLists([str(path) for path in written], truths, settings)
+    confusion_CC = count_confusion(iter(pairs), 19)
+    assert mean_iou(confusion_CC) == pytest.approx(result["averageScoreClasses"], abs=1e-12)
+    expected = [result["classScores"][name] for name in CITYSCAPES_19.names]
+    np.testing.assert_allclose(intersection_over_union(confusion_CC), expected, atol=1e-12)
+    assert read_json(here / "out" / "predictions.json")["size"] == [32, 64]

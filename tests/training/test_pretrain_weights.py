@@ -1,0 +1,111 @@
+"""Beginning from a checkpoint: to train on, or as a start that is not trained at all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision.models
+
+from pipeline.check import data_problems
+from pipeline.datasets.prepare import prepare
+from pipeline.errors import ReadableError
+from pipeline.labels import CITYSCAPES_19, class_set
+from pipeline.models.build import build_model
+from pipeline.models.state import load_model, save_model
+from pipeline.params import Params
+from pipeline.training.pretrain import new_model, pretrain
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(1)
+    return tmp_path
+
+
+def saved(path: Path, classes: int = 19, **options: Any) -> dict[str, torch.Tensor]:
+    model = build_model("small", classes, generator=torch.Generator().manual_seed(9), **options)
+    names = list(CITYSCAPES_19.names) if classes == 19 else [f"class {number}" for number in range(classes)]
+    save_model(model, path, spec={"class_names": names})
+    return model.state_dict()
+
+
+def test_a_start_with_weights_is_that_checkpoint_and_nothing_is_trained(here: Path, tiny_params: dict) -> None:
+    state = saved(here / "theirs.pt", preprocessing="caffe-bgr")
+    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    params = Params.model_validate(tiny_params)
+    prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
+    pretrain(params, "released", params.start("released"), here / "runs" / "released")
+    model = load_model(here / "runs" / "released" / "model.pt", "cpu")
+    assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
+    assert model.preprocessing.name == "caffe-bgr"  # the file's: params.yaml leaves it open
+    assert (here / "runs" / "released" / "curves").is_dir()
+    assert not list((here / "runs" / "released" / "curves").iterdir())
+
+
+def test_a_start_must_be_filled_altogether(here: Path, tiny_params: dict) -> None:
+    saved(here / "theirs.pt", classes=5)
+    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    params = Params.model_validate(tiny_params)
+    prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
+    with pytest.raises(ReadableError, match=r"starts\.released\.weights: theirs\.pt does not fill head of a network"):
+        pretrain(params, "released", params.start("released"), here / "runs" / "released")
+
+
+def test_a_head_of_other_classes_starts_afresh_and_the_rest_is_the_file_s(
+    here: Path, tiny_params: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = saved(here / "theirs.pt", classes=5)
+    tiny_params["model"]["weights"] = "theirs.pt"
+    model = new_model(Params.model_validate(tiny_params), class_set("cityscapes-19"))
+    own = model.state_dict()
+    assert torch.equal(own["encoder.layers.0.0.weight"], state["encoder.layers.0.0.weight"])
+    assert torch.equal(own["head.gate.weight"], state["head.gate.weight"])
+    assert own["head.classify.weight"].shape[0] == 19
+    assert "theirs.pt: these start afresh: head" in capsys.readouterr().out
+
+
+def test_torchvision_s_encoder_under_the_small_network(here: Path, tiny_params: dict) -> None:
+    torch.manual_seed(0)
+    theirs = torchvision.models.mobilenet_v3_small(weights=None).state_dict()
+    torch.save(theirs, here / "v3.pth")
+    tiny_params["model"]["weights"] = "v3.pth"
+    own = new_model(Params.model_validate(tiny_params), class_set("cityscapes-19")).state_dict()
+    assert torch.equal(own["encoder.layers.5.block.0.0.weight"], theirs["features.5.block.0.0.weight"])
+
+
+def test_another_architecture_is_refused_with_the_line_for_params(here: Path, tiny_params: dict) -> None:
+    saved(here / "theirs.pt", encoder="efficientnet-lite0", heads=2)
+    tiny_params["model"]["weights"] = "theirs.pt"
+    with pytest.raises(
+        ReadableError,
+        match=re.escape("say `model: {architecture: small, encoder: efficientnet-lite0, heads: 2, weights: …}`"),
+    ):
+        new_model(Params.model_validate(tiny_params), class_set("cityscapes-19"))
+
+
+def test_check_opens_checkpoints_before_anything_runs(here: Path, tiny_params: dict) -> None:
+    (here / "text.pth").write_text("no weights, but words")
+    tiny_params["model"]["weights"] = "none.pth"
+    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "text.pth"}
+    problems = data_problems(Params.model_validate(tiny_params))
+    assert problems[0] == "model.weights: none.pth: there is no such file"
+    assert problems[1].startswith("starts.released.weights: text.pth: is refused: it is no file of weights")
+
+
+@pytest.mark.slow
+def test_resnet38_trains(here: Path, tiny_params: dict) -> None:
+    tiny_params["model"] = {"architecture": "resnet38"}
+    tiny_params["pretrain"] = {"steps": 1, "batch": 1, "optimiser": {"name": "sgd", "learning_rate": 1.0e-4}}
+    params = Params.model_validate(tiny_params)
+    prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
+    pretrain(params, "source-only", params.start("source-only"), here / "runs" / "source-only")
+    trained = load_model(here / "runs" / "source-only" / "model.pt", "cpu")
+    fresh = new_model(params, class_set("cityscapes-19"))
+    moved = [not torch.equal(*pair) for pair in zip(trained.parameters(), fresh.parameters(), strict=True)]
+    assert sum(moved) >= 44  # every convolution; the normalisations are frozen
+    assert trained.preprocessing.name == "imagenet-rgb"
