@@ -101,7 +101,7 @@ def _params_for(path: Path, images: str) -> Params | None:
 
 
 def _pictures(images: str, params: Params | None, out: Path) -> Sequence[Picture]:
-    from pipeline.datasets.prepare import manifest_path
+    from pipeline.datasets.manifest import manifest_path
     from pipeline.prediction.pictures import FolderPictures, SplitPictures
 
     if Path(images).is_dir():

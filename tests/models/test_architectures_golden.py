@@ -1,4 +1,4 @@
-"""Files in the authors' names, taken in by `checkpoint import`, answer what the authors' own constructors answered."""
+"""Files in the authors' key names, taken in by `checkpoint import`, answer what their constructors answered."""
 
 import json
 import zlib
