@@ -19,6 +19,7 @@ from pipeline.training.batches import Batch, Stream, prefetched
 from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
 from pipeline.training.objectives import Term
 from pipeline.training.optimisation import rate_factor, set_rates
+from pipeline.training.pieces import in_pieces, pieces_wanted
 from pipeline.training.progress import Progress, Silence
 from pipeline.training.together import add_gradients, agreed, draw_as, gathered, rank, wait_for_all
 
@@ -91,9 +92,9 @@ def train(
     model.train()
     terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    told = Progress if rank() == 0 else Silence
-    progress = told(folder / "live", name, first, plan.steps, plan.log_every, sums)
-    with progress, _stop_requests() as stopping:
+    told, pieces = Progress if rank() == 0 else Silence, pieces_wanted()
+    progress = told(folder / "live", name, first, plan.steps, plan.log_every, sums, pieces)
+    with progress, in_pieces(model, pieces), _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)
         for step, batch in enumerate(batches, first):
             draw_as(seed, step)

@@ -22,8 +22,10 @@ CURVES = Path("plots") / "metrics"
 class Progress:
     """Means of the losses since the last line, every ``every`` steps; curves continue where a resumed run begins."""
 
-    def __init__(self, folder: Path, name: str, first: int, steps: int, every: int, sums: dict[str, Tensor]) -> None:
-        self._steps, self._every, self._name = steps, every, name
+    def __init__(
+        self, folder: Path, name: str, first: int, steps: int, every: int, sums: dict[str, Tensor], pieces: int = 1
+    ) -> None:
+        self._steps, self._every, self._name, self._pieces = steps, every, name, pieces
         self.sums = sums
         """Losses added up since the last point of the curves; a checkpoint keeps them, so that curves resume too."""
         self._since, self._clock = first % every, time.perf_counter()
@@ -64,6 +66,8 @@ class Progress:
         for name, mean in means.items():
             self._live.log_metric(f"loss/{name}", mean, plot=True)
         self._live.log_metric("learning_rate", rate, plot=True)
+        if self._pieces > 1:
+            self._live.log_metric("pieces", self._pieces, plot=True)  # the curves say where memory was short
         self._live.make_summary()
         if self._bar.disable:
             pace = self._seen / (time.perf_counter() - self._clock)
@@ -75,7 +79,9 @@ class Progress:
 class Silence(Progress):
     """The progress of a process that is not the first of several: it tells nothing and writes nothing."""
 
-    def __init__(self, folder: Path, name: str, first: int, steps: int, every: int, sums: dict[str, Tensor]) -> None:
+    def __init__(
+        self, folder: Path, name: str, first: int, steps: int, every: int, sums: dict[str, Tensor], pieces: int = 1
+    ) -> None:
         self.sums = {}
 
     def __exit__(
