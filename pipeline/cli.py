@@ -17,6 +17,7 @@ from pipeline.commands.classes import classes
 from pipeline.commands.console import console, failed
 from pipeline.commands.doctor import doctor
 from pipeline.commands.export import export
+from pipeline.commands.overnight import overnight
 from pipeline.commands.predict import predict
 from pipeline.commands.report import report
 from pipeline.commands.rounds import rounds
@@ -44,6 +45,7 @@ app.command()(doctor)
 app.command()(report)
 app.command()(predict)
 app.command()(export)
+app.command()(overnight)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

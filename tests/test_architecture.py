@@ -31,9 +31,10 @@ MAY_IMPORT = {
     "energy": set(),
     "times": {"files", "energy"},
     "inspection": COMMON | {"evaluation", "cache", "datasets", "patches", "selection", "times"},
-    "scheduling": COMMON | {"work", "params"},
+    "scheduling": COMMON | {"work", "params", "cache", "inspection"},
     "check": COMMON | {"datasets", "models", "params"},
-    "commands": COMMON | {"cache", "selection", "inspection", "datasets", "models", "prediction", "params", "doctor"},
+    "commands": COMMON
+    | {"cache", "selection", "inspection", "datasets", "models", "prediction", "params", "doctor", "scheduling"},
     "doctor": COMMON | {"datasets", "params", "check"},
     "cli": COMMON | {"check", "params", "inspection", "commands"},
 }

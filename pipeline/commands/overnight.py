@@ -1,0 +1,162 @@
+"""``roundabout overnight``: everything that has changed, of all methods and seeds, while nobody watches."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pipeline.commands.console import console, failed, readable
+from pipeline.errors import ReadableError
+from pipeline.params import read_params
+from pipeline.scheduling.early import Rules
+from pipeline.scheduling.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
+
+
+@readable
+def overnight(
+    rounds: Annotated[str, typer.Option(help="rounds, with commas; default: all. What they begin with runs too")] = "",
+    methods: Annotated[str, typer.Option(help="methods whose rounds run, with commas; default: all")] = "",
+    seeds: Annotated[str, typer.Option(help="seeds, with commas: 1,2,3; default: the one of params.yaml")] = "",
+    slots: Annotated[
+        int | None, typer.Option(min=1, help="stages that run a network at once: GPUs, or jobs on the cluster")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="when to begin: 22:00, or 2026-11-22T22:00")] = None,
+    cron: Annotated[str | None, typer.Option(help="begin again and again, as in a crontab: '0 22 * * *'")] = None,
+    pool: Annotated[str | None, typer.Option(help="a Prefect work pool whose worker runs it; default: here")] = None,
+    stop_when_gain_below: Annotated[
+        float | None,
+        typer.Option(help="end a chain of rounds after one that gains fewer points of headline"),
+    ] = None,
+    stop_when_change_below: Annotated[
+        float | None,
+        typer.Option(help="end it after one that changes fewer percent of the target's pixels"),
+    ] = None,
+    pull: Annotated[bool, typer.Option("--pull", help="take results from DVC's remote where it has them")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the plan and run nothing")] = False,
+) -> None:
+    """Run all stages that have changed, side by side, and resume where the last night ended."""
+    if cron and at:
+        raise ReadableError("--at is for one night and --cron for many; choose one")
+    root = Path.cwd()
+    parameters: dict[str, Any] = {
+        "workspace": str(root),
+        "rounds": _listed(rounds),
+        "methods": _listed(methods),
+        "seeds": _numbers(seeds),
+        "slots": slots,
+        "stop_when_gain_below": stop_when_gain_below,
+        "stop_when_change_below": stop_when_change_below,
+        "pull": pull,
+    }
+    night = plan_night(
+        root,
+        read_params(root / "params.yaml"),
+        rounds=parameters["rounds"], methods=parameters["methods"], seeds=parameters["seeds"],
+        rules=Rules(stop_when_gain_below, stop_when_change_below),
+    )  # fmt: skip
+    if dry_run:
+        _print_plan(night, slots or 1)
+    elif cron or pool:
+        _hand_over(root, parameters, cron, _moment(at) if at else None, pool)
+    else:
+        _run_here(night, parameters, _moment(at) if at else None)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in _listed(text)]
+    except ValueError:
+        raise ReadableError(f"--seeds: {text!r} is not a list of whole numbers such as 1,2,3") from None
+
+
+def _moment(text: str, now: datetime | None = None) -> datetime:
+    """The next time that a clock shows HH:MM, or a date and time; local. Raises ReadableError for others."""
+    now = now or datetime.now().astimezone()
+    try:
+        if "T" in text:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.astimezone()
+        else:
+            hour, minute = (int(part) for part in text.split(":"))
+            moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+            moment += timedelta(days=1) if moment <= now else timedelta()
+    except ValueError:
+        raise ReadableError(f"--at: {text!r} is no time; 22:00 or 2026-11-22T22:00 is needed") from None
+    if moment <= now:
+        raise ReadableError(f"--at: {text} has passed")
+    return moment
+
+
+def _print_plan(night: Night, slots: int) -> None:
+    """What would run, when, and for how long by the times of past runs."""
+    changed = set(night.changed())
+    if not changed:
+        console.print(_nothing(night))
+        return
+    spans = spans_of_night(night, slots, LIGHT_AT_ONCE)
+    table = Table("stage", "slot", "begins after", "takes", title=f"{len(changed)} stages to run")
+    for job in sorted((job for job in night.jobs if job.name in changed), key=lambda job: spans[job.name]):
+        took = "unknown" if job.name in night.unknown else duration(job.seconds)
+        table.add_row(job.name, "GPU" if job.slot else "", duration(spans[job.name][0]), took)
+    console.print(table)
+    held = len(night.jobs) - len(changed)
+    console.print(f"{held} stages are up to date. Seeds: {', '.join(map(str, night.workspaces()))}.")
+    guess = f"; {len(night.unknown)} of them never ran here and count as nothing" if night.unknown else ""
+    total = duration(max(end for _, end in spans.values()))
+    console.print(f"With {slots} GPU slot(s) it takes about {total}{guess}.")
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``7 h 05 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _nothing(night: Night) -> str:
+    return f"nothing to do: DVC holds the results of all {len(night.jobs)} stages"
+
+
+def _hand_over(root: Path, parameters: dict[str, Any], cron: str | None, at: datetime | None, pool: str | None) -> None:
+    from pipeline.scheduling import deployment  # imported here: Prefect takes seconds, which a dry run need not pay
+
+    if pool is None:
+        assert cron is not None
+        console.print(f"serving {deployment.deployment_name(root)} at {cron!r}; Ctrl-C ends it")
+        deployment.serve(root, parameters, cron)
+        return
+    name = deployment.deploy(root, parameters, pool, cron=cron, at=at)
+    asked = f"when asked: prefect deployment run '{name}'"
+    when = f"at {cron!r}" if cron else f"at {at:%Y-%m-%d %H:%M}" if at else asked
+    console.print(f"{name} runs on the pool {pool} {when}; its worker: prefect worker start --pool {pool}")
+
+
+def _run_here(night: Night, parameters: dict[str, Any], at: datetime | None) -> None:
+    if at is not None:
+        console.print(f"begins at {at:%Y-%m-%d %H:%M}; Ctrl-C ends the waiting")
+        while (left := (at - datetime.now().astimezone()).total_seconds()) > 0:
+            time.sleep(min(left, 60))  # in steps: a laptop that slept wakes up in time
+    elif not night.changed():
+        console.print(_nothing(night))  # without Prefect, which takes seconds to say so
+        return
+    from pipeline.scheduling import settings
+    from pipeline.scheduling.flow import overnight as night_flow
+    from pipeline.scheduling.server import mark_crashed_flows
+
+    if settings.server_address() is not None:
+        mark_crashed_flows()
+    state = night_flow(**parameters, return_state=True)
+    if not state.is_completed():
+        raise failed(f"{state.message or state.name}; the logs are in .roundabout/logs. Start it again to resume")
+    console.print(str(state.message), highlight=False)
+    console.print("`roundabout results` prints the table; the report is report/index.html", highlight=False)

@@ -1,0 +1,132 @@
+"""What Prefect's UI shows of a night: the results table, curves, pictures of entropy, and where the reports lie."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
+
+from pipeline.inspection.chart import line_chart, read_curve
+from pipeline.inspection.results import Result, read_results
+from pipeline.inspection.strip import draw_strip
+from pipeline.scheduling.board import Outcome
+from pipeline.scheduling.plan import Night, Place
+
+_WIDEST = 1600  # pixels of a picture in the UI's database
+_STYLE = (
+    "<style>text{font:10px sans-serif;fill:#1b1f24}.title{font-weight:600;font-size:11px}.grid{stroke:#d8dee4}</style>"
+)
+
+
+def publish_run(night: Night, place: Place) -> None:
+    """Curves and pictures of a start or round that has just been evaluated."""
+    name = place.stage.run or ""
+    runs, key = place.workspace / "runs", artifact_key(name, place.seed)
+    found = read_results(runs, {name: night.kinds.get(name, "start")})
+    shown = curves_markdown(name, place.seed, runs / name / "curves", found)
+    create_markdown_artifact(shown, key=f"curves-{key}", description=f"Curves of {name}")
+    picture = draw_strip(runs, found, night.headline, 0)
+    if picture is not None:
+        create_image_artifact(
+            image_url(picture), key=f"entropy-{key}", description=f"Prediction and entropy of {name}, seed {place.seed}"
+        )
+
+
+def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
+    """The table of all results, pictures of all runs side by side, and a link to each report."""
+    by_seed = {seed: read_results(folder / "runs", night.kinds) for seed, folder in night.workspaces().items()}
+    table = results_table(by_seed)
+    if table:
+        ended = ", ".join(f"{list(outcomes.values()).count(one)} {one}" for one in Outcome if one in outcomes.values())
+        create_table_artifact(table, key="results", description=f"Results on the target, in percent. Stages: {ended}.")
+    for seed, folder in night.workspaces().items():
+        for number in range(2):
+            picture = draw_strip(folder / "runs", by_seed[seed], night.headline, number)
+            if picture is not None:
+                key = artifact_key(f"image-{number}", seed)
+                create_image_artifact(image_url(picture), key=f"gallery-{key}", description=f"All runs, seed {seed}")
+        report = folder / "report" / "index.html"
+        if report.exists():
+            create_link_artifact(
+                report.resolve().as_uri(), link_text=str(report), key=f"report-{artifact_key('seed', seed)}",
+                description="The report: a file on the machine that ran the flow",
+            )  # fmt: skip
+
+
+def artifact_key(name: str, seed: int) -> str:
+    """What Prefect allows as a key: lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{name}-{seed}".lower()).strip("-")
+
+
+def results_table(by_seed: Mapping[int, Iterable[Result]]) -> list[dict[str, Any]]:
+    """One row for each run: its metrics in percent, over several seeds as mean ± standard deviation."""
+    by_name: dict[str, list[Result]] = {}
+    for results in by_seed.values():
+        for result in results:
+            by_name.setdefault(result.name, []).append(result)
+    return [
+        {
+            "run": name,
+            "method": results[0].kind,
+            "seeds": len(results),
+            **{
+                metric: mean_and_spread([result.metrics.get(metric) for result in results])
+                for metric in results[0].metrics
+            },
+        }
+        for name, results in by_name.items()
+    ]
+
+
+def mean_and_spread(values: Iterable[float | None]) -> str:
+    """Mean ± sample standard deviation of shares, in percent; no spread of one value, a dash of none."""
+    known = [100 * value for value in values if value is not None]
+    if not known:
+        return "–"
+    mean = f"{statistics.fmean(known):.1f}"
+    return mean if len(known) == 1 else f"{mean} ± {statistics.stdev(known):.1f}"
+
+
+def curves_markdown(name: str, seed: int, curves: Path, found: list[Result]) -> str:
+    """A run's losses as a picture, and what its evaluation said."""
+    series = {path.stem: read_curve(path) for path in sorted((curves / "loss").glob("*.tsv"))}
+    chart = line_chart(f"{name}: loss", series)
+    lines = [f"## {name}, seed {seed}", ""]
+    if found:
+        lines += ["| metric | percent |", "|---|---|"]
+        lines += [f"| {metric} | {mean_and_spread([value])} |" for metric, value in found[0].metrics.items()]
+        lines += [
+            f"| pseudo-labels: {what} | {mean_and_spread([value])} |"
+            for what, value in found[0].pseudo_labels.items()
+            if what in ("coverage", "precision")
+        ]
+        lines.append("")
+    pieces = curves / "pieces.tsv"
+    if pieces.exists():
+        lines += [f"Memory was short: each batch went through the network in {read_curve(pieces)[-1][1]:g} pieces.", ""]
+    if chart:
+        svg = chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" width="720" ', 1)
+        svg = svg.replace(">", f">{_STYLE}", 1)
+        lines.append(f"![losses of {name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+    return "\n".join(lines)
+
+
+def image_url(picture: Image.Image) -> str:
+    """A picture inside its own address, so that the UI needs no file server."""
+    if picture.width > _WIDEST:
+        picture = picture.resize((_WIDEST, round(picture.height * _WIDEST / picture.width)))
+    data = io.BytesIO()
+    picture.save(data, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -1,0 +1,72 @@
+"""Nights that begin by themselves: a deployment on a process work pool, or this process serving the flow."""
+
+from __future__ import annotations
+
+from pipeline.scheduling import settings  # isort: skip - before Prefect, which reads it once
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.flows import Flow
+
+from pipeline.errors import ReadableError
+from pipeline.scheduling.flow import overnight
+from pipeline.scheduling.server import make_slots, mark_crashed_flows
+
+_ENTRYPOINT = "pipeline/scheduling/flow.py:overnight"
+
+
+def serve(root: Path, parameters: dict[str, Any], cron: str) -> None:
+    """Runs the flow whenever ``cron`` says, in a process of its own, until this one is stopped."""
+    _prepare_server(parameters)
+    overnight.serve(name=deployment_name(root), cron=cron, parameters=parameters, limit=1)
+
+
+def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | None, at: datetime | None) -> str:
+    """Registers the flow on a work pool (made where absent), to run at the times of ``cron`` or once ``at``.
+
+    A worker must run on the machine that has the workspace: `prefect worker start --pool POOL`. One night at a time.
+    """
+    _prepare_server(parameters)
+    with get_client(sync_client=True) as client:
+        try:
+            kind = client.read_work_pool(pool).type
+        except ObjectNotFound:
+            kind = client.create_work_pool(WorkPoolCreate(name=pool, type="process")).type
+    if kind != "process":
+        raise ReadableError(f"--pool: the work pool {pool!r} is of type {kind}; the flow needs one of type process")
+    loaded = flow.from_source(source=str(_code_root()), entrypoint=_ENTRYPOINT)
+    assert isinstance(loaded, Flow)
+    name = deployment_name(root)
+    loaded.deploy(
+        name=name, work_pool_name=pool, cron=cron, parameters=parameters, concurrency_limit=1,
+        print_next_steps=False, job_variables={"env": {"PYTHONPATH": str(_code_root())}},
+    )  # fmt: skip
+    if at is not None:
+        run_deployment(f"{overnight.name}/{name}", scheduled_time=at, timeout=0, as_subflow=False)
+    return f"{overnight.name}/{name}"
+
+
+def deployment_name(root: Path) -> str:
+    """One deployment for each workspace."""
+    return root.name
+
+
+def _code_root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def _prepare_server(parameters: dict[str, Any]) -> None:
+    if settings.server_address() is None:
+        raise ReadableError(
+            "a night that begins by itself needs a Prefect server: run `prefect server start --host 127.0.0.1`, and in "
+            "this shell `export PREFECT_API_URL=http://127.0.0.1:4200/api`"
+        )
+    make_slots(parameters.get("slots"))
+    mark_crashed_flows()

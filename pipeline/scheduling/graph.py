@@ -1,0 +1,110 @@
+"""DVC's stages and what each of them needs, as plain values."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.errors import ReadableError
+
+# A stage that imports this computes with the network, so it wants a GPU: dvc.yaml's deps are compared with the imports.
+_COMPUTES = "pipeline/device.py"
+
+
+class Stage(NamedTuple):
+    """A stage of dvc.yaml, unrolled."""
+
+    name: str
+    """As DVC says it: ``dump@lse-1``."""
+    needs: tuple[str, ...]
+    """Stages whose outputs it reads."""
+    computes: bool
+    """Whether it runs a network, which wants a GPU slot."""
+
+    @property
+    def kind(self) -> str:
+        """``dump`` of ``dump@lse-1``."""
+        return self.name.partition("@")[0]
+
+    @property
+    def run(self) -> str | None:
+        """The start or round that it belongs to; None for `prepare` and `report`."""
+        return self.name.partition("@")[2] or None
+
+
+Graph = dict[str, Stage]
+
+
+def read_graph(workspace: Path) -> Graph:
+    """All stages of a workspace, each after those that it needs. Raises ReadableError where DVC cannot read them."""
+    from dvc.exceptions import DvcException  # imported here: DVC takes half a second, which only this need pay
+    from dvc.repo import Repo
+
+    try:
+        graph = Repo(str(workspace)).index.graph
+    except DvcException as error:
+        raise ReadableError(f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
+    found = {
+        stage.addressing: Stage(
+            stage.addressing,
+            tuple(sorted({needed.addressing for needed in graph.successors(stage)})),
+            any(str(dependency.def_path) == _COMPUTES for dependency in stage.deps),
+        )
+        for stage in graph
+    }
+    return _in_order(found)
+
+
+def _in_order(stages: Mapping[str, Stage]) -> Graph:
+    """Needed stages first; otherwise by name, so that two readings agree."""
+    sorter = TopologicalSorter({name: stages[name].needs for name in sorted(stages)})
+    return {name: stages[name] for name in sorter.static_order()}
+
+
+def ancestors(graph: Graph, names: Iterable[str]) -> set[str]:
+    """The named stages and all that they need."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += graph[name].needs
+    return found
+
+
+def descendants(graph: Graph, names: Iterable[str]) -> set[str]:
+    """The named stages and all that need them."""
+    found = set(names)
+    for name, stage in graph.items():  # needed ones come first
+        if found.intersection(stage.needs):
+            found.add(name)
+    return found
+
+
+def changed_stages(workspace: Path) -> set[str]:
+    """Stages whose result DVC does not hold in the workspace for the present inputs (``dvc status``)."""
+    answer = subprocess.run(
+        [*dvc(), "status", "--json"], cwd=workspace, env=environment(), capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        raise ReadableError(f"{workspace}: `dvc status` failed:\n{answer.stderr.strip()[-2000:]}")
+    status: dict[str, Any] = json.loads(answer.stdout or "{}")
+    return set(status)
+
+
+def dvc() -> list[str]:
+    """The command of this Python's DVC. It waits for its lock: a sibling that hashes a large file holds it for long."""
+    return [sys.executable, "-m", "dvc", "--wait-for-lock"]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment with this Python's programs first, so that `python` in a stage's cmd is this one."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **(extra or {})}

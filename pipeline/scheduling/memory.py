@@ -1,0 +1,37 @@
+"""Stages that ran out of memory, and in how many pieces their batches fit: remembered from night to night.
+
+It belongs to the machine, not to the experiment, so it lies in .roundabout and DVC does not know it. The stage reads
+the number from the environment variable ROUNDABOUT_PIECES (training/pieces.py), and its curves record it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.files import read_json, write_json
+
+MOST_PIECES = 64
+
+
+def _path(home: Path, stage: str) -> Path:
+    return home / ".roundabout" / "pieces" / f"{stage}.json"
+
+
+def enough_pieces(home: Path, stage: str) -> int:
+    """In how many pieces the stage's batches fitted the last time; 1 where it never ran out of memory."""
+    path = _path(home, stage)
+    return int(read_json(path)["pieces"]) if path.exists() else 1
+
+
+def remember_pieces(home: Path, stage: str, did_not_fit: int) -> int | None:
+    """Twice as many pieces as did not fit, from now on; None where that is too many to go on."""
+    pieces = 2 * did_not_fit
+    if pieces > MOST_PIECES:
+        return None
+    write_json(_path(home, stage), {"pieces": pieces})
+    return pieces
+
+
+def in_pieces(pieces: int) -> dict[str, str]:
+    """The environment of a stage whose batches go through the network in so many pieces."""
+    return {"ROUNDABOUT_PIECES": str(pieces)} if pieces > 1 else {}

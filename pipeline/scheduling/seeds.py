@@ -1,0 +1,141 @@
+"""A seed's own DVC workspace: the same code and params but for the seed, and the same DVC cache.
+
+Workspaces rather than ``dvc exp``: its queue starts celery (83 s for three toy experiments), an experiment runs its
+stages one after the other in one process, and it wants every change committed to git. A workspace lets the flow run
+single stages of all seeds side by side; DVC's run-cache, which lies in the shared cache, keeps anything from being
+computed twice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.errors import ReadableError
+from pipeline.files import whole_file
+from pipeline.scheduling.graph import dvc, environment
+
+_FOLDERS = ("pipeline", "stages")
+_FILES = ("dvc.yaml", ".dvcignore", "site.yaml")
+
+
+def seed_of(root: Path) -> int:
+    """The seed that params.yaml says."""
+    return int(_params(root)["seed"])
+
+
+def seed_workspace(root: Path, seed: int) -> Path:
+    """The workspace of a seed, made or brought up to date; the main workspace for the seed that it has itself.
+
+    Raises ReadableError for a data path that another folder cannot see.
+    """
+    if seed == seed_of(root):
+        return root
+    folder = root / ".roundabout" / "seeds" / str(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _FOLDERS:
+        if (root / name).is_dir():
+            _mirror(root / name, folder / name)
+    for name in _FILES:
+        if (root / name).exists():
+            _copy(root / name, folder / name)
+    params = _params(root) | {"seed": seed}
+    _link_data(root, folder, params)
+    _write_params(folder, params)
+    _share_cache(root, folder)
+    return folder
+
+
+def _mirror(source: Path, copy: Path) -> None:
+    """Copies a folder of code, and forgets what is no longer in the source.
+
+    Files that are equal keep their times, so that DVC need not hash them again.
+    """
+    files = [path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    wanted = {path.relative_to(source) for path in files}
+    for path in [path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy) not in wanted]:
+        path.unlink()
+    for name in wanted:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        _copy(source / name, copy / name)
+
+
+def _copy(source: Path, copy: Path) -> None:
+    if not copy.exists() or copy.read_bytes() != source.read_bytes():
+        with whole_file(copy) as temporary:
+            shutil.copyfile(source, temporary)
+
+
+def _params(root: Path) -> dict[str, Any]:
+    path = root / "params.yaml"
+    if not path.exists():
+        raise ReadableError(f"{path} is missing; `roundabout use` copies a preset")
+    loaded: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _write_params(folder: Path, params: dict[str, Any]) -> None:
+    with whole_file(folder / "params.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
+        writer = YAML(typ="safe", pure=True)
+        writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        writer.dump(params, file)
+
+
+def _link_data(root: Path, folder: Path, params: dict[str, Any]) -> None:
+    """A relative path in params means the same file in both workspaces: by a link where it would lead elsewhere."""
+    for text in set(_strings(params)):
+        path = Path(text)
+        if path.is_absolute() or not (root / path).exists() or text in ("", "."):
+            continue
+        seen = Path(os.path.normpath(folder / path))
+        if seen.exists() and seen.resolve() == (root / path).resolve():
+            continue
+        if not seen.is_relative_to(root / ".roundabout"):
+            raise ReadableError(f"params.yaml: the path {text!r} means another file in {folder}; make it absolute")
+        seen.parent.mkdir(parents=True, exist_ok=True)
+        if seen.is_symlink():
+            seen.unlink()
+        if not seen.exists():
+            seen.symlink_to((root / path).resolve())
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if "/" in value:
+            yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _share_cache(root: Path, folder: Path) -> None:
+    """Makes the folder a DVC workspace with the main one's cache (run-cache included), link types and remotes."""
+    if not (folder / ".dvc").exists():
+        answer = subprocess.run(
+            [*dvc(), "init", "--no-scm", "--quiet"],
+            cwd=folder, env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if answer.returncode:
+            raise ReadableError(f"{folder}: `dvc init` failed:\n{answer.stderr.strip()}")
+    from dvc.config import Config
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        main, cache = dict(repo.config), Path(repo.cache.legacy.path)
+    # files/md5 lies in the cache's folder, and so does the run-cache
+    shared = {**{key: value for key, value in main.get("cache", {}).items() if key == "type"}, "dir": str(cache)}
+    config = Config(str(folder / ".dvc"), validate=False)
+    with config.edit("local") as local:  # beside secrets of remotes, as in the main workspace; git ignores .roundabout
+        local["core"] = {key: value for key, value in main.get("core", {}).items() if key in ("remote", "analytics")}
+        local["cache"] = shared
+        local["remote"] = {name: dict(remote) for name, remote in main.get("remote", {}).items()}
+    (folder / ".dvc" / "config.local").chmod(0o600)

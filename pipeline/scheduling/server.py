@@ -1,0 +1,56 @@
+"""What a Prefect server must know before a night: how many GPU slots there are, and when a flow counts as crashed."""
+
+from __future__ import annotations
+
+from pipeline.scheduling import settings  # isort: skip - before Prefect, which reads it once
+
+from datetime import timedelta
+
+from prefect.automations import Automation
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+AUTOMATION = "roundabout: a flow that falls silent has crashed"
+
+
+def make_slots(slots: int | None) -> int:
+    """The number of GPU slots of the server: set to what is asked for, else what it is already, else one."""
+    with get_client(sync_client=True) as client:
+        if slots is None:
+            for limit in client.read_global_concurrency_limits():
+                if limit.name == settings.SLOT_LIMIT:
+                    return limit.limit
+        client.upsert_global_concurrency_limit_by_name(settings.SLOT_LIMIT, slots or 1)
+    return slots or 1
+
+
+def mark_crashed_flows() -> None:
+    """Makes the server mark a flow as crashed that no longer sends heartbeats: killed together with its worker.
+
+    Once for a server; a flow whose worker lives is marked by it within seconds.
+    """
+    ends = ("Completed", "Failed", "Cancelled", "Crashed")
+    automation = Automation(
+        name=AUTOMATION,
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in ends)},
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=settings.SILENT_SECONDS),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED,
+                message=f"nothing was heard of this flow for {settings.SILENT_SECONDS} s; start it again to resume",
+            )
+        ],
+    )
+    with get_client(sync_client=True) as client:
+        if not client.read_automations_by_name(AUTOMATION):
+            client.create_automation(automation)

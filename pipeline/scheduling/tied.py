@@ -1,0 +1,16 @@
+"""``python -m pipeline.scheduling.tied PROGRAM …``: runs a program that is asked to stop when its parent dies.
+
+A flow that is killed must not leave a DVC behind that starts the next command; the stage's own command decides for
+itself (stages/__init__.py here, the launcher on a cluster).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pipeline.processes import stop_with_parent
+
+if __name__ == "__main__":
+    stop_with_parent()  # survives the exec below
+    os.execvp(sys.argv[1], sys.argv[1:])
