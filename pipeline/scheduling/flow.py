@@ -21,6 +21,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, StateDetails, TaskRun
 from prefect.concurrency.sync import concurrency
 from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
@@ -92,7 +93,11 @@ def log_path(workspace: Path, stage: str) -> Path:
     return workspace / ".roundabout" / "logs" / f"{stage}.log"
 
 
-@flow(name="overnight", flow_run_name="overnight {workspace}", validate_parameters=True)
+def _run_name() -> str:
+    return f"overnight of {Path(flow_run.parameters['workspace']).resolve().name}"
+
+
+@flow(name="overnight", flow_run_name=_run_name, validate_parameters=True)
 def overnight(
     workspace: str = ".",
     rounds: list[str] | None = None,

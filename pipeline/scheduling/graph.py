@@ -50,15 +50,24 @@ def read_graph(workspace: Path) -> Graph:
         graph = Repo(str(workspace)).index.graph
     except DvcException as error:
         raise ReadableError(f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
-    found = {
-        stage.addressing: Stage(
-            stage.addressing,
-            tuple(sorted({needed.addressing for needed in graph.successors(stage)})),
+    found = [
+        Stage(
+            _address(stage, workspace),
+            tuple(sorted({_address(needed, workspace) for needed in graph.successors(stage)})),
             any(str(dependency.def_path) == _COMPUTES for dependency in stage.deps),
         )
         for stage in graph
-    }
-    return _in_order(found)
+    ]
+    return _in_order({stage.name: stage for stage in found})
+
+
+def _address(stage: Any, workspace: Path) -> str:
+    """What `dvc repro` calls a stage in the workspace; DVC's own answer depends on the current directory."""
+    file = os.path.relpath(stage.path, workspace)
+    name = getattr(stage, "name", None)
+    if name is None:
+        return file  # a .dvc file: data that was added
+    return str(name) if file == "dvc.yaml" else f"{file}:{name}"
 
 
 def _in_order(stages: Mapping[str, Stage]) -> Graph:

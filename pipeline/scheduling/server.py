@@ -6,11 +6,10 @@ from pipeline.scheduling import settings  # isort: skip - before Prefect, which 
 
 from datetime import timedelta
 
-from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
 AUTOMATION = "roundabout: a flow that falls silent has crashed"
@@ -33,7 +32,7 @@ def mark_crashed_flows() -> None:
     Once for a server; a flow whose worker lives is marked by it within seconds.
     """
     ends = ("Completed", "Failed", "Cancelled", "Crashed")
-    automation = Automation(
+    automation = AutomationCore(
         name=AUTOMATION,
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},

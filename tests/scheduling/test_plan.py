@@ -1,0 +1,155 @@
+"""What a night runs, in which workspaces, and how long it may take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.waiting import make_waiting_workspace, waiting_params
+from bench.workspace import write_params
+from pipeline.errors import ReadableError
+from pipeline.params import Params
+from pipeline.scheduling import plan
+from pipeline.scheduling.early import Rules
+from pipeline.scheduling.graph import Graph, Stage, ancestors, descendants, read_graph
+from pipeline.scheduling.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
+from pipeline.scheduling.seconds import estimate, read_seconds, record_seconds
+
+
+def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "oracle")) -> Graph:
+    """The pipeline's shape, without DVC."""
+    graph = {"prepare": Stage("prepare", (), False)}
+    for start in starts:
+        graph[f"pretrain@{start}"] = Stage(f"pretrain@{start}", ("prepare",), True)
+        graph[f"evaluate-start@{start}"] = Stage(f"evaluate-start@{start}", (f"pretrain@{start}",), True)
+    for name, init in rounds.items():
+        model = f"adapt@{init}" if init in rounds else f"pretrain@{init}"
+        graph[f"dump@{name}"] = Stage(f"dump@{name}", ("prepare", model), True)
+        graph[f"selection@{name}"] = Stage(f"selection@{name}", (f"dump@{name}",), False)
+        graph[f"adapt@{name}"] = Stage(f"adapt@{name}", (f"selection@{name}", model), True)
+        graph[f"evaluate@{name}"] = Stage(f"evaluate@{name}", (f"adapt@{name}",), True)
+    graph["report"] = Stage("report", tuple(name for name in graph if name.startswith("evaluate")), False)
+    return graph
+
+
+@pytest.fixture
+def params(tiny_params: dict[str, Any]) -> Params:
+    tiny_params["cada"] = {"compat": "paper", "delta": 0.0}
+    tiny_params["rounds"]["cada-1"] = {"method": "cada", "init": "source-only"}
+    return Params.model_validate(tiny_params)
+
+
+@pytest.fixture
+def pretended(monkeypatch: pytest.MonkeyPatch, params: Params, tmp_path: Path) -> Path:
+    """A workspace in which everything but `prepare` has changed, without DVC."""
+    graph = graph_of({name: entry.init for name, entry in params.rounds.items()})
+    monkeypatch.setattr(plan, "read_graph", lambda root: graph)
+    monkeypatch.setattr(plan, "changed_stages", lambda root: {"pretrain@source-only"})
+    monkeypatch.setattr(plan, "seed_of", lambda root: 1)
+    monkeypatch.setattr(plan, "seed_workspace", lambda root, seed: root if seed == 1 else root / str(seed))
+    return tmp_path
+
+
+def test_rounds_bring_what_they_begin_with(params):
+    assert wanted_rounds(params, ["lse-2"], []) == {"lse-1": "source-only", "lse-2": "lse-1"}
+    assert wanted_rounds(params, [], ["cada"]) == {"cada-1": "source-only"}
+    assert list(wanted_rounds(params, [], [])) == ["lse-1", "lse-2", "cada-1"]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "methods", "said"),
+    [
+        (["lse-3"], [], r"--rounds: params.yaml has no round 'lse-3'; did you mean lse-2\?"),
+        ([], ["intrada"], r"--methods: params.yaml has no method 'intrada'; .*(did you mean|there are)"),
+        (["lse-1"], ["cada"], "none of the rounds lse-1 is of the methods cada"),
+    ],
+)
+def test_names_that_params_does_not_have_are_told(params, rounds, methods, said):
+    with pytest.raises(ReadableError, match=said):
+        wanted_rounds(params, rounds, methods)
+
+
+def test_a_choice_leaves_other_rounds_out_and_keeps_the_oracle_and_the_report(params):
+    graph = graph_of({name: entry.init for name, entry in params.rounds.items()})
+    wanted = wanted_stages(graph, {"lse-1": "source-only"}, params, everything=False)
+    runs = {graph[name].run for name in wanted}
+    assert runs == {None, "lse-1", "source-only", "oracle"}
+    assert {"prepare", "report", "evaluate@lse-1", "evaluate-start@oracle"} <= wanted
+    assert wanted_stages(graph, {}, params, everything=True) == set(graph)
+
+
+def test_ancestors_and_descendants():
+    graph = graph_of({"lse-1": "source-only"}, ("source-only",))
+    assert ancestors(graph, ["selection@lse-1"]) == {"prepare", "pretrain@source-only", "dump@lse-1", "selection@lse-1"}
+    assert descendants(graph, ["adapt@lse-1"]) == {"adapt@lse-1", "evaluate@lse-1", "report"}
+
+
+def test_a_night_runs_what_follows_from_what_has_changed(pretended, params):
+    night = plan_night(pretended, params)
+    held = {name for name, place in night.places.items() if not place.changed}
+    assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}
+    jobs = {job.name: job for job in night.jobs}
+    assert jobs["dump@lse-1"].slot
+    assert not jobs["selection@lse-1"].slot, "selection runs no network"
+    assert not jobs["pretrain@oracle"].slot, "DVC holds it: nothing will run"
+    assert jobs["report"].tolerant
+
+
+def test_seeds_have_jobs_of_their_own(pretended, params):
+    night = plan_night(pretended, params, seeds=[1, 2])
+    assert len(night.jobs) == 2 * len(plan_night(pretended, params).jobs)
+    assert night.workspaces() == {1: pretended, 2: pretended / "2"}
+    jobs = {job.name: job for job in night.jobs}
+    assert jobs["dump@lse-1 (seed 2)"].needs == ("prepare (seed 2)", "pretrain@source-only (seed 2)")
+    assert jobs["dump@lse-1"].needs == ("prepare", "pretrain@source-only")
+
+
+def test_a_chain_that_may_end_waits_for_its_evaluations(pretended, params):
+    jobs = {job.name: job for job in plan_night(pretended, params, rules=Rules(gain_below=0.2)).jobs}
+    assert {"evaluate@lse-1", "evaluate-start@source-only"} <= set(jobs["dump@lse-2"].needs)
+    assert "evaluate-start@source-only" not in jobs["dump@lse-1"].needs, "the first round runs in any case"
+    free = {job.name: job for job in plan_night(pretended, params).jobs}
+    assert "evaluate@lse-1" not in free["dump@lse-2"].needs
+
+
+def test_times_of_past_runs_make_the_estimate(tmp_path):
+    for seconds in (10.0, 30.0, 20.0):
+        record_seconds(tmp_path, "adapt@lse-1", seconds)
+    record_seconds(tmp_path, "adapt@cbst-1", 100.0)
+    past = read_seconds(tmp_path)
+    assert estimate("adapt@lse-1", past) == 20
+    assert estimate("adapt@lse-9", past) == 25, "of its kind: 10, 20, 30, 100"
+    assert estimate("dump@lse-1", past) is None
+    for seconds in range(10):
+        record_seconds(tmp_path, "adapt@lse-1", seconds)
+    assert read_seconds(tmp_path)["adapt@lse-1"] == [5, 6, 7, 8, 9], "the last five"
+
+
+def test_the_plan_is_the_schedule_played_without_running(pretended, params):
+    for kind, seconds in {"pretrain": 600, "dump": 60, "selection": 7, "adapt": 300, "evaluate": 30}.items():
+        record_seconds(pretended, f"{kind}@lse-1", seconds)
+    night = plan_night(pretended, params)
+    assert set(night.unknown) == {"evaluate-start@source-only", "report"}, "of these kinds nothing ever ran"
+    one, two = (spans_of_night(night, slots, 2) for slots in (1, 2))
+    chain = 600 + 2 * (60 + 7 + 300) + 30  # pretrain, two rounds of lse, the last evaluation
+    overhead = 3 * 9  # its eight stages, and the report
+    assert two["report"][1] == pytest.approx(chain + overhead, abs=1)
+    assert one["report"][1] > two["report"][1] + 300, "cada's adapt has no slot of its own"
+    assert one["prepare"] == (0, 0)
+
+
+@pytest.mark.slow
+def test_dvc_and_the_graph_by_hand_agree(tmp_path):
+    params = waiting_params({"lse": 2})
+    make_waiting_workspace(tmp_path, params)
+    graph = read_graph(tmp_path)
+    assert {name for name, stage in graph.items() if stage.computes} == {
+        name for name in graph if name.split("@")[0] in ("pretrain", "dump", "adapt", "evaluate", "evaluate-start")
+    }
+    assert "adapt@lse-1" in graph["dump@lse-2"].needs
+    params["rounds"] = "nonsense"
+    write_params(tmp_path, params)
+    with pytest.raises(ReadableError, match="DVC says"):
+        read_graph(tmp_path)

@@ -1,0 +1,126 @@
+"""One stage through DVC: `cached` is DVC's word, and what goes wrong is told apart."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.files import read_json
+from pipeline.scheduling import repro
+from pipeline.scheduling.board import Outcome
+from pipeline.scheduling.graph import changed_stages, dvc, environment, read_graph
+from pipeline.scheduling.holding import held_key
+from pipeline.scheduling.repro import StageError, reproduce
+
+DVC_YAML = """
+stages:
+  double:
+    cmd: python double.py
+    deps: [double.py, number.txt]
+    outs: [twice.txt]
+  show:
+    cmd: cp twice.txt shown.txt
+    deps: [twice.txt]
+    outs: [shown.txt]
+"""
+
+
+def go(folder: Path, stage: str = "double") -> repro.Reproduced:
+    return reproduce(folder, stage, folder, folder / ".roundabout" / "logs" / f"{stage}.log", lambda line: None)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    (tmp_path / "dvc.yaml").write_text(DVC_YAML, encoding="utf-8")
+    (tmp_path / "double.py").write_text(
+        "open('twice.txt', 'w').write(str(2 * int(open('number.txt').read())))", encoding="utf-8"
+    )
+    (tmp_path / "number.txt").write_text("21", encoding="utf-8")
+    subprocess.run([*dvc(), "init", "--no-scm", "--quiet"], cwd=tmp_path, env=environment(), check=True)
+    return tmp_path
+
+
+def test_cached_exactly_when_dvc_holds_the_result(workspace):
+    assert changed_stages(workspace) == {"double", "show"}
+    assert list(read_graph(workspace)) == ["double", "show"]
+    assert read_graph(workspace)["show"].needs == ("double",)
+    assert held_key(workspace, "double") is None
+    assert go(workspace).outcome is Outcome.ran
+    first = held_key(workspace, "double")
+    assert changed_stages(workspace) == {"show"}
+    assert go(workspace).outcome is Outcome.cached
+
+    (workspace / "twice.txt").unlink()
+    assert go(workspace).outcome is Outcome.cached, "restored from DVC's cache"
+    assert (workspace / "twice.txt").read_text(encoding="utf-8") == "42"
+
+    (workspace / "number.txt").write_text("4", encoding="utf-8")
+    assert go(workspace).outcome is Outcome.ran
+    assert held_key(workspace, "double") not in (None, first)
+    (workspace / "number.txt").write_text("21", encoding="utf-8")
+    assert go(workspace).outcome is Outcome.cached, "the run-cache knows these inputs"
+    assert held_key(workspace, "double") == first
+
+    (workspace / "twice.txt").unlink()
+    shutil.rmtree(workspace / ".dvc" / "cache" / "files")
+    assert go(workspace).outcome is Outcome.ran, "the inputs are known, the result is gone: no word of `cached`"
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    """A DVC that does as the program says."""
+    script = folder / "pretended_dvc.py"
+    script.write_text("import os, sys, pathlib\n" + program, encoding="utf-8")
+    monkeypatch.setattr(repro, "dvc", lambda: [sys.executable, str(script)])
+    monkeypatch.setattr(repro, "_BUSY_SECONDS", (0, 0))
+
+
+def test_out_of_memory_runs_again_in_more_pieces_and_remembers(monkeypatch, tmp_path):
+    pretend(
+        monkeypatch,
+        tmp_path,
+        "pieces = int(os.environ.get('ROUNDABOUT_PIECES', '1'))\n"
+        "print(\"Running stage 'adapt@lse-1':\")\n"
+        "pathlib.Path('tried.txt').open('a').write(f'{pieces} ')\n"
+        "if pieces < 4: sys.exit('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB')\n",
+    )
+    assert go(tmp_path, "adapt@lse-1")[::2] == (Outcome.ran, 4)
+    assert (tmp_path / "tried.txt").read_text(encoding="utf-8") == "1 2 4 "
+    assert go(tmp_path, "adapt@lse-1").pieces == 4
+    assert (tmp_path / "tried.txt").read_text(encoding="utf-8") == "1 2 4 4 ", "the next night begins with what fitted"
+    assert read_json(tmp_path / ".roundabout" / "pieces" / "adapt@lse-1.json") == {"pieces": 4}
+
+
+def test_memory_that_never_suffices_is_an_error(monkeypatch, tmp_path):
+    pretend(monkeypatch, tmp_path, "sys.exit('torch.OutOfMemoryError: CUDA out of memory')")
+    with pytest.raises(StageError, match=r"adapt@lse-1: `dvc repro` ended with code 1 \(log: .*\n.*OutOfMemoryError"):
+        go(tmp_path, "adapt@lse-1")
+
+
+def test_a_busy_dvc_is_asked_again_but_not_for_ever(monkeypatch, tmp_path):
+    busy = "sys.exit(\"ERROR: '/w/runs/a' is busy, it is being blocked by:\\n  (PID 7): dvc repro\")\n"
+    pretend(monkeypatch, tmp_path, f"p = pathlib.Path('n'); p.open('a').write('x')\nif p.stat().st_size < 3: {busy}")
+    assert go(tmp_path).outcome is Outcome.ran
+    pretend(monkeypatch, tmp_path, busy)
+    with pytest.raises(StageError, match="is busy"):
+        go(tmp_path)
+
+
+def test_an_error_written_for_people_is_not_tried_again(monkeypatch, tmp_path):
+    pretend(monkeypatch, tmp_path, "print('error: params.yaml: portion is 7'); sys.exit(1)")
+    with pytest.raises(StageError, match=r"^double: params.yaml: portion is 7 \(log: ") as caught:
+        go(tmp_path)
+    assert not caught.value.again
+    pretend(monkeypatch, tmp_path, "raise ConnectionError('the file server is away')")
+    with pytest.raises(StageError, match="the file server is away") as caught:
+        go(tmp_path)
+    assert caught.value.again
+    assert "the file server is away" in (tmp_path / ".roundabout" / "logs" / "double.log").read_text(encoding="utf-8")
+
+
+def test_a_stage_that_prints_much_still_counts_as_run(monkeypatch, tmp_path):
+    pretend(monkeypatch, tmp_path, "print(\"Running stage 'double':\")\nfor n in range(500): print('step', n)")
+    assert go(tmp_path).outcome is Outcome.ran

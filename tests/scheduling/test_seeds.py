@@ -1,0 +1,80 @@
+"""A seed's own workspace: same code, same data, same cache, another seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from bench.waiting import make_waiting_workspace, waiting_params
+from bench.workspace import write_params
+from pipeline.errors import ReadableError
+from pipeline.scheduling import seeds
+from pipeline.scheduling.seeds import seed_workspace
+
+
+def read(folder: Path) -> dict:
+    return YAML(typ="safe").load((folder / "params.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project without DVC."""
+    monkeypatch.setattr(seeds, "_share_cache", lambda root, folder: None)
+    for name in ("pipeline/a.py", "pipeline/inner/b.py", "stages/c.py", "dvc.yaml", "data/mine/x.png"):
+        (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / name).write_text(name, encoding="utf-8")
+    (tmp_path / "far").mkdir()
+    write_params(
+        tmp_path / "project", {"seed": 1, "data": {"source": {"path": "data/mine"}}, "rounds": {"b": {}, "a": {}}}
+    )
+    return tmp_path / "project"
+
+
+def test_the_main_workspace_is_its_own_seeds(root):
+    assert seed_workspace(root, 1) == root
+    assert not (root / ".roundabout").exists(), "nothing that the main workspace has is trained twice"
+
+
+def test_another_seed_has_the_code_the_data_and_its_seed(root):
+    folder = seed_workspace(root, 2)
+    assert folder == root / ".roundabout" / "seeds" / "2"
+    assert read(folder) == read(root) | {"seed": 2}
+    assert list(read(folder)["rounds"]) == ["b", "a"], "the order of rounds is that of the file"
+    assert (folder / "pipeline" / "inner" / "b.py").read_text(encoding="utf-8") == "pipeline/inner/b.py"
+    assert (folder / "data" / "mine").resolve() == (root / "data" / "mine").resolve()
+
+
+def test_it_follows_the_main_workspace_and_leaves_equal_files_alone(root):
+    folder = seed_workspace(root, 2)
+    before = (folder / "stages" / "c.py").stat().st_mtime_ns
+    (root / "pipeline" / "a.py").write_text("new", encoding="utf-8")
+    (root / "pipeline" / "inner" / "b.py").unlink()
+    seed_workspace(root, 2)
+    assert (folder / "pipeline" / "a.py").read_text(encoding="utf-8") == "new"
+    assert not (folder / "pipeline" / "inner" / "b.py").exists()
+    assert (folder / "stages" / "c.py").stat().st_mtime_ns == before
+
+
+def test_a_path_that_would_mean_another_file_is_refused(root):
+    write_params(root, {"seed": 1, "data": {"source": {"path": "../far"}}})
+    folder = seed_workspace(root, 3)
+    assert (folder / "../far").resolve() == (root.parent / "far").resolve(), "one level up lies in .roundabout"
+    (root.parent.parent / "further").mkdir(exist_ok=True)
+    deep = "../../../" + str((root.parent / "far").relative_to(root.parent.parent.parent))
+    write_params(root, {"seed": 1, "data": {"source": {"path": deep}}})
+    with pytest.raises(ReadableError, match=r"params.yaml: the path '\.\./\.\./\.\./.*means another file.*absolute"):
+        seed_workspace(root, 4)
+
+
+@pytest.mark.slow
+def test_it_shares_the_cache_with_the_main_workspace(tmp_path):
+    from dvc.repo import Repo
+
+    make_waiting_workspace(tmp_path, waiting_params({"lse": 1}))
+    folder = seed_workspace(tmp_path, 2)
+    with Repo(str(folder)) as repo:
+        assert Path(repo.cache.legacy.path) == tmp_path / ".dvc" / "cache"
+        assert Path(repo.stage_cache.cache_dir) == tmp_path / ".dvc" / "cache" / "runs"
+        assert repo.config["cache"]["type"] == ["reflink", "hardlink", "symlink"]
