@@ -82,9 +82,7 @@ def _params(root: Path) -> dict[str, Any]:
 
 def _write_params(folder: Path, params: dict[str, Any]) -> None:
     with whole_file(folder / "params.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        writer = YAML(typ="safe", pure=True)
-        writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-        writer.dump(params, file)
+        YAML().dump(params, file)  # in the file's order, which is that of the report's rows
 
 
 def _link_data(root: Path, folder: Path, params: dict[str, Any]) -> None:

@@ -26,9 +26,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "project" / name).write_text(name, encoding="utf-8")
     (tmp_path / "far").mkdir()
-    write_params(
-        tmp_path / "project", {"seed": 1, "data": {"source": {"path": "data/mine"}}, "rounds": {"b": {}, "a": {}}}
-    )
+    text = "seed: 1\ndata: {source: {path: data/mine}}\nrounds: {b: {}, a: {}}\n"
+    (tmp_path / "project" / "params.yaml").write_text(text, encoding="utf-8")
     return tmp_path / "project"
 
 
