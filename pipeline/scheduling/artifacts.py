@@ -12,7 +12,6 @@ from typing import Any
 
 from PIL import Image
 from prefect.artifacts import (
-    create_image_artifact,
     create_link_artifact,
     create_markdown_artifact,
     create_table_artifact,
@@ -25,9 +24,7 @@ from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.plan import Night, Place
 
 _WIDEST = 1600  # pixels of a picture in the UI's database
-_STYLE = (
-    "<style>text{font:10px sans-serif;fill:#1b1f24}.title{font-weight:600;font-size:11px}.grid{stroke:#d8dee4}</style>"
-)
+_STYLE = "<style>svg{background:#fff}text{font:10px sans-serif;fill:#1b1f24}.title{font-weight:600;font-size:11px}.grid{stroke:#d8dee4}</style>"
 
 
 def publish_run(night: Night, place: Place) -> None:
@@ -39,9 +36,8 @@ def publish_run(night: Night, place: Place) -> None:
     create_markdown_artifact(shown, key=f"curves-{key}", description=f"Curves of {name}")
     picture = draw_strip(runs, found, night.headline, 0)
     if picture is not None:
-        create_image_artifact(
-            image_url(picture), key=f"entropy-{key}", description=f"Prediction and entropy of {name}, seed {place.seed}"
-        )
+        shown = picture_markdown(picture, f"prediction and entropy of {name}")
+        create_markdown_artifact(shown, key=f"entropy-{key}", description=f"Pictures of {name}, seed {place.seed}")
 
 
 def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
@@ -56,7 +52,8 @@ def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
             picture = draw_strip(folder / "runs", by_seed[seed], night.headline, number)
             if picture is not None:
                 key = artifact_key(f"image-{number}", seed)
-                create_image_artifact(image_url(picture), key=f"gallery-{key}", description=f"All runs, seed {seed}")
+                shown = picture_markdown(picture, "predictions and entropies of all runs")
+                create_markdown_artifact(shown, key=f"gallery-{key}", description=f"All runs, seed {seed}")
         report = folder / "report" / "index.html"
         if report.exists():
             create_link_artifact(
@@ -123,10 +120,13 @@ def curves_markdown(name: str, seed: int, curves: Path, found: list[Result]) -> 
     return "\n".join(lines)
 
 
-def image_url(picture: Image.Image) -> str:
-    """A picture inside its own address, so that the UI needs no file server."""
+def picture_markdown(picture: Image.Image, text: str) -> str:
+    """A picture inside its own address, so that the UI needs no file server.
+
+    As Markdown: under an image artifact the UI prints the whole address.
+    """
     if picture.width > _WIDEST:
         picture = picture.resize((_WIDEST, round(picture.height * _WIDEST / picture.width)))
     data = io.BytesIO()
     picture.save(data, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
+    return f"![{text}](data:image/png;base64,{base64.b64encode(data.getvalue()).decode()})"

@@ -5,7 +5,13 @@ import base64
 from PIL import Image
 
 from pipeline.inspection.results import Result
-from pipeline.scheduling.artifacts import artifact_key, curves_markdown, image_url, mean_and_spread, results_table
+from pipeline.scheduling.artifacts import (
+    artifact_key,
+    curves_markdown,
+    mean_and_spread,
+    picture_markdown,
+    results_table,
+)
 
 
 def result(name, value, kind="lse"):
@@ -49,7 +55,8 @@ def test_curves_are_a_picture_with_numbers(tmp_path):
 
 
 def test_pictures_are_no_wider_than_the_database_likes(tmp_path):
-    url = image_url(Image.new("RGB", (4000, 40)))
-    (tmp_path / "p.png").write_bytes(base64.b64decode(url.removeprefix("data:image/png;base64,")))
+    text = picture_markdown(Image.new("RGB", (4000, 40)), "all runs")
+    assert text.startswith("![all runs](data:image/png;base64,")
+    (tmp_path / "p.png").write_bytes(base64.b64decode(text.split("base64,")[1].rstrip(")")))
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size == (1600, 16)
