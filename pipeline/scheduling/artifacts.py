@@ -24,7 +24,10 @@ from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.plan import Night, Place
 
 _WIDEST = 1600  # pixels of a picture in the UI's database
-_STYLE = "<style>svg{background:#fff}text{font:10px sans-serif;fill:#1b1f24}.title{font-weight:600;font-size:11px}.grid{stroke:#d8dee4}</style>"
+_STYLE = (  # white below: the UI is dark, and the chart's text is not
+    "<style>svg{background:#fff}text{font:10px sans-serif;fill:#1b1f24}.title{font-weight:600;font-size:11px}"
+    ".grid{stroke:#d8dee4}</style>"
+)
 
 
 def publish_run(night: Night, place: Place) -> None:
