@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 
 FOLDERS = {
-    "prepare": [f"data/prepared/{split}" for split in ("source", "target", "target-labelled", "evaluation")],
+    "prepare": [
+        f"data/prepared/{split}" for split in ("source", "target", "target-labelled", "evaluation", "spatial-prior")
+    ],
     "pretrain": ["curves"],
     "dump": ["cache"],
     "selection": ["selection"],
@@ -49,7 +51,7 @@ def main(kind: str, name: str) -> None:
         (root / "model.pt").write_text(text, encoding="utf-8")
     if kind == "evaluate":
         number = int(re.search(r"(\d+)$", name)[1]) if re.search(r"(\d+)$", name) else 0  # type: ignore[index]
-        value = round(0.4 + 0.02 * min(number, 2) + 0.001 * int(seed[1]), 4)
+        value = round(0.4 + 0.02 * min(number, 2) + 0.002 * int(seed[1]), 4)
         (root / "metrics.json").write_text(json.dumps({"mIoU": value, "pixel_accuracy": 0.5}), encoding="utf-8")
         (root / "per_class.json").write_text(json.dumps({"road": {"IoU": value}}), encoding="utf-8")
         (root / "confusion.csv").write_text("1\n", encoding="utf-8")

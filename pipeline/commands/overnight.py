@@ -12,7 +12,9 @@ from rich.table import Table
 
 from pipeline.commands.console import console, failed, readable
 from pipeline.errors import ReadableError
+from pipeline.inspection.results import read_results
 from pipeline.params import read_params
+from pipeline.scheduling.collect import results_table
 from pipeline.scheduling.early import Rules
 from pipeline.scheduling.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
 
@@ -123,6 +125,17 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def _print_seeds(night: Night) -> None:
+    """Mean and spread of every run, where there are several seeds; one seed's table is `roundabout results`."""
+    folders = night.workspaces()
+    rows = results_table({seed: read_results(folder / "runs", night.kinds) for seed, folder in folders.items()})
+    if len(folders) > 1 and rows:
+        table = Table(*rows[0], title="Results on the target (percent; mean ± standard deviation)")
+        for row in rows:
+            table.add_row(*map(str, row.values()))
+        console.print(table)
+
+
 def _nothing(night: Night) -> str:
     return f"nothing to do: DVC holds the results of all {len(night.jobs)} stages"
 
@@ -148,6 +161,7 @@ def _run_here(night: Night, parameters: dict[str, Any], at: datetime | None) -> 
             time.sleep(min(left, 60))  # in steps: a laptop that slept wakes up in time
     elif not night.changed():
         console.print(_nothing(night))  # without Prefect, which takes seconds to say so
+        _print_seeds(night)
         return
     from pipeline.scheduling import settings
     from pipeline.scheduling.flow import overnight as night_flow
@@ -159,4 +173,5 @@ def _run_here(night: Night, parameters: dict[str, Any], at: datetime | None) -> 
     if not state.is_completed():
         raise failed(f"{state.message or state.name}; the logs are in .roundabout/logs. Start it again to resume")
     console.print(str(state.message), highlight=False)
+    _print_seeds(night)
     console.print("`roundabout results` prints the table; the report is report/index.html", highlight=False)

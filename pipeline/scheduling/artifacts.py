@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import re
-import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from prefect.artifacts import (
@@ -21,6 +19,7 @@ from pipeline.inspection.chart import line_chart, read_curve
 from pipeline.inspection.results import Result, read_results
 from pipeline.inspection.strip import draw_strip
 from pipeline.scheduling.board import Outcome
+from pipeline.scheduling.collect import mean_and_spread, results_table
 from pipeline.scheduling.plan import Night, Place
 
 _WIDEST = 1600  # pixels of a picture in the UI's database
@@ -68,35 +67,6 @@ def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
 def artifact_key(name: str, seed: int) -> str:
     """What Prefect allows as a key: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", f"{name}-{seed}".lower()).strip("-")
-
-
-def results_table(by_seed: Mapping[int, Iterable[Result]]) -> list[dict[str, Any]]:
-    """One row for each run: its metrics in percent, over several seeds as mean ± standard deviation."""
-    by_name: dict[str, list[Result]] = {}
-    for results in by_seed.values():
-        for result in results:
-            by_name.setdefault(result.name, []).append(result)
-    return [
-        {
-            "run": name,
-            "method": results[0].kind,
-            "seeds": len(results),
-            **{
-                metric: mean_and_spread([result.metrics.get(metric) for result in results])
-                for metric in results[0].metrics
-            },
-        }
-        for name, results in by_name.items()
-    ]
-
-
-def mean_and_spread(values: Iterable[float | None]) -> str:
-    """Mean ± sample standard deviation of shares, in percent; no spread of one value, a dash of none."""
-    known = [100 * value for value in values if value is not None]
-    if not known:
-        return "–"
-    mean = f"{statistics.fmean(known):.1f}"
-    return mean if len(known) == 1 else f"{mean} ± {statistics.stdev(known):.1f}"
 
 
 def curves_markdown(name: str, seed: int, curves: Path, found: list[Result]) -> str:
