@@ -20,6 +20,7 @@ from pipeline.commands.export import export
 from pipeline.commands.overnight import overnight
 from pipeline.commands.predict import predict
 from pipeline.commands.report import report
+from pipeline.commands.inspect import inspect
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
 from pipeline.commands.split_list import split_list
@@ -46,6 +47,7 @@ app.command()(report)
 app.command()(predict)
 app.command()(export)
 app.command()(overnight)
+app.command()(inspect)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.files import file_hash, fingerprint
 
@@ -62,6 +62,43 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
         yield folder
         shutil.rmtree(folder)
         lock.unlink()
+
+
+class Work(NamedTuple):
+    """A working folder that is there: of a stage that runs, or of one that was killed and will go on."""
+
+    stage: str
+    """What ``working_folder`` was told, ``dump-lse-1``."""
+    folder: Path
+    running: bool
+
+
+def work_folders() -> list[Work]:
+    """The working folders that are there, the last changed last. For looking on: nothing is written or held."""
+    found = [path for path in WORK.glob("*-*") if path.is_dir()]
+    return [
+        Work(folder.name.rpartition("-")[0], folder, _is_held(folder.with_suffix(".lock")))
+        for folder in sorted(found, key=_changed)
+    ]
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # finished this very moment
+        return 0.0
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process holds the lock; tried for an instant, together with whoever else looks on."""
+    try:
+        with path.open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @contextmanager

@@ -46,8 +46,8 @@ class CacheReader:
     in log-odds, and the other probabilities mostly within 5e-3.
     """
 
-    def __init__(self, folder: Path, threads: int | None = None) -> None:
-        self.index = CacheIndex(folder)
+    def __init__(self, folder: Path, threads: int | None = None, index: CacheIndex | None = None) -> None:
+        self.index = index or CacheIndex(folder)
         self.spec = self.index.spec
         self._threads = threads or torch.get_num_threads()
         self._open: tuple[int, int, h5py.File] | None = None  # process, part, file

@@ -85,6 +85,13 @@ class PatchFile:
         """The id of the image that a patch was cut from."""
         return str(self._file()["image_ids"].asstr()[number])
 
+    def places(self) -> list[tuple[str, Box]]:
+        """The image and the window of every patch."""
+        if not self._count:
+            return []
+        ids, boxes = self._file()["image_ids"].asstr()[:], self._file()["boxes"][:]
+        return [(str(image_id), Box(*map(int, box))) for image_id, box in zip(ids, boxes, strict=True)]
+
     def image(self, number: int) -> np.ndarray:
         """The window before zooming, (h,w,3) uint8."""
         window_hw3: np.ndarray = self._file()["images"][number]

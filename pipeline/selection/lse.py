@@ -61,7 +61,9 @@ def select(statistics: ClassStatistics, image_ids: list[str], portion: float, co
     pivots: list[int | None] = []
     counts = []
     for class_index in range(classes):
-        order = _by_falling_confidence(statistics, class_index, image_ids, compat)
+        order = by_falling_confidence(
+            statistics.pixel_count_NC[:, class_index], statistics.confidence_sum_NC[:, class_index], image_ids, compat
+        )
         count = _selected_count(len(order), portion, classes, compat)
         images.update(dict.fromkeys(order[:count]))
         pivot = None
@@ -73,12 +75,12 @@ def select(statistics: ClassStatistics, image_ids: list[str], portion: float, co
     return LseSelection(list(images), threshold_C, pivots, counts)
 
 
-def _by_falling_confidence(
-    statistics: ClassStatistics, class_index: int, image_ids: list[str], compat: Compat
+def by_falling_confidence(
+    pixel_count_N: np.ndarray, confidence_sum_N: np.ndarray, image_ids: list[str], compat: Compat
 ) -> list[int]:
-    count_N = statistics.pixel_count_NC[:, class_index]
-    present = np.flatnonzero(count_N)
-    confidence = statistics.confidence_sum_NC[present, class_index] / count_N[present]
+    """The images in which a class is predicted by its falling mean confidence U_c, from the class's statistics."""
+    present = np.flatnonzero(pixel_count_N)
+    confidence = confidence_sum_N[present] / pixel_count_N[present]
     if compat == "author":
         confidence = confidence.astype(np.float32)  # the released code averages float32, so it ties more often
         ranked = sorted(zip(confidence, [image_ids[image] for image in present], present, strict=True), reverse=True)
@@ -115,13 +117,17 @@ def keep_filter(label_HW: np.ndarray, entropy_HW: np.ndarray, threshold_C: np.nd
         # in float64, as the threshold is: in float32 a pixel that is exactly at it could fall on either side
         kept_HW: np.ndarray = entropy_HW.astype(np.float64) / math.log(len(threshold_C)) <= threshold_HW
         return kept_HW
-    normalised_HW = _normalised_within_class(label_HW, entropy_HW, len(threshold_C))
+    normalised_HW = normalised_within_class(label_HW, entropy_HW, len(threshold_C))
     with np.errstate(invalid="ignore"):
         dropped_HW: np.ndarray = normalised_HW >= threshold_HW
     return ~dropped_HW
 
 
-def _normalised_within_class(label_HW: np.ndarray, entropy_HW: np.ndarray, classes: int) -> np.ndarray:
+def normalised_within_class(label_HW: np.ndarray, entropy_HW: np.ndarray, classes: int) -> np.ndarray:
+    """``author``'s quantity (H,W): the entropy between the smallest, 0, and the largest, 1, of its class in the image.
+
+    NaN where all pixels of the class have the same entropy.
+    """
     smallest_C, largest_C = np.full(classes, np.inf), np.full(classes, -np.inf)
     np.minimum.at(smallest_C, label_HW, entropy_HW)
     np.maximum.at(largest_C, label_HW, entropy_HW)

@@ -1,0 +1,31 @@
+"""``roundabout inspect``: a page to look at what the rounds cached, selected and cut."""
+
+from __future__ import annotations
+
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.console import console, readable
+
+
+@readable
+def inspect(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="rounds to show; default: all")] = None,
+    host: Annotated[str, typer.Option(help="address to listen on; the default is this machine alone")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port")] = 8600,
+    browser: Annotated[bool, typer.Option("--browser", help="open the page in the browser")] = False,
+) -> None:
+    """Serve a page to look at caches, selections and patches; it only reads, also while a dump is being written."""
+    from pipeline.inspection.viewer.inspector import Inspector
+    from pipeline.inspection.viewer.serve import address, listening_socket, serve
+
+    inspector = Inspector(runs or [])
+    bound = listening_socket(host, port)
+    inspector.refresh()
+    url = address(bound, host)
+    console.print(f"inspect: {url}  (Ctrl+C ends it)", soft_wrap=True, highlight=False)
+    if browser:
+        webbrowser.open(url)
+    serve(inspector, bound, host)

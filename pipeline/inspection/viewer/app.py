@@ -1,0 +1,134 @@
+"""The page and its questions over HTTP: GET only, nothing is ever written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from pipeline.errors import ReadableError
+from pipeline.inspection.viewer.inspector import Inspector
+from pipeline.inspection.viewer.layers import Layer, layer
+
+STATIC = Path(__file__).parent / "static"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_FOREVER = "private, max-age=86400, immutable"
+"""For pictures: their address changes with what they show."""
+_THUMBNAIL = 320
+
+Image = Annotated[str, Query(description="an image's id")]
+Against = Annotated[str | None, Query(description="the run that differences are taken to; default: the previous")]
+Only = Annotated[str | None, Query(description="show this class alone")]
+
+
+def create_app(inspector: Inspector, hosts: list[str]) -> FastAPI:
+    """The page over an inspector; requests that name another host are refused (a foreign page cannot reach it)."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        inspector.close()
+
+    app = FastAPI(title="roundabout inspect", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.middleware("http")(_with_policy)
+    app.exception_handler(ReadableError)(_said)
+    _add_questions(app, inspector)
+    _add_pictures(app, inspector)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @app.get("/")
+    def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    return app
+
+
+async def _with_policy(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call(request)
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.setdefault("Cache-Control", "no-cache")
+    return response
+
+
+async def _said(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=404)
+
+
+def _add_questions(app: FastAPI, inspector: Inspector) -> None:
+    @app.get("/api/workspace")
+    def workspace() -> dict[str, Any]:
+        return inspector.workspace()
+
+    @app.get("/api/gallery")
+    def gallery(
+        run: str,
+        sort: str = "entropy",
+        of: str | None = None,
+        reverse: bool = False,
+        show: str = "",
+        against: Against = None,
+    ) -> dict[str, Any]:
+        return inspector.gallery(run, sort, of, reverse, show, against)
+
+    @app.get("/api/classes")
+    def classes(run: str) -> dict[str, Any]:
+        return inspector.classes(run)
+
+    @app.get("/api/image")
+    def image(run: str, image: Image) -> dict[str, Any]:
+        return inspector.image(run, image)
+
+    @app.get("/api/pixel")
+    def pixel(run: str, image: Image, x: int, y: int) -> dict[str, Any]:
+        return inspector.pixel(run, image, x, y)
+
+
+def _add_pictures(app: FastAPI, inspector: Inspector) -> None:
+    @app.get("/picture/{name}")
+    def picture(name: str, run: str, image: Image, against: Against = None, only: Only = None) -> Response:
+        made = layer(name, inspector.wanted(run, image, against, only))
+        return _png(made) if made.colours is not None else _jpeg(made, None)
+
+    @app.get("/thumbnail/{name}")
+    def thumbnail(name: str, run: str, image: Image, against: Against = None) -> Response:
+        wanted = inspector.wanted(run, image, against, None)
+        if name in ("mask", "pseudo", "change", "errors") and not inspector.inputs.problem:
+            below = layer("input", wanted).values
+            return _jpeg(Layer(layer(name, wanted).over(below)), _THUMBNAIL)
+        made = layer(name, wanted)
+        return _png(made, _THUMBNAIL) if made.colours is not None else _jpeg(made, _THUMBNAIL)
+
+    @app.get("/picture/{name}/{rest:path}")
+    def no_path(name: str, rest: str) -> None:
+        raise HTTPException(404, "pictures have no folders")
+
+
+def _png(made: Layer, width: int | None = None) -> Response:
+    picture = made.image()
+    if width is not None and picture.width > width:
+        picture = picture.resize((width, max(1, round(picture.height * width / picture.width))))  # nearest: indices
+    data = io.BytesIO()
+    picture.save(data, "PNG", compress_level=1, **({"transparency": made.opacity} if made.opacity else {}))
+    return Response(data.getvalue(), media_type="image/png", headers={"Cache-Control": _FOREVER})
+
+
+def _jpeg(made: Layer, width: int | None) -> Response:
+    picture = made.image()
+    if width is not None and picture.width > width:
+        picture.thumbnail((width, width), reducing_gap=2.0)
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=92 if width is None else 82, subsampling=0)
+    return Response(data.getvalue(), media_type="image/jpeg", headers={"Cache-Control": _FOREVER})

@@ -1,0 +1,141 @@
+"""Per class: the threshold, where it lies in the histogram of what it is compared with, coverage and precision.
+
+# C class, B bins
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.cache.bins import ENTROPY_BINS, confidence_edges
+from pipeline.cache.index import read_values
+from pipeline.cache.parts import open_part
+from pipeline.cache.schema import CONFIDENCE_HISTOGRAM, ENTROPY_HISTOGRAM, HISTOGRAMS
+from pipeline.errors import ReadableError
+from pipeline.files import read_json
+from pipeline.inspection.viewer.files import RUNS
+from pipeline.inspection.viewer.opened import OpenRun
+
+BINS = 64
+LARGEST_NINES = 7.0
+"""The confidence axis counts nines, -log10(1 - p): 0.9 is 1, 0.99 is 2. Floats end at 1 - 2^-24, about 7.2."""
+
+
+class Histograms:
+    """The sums of a cache's histograms, continued when parts appear; begun again when one changes."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._added: dict[Path, object] = {}
+        self._total: dict[str, np.ndarray] = {}
+
+    def of(self, run: OpenRun) -> dict[str, np.ndarray]:
+        """``confidence`` and ``entropy``, (C,B) int64 each, as in docs/cache.md."""
+        with self._lock:
+            parts = dict(run.part_stamps())
+            if any(parts.get(path) != stamp for path, stamp in self._added.items()):
+                self._added, self._total = {}, {}
+            for path in [path for path in parts if path not in self._added]:
+                with open_part(path) as file:
+                    for name in (CONFIDENCE_HISTOGRAM, ENTROPY_HISTOGRAM):
+                        counts_CB = read_values(file, f"{HISTOGRAMS}/{name}")
+                        self._total[name] = self._total.get(name, 0) + counts_CB.astype(np.int64)
+                self._added[path] = parts[path]
+            return dict(self._total)
+
+
+def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What the page shows of every class; see ``quantity_of`` for the scale of thresholds."""
+    count_C, confidence_C, entropy_C = (
+        run.index.statistic(name).sum(axis=0) for name in ("pixel_count", "confidence_sum", "entropy_sum")
+    )
+    images_C = (run.index.statistic("pixel_count") > 0).sum(axis=0)
+    shown = {
+        "confidence": _binned(_nines(), histograms[CONFIDENCE_HISTOGRAM], LARGEST_NINES),
+        "entropy": _binned(_entropy_shares(), histograms[ENTROPY_HISTOGRAM], 1.0),
+    }
+    quality, scale, selection = _quality(run.name), quantity_of(run), run.selection
+    rows = []
+    for place, (name, colour) in enumerate(zip(run.classes.names, run.classes.palette, strict=True)):
+        pixels, threshold = int(count_C[place]), None
+        if selection is not None and not math.isnan(selection.threshold_C[place]):
+            threshold = float(selection.threshold_C[place])
+        rows.append(
+            {
+                "name": name,
+                "colour": colour,
+                "pixels": pixels,
+                "share": pixels / max(1, int(count_C.sum())),
+                "images": int(images_C[place]),
+                "confidence": confidence_C[place] / pixels if pixels else None,
+                "entropy": entropy_C[place] / pixels / math.log(run.index.spec.classes) if pixels else None,
+                "threshold": threshold,
+                "passing": None if threshold is None else _passing(scale, threshold, place, histograms),
+                "histograms": {what: counts_CB[place].tolist() for what, counts_CB in shown.items()},
+                "coverage": quality.get(name, {}).get("pseudo_label_coverage"),
+                "precision": quality.get(name, {}).get("pseudo_label_precision"),
+                "iou": quality.get(name, {}).get("IoU"),
+            }
+        )
+    return {"quantity": scale, "bins": BINS, "largest_nines": LARGEST_NINES, "classes": rows}
+
+
+def quantity_of(run: OpenRun) -> str:
+    """What the run's thresholds are compared with: ``entropy-share`` (of ln C), ``entropy-nats``, ``confidence``,
+    ``entropy-in-image`` (LSE as released: normalised in each image, so it has no place in a histogram), ``none``."""
+    if run.selection is None or run.selection.method == "intrada":
+        return "none"
+    if run.selection.method == "lse":
+        return "entropy-share" if run.selection.compat == "paper" else "entropy-in-image"
+    return "entropy-nats" if run.selection.method == "cada" else "confidence"
+
+
+def _passing(scale: str, threshold: float, place: int, histograms: dict[str, np.ndarray]) -> float | None:
+    """Share of the class's predicted pixels, of all images, on the kept side; to a bin's width."""
+    if scale == "confidence":
+        counts_B, inside_B = histograms[CONFIDENCE_HISTOGRAM][place], confidence_edges() >= threshold
+    elif scale in ("entropy-share", "entropy-nats"):
+        counts_B = histograms[ENTROPY_HISTOGRAM][place]
+        largest = math.log(len(histograms[ENTROPY_HISTOGRAM])) if scale == "entropy-nats" else 1.0
+        inside_B = _entropy_shares() * largest < threshold
+    else:
+        return None
+    total = int(counts_B.sum())
+    return int(counts_B[inside_B].sum()) / total if total else None
+
+
+def _nines() -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        nines_B: np.ndarray = -np.log10(1 - confidence_edges())
+    return nines_B
+
+
+def _entropy_shares() -> np.ndarray:
+    """The middle of each entropy bin, in units of ln C."""
+    return (np.arange(ENTROPY_BINS) + 0.5) / ENTROPY_BINS
+
+
+def _binned(value_B: np.ndarray, counts_CB: np.ndarray, largest: float) -> np.ndarray:
+    """Counts (C,BINS) over equal steps from 0 to ``largest``; what lies beyond is in the last."""
+    place_B = np.clip(value_B / largest * BINS, 0, BINS - 1).astype(np.int64)
+    binned_CB = np.zeros((len(counts_CB), BINS), np.int64)
+    for counts_B, row in zip(counts_CB, binned_CB, strict=True):
+        np.add.at(row, place_B, counts_B)
+    return binned_CB
+
+
+def _quality(name: str) -> dict[str, dict[str, Any]]:
+    """per_class.json, where the run has been evaluated."""
+    path = RUNS / name / "per_class.json"
+    if not path.exists():
+        return {}
+    try:
+        table: dict[str, dict[str, Any]] = read_json(path)
+    except (OSError, ValueError) as error:
+        raise ReadableError(f"{path}: cannot be read ({error}); run `dvc repro` again") from None
+    return table

@@ -1,0 +1,97 @@
+"""The target's images and, where there are any, its labels: what the cached probabilities are of.
+
+Labels are opened here as an aid for the eye; nothing of them flows back into a stage.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from pipeline.datasets.loading import SplitImages, SplitLabels
+from pipeline.datasets.opening import images_of, labels_of
+from pipeline.datasets.prepare import manifest_path
+from pipeline.datasets.problems import DataError
+from pipeline.errors import ReadableError
+from pipeline.labels import class_set
+from pipeline.params import read_params
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+
+PARAMS = Path("params.yaml")
+
+
+class Inputs:
+    """params.yaml and the prepared target, opened again when their files change."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stamp: object = None
+        self.params: Params | None = None
+        self.problem = ""
+        """Why there are no images, in words; empty where there are."""
+        self._images: SplitImages | None = None
+        self._labels: SplitLabels | None = None
+        self.refresh()
+
+    @property
+    def stamp(self) -> str:
+        """Changes with params.yaml and the manifests."""
+        return str(self._stamp)
+
+    def refresh(self) -> None:
+        """Opens again what has changed."""
+        stamp = tuple(_changed(path) for path in (PARAMS, manifest_path("target"), manifest_path("target-labelled")))
+        with self._lock:
+            if stamp != self._stamp:
+                self._stamp, self.problem = stamp, ""
+                self.params = self._images = self._labels = None
+                try:
+                    self._open()
+                except ReadableError as error:
+                    self.problem = str(error)
+
+    def _open(self) -> None:
+        self.params = read_params(PARAMS)
+        target, size = self.params.data.target, self.params.data.size
+        self._images = images_of("target", target, size)
+        if manifest_path("target-labelled").exists():
+            self._labels = labels_of("target-labelled", target, class_set(self.params.classes), self._images.size)
+
+    @property
+    def has_labels(self) -> bool:
+        return self._labels is not None
+
+    def image(self, image_id: str, size: tuple[int, int]) -> np.ndarray:
+        """The target image (H,W,3) uint8 at the cache's size. Raises ReadableError where there is none."""
+        if self._images is None:
+            raise ReadableError(self.problem or "there are no prepared images of the target")
+        image_HW3 = self._images.image(self._images.manifest.index_of(image_id))
+        if image_HW3.shape[:2] != size:
+            image_HW3 = np.asarray(Image.fromarray(image_HW3).resize((size[1], size[0]), Image.Resampling.BICUBIC))
+        return image_HW3
+
+    def label(self, image_id: str, size: tuple[int, int]) -> np.ndarray | None:
+        """The image's true label (H,W) uint8, 255 = ignored, at the cache's size; None where it has none."""
+        if self._labels is None:
+            return None
+        try:
+            label_HW = self._labels.label(self._labels.manifest.index_of(image_id))
+        except DataError:
+            return None
+        if label_HW.shape != size:
+            label_HW = np.asarray(Image.fromarray(label_HW).resize((size[1], size[0]), Image.Resampling.NEAREST))
+        return label_HW
+
+
+def _changed(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size

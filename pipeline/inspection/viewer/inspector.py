@@ -1,0 +1,357 @@
+"""What the page asks for, answered in plain values. Knows runs by name only; writes nothing."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import ReadableError
+from pipeline.evaluation.confusion import confusion_matrix, mean_iou
+from pipeline.files import fingerprint
+from pipeline.inspection.viewer.class_table import Histograms, class_table, quantity_of
+from pipeline.inspection.viewer.files import checked_run, run_names
+from pipeline.inspection.viewer.inputs import Inputs
+from pipeline.inspection.viewer.layers import Wanted
+from pipeline.inspection.viewer.measured import Measured
+from pipeline.inspection.viewer.opened import OpenRun
+from pipeline.inspection.viewer.orders import MEASURED, ORDERS, sorted_positions, statistic_values
+from pipeline.inspection.viewer.reasons import reason
+from pipeline.labels import IGNORE
+
+_LOOK_AGAIN = 1.0
+"""Seconds for which the listing of the files is believed."""
+
+
+class Inspector:
+    """All runs, or those named, with what is measured of them on request."""
+
+    def __init__(self, only: list[str]) -> None:
+        self._lock = threading.RLock()
+        self._looked = -math.inf
+        self._only = only
+        self.inputs = Inputs()
+        self._runs: dict[str, OpenRun] = {}
+        self._histograms: dict[str, Histograms] = {}
+        self._measured: dict[tuple[str, ...], Measured[Any]] = {}
+        for name in only:
+            checked_run(name, self._there())
+
+    def _there(self) -> list[str]:
+        params = self.inputs.params
+        return run_names(list(params.run_kinds()) if params else [])
+
+    def refresh(self) -> None:
+        """Looks at the files again, at most once a second."""
+        with self._lock:
+            if time.monotonic() - self._looked < _LOOK_AGAIN:
+                return
+            self.inputs.refresh()
+            params = self.inputs.params
+            kinds = params.run_kinds() if params else {}
+            inits = {name: entry.init for name, entry in params.rounds.items()} if params else {}
+            names = [name for name in self._there() if not self._only or name in self._only]
+            known = self._runs
+            self._runs = {
+                name: known.get(name) or OpenRun(name, kinds.get(name, ""), inits.get(name)) for name in names
+            }
+            for run in self._runs.values():
+                run.kind, run.init = kinds.get(run.name, ""), inits.get(run.name)
+                run.refresh()
+            self._looked = time.monotonic()
+
+    def close(self) -> None:
+        """Ends what is being measured."""
+        for measured in list(self._measured.values()):
+            measured.stop()
+
+    def run(self, name: str) -> OpenRun:
+        """A run that there is. Raises ReadableError for any other name, and for a path."""
+        self.refresh()
+        return self._runs[checked_run(name, list(self._runs))]
+
+    def previous(self, run: OpenRun) -> OpenRun | None:
+        """The run with the cache before this one's: its initial network's round."""
+        before = self._runs.get(run.init or "")
+        return before if before is not None and before.has_cache else None
+
+    # ------------------------------------------------------------------------------------------------------ the page's questions
+
+    def workspace(self) -> dict[str, Any]:
+        """All runs in words."""
+        self.refresh()
+        runs = [self._described(run) for run in self._runs.values()]
+        problem = "" if runs else "There is no run yet: runs/ is empty. `dvc repro` makes the first."
+        return {
+            "runs": runs,
+            "problem": problem,
+            "images_problem": self.inputs.problem,
+            "orders": {name: order._asdict() for name, order in ORDERS.items()},
+        }
+
+    def _described(self, run: OpenRun) -> dict[str, Any]:
+        previous = self.previous(run)
+        selection = run.selection
+        described: dict[str, Any] = {
+            "name": run.name,
+            "kind": run.kind,
+            "init": run.init,
+            "previous": previous.name if previous else None,
+            "problems": run.problems,
+            "stamp": self._stamp(run),
+            "writing": bool(run.cache and run.cache.running),
+            "has_cache": run.has_cache,
+            "method": selection.method if selection else None,
+            "compat": selection.compat if selection else None,
+            "quantity": quantity_of(run) if run.has_cache else "none",
+        }
+        if run.has_cache:
+            spec = run.index.spec
+            described |= {
+                "images": len(run.index),
+                "images_of_all": spec.images,
+                "size": spec.size,
+                "profile": spec.profile,
+                "origin": spec.origin,
+                "classes": [
+                    {"name": name, "colour": colour}
+                    for name, colour in zip(run.classes.names, run.classes.palette, strict=True)
+                ],
+                "layers": self._layers(run),
+                "selected": len(selection.images) if selection else None,
+                "hard": len(selection.hard) if selection else 0,
+                "first": run.index.image_ids[0],
+            }
+        return described
+
+    def _layers(self, run: OpenRun) -> list[str]:
+        there = {"prediction", "entropy"}
+        if not self.inputs.problem:
+            there.add("input")
+        if run.selection is not None:
+            there |= {"mask", "pseudo"}
+        if run.has_patches:
+            there.add("patches")
+        if self.inputs.has_labels:
+            there |= {"label", "errors"}
+        return sorted(there)
+
+    def _stamp(self, run: OpenRun) -> str:
+        return fingerprint(run=run.stamp, inputs=self.inputs.stamp)[:10]
+
+    def gallery(
+        self, name: str, order: str, class_name: str | None, reverse: bool, show: str, against: str | None
+    ) -> dict[str, Any]:
+        """All images that are there in an order: ids, values and what the selection holds of them."""
+        run = self.run(name)
+        if order not in ORDERS:
+            raise ReadableError(f"images cannot be sorted by {order!r}; choose one of {', '.join(ORDERS)}")
+        place = self._class_place(run, class_name) if ORDERS[order].of_class else None
+        value_N, words = self._values(run, order, place, against)
+        ids, chosen = run.index.image_ids, [run.chosen(image_id) for image_id in run.index.image_ids]
+        positions = [
+            int(number)
+            for number in sorted_positions(value_N, ORDERS[order].falls != reverse)
+            if show in ("", "all") or chosen[number] == show
+        ]
+        return {
+            "images": [
+                {
+                    "id": ids[number],
+                    "value": None if math.isnan(value_N[number]) else round(float(value_N[number]), 6),
+                    "chosen": chosen[number],
+                }
+                for number in positions
+            ],
+            "known": int((~np.isnan(value_N)).sum()),
+            "words": words,
+            "stamp": self._stamp(run),
+        }
+
+    def _class_place(self, run: OpenRun, class_name: str | None) -> int | None:
+        if not class_name:
+            return None
+        if class_name not in run.classes.names:
+            raise ReadableError(f"{run.name}: has no class {class_name!r}; there are {', '.join(run.classes.names)}")
+        return run.classes.names.index(class_name)
+
+    def _values(self, run: OpenRun, order: str, place: int | None, against: str | None) -> tuple[np.ndarray, str]:
+        """Values (N,), and what has to be said of them."""
+        if order in MEASURED:
+            return self._measured_values(run, order, place, against)
+        value_N = statistic_values(run, order, place)
+        if order in ("selected", "score") and run.selection is None:
+            return value_N, f"{run.name}: nothing has been selected yet."
+        return value_N, ""
+
+    def _measured_values(
+        self, run: OpenRun, order: str, place: int | None, against: str | None
+    ) -> tuple[np.ndarray, str]:
+        nothing_N = np.full(len(run.index), np.nan)
+        other = self.run(against) if against else self.previous(run)
+        missing = {
+            "kept": f"{run.name}: nothing has been selected yet." if run.selection is None else "",
+            "iou": "" if self.inputs.has_labels else "The target has no labels.",
+            "change": "" if other is not None else f"{run.name} has no previous round with a cache to compare with.",
+        }[order]
+        if missing:
+            return nothing_N, missing
+        measured = self._measure(order, run, other)
+        ids = run.index.image_ids
+        known = measured.of(ids)
+        pixels = int(np.prod(run.index.spec.size))
+        for number, image_id in enumerate(ids):
+            value = known.get(image_id)
+            if value is not None and order == "kept":
+                value = (value.sum() if place is None else value[place]) / pixels
+            if value is not None:
+                nothing_N[number] = value
+        count = sum(image_id in known for image_id in ids)
+        return nothing_N, "" if count == len(ids) else f"Measuring: {count:,} of {len(ids):,} images so far."
+
+    def _measure(self, order: str, run: OpenRun, other: OpenRun | None) -> Measured[Any]:
+        """What fills in an order's values; begun again where the run, or the other, is no longer the same."""
+        cache = run.index.spec.fingerprint
+        key = (order, run.name, cache, fingerprint(selection=run.details) if order == "kept" else "")
+        if other is not None and order == "change":
+            key = (*key, other.name, other.index.spec.fingerprint)
+        with self._lock:
+            if key not in self._measured:
+                for old in [old for old in self._measured if old[:2] == key[:2] and old[4:5] == key[4:5]]:
+                    self._measured.pop(old).stop()
+                measures = {
+                    "kept": lambda image_id: _kept_pixels(run, image_id),
+                    "iou": lambda image_id: _image_iou(run, self.inputs, image_id),
+                    "change": lambda image_id: _changed_share(run, other, image_id),
+                }
+                self._measured[key] = Measured(measures[order])
+            return self._measured[key]
+
+    def classes(self, name: str) -> dict[str, Any]:
+        """The table of class_table.py, with how the run selects."""
+        run = self.run(name)
+        histograms = self._histograms.setdefault(name, Histograms()).of(run)
+        return class_table(run, histograms) | {
+            "details": {key: run.details[key] for key in ("portion", "delta", "centroid", "thresholds_are") if key in run.details},
+            "scores": self._score_histogram(run),
+            "stamp": self._stamp(run),
+        }
+
+    def _score_histogram(self, run: OpenRun) -> dict[str, Any] | None:
+        """Of a method that splits the images: their scores on both sides of the border."""
+        if run.selection is None or not run.selection.hard:
+            return None
+        scores = run.details.get("scores", {})
+        easy = [scores[image_id] for image_id in run.selection.images if image_id in scores]
+        hard = [scores[image_id] for image_id in run.selection.hard if image_id in scores]
+        edges = np.histogram_bin_edges(easy + hard, bins=40)
+        return {
+            "low": float(edges[0]),
+            "high": float(edges[-1]),
+            "border": (max(easy) + min(hard)) / 2 if easy and hard else None,
+            "easy": np.histogram(easy, edges)[0].tolist(),
+            "hard": np.histogram(hard, edges)[0].tolist(),
+        }
+
+    def image(self, name: str, image_id: str) -> dict[str, Any]:
+        """One image: what was chosen of it, its classes, its patches."""
+        run = self.run(name)
+        number = run.index.number(image_id)
+        pixels = int(np.prod(run.index.spec.size))
+        count_C = run.index.statistic("pixel_count")[number]
+        confidence_C = run.index.statistic("confidence_sum")[number]
+        answer: dict[str, Any] = {
+            "id": image_id,
+            "entropy": float(run.index.statistic("entropy_mean")[number]) / math.log(run.index.spec.classes),
+            "chosen": run.chosen(image_id),
+            "chosen_words": self._chosen_words(run, image_id),
+            "patches": [box._asdict() for box in run.patches(image_id)],
+            "labelled": self.inputs.label(image_id, run.index.spec.size) is not None,
+        }
+        kept_C = np.zeros_like(count_C)
+        if run.selection is not None:
+            kept_C = _count(run.pseudo_label(image_id), len(count_C))
+            answer["kept"] = int(kept_C.sum()) / pixels
+        answer["classes"] = [
+            {
+                "name": class_name,
+                "share": int(count_C[place]) / pixels,
+                "confidence": float(confidence_C[place] / count_C[place]) if count_C[place] else None,
+                "kept": int(kept_C[place]) / pixels,
+            }
+            for place, class_name in enumerate(run.classes.names)
+            if count_C[place] or kept_C[place]
+        ]
+        return answer
+
+    def _chosen_words(self, run: OpenRun, image_id: str) -> str:
+        selection = run.selection
+        if selection is None:
+            return "Nothing has been selected yet."
+        chosen, total = run.chosen(image_id), len(run.index)
+        if selection.method == "intrada":
+            side = selection.images if chosen == "easy" else list(selection.hard)
+            rank = side.index(image_id) + 1 if image_id in side else 0
+            score = run.details.get("scores", {}).get(image_id)
+            return f"{chosen.capitalize()}: number {rank} of {len(side)} {chosen} images, score {score:.4g}."
+        if chosen == "not selected":
+            return f"Not selected: {len(selection.images)} of {total} images are. The mask shows what the thresholds would keep."
+        if len(selection.images) == total:
+            return f"Selected, as all {total} images are: {selection.method.upper()} chooses pixels, not images."
+        rank = selection.images.index(image_id) + 1
+        pivot_of = [name for name, pivot in run.details.get("threshold_from", {}).items() if pivot == image_id]
+        tail = f" It gave the threshold of {', '.join(pivot_of)}." if pivot_of else ""
+        return f"Selected: number {rank} of {len(selection.images)} selected images ({total} in all).{tail}"
+
+    def pixel(self, name: str, image_id: str, column: int, row: int) -> dict[str, Any]:
+        """The pixel under the pointer: distribution, entropy, threshold, and why it was kept or dropped."""
+        run = self.run(name)
+        prob_C = run.probabilities(image_id, row, column)
+        maps, names = run.maps(image_id), run.classes.names
+        entropy = float(maps.entropy_HW[row, column])
+        truth_HW = self.inputs.label(image_id, run.index.spec.size)
+        answer: dict[str, Any] = {
+            "x": column,
+            "y": row,
+            "class": int(maps.label_HW[row, column]),
+            "probabilities": [float(value) for value in prob_C],
+            "entropy": entropy,
+            "entropy_share": entropy / math.log(len(names)),
+            "truth": None if truth_HW is None else int(truth_HW[row, column]),
+            "reason": None,
+        }
+        if run.selection is not None:
+            answer["reason"] = reason(run.selection, image_id, maps, prob_C, row, column, names)._asdict()
+        return answer
+
+    def wanted(self, name: str, image_id: str, against: str | None, only: str | None) -> Wanted:
+        """What a layer is to be made of."""
+        run = self.run(name)
+        run.index.number(image_id)  # known, or said in words
+        other = self.run(against) if against else self.previous(run)
+        return Wanted(run, image_id, self.inputs, other, self._class_place(run, only))
+
+
+def _count(label_HW: np.ndarray, classes: int) -> np.ndarray:
+    return np.bincount(label_HW[label_HW != IGNORE], minlength=classes)[:classes]
+
+
+def _kept_pixels(run: OpenRun, image_id: str) -> np.ndarray:
+    return _count(run.computed_pseudo_label(image_id), run.index.spec.classes)
+
+
+def _image_iou(run: OpenRun, inputs: Inputs, image_id: str) -> float | None:
+    truth_HW = inputs.label(image_id, run.index.spec.size)
+    if truth_HW is None:
+        return None
+    value = mean_iou(confusion_matrix(truth_HW, run.label(image_id), run.index.spec.classes))
+    return None if math.isnan(value) else value
+
+
+def _changed_share(run: OpenRun, other: OpenRun | None, image_id: str) -> float | None:
+    assert other is not None
+    here_HW, there_HW = run.label(image_id), other.label(image_id)
+    return float((here_HW != there_HW).mean()) if here_HW.shape == there_HW.shape else None

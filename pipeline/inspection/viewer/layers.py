@@ -1,0 +1,183 @@
+"""The layers of an image as pictures: input, prediction, entropy, what was selected, labels, and differences.
+
+# H/W pixels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pipeline.errors import ReadableError
+from pipeline.inspection.viewer.inputs import Inputs
+from pipeline.inspection.viewer.opened import OpenRun
+from pipeline.labels import IGNORE
+from pipeline.pictures import entropy_picture
+
+Colour = tuple[int, int, int]
+
+DROPPED: Colour = (14, 17, 22)
+"""What was dropped is dark, also where only the opaque colour counts."""
+WRONG: Colour = (213, 94, 0)
+# Vermilion and blue of Okabe and Ito, with near-white between: told apart with every kind of colour vision.
+_DIFFERENCE = np.array([(0, 90, 160), (120, 180, 220), (245, 245, 245), (240, 160, 90), (190, 70, 0)], np.float64)
+
+
+class Layer(NamedTuple):
+    """Indices into a table of colours with their opacity; without a table, colours (H,W,3)."""
+
+    values: np.ndarray
+    colours: list[Colour] | None = None
+    opacity: bytes = b""
+
+    def image(self) -> Image.Image:
+        """As a picture without transparency of its own: a PNG of it is to be saved with ``transparency``."""
+        height, width = self.values.shape[:2]
+        if self.colours is None:
+            return Image.fromarray(np.ascontiguousarray(self.values))
+        picture = Image.frombytes("P", (width, height), np.ascontiguousarray(self.values, np.uint8).tobytes())
+        picture.putpalette([channel for colour in self.colours for channel in colour])
+        return picture
+
+    def over(self, below_HW3: np.ndarray, opacity: float = 1.0) -> np.ndarray:
+        """The layer laid over a picture (H,W,3) uint8, its own opacity times ``opacity``."""
+        if self.colours is None:
+            colour_HW3, own_HW1 = self.values, np.ones((*self.values.shape[:2], 1))
+        else:
+            table = np.zeros((256, 3), np.uint8)
+            table[: len(self.colours)] = self.colours
+            alpha = np.full(256, 255, np.uint8)
+            alpha[: len(self.opacity)] = list(self.opacity)
+            colour_HW3, own_HW1 = table[self.values], alpha[self.values][..., None] / 255
+        share_HW1 = own_HW1 * opacity
+        mixed_HW3: np.ndarray = (below_HW3 * (1 - share_HW1) + colour_HW3 * share_HW1).round().astype(np.uint8)
+        return mixed_HW3
+
+
+class Wanted(NamedTuple):
+    """Whose layer of which image."""
+
+    run: OpenRun
+    image_id: str
+    inputs: Inputs
+    against: OpenRun | None = None
+    """The run that differences are taken to."""
+    only: int | None = None
+    """Show this class alone."""
+
+
+def _input(wanted: Wanted) -> Layer:
+    return Layer(wanted.inputs.image(wanted.image_id, wanted.run.index.spec.size))
+
+
+def _prediction(wanted: Wanted) -> Layer:
+    return _classes(wanted, wanted.run.label(wanted.image_id))
+
+
+def _pseudo(wanted: Wanted) -> Layer:
+    return _classes(wanted, wanted.run.pseudo_label(wanted.image_id))
+
+
+def _label(wanted: Wanted) -> Layer:
+    return _classes(wanted, _truth(wanted))
+
+
+def _classes(wanted: Wanted, label_HW: np.ndarray) -> Layer:
+    """Ignored pixels, and all classes but the chosen one, let the picture below through."""
+    palette = wanted.run.classes.palette
+    opacity = [255 if wanted.only in (None, place) else 0 for place in range(len(palette))]
+    return Layer(
+        np.where(label_HW == IGNORE, len(palette), label_HW).astype(np.uint8), [*palette, DROPPED], bytes([*opacity, 0])
+    )
+
+
+def _entropy(wanted: Wanted) -> Layer:
+    return Layer(wanted.run.entropy_byte(wanted.image_id), entropy_colours())
+
+
+def entropy_colours() -> list[Colour]:
+    """256 colours from certain to undecided."""
+    return [tuple(map(int, colour)) for colour in entropy_picture(np.arange(256)[None] / 255)[0]]  # type: ignore[misc]
+
+
+def _mask(wanted: Wanted) -> Layer:
+    dropped_HW = wanted.run.pseudo_label(wanted.image_id) == IGNORE
+    return Layer(dropped_HW.astype(np.uint8), [(255, 255, 255), DROPPED], bytes([0, 225]))
+
+
+def _errors(wanted: Wanted) -> Layer:
+    truth_HW = _truth(wanted)
+    wrong_HW = (wanted.run.label(wanted.image_id) != truth_HW).astype(np.uint8)
+    wrong_HW[truth_HW == IGNORE] = 2
+    return Layer(wrong_HW, [(255, 255, 255), WRONG, DROPPED], bytes([0, 235, 150]))
+
+
+def _truth(wanted: Wanted) -> np.ndarray:
+    truth_HW = wanted.inputs.label(wanted.image_id, wanted.run.index.spec.size)
+    if truth_HW is None:
+        raise ReadableError(f"{wanted.image_id}: has no label")
+    return truth_HW
+
+
+def _change(wanted: Wanted) -> Layer:
+    """This run's classes where the other's differ; the rest is darkened."""
+    label_HW, other_HW = wanted.run.label(wanted.image_id), _other(wanted).label(wanted.image_id)
+    palette = wanted.run.classes.palette
+    changed_HW = _same_size(label_HW, other_HW) != label_HW
+    opacity = [255 if wanted.only in (None, place) else 60 for place in range(len(palette))]
+    return Layer(
+        np.where(changed_HW, label_HW, len(palette)).astype(np.uint8), [*palette, DROPPED], bytes([*opacity, 190])
+    )
+
+
+def _entropy_change(wanted: Wanted) -> Layer:
+    """Entropy minus the other run's: 0 is a fall by ln C, 127.5 no change, 255 a rise by ln C."""
+    here_HW = wanted.run.entropy_byte(wanted.image_id).astype(np.int16)
+    other_HW = _same_size(here_HW, _other(wanted).entropy_byte(wanted.image_id)).astype(np.int16)
+    return Layer(((here_HW - other_HW + 255) // 2).astype(np.uint8), difference_colours())
+
+
+def difference_colours() -> list[Colour]:
+    """256 colours: blue is a fall, near-white no change, vermilion a rise; most of the scale is for small changes."""
+    signed = np.linspace(-1, 1, 256)
+    place = (np.sign(signed) * np.sqrt(np.abs(signed)) + 1) / 2 * (len(_DIFFERENCE) - 1)
+    channels = [np.interp(place, np.arange(len(_DIFFERENCE)), _DIFFERENCE[:, channel]) for channel in range(3)]
+    return [tuple(map(int, colour)) for colour in np.stack(channels, axis=1).round()]  # type: ignore[misc]
+
+
+def _other(wanted: Wanted) -> OpenRun:
+    if wanted.against is None:
+        raise ReadableError(f"{wanted.run.name}: there is no other run to compare with")
+    if wanted.against.index.spec.class_names != wanted.run.index.spec.class_names:
+        raise ReadableError(f"{wanted.run.name} and {wanted.against.name} have other classes: they cannot be compared")
+    return wanted.against
+
+
+def _same_size(here_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
+    if other_HW.shape == here_HW.shape:
+        return other_HW
+    height, width = here_HW.shape
+    return np.asarray(Image.fromarray(other_HW).resize((width, height), Image.Resampling.NEAREST))
+
+
+LAYERS: dict[str, Callable[[Wanted], Layer]] = {
+    "input": _input,
+    "prediction": _prediction,
+    "entropy": _entropy,
+    "mask": _mask,
+    "pseudo": _pseudo,
+    "label": _label,
+    "errors": _errors,
+    "change": _change,
+    "entropy-change": _entropy_change,
+}
+
+
+def layer(name: str, wanted: Wanted) -> Layer:
+    """A layer by its name. Raises ReadableError for one that is not there, saying why."""
+    if name not in LAYERS:
+        raise ReadableError(f"there is no layer {name!r}; there are {', '.join(LAYERS)}")
+    return LAYERS[name](wanted)

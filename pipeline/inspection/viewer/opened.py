@@ -1,0 +1,255 @@
+"""One run as it lies on the disk now: its cache, selection and patches, and the maps of its images.
+
+# C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.box import Box
+from pipeline.cache.growing import GrowingIndex
+from pipeline.cache.reader import CacheReader
+from pipeline.cache.schema import CacheError
+from pipeline.errors import ReadableError
+from pipeline.files import fingerprint, read_json
+from pipeline.inspection.viewer.files import RUNS, CacheFolder, cache_folder
+from pipeline.inspection.viewer.palette import classes_of
+from pipeline.labels import IGNORE, ClassSet
+from pipeline.patches.file import PATCHES, PatchFile
+from pipeline.selection.labels import label_pixels
+from pipeline.selection.result import Selection, read_selection
+
+_IMAGES_IN_MEMORY = 4
+
+
+class Maps(NamedTuple):
+    """Of a whole image; entropy in nats. ``pseudo_HW``: what the method's thresholds keep, None without a selection."""
+
+    label_HW: np.ndarray
+    confidence_HW: np.ndarray
+    entropy_HW: np.ndarray
+    pseudo_HW: np.ndarray | None
+
+
+class OpenRun:
+    """Reads what is there, and says in words what is not. ``refresh`` looks again; memory holds a few images."""
+
+    def __init__(self, name: str, kind: str, init: str | None) -> None:
+        self.name, self.kind, self.init = name, kind, init
+        self.problems: list[str] = []
+        self.cache: CacheFolder | None = None
+        self.selection: Selection | None = None
+        self.details: dict[str, Any] = {}
+        """selection.json as it is."""
+        self._index: GrowingIndex | None = None
+        self._reader: CacheReader | None = None
+        # Readers of their own, so that planes, which are stored, never wait for maps, which are computed, and neither
+        # waits for a pass over all images.
+        self._plane_reader: CacheReader | None = None
+        self._pass_reader: CacheReader | None = None
+        self._plane_lock, self._pass_lock = threading.Lock(), threading.Lock()
+        self._patches: dict[str, list[Box]] = {}
+        self._maps: OrderedDict[str, Maps] = OrderedDict()
+        self._seen: object = None
+        self._lock = threading.RLock()
+
+    # ------------------------------------------------------------------------------------------------------ what is there
+
+    def refresh(self) -> None:
+        """Looks at the files again; what has not changed is not read again."""
+        with self._lock:
+            self.cache = cache_folder(self.name)
+            seen = (
+                self.cache and self.cache.folder,
+                _listing(self.cache.folder, "part-*.h5") if self.cache else None,
+                _listing(RUNS / self.name / "selection", "selection.json"),
+                _listing(RUNS / self.name / "patches", PATCHES),
+            )
+            if seen != self._seen:
+                self._seen = seen
+                self.problems = []
+                self._maps.clear()
+                self._open_cache()
+                self._open_selection()
+                self._open_patches()
+
+    def _open_cache(self) -> None:
+        before, self._index = self._index, None
+        self._reader = self._plane_reader = self._pass_reader = None
+        if self.cache is None:
+            self.problems.append(self._without_a_cache())
+            return
+        try:
+            self._index = GrowingIndex(self.cache.folder, before)
+        except CacheError as error:
+            waits = self.cache.in_work and not any(self.cache.folder.glob("part-*.h5"))
+            self.problems.append("No part of the cache is finished yet; this page fills up." if waits else str(error))
+            return
+        self._reader, self._plane_reader, self._pass_reader = (
+            CacheReader(self.cache.folder, threads=1, index=self._index) for _ in range(3)
+        )
+        self.problems += self._index.problems
+        if self._index.missing and not self.cache.running:
+            there = f"{len(self._index):,} of {self._index.spec.images:,} images are there"
+            self.problems.append(f"{self.cache.folder}: {there}; the dump was stopped. `dvc repro` goes on from here.")
+
+    def _without_a_cache(self) -> str:
+        if self.kind in ("start", "oracle"):
+            return f"{self.name} is a start: caches belong to rounds. A round's cache is its initial network's answer."
+        return f"{self.name} has no cache yet; `dvc repro` runs its dump."
+
+    def _open_selection(self) -> None:
+        self.selection, self.details = None, {}
+        path = RUNS / self.name / "selection" / "selection.json"
+        if not path.exists():
+            return
+        try:
+            self.selection, self.details = read_selection(path), read_json(path)
+        except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
+            self.problems.append(f"{path}: cannot be read ({error!r}); run `dvc repro` again")
+            return
+        if self._index is not None and list(self._index.spec.class_names) != list(self.selection.class_names):
+            self.selection, self.details = None, {}
+            self.problems.append(f"{path}: is about other classes than the cache; run `dvc repro` again")
+
+    def _open_patches(self) -> None:
+        self._patches = {}
+        path = RUNS / self.name / "patches" / PATCHES
+        if not path.exists():
+            return
+        try:
+            for image_id, box in PatchFile(path).places():
+                self._patches.setdefault(image_id, []).append(box)
+        except (OSError, KeyError, ValueError) as error:
+            self.problems.append(f"{path}: cannot be read ({error}); run `dvc repro` again")
+
+    @property
+    def stamp(self) -> str:
+        """Changes whenever something of the run does; part of every picture's address."""
+        return fingerprint(seen=self._seen)[:10]
+
+    @property
+    def index(self) -> GrowingIndex:
+        """The images that are there. Raises ReadableError that says why there are none."""
+        if self._index is None:
+            raise ReadableError(self.problems[0] if self.problems else f"{self.name} has no cache")
+        return self._index
+
+    @property
+    def has_cache(self) -> bool:
+        return self._index is not None
+
+    @property
+    def has_patches(self) -> bool:
+        return bool(self._patches)
+
+    @property
+    def classes(self) -> ClassSet:
+        return classes_of(self.index.spec.class_names)
+
+    def part_stamps(self) -> list[tuple[Path, object]]:
+        """The cache's parts that can be read, with what changes when they do."""
+        return [(path, self.index.stamp_of(path)) for path in self.index.paths]
+
+    # ------------------------------------------------------------------------------------------------------ of one image
+
+    def patches(self, image_id: str) -> list[Box]:
+        """The windows that were cut from an image, as they lie in patches.h5."""
+        return self._patches.get(image_id, [])
+
+    def chosen(self, image_id: str) -> str:
+        """``selected`` or ``not selected``, ``easy`` or ``hard``; empty without a selection."""
+        if self.selection is None:
+            return ""
+        inside = image_id in self._chosen_ids()
+        if self.selection.method == "intrada":
+            return "easy" if inside else "hard"
+        return "selected" if inside else "not selected"
+
+    def _chosen_ids(self) -> frozenset[str]:
+        assert self.selection is not None
+        if getattr(self, "_chosen_of", None) is not self.selection:
+            self._chosen_of, self._chosen = self.selection, frozenset(self.selection.images)
+        return self._chosen
+
+    def label(self, image_id: str) -> np.ndarray:
+        """The network's class of each pixel, (H,W) uint8."""
+        with self._plane_lock:
+            return self._opened(self._plane_reader).label(self.index.number(image_id))
+
+    def entropy_byte(self, image_id: str) -> np.ndarray:
+        """The stored entropy, (H,W) uint8: 255 is ln C."""
+        with self._plane_lock:
+            return self._opened(self._plane_reader).entropy_byte(self.index.number(image_id))
+
+    def probabilities(self, image_id: str, row: int, column: int) -> np.ndarray:
+        """The class distribution of one pixel, (C,) float32. Raises ReadableError for a pixel outside the image."""
+        box = Box(row, column, 1, 1)
+        if not box.lies_in(self.index.spec.size):
+            height, width = self.index.spec.size
+            raise ReadableError(f"pixel ({column}, {row}) lies outside the image of {width}x{height}")
+        with self._lock:
+            prob_C11 = self._opened(self._reader).probability(self.index.number(image_id), box)
+        distribution_C: np.ndarray = prob_C11[:, 0, 0].numpy()
+        return distribution_C
+
+    def maps(self, image_id: str) -> Maps:
+        """The exact maps of an image; those of the last few images are kept."""
+        with self._lock:
+            if image_id not in self._maps:
+                self._maps[image_id] = self._computed(self._reader, image_id)
+            self._maps.move_to_end(image_id)
+            while len(self._maps) > _IMAGES_IN_MEMORY:
+                self._maps.popitem(last=False)
+            return self._maps[image_id]
+
+    def pseudo_label(self, image_id: str) -> np.ndarray:
+        """What the method's thresholds keep of an image; IGNORE everywhere in an image held for hard.
+
+        Raises ReadableError without a selection.
+        """
+        pseudo_HW = self.maps(image_id).pseudo_HW
+        if pseudo_HW is None:
+            raise ReadableError(f"{self.name}: nothing has been selected yet")
+        return pseudo_HW
+
+    def computed_pseudo_label(self, image_id: str) -> np.ndarray:
+        """The same without a place in memory, for passes over all images."""
+        with self._pass_lock:
+            pseudo_HW = self._computed(self._pass_reader, image_id).pseudo_HW
+        assert pseudo_HW is not None
+        return pseudo_HW
+
+    def _computed(self, reader: CacheReader | None, image_id: str) -> Maps:
+        needs_volume = self.selection is not None and self.selection.method == "cbst"
+        pixels = self._opened(reader).pixels(self.index.number(image_id), volume=needs_volume)
+        pseudo_HW = None
+        if self.selection is not None:
+            pseudo_HW = label_pixels(pixels, self.selection)
+            if image_id in self.selection.hard:
+                pseudo_HW = np.full_like(pseudo_HW, IGNORE)
+        return Maps(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), pixels.entropy_HW.numpy(), pseudo_HW)
+
+    def _opened(self, reader: CacheReader | None) -> CacheReader:
+        if reader is None:
+            raise ReadableError(self.problems[0] if self.problems else f"{self.name} has no cache")
+        return reader
+
+
+def _listing(folder: Path, pattern: str) -> list[tuple[str, int, int]]:
+    """Names, times and sizes of some files, to see whether anything has changed."""
+    found = []
+    for path in sorted(folder.glob(pattern)):
+        try:
+            state = path.stat()
+        except OSError:
+            continue
+        found.append((path.name, state.st_mtime_ns, state.st_size))
+    return found

@@ -1,0 +1,128 @@
+"""By what the gallery can be sorted: a value for every image, NaN where there is none.
+
+# N images that are there, C class
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.inspection.viewer.opened import OpenRun
+from pipeline.selection.lse import by_falling_confidence
+
+
+class Order(NamedTuple):
+    """A statistic to sort by."""
+
+    title: str
+    falls: bool
+    """Whether the largest value comes first when nothing is said."""
+    of_class: bool
+    """Whether it can be asked of one class."""
+    unit: str
+    """``percent``, ``rank`` or ``number``."""
+
+
+ORDERS = {
+    "order": Order("order in the cache", False, False, "rank"),
+    "entropy": Order("mean entropy", True, True, "percent"),
+    "confidence": Order("mean confidence", False, True, "percent"),
+    "pixels": Order("share of the image", True, True, "percent"),
+    "selected": Order("order of selection", False, True, "rank"),
+    "kept": Order("share kept as pseudo-label", True, True, "percent"),
+    "score": Order("score of the method: easy to hard", False, False, "number"),
+    "change": Order("change since the previous round", True, False, "percent"),
+    "iou": Order("mIoU of the image", False, False, "percent"),
+}
+MEASURED = ("kept", "change", "iou")
+"""Not in the cache's statistics: measured image by image."""
+
+
+def statistic_values(run: OpenRun, order: str, place: int | None) -> np.ndarray:
+    """(N,) float64 of an order that the cache's statistics or the selection answer, of one class or of all."""
+    return _VALUES[order](run, place)
+
+
+def _position(run: OpenRun, place: int | None) -> np.ndarray:
+    return np.arange(1, len(run.index) + 1, dtype=np.float64)
+
+
+def _entropy(run: OpenRun, place: int | None) -> np.ndarray:
+    """In units of ln C."""
+    if place is None:
+        value_N = run.index.statistic("entropy_mean").astype(np.float64)
+    else:
+        value_N = _of_class(run, "entropy_sum", place)
+    return value_N / math.log(run.index.spec.classes)
+
+
+def _confidence(run: OpenRun, place: int | None) -> np.ndarray:
+    if place is not None:
+        return _of_class(run, "confidence_sum", place)
+    mean_N: np.ndarray = run.index.statistic("confidence_sum").sum(axis=1) / np.prod(run.index.spec.size)
+    return mean_N
+
+
+def _of_class(run: OpenRun, name: str, place: int) -> np.ndarray:
+    """Mean over the pixels that the network gives the class; NaN where it gives none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_N: np.ndarray = run.index.statistic(name)[:, place] / run.index.statistic("pixel_count")[:, place]
+    return mean_N
+
+
+def _pixels(run: OpenRun, place: int | None) -> np.ndarray:
+    if place is None:
+        return np.ones(len(run.index))
+    share_N: np.ndarray = run.index.statistic("pixel_count")[:, place] / np.prod(run.index.spec.size)
+    return np.where(share_N > 0, share_N, np.nan)
+
+
+def _selected(run: OpenRun, place: int | None) -> np.ndarray:
+    """Rank in the selection, from 1; of a class, among the images that it contributed (LSE)."""
+    rank_N = np.full(len(run.index), np.nan)
+    for rank, number in enumerate(selected_images(run, place), start=1):
+        rank_N[number] = rank
+    return rank_N
+
+
+def selected_images(run: OpenRun, place: int | None) -> list[int]:
+    """Positions of the selected images that are there, in the order of selection; for one class where it chose any."""
+    if run.selection is None:
+        return []
+    known = {image_id: number for number, image_id in enumerate(run.index.image_ids)}
+    counts = run.details.get("selected_per_class")
+    if place is None or not isinstance(counts, dict):
+        return [known[image_id] for image_id in run.selection.images if image_id in known]
+    ranked = by_falling_confidence(
+        run.index.statistic("pixel_count")[:, place],
+        run.index.statistic("confidence_sum")[:, place],
+        run.index.image_ids,
+        run.selection.compat,
+    )
+    return ranked[: int(counts.get(run.selection.class_names[place], 0))]
+
+
+def _score(run: OpenRun, place: int | None) -> np.ndarray:
+    scores = run.details.get("scores", {})
+    return np.array([scores.get(image_id, math.nan) for image_id in run.index.image_ids], dtype=np.float64)
+
+
+_VALUES: dict[str, Callable[[OpenRun, int | None], np.ndarray]] = {
+    "order": _position,
+    "entropy": _entropy,
+    "confidence": _confidence,
+    "pixels": _pixels,
+    "selected": _selected,
+    "score": _score,
+}
+
+
+def sorted_positions(value_N: np.ndarray, falls: bool) -> np.ndarray:
+    """Positions by value, ties in the cache's order, images without a value last."""
+    key_N = np.where(np.isnan(value_N), np.inf, -value_N if falls else value_N)
+    order: np.ndarray = np.argsort(key_N, kind="stable")
+    return order

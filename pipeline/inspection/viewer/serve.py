@@ -1,0 +1,51 @@
+"""Serving the page on this machine."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+
+import uvicorn
+
+from pipeline.errors import ReadableError
+from pipeline.inspection.viewer.app import create_app
+from pipeline.inspection.viewer.inspector import Inspector
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises ReadableError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ReadableError(f"{host}:{port} cannot be used ({error.strerror}); say --port 0 for any free port") from None
+    return bound
+
+
+def serve(inspector: Inspector, bound: socket.socket, host: str) -> None:
+    """Answers until interrupted."""
+    hosts = ["127.0.0.1", "localhost", "[::1]"] if host in _LOOPBACK else ["*"]
+    threading.Thread(target=_warm_up, args=(inspector,), name="warm up", daemon=True).start()
+    config = uvicorn.Config(create_app(inspector, hosts), log_level="warning", access_log=False)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+def _warm_up(inspector: Inspector) -> None:
+    """Loads the compiled loops before somebody waits for them: they are the same for every image."""
+    with suppress(ReadableError, OSError):
+        name = next(run["name"] for run in inspector.workspace()["runs"] if run["has_cache"])
+        run = inspector.run(name)
+        run.probabilities(run.index.image_ids[0], 0, 0)
+        run.maps(run.index.image_ids[0])
+
+
+def address(bound: socket.socket, host: str) -> str:
+    """The page's address."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/"

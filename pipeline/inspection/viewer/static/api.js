@@ -1,0 +1,32 @@
+// Questions to the server. An answer that is not what was asked for is an error with the server's words.
+
+export async function ask(path, parameters = {}) {
+  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined));
+  let response;
+  try {
+    response = await fetch(`${path}?${query}`);
+  } catch {
+    throw new Error("The server does not answer: is `roundabout inspect` still running?");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(typeof answer.detail === "string" ? answer.detail : `${path}: ${response.status}`);
+  return answer;
+}
+
+/** A picture's address; the stamp changes when what it shows does, so that browsers may keep it. */
+export function picture(kind, layer, run, image, { vs = "", only = "" } = {}) {
+  const query = new URLSearchParams({ run: run.name, image, v: run.stamp });
+  if (vs) query.set("against", vs);
+  if (only) query.set("only", only);
+  return `/${kind}/${layer}?${query}`;
+}
+
+/** Why a picture did not come, in words. */
+export async function reasonOf(url) {
+  try {
+    const response = await fetch(url);
+    return response.ok ? "" : (await response.json()).detail;
+  } catch {
+    return "The server does not answer.";
+  }
+}
