@@ -14,6 +14,7 @@ from pipeline.check import data_problems
 from pipeline.commands import cache as commands_cache
 from pipeline.commands import checkpoint as commands_checkpoint
 from pipeline.commands.classes import classes
+from pipeline.commands.compare import compare
 from pipeline.commands.console import console, failed
 from pipeline.commands.doctor import doctor
 from pipeline.commands.export import export
@@ -24,6 +25,8 @@ from pipeline.commands.inspect import inspect
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
 from pipeline.commands.split_list import split_list
+from pipeline.commands.show import show
+from pipeline.commands.status import status
 from pipeline.errors import ReadableError
 from pipeline.files import write_text
 from pipeline.inspection.results import Result, baseline, gap_closed, read_results
@@ -48,6 +51,9 @@ app.command()(predict)
 app.command()(export)
 app.command()(overnight)
 app.command()(inspect)
+app.command()(status)
+app.command()(compare)
+app.command()(show)
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parent.parent / "presets"

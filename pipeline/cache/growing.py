@@ -51,9 +51,7 @@ class GrowingIndex(CacheIndex):
     def statistic(self, name: str) -> np.ndarray:
         """As CacheIndex's, over the images that are there."""
         if name in _KEPT_STATISTICS and name not in self._statistics:
-            self._statistics[name] = np.concatenate(
-                [self._parts[path.name].statistics[name] for path in self.paths]
-            )
+            self._statistics[name] = np.concatenate([self._parts[path.name].statistics[name] for path in self.paths])
         return super().statistic(name)
 
     def _read_parts(self) -> CacheSpec:

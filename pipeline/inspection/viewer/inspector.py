@@ -78,7 +78,7 @@ class Inspector:
         before = self._runs.get(run.init or "")
         return before if before is not None and before.has_cache else None
 
-    # ------------------------------------------------------------------------------------------------------ the page's questions
+    # -------------------------------------------------------------------------------------------- the page's questions
 
     def workspace(self) -> dict[str, Any]:
         """All runs in words."""
@@ -235,7 +235,11 @@ class Inspector:
         run = self.run(name)
         histograms = self._histograms.setdefault(name, Histograms()).of(run)
         return class_table(run, histograms) | {
-            "details": {key: run.details[key] for key in ("portion", "delta", "centroid", "thresholds_are") if key in run.details},
+            "details": {
+                key: run.details[key]
+                for key in ("portion", "delta", "centroid", "thresholds_are")
+                if key in run.details
+            },
             "scores": self._score_histogram(run),
             "stamp": self._stamp(run),
         }
@@ -298,7 +302,8 @@ class Inspector:
             score = run.details.get("scores", {}).get(image_id)
             return f"{chosen.capitalize()}: number {rank} of {len(side)} {chosen} images, score {score:.4g}."
         if chosen == "not selected":
-            return f"Not selected: {len(selection.images)} of {total} images are. The mask shows what the thresholds would keep."
+            words = f"Not selected: {len(selection.images)} of {total} images are."
+            return f"{words} The mask shows what the thresholds would keep."
         if len(selection.images) == total:
             return f"Selected, as all {total} images are: {selection.method.upper()} chooses pixels, not images."
         rank = selection.images.index(image_id) + 1

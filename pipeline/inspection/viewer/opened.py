@@ -60,14 +60,14 @@ class OpenRun:
         self._seen: object = None
         self._lock = threading.RLock()
 
-    # ------------------------------------------------------------------------------------------------------ what is there
+    # --------------------------------------------------------------------------------------------------- what is there
 
     def refresh(self) -> None:
         """Looks at the files again; what has not changed is not read again."""
         with self._lock:
             self.cache = cache_folder(self.name)
             seen = (
-                self.cache and self.cache.folder,
+                self.cache,
                 _listing(self.cache.folder, "part-*.h5") if self.cache else None,
                 _listing(RUNS / self.name / "selection", "selection.json"),
                 _listing(RUNS / self.name / "patches", PATCHES),
@@ -158,7 +158,7 @@ class OpenRun:
         """The cache's parts that can be read, with what changes when they do."""
         return [(path, self.index.stamp_of(path)) for path in self.index.paths]
 
-    # ------------------------------------------------------------------------------------------------------ of one image
+    # ---------------------------------------------------------------------------------------------------- of one image
 
     def patches(self, image_id: str) -> list[Box]:
         """The windows that were cut from an image, as they lie in patches.h5."""

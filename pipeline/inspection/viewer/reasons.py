@@ -17,7 +17,7 @@ from pipeline.selection.result import Selection
 
 
 class Reason(NamedTuple):
-    """A pixel's fate. ``value`` and ``threshold`` are on the scale that ``quantity`` names, None where there are none."""
+    """A pixel's fate. ``value`` and ``threshold`` are on the scale of ``quantity``, None where there are none."""
 
     kept: bool
     kept_as: int | None

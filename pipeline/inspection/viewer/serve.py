@@ -16,15 +16,21 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one. Raises ReadableError where the address cannot be had."""
+    """A socket on which browsers may knock from now on; port 0 takes a free one.
+
+    Raises ReadableError where the address cannot be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(128)  # whoever follows the printed address waits, and is not turned away
     except OSError as error:
         bound.close()
-        raise ReadableError(f"{host}:{port} cannot be used ({error.strerror}); say --port 0 for any free port") from None
+        raise ReadableError(
+            f"{host}:{port} cannot be used ({error.strerror}); say --port 0 for any free port"
+        ) from None
     return bound
 
 

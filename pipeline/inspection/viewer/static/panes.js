@@ -60,6 +60,7 @@ function pane(run, layers, vs) {
     };
     return img;
   });
+  view.classList.toggle("bare", !run.layers.includes("input"));
   sheet.append(...pictures);
   if (shown().has("patches") && boxes[run.name]?.length) sheet.append(rectangles(run, boxes[run.name]));
   const cross = make("div", { className: "cross", hidden: true });

@@ -108,7 +108,7 @@ export function renderImage(found) {
 }
 
 const short3 = (value) => (value === null ? "–" : value.toFixed(3));
-const fact = (name, value) => make("span", {}, `${name} `, make("b", { textContent: value }), " · ");
+const fact = (name, value) => make("span", { className: "fact" }, `${name} `, make("b", { textContent: value }));
 
 // ----------------------------------------------------------------------------------------------------------- the classes
 
@@ -143,7 +143,8 @@ function classRow(run, table, one, what) {
   const button = make("button", { type: "button", className: "name", title: "show this class alone", "aria-pressed": state.only === one.name, onclick: () => change({ only: state.only === one.name ? "" : one.name }) }, swatch(one.colour), one.name);
   const numbers = [number("threshold", one.threshold === null ? "none" : one.threshold.toPrecision(4))];
   if (one.passing !== null) numbers.push(number("on the kept side", percent(one.passing)));
-  numbers.push(number("coverage", percent(one.coverage)), number("precision", percent(one.precision)), number("pixels", percent(one.share, 2)), number("images", one.images));
+  if (one.coverage !== null) numbers.push(number("coverage", percent(one.coverage)), number("precision", percent(one.precision)));
+  numbers.push(number("pixels", percent(one.share, 2)), number("images", one.images));
   return make("div", { className: "class-row", "data-only": state.only === one.name }, button, histogram(run, table, one, what), make("div", { className: "axis" }, ...axis(what)), make("div", { className: "numbers num" }, ...numbers));
 }
 

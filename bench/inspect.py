@@ -1,0 +1,162 @@
+"""The viewer over a generated cache of 3,000 Cityscapes-sized images: how soon pictures come, and what it holds.
+
+    python -m bench.inspect
+
+The cache's parts repeat a few generated images under different ids, and the input images are PNGs of 1024x2048, as in
+Cityscapes: reading, decoding and encoding cost what they cost there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from bench.cache_volumes import LOW_SIZE, SIZE, make_logits
+from bench.table import Row, machine, publish
+from bench.workspace import ROOT, preset, write_params
+from pipeline.cache.encode import EncodedImage, empty_histograms, encode_logits
+from pipeline.cache.parts import write_part
+from pipeline.cache.schema import CacheSpec
+from pipeline.datasets.manifest import Row as ManifestRow
+from pipeline.datasets.manifest import line_of
+from pipeline.files import write_text
+from pipeline.labels import CITYSCAPES_19
+from pipeline.selection.result import write_selection
+from pipeline.selection.select import select_lse
+
+IMAGES, PART_IMAGES, DISTINCT = 3000, 32, 8
+LOOKED_AT = 60
+LAYERS = ("input", "prediction", "entropy", "mask")
+"""What the page shows when nothing else is asked for."""
+
+
+def make_workspace(folder: Path) -> None:
+    """A project with one round: params, a manifest, a cache of 3,000 images, and LSE's selection."""
+    params = preset("streets")
+    params["data"]["size"] = list(SIZE)
+    write_params(folder, params)
+    ids = [f"city/{number:06}_leftImg8bit" for number in range(IMAGES)]
+    _write_images(folder, ids)
+    cache = folder / "runs" / "lse-1" / "cache"
+    spec = CacheSpec("generated", CITYSCAPES_19.names, SIZE, "logits", IMAGES, PART_IMAGES, align_corners=True)
+    encoded = [encode_logits("generated", [logits.numpy()], spec) for logits in make_logits(DISTINCT)]
+    cache.mkdir(parents=True)
+    for number in range(spec.parts):
+        images, histograms = [], empty_histograms(spec.classes)
+        for position in spec.positions(number):
+            image: EncodedImage = encoded[position % DISTINCT]
+            image.count_into(histograms)
+            images.append(image._replace(planes=None, counts=None))
+        write_part(cache, spec, number, [ids[position] for position in spec.positions(number)], images, histograms)
+    selection, details = select_lse(cache, 0.2, "paper")
+    write_selection(folder / "runs" / "lse-1" / "selection" / "selection.json", selection, details)
+
+
+def _write_images(folder: Path, ids: list[str]) -> None:
+    """A few PNGs of 1024x2048 with the detail of a photograph, and a manifest in which each image is one of them."""
+    generator = np.random.default_rng(1)
+    rows = []
+    for number in range(DISTINCT):
+        coarse = Image.fromarray(generator.integers(0, 256, (64, 128, 3), np.uint8)).resize((2048, 1024))
+        noise = generator.normal(0, 4, (1024, 2048, 3))
+        path = folder / f"input-{number}.png"
+        Image.fromarray((np.asarray(coarse) + noise).clip(0, 255).astype(np.uint8)).save(path, compress_level=4)
+        rows.append((path.name, path.stat().st_size))
+    lines = []
+    for position, image_id in enumerate(ids):
+        name, size = rows[position % DISTINCT]
+        lines.append(line_of(ManifestRow(image_id, name, None, "", None, size, None, 1024, 2048)))
+    write_text(folder / "data" / "prepared" / "target" / "manifest.jsonl", "".join(lines))
+
+
+@contextmanager
+def viewer(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`roundabout inspect` as a user starts it, and its address."""
+    command = [sys.executable, "-m", "pipeline.cli", "inspect", "--port", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    found = re.search(r"http://\S+:\d+", server.stdout.readline())
+    assert found is not None
+    try:
+        yield server, found[0]
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def picture(client: httpx.Client, layer: str, image_id: str) -> float:
+    """Seconds until a picture's bytes are there."""
+    before = time.perf_counter()
+    client.get(f"/picture/{layer}", params={"run": "lse-1", "image": image_id}).raise_for_status()
+    return time.perf_counter() - before
+
+
+def megabytes(server: subprocess.Popen[str], field: str) -> float:
+    """VmRSS or VmHWM of the server."""
+    status = Path(f"/proc/{server.pid}/status").read_text(encoding="utf-8")
+    found = re.search(rf"{field}:\s+(\d+)", status)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def measure(folder: Path) -> list[Row]:
+    """First and next images of a fresh viewer."""
+    begun = time.perf_counter()
+    with viewer(folder) as (server, address), httpx.Client(base_url=address, timeout=120) as client:
+        client.get("/").raise_for_status()
+        started = time.perf_counter() - begun
+        before = time.perf_counter()
+        client.get("/api/workspace").raise_for_status()
+        ids = [one["id"] for one in client.get("/api/gallery", params={"run": "lse-1"}).json()["images"]]
+        picture(client, "prediction", ids[0])
+        first = time.perf_counter() - before
+        mask = picture(client, "mask", ids[0])
+        steps, small = [], 0.0
+        with ThreadPoolExecutor(len(LAYERS)) as pool:  # a browser asks for the layers at once
+            for number, image_id in enumerate(ids[1 : LOOKED_AT + 1]):
+                before = time.perf_counter()
+                list(pool.map(lambda layer, image_id=image_id: picture(client, layer, image_id), LAYERS))
+                steps.append(time.perf_counter() - before)
+                small = megabytes(server, "VmRSS") if number == 9 else small
+        large, peak = megabytes(server, "VmRSS"), megabytes(server, "VmHWM")
+    median, slow = statistics.median(steps), sorted(steps)[int(0.95 * len(steps))]
+    volume = 4 * 19 * SIZE[0] * SIZE[1] / 2**20
+    return [
+        Row("start of the program until the page answers", started, "s", None, None),
+        Row("first picture: runs, order of all images, prediction", 1e3 * first, "ms", "≤ 300", first <= 0.3),
+        Row("first selection mask (compiled loops are loaded)", 1e3 * mask, "ms", None, None),
+        Row("next image: input, prediction, entropy, mask; median", 1e3 * median, "ms", "≤ 150", median <= 0.15),
+        Row("the same, 95th percentile", 1e3 * slow, "ms", None, None),
+        Row("memory after 10 images", small, "MB", None, None),
+        Row(f"growth over {LOOKED_AT - 10} more", large - small, "MB", f"≤ {4 * volume:.0f}", large - small <= 4 * volume),
+        Row("peak memory", peak, "MB", None, None),
+    ]
+
+
+def main() -> None:
+    """Makes the cache in a throw-away folder (2 GB), measures, publishes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with chdir(folder):
+            make_workspace(folder)
+        rows = measure(folder)
+    low = f"{LOW_SIZE[0]}x{LOW_SIZE[1]}"
+    publish("inspect", rows, f"{machine()}; {IMAGES} images of {SIZE[0]}x{SIZE[1]}, 19 classes, logits of {low}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""``roundabout compare``: two runs beside each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from pipeline.commands.console import console, readable
+
+if TYPE_CHECKING:
+    from pipeline.inspection.compare import Comparison
+
+Pair = tuple[float | None, float | None]
+
+
+@readable
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="a start or round, e.g. lse-1")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="another")],
+    images: Annotated[int, typer.Option(min=0, help="name so many images that changed most; 0: none")] = 5,
+) -> None:
+    """Compare two runs: metrics, classes, thresholds, selections, params, and the images that changed most."""
+    from pipeline.inspection.compare import compare_runs, most_changed
+    from pipeline.inspection.viewer.inspector import Inspector
+
+    inspector = Inspector([])
+    runs = (inspector.run(first), inspector.run(second))
+    params = inspector.inputs.params
+    entries = {**params.starts, **params.rounds} if params else {}
+    found = compare_runs(*runs, {name: entry.model_dump() for name, entry in entries.items()})
+    console.print(_summary(found))
+    console.print(_class_table(found))
+    for image_id, share in most_changed(*runs, images):
+        console.print(f"{100 * share:5.1f} % of the pixels changed in {image_id}", highlight=False, markup=False)
+
+
+def _summary(found: Comparison) -> Table:
+    table = Table("", *found.names, "Δ", title=f"{found.names[0]} and {found.names[1]}")
+    for name, pair in found.metrics.items():
+        table.add_row(name, *(_percent(value) for value in pair), _points(pair))
+    if any(value is not None for value in found.entropy):
+        table.add_row(
+            "mean entropy of the cache", *(_percent(value) for value in found.entropy), _points(found.entropy)
+        )
+    if found.selected is not None:
+        one, other, both = found.selected
+        table.add_row("images selected", str(one), str(other), f"{both} in common")
+    for key, values in found.params.items():
+        table.add_row(f"params: {key}", *("–" if value is None else str(value) for value in values), "")
+    return table
+
+
+def _class_table(found: Comparison) -> Table:
+    one, other = found.names
+    heads = ("IoU", "threshold", "share of pixels")
+    table = Table("class", *(f"{head} {name}" for head in heads for name in (one, other)), "Δ IoU", "Δ share")
+    table.title = "Classes (IoU and shares in percent)"
+    for row in found.classes:
+        cells = [_percent(value) for value in row.iou]
+        cells += ["–" if value is None else f"{value:.4f}" for value in row.threshold]
+        cells += [_percent(value) for value in row.share]
+        table.add_row(row.name, *cells, _points(row.iou), _points(row.share))
+    return table
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _points(pair: Pair) -> str:
+    return "–" if pair[0] is None or pair[1] is None else f"{100 * (pair[1] - pair[0]):+.1f}"

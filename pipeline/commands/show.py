@@ -1,0 +1,35 @@
+"""``roundabout show``: what a round makes of one image, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.console import console, readable
+
+
+@readable
+def show(
+    run: Annotated[str, typer.Argument(help="a round, e.g. lse-1")],
+    image: Annotated[str, typer.Option(help="the image's id")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the PNG to write")],
+    layer: Annotated[
+        list[str] | None, typer.Option(help="only this layer; may be repeated. Default: all that there are")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="the round that changes are taken to; default: the one before")
+    ] = None,
+) -> None:
+    """Draw input, prediction, entropy, selection, pseudo-label, patches and label of one image into a PNG."""
+    from pipeline.files import whole_file
+    from pipeline.inspection.show import show_sheet
+    from pipeline.inspection.viewer.inspector import Inspector
+
+    inspector = Inspector([])
+    wanted = inspector.wanted(run, image, against, None)
+    sheet = show_sheet(wanted.run, image, inspector.inputs, wanted.against, tuple(layer or ()))
+    with whole_file(out) as temporary:
+        sheet.save(temporary, format="PNG", optimize=True)
+    console.print(f"{out}: {sheet.width}x{sheet.height}", highlight=False)

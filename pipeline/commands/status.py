@@ -1,0 +1,193 @@
+"""``roundabout status``: what is done, what runs, what is stale, and what `dvc repro` would run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.table import Table
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.commands.console import console, readable
+from pipeline.errors import ReadableError
+from pipeline.work import Work, work_folders
+
+_REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
+
+
+class Line(NamedTuple):
+    """A stage of dvc.yaml. ``seconds``: about how long it takes, None where no past run tells."""
+
+    stage: str
+    state: str
+    """``done``, ``stale``, ``follows`` (a stage before it is stale), ``missing``, ``running``, ``stopped``."""
+    why: str
+    seconds: float | None
+
+    @property
+    def will_run(self) -> bool:
+        return self.state != "done"
+
+
+@readable
+def status() -> None:
+    """Say of every stage whether it is done, running or stale, and what `dvc repro` would run."""
+    with ThreadPoolExecutor(2) as pool:
+        changed, graph = pool.map(_dvc, (["status", "--json"], ["dag", "--dot"]))
+    finished = finishing_times(Path("dvc.lock"))
+    found = status_lines(json.loads(changed), stages_of(graph), finished, work_folders())
+    table = Table("stage", "state", "why", "takes about")
+    for line in found:
+        table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
+    console.print(table)
+    todo = [line for line in found if line.will_run]
+    if not todo:
+        console.print("Everything is done: `dvc repro` would run nothing.")
+        return
+    known = sum(line.seconds for line in todo if line.seconds is not None)
+    unknown = sum(line.seconds is None for line in todo)
+    tail = f", and {unknown} stages of which no past run tells" if unknown else ""
+    console.print(f"`dvc repro` would run up to {len(todo)} of {len(found)} stages: about {_duration(known)}{tail}.")
+    console.print("Times are read off the files of past runs; a stage whose inputs turn out the same is skipped.")
+
+
+def _dvc(arguments: list[str]) -> str:
+    program = Path(sys.executable).with_name("dvc")
+    command = str(program) if program.exists() else shutil.which("dvc")
+    if command is None:
+        raise ReadableError("dvc is not installed beside this program: `make setup`")
+    answer = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise ReadableError(f"dvc {' '.join(arguments)}: {answer.stderr.strip() or answer.stdout.strip()}")
+    return answer.stdout
+
+
+def stages_of(dot: str) -> dict[str, set[str]]:
+    """The stages in `dvc dag --dot`, each with the stages that follow from it."""
+    followers: dict[str, set[str]] = {}
+    for line in dot.splitlines():
+        names = [part.strip().strip('"') for part in line.strip().rstrip(";").split("->")]
+        if line.strip().startswith('"'):
+            for name in names:
+                followers.setdefault(name, set())
+            if len(names) == 2:
+                followers[names[0]].add(names[1])
+    return followers
+
+
+def status_lines(
+    changed: dict[str, list[Any]],
+    followers: dict[str, set[str]],
+    finished: dict[str, float],
+    works: list[Work],
+) -> list[Line]:
+    """One line a stage, in the order in which they run. ``changed`` is `dvc status --json`."""
+    stale = {stage: reasons for stage, reasons in changed.items() if stage in followers}
+    follows = {stage for start in stale for stage in _after(start, followers)} - set(stale)
+    seconds, working = durations(finished), {work.stage.replace("-", "@", 1): work for work in works}
+    lines = []
+    for stage in in_order(followers):
+        state, why = "done", ""
+        if stage in stale:
+            state, why = ("stale" if stage in finished else "missing"), _in_words(stale[stage])
+        elif stage in follows:
+            state, why = "follows", "from what is stale before it"
+        if stage in working and (state != "done" or working[stage].running):
+            state, why = ("running" if working[stage].running else "stopped"), _progress(working[stage])
+        lines.append(Line(stage, state, why, seconds.get(stage.partition("@")[0])))
+    return lines
+
+
+def _after(stage: str, followers: dict[str, set[str]]) -> set[str]:
+    """All that follow from a stage."""
+    found: set[str] = set()
+    waiting = [stage]
+    while waiting:
+        new = followers[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def in_order(followers: dict[str, set[str]]) -> list[str]:
+    """The stages, each after those that it follows from; otherwise as DVC lists them."""
+    ordered: dict[str, None] = {}
+    while len(ordered) < len(followers):
+        before = len(ordered)
+        for stage in followers:
+            waits = any(stage in after and name not in ordered for name, after in followers.items())
+            if stage not in ordered and not waits:
+                ordered[stage] = None
+        if len(ordered) == before:
+            raise ReadableError("dvc.yaml: the stages wait for each other in a circle")
+    return list(ordered)
+
+
+def _in_words(reasons: Iterable[Any]) -> str:
+    words = []
+    for reason in reasons:
+        if isinstance(reason, str):  # "changed command"
+            words.append(_REASONS.get(reason, reason))
+            continue
+        for kind, items in reason.items():
+            names = [name for item, what in items.items() for name in (what if isinstance(what, dict) else [item])]
+            words.append(f"{_REASONS.get(kind, kind)}: {', '.join(names)}")
+    return "; ".join(words)
+
+
+def _progress(work: Work) -> str:
+    parts = len(list((work.folder / "cache").glob("part-*.h5")))
+    made = f"{parts} parts are written" if parts else "from its last checkpoint" if not work.running else "at work"
+    return made if work.running else f"was stopped; goes on, {made}"
+
+
+def finishing_times(lock: Path) -> dict[str, float]:
+    """When each stage of dvc.lock wrote its last output, by the files' times; stages without files are left out."""
+    if not lock.exists():
+        return {}
+    try:
+        stages = (YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+    except YAMLError as error:
+        raise ReadableError(f"{lock}: is no YAML ({error}); restore it from git") from None
+    times = {}
+    for stage, entry in stages.items():
+        written = [time for out in entry.get("outs", []) if (time := _newest(Path(out["path"]))) is not None]
+        if written:
+            times[stage] = max(written)
+    return times
+
+
+def _newest(path: Path) -> float | None:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return max((file.stat().st_mtime for file in files if file.is_file()), default=None)
+
+
+def durations(finished: dict[str, float]) -> dict[str, float]:
+    """About how many seconds a kind of stage takes: the median of the times since the stage that ended before it.
+
+    Stages run one after another, so that is what they took, unless somebody paused between them: hence the median.
+    """
+    ordered = sorted(finished.items(), key=lambda pair: pair[1])
+    took: dict[str, list[float]] = {}
+    for (_, before), (stage, after) in pairwise(ordered):
+        took.setdefault(stage.partition("@")[0], []).append(after - before)
+    return {kind: statistics.median(seconds) for kind, seconds in took.items()}
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return "< 1 s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

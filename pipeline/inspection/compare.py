@@ -1,0 +1,134 @@
+"""Two runs beside each other in figures: results, thresholds, selections, and what their networks answer.
+
+# N images, C class
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.errors import ReadableError
+from pipeline.inspection.results import Result, read_result
+from pipeline.inspection.viewer.files import RUNS
+from pipeline.inspection.viewer.opened import OpenRun
+
+
+class ClassPair(NamedTuple):
+    """One class in both runs; None where a run does not say."""
+
+    name: str
+    iou: tuple[float | None, float | None]
+    threshold: tuple[float | None, float | None]
+    share: tuple[float | None, float | None]
+    """Of all pixels, as predicted in the caches."""
+
+
+class Comparison(NamedTuple):
+    """What differs between two runs."""
+
+    names: tuple[str, str]
+    results: tuple[Result | None, Result | None]
+    metrics: dict[str, tuple[float | None, float | None]]
+    classes: list[ClassPair]
+    entropy: tuple[float | None, float | None]
+    """Mean, in units of ln C."""
+    selected: tuple[int, int, int] | None
+    """Images that the first, the second and both selected; None where one has no selection."""
+    params: dict[str, tuple[Any, Any]]
+    """What their entries in params.yaml say differently."""
+
+
+def compare_runs(first: OpenRun, second: OpenRun, entries: dict[str, dict[str, Any]]) -> Comparison:
+    """``entries``: what params.yaml says of each run. Raises ReadableError where neither has anything to compare."""
+    runs = (first, second)
+    results = (read_result(RUNS / first.name, first.kind), read_result(RUNS / second.name, second.kind))
+    if not any(results) and not (first.has_cache and second.has_cache):
+        raise ReadableError(
+            f"{first.name} and {second.name}: neither is evaluated, nor have both a cache; run `dvc repro`"
+        )
+    metrics = {
+        name: (_metric(results[0], name), _metric(results[1], name))
+        for name in dict.fromkeys(name for result in results if result for name in result.metrics)
+    }
+    for what in ("coverage", "precision"):
+        pair = (_pseudo(results[0], what), _pseudo(results[1], what))
+        if any(value is not None for value in pair):
+            metrics[f"pseudo-label {what}"] = pair
+    selected = None
+    if first.selection and second.selection:
+        ids = [set(run.selection.images) for run in runs if run.selection]
+        selected = (len(ids[0]), len(ids[1]), len(ids[0] & ids[1]))
+    said = [entries.get(run.name, {}) for run in runs]
+    params = {
+        key: (said[0].get(key), said[1].get(key))
+        for key in dict.fromkeys([*said[0], *said[1]])
+        if said[0].get(key) != said[1].get(key)
+    }
+    return Comparison(
+        (first.name, second.name),
+        results,
+        metrics,
+        _classes(runs, results),
+        (_mean_entropy(first), _mean_entropy(second)),
+        selected,
+        params,
+    )
+
+
+def _classes(runs: tuple[OpenRun, OpenRun], results: tuple[Result | None, Result | None]) -> list[ClassPair]:
+    names = dict.fromkeys(name for result in results if result for name in result.class_iou)
+    names |= dict.fromkeys(name for run in runs if run.has_cache for name in run.classes.names)
+    thresholds, shares = [_thresholds(run) for run in runs], [_shares(run) for run in runs]
+    ious = [result.class_iou if result else {} for result in results]
+    return [
+        ClassPair(
+            name,
+            (ious[0].get(name), ious[1].get(name)),
+            (thresholds[0].get(name), thresholds[1].get(name)),
+            (shares[0].get(name), shares[1].get(name)),
+        )
+        for name in names
+    ]
+
+
+def _thresholds(run: OpenRun) -> dict[str, float]:
+    if run.selection is None:
+        return {}
+    pairs = zip(run.selection.class_names, run.selection.threshold_C, strict=True)
+    return {name: float(value) for name, value in pairs if not math.isnan(value)}
+
+
+def _shares(run: OpenRun) -> dict[str, float]:
+    if not run.has_cache:
+        return {}
+    count_C = run.index.statistic("pixel_count").sum(axis=0)
+    return {
+        name: int(count) / max(1, int(count_C.sum())) for name, count in zip(run.classes.names, count_C, strict=True)
+    }
+
+
+def _mean_entropy(run: OpenRun) -> float | None:
+    if not run.has_cache:
+        return None
+    return float(np.mean(run.index.statistic("entropy_mean"))) / math.log(run.index.spec.classes)
+
+
+def _metric(result: Result | None, name: str) -> float | None:
+    return result.metrics.get(name) if result else None
+
+
+def _pseudo(result: Result | None, what: str) -> float | None:
+    return result.pseudo_labels.get(what) if result else None
+
+
+def most_changed(first: OpenRun, second: OpenRun, count: int) -> list[tuple[str, float]]:
+    """The images whose predictions differ most, with the share of pixels that differ. Reads all labels of both."""
+    if count < 1 or not (first.has_cache and second.has_cache) or first.index.spec.size != second.index.spec.size:
+        return []
+    there = set(second.index.image_ids)
+    common = [image_id for image_id in first.index.image_ids if image_id in there]
+    shares = {image_id: float((first.label(image_id) != second.label(image_id)).mean()) for image_id in common}
+    return sorted(shares.items(), key=lambda pair: -pair[1])[:count]

@@ -1,0 +1,104 @@
+"""A small project with rounds of all four methods, made by the project's own code from generated logits."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from fastapi.testclient import TestClient
+from ruamel.yaml import YAML
+
+from bench.pipeline import tiny_params
+from pipeline.cache.dump import dump
+from pipeline.cache.reader import CacheReader
+from pipeline.cache.schema import CacheSpec
+from pipeline.datasets.opening import images_of
+from pipeline.datasets.prepare import prepare
+from pipeline.inspection.viewer.app import create_app
+from pipeline.inspection.viewer.inspector import Inspector
+from pipeline.labels import class_set
+from pipeline.params import read_params
+from pipeline.patches.of_round import patches_for_round
+from pipeline.selection.of_round import select_for_round
+from pipeline.selection.result import write_selection
+
+SIZE, IMAGES = (64, 128), 6
+ROUNDS: dict[str, dict[str, Any]] = {
+    "lse-1": {"method": "lse", "init": "source-only", "portion": 0.5},
+    "lse-2": {"method": "lse", "init": "lse-1", "portion": 0.6},
+    "cbst-1": {"method": "cbst", "init": "source-only", "portion": 0.4},
+    "intrada-1": {"method": "intrada", "init": "source-only", "easy": 0.5},
+    "cada-1": {"method": "cada", "init": "source-only"},
+}
+
+
+def params_of(tiny: dict[str, Any]) -> dict[str, Any]:
+    """The tiny params with rounds of every method."""
+    tiny["data"]["target"]["images"] = IMAGES
+    tiny["data"]["source"]["images"] = tiny["data"]["evaluation"]["images"] = 1
+    sections = {"cbst": {"compat": "paper"}, "intrada": {"compat": "paper"}, "cada": {"compat": "paper", "delta": 0.0}}
+    return tiny | sections | {"rounds": ROUNDS}
+
+
+def write_cache(folder: Path, ids: list[str], seed: int) -> None:
+    """Blocks of classes, surer in some images than in others; another seed changes some blocks."""
+    names = class_set("cityscapes-19").names
+    logits_NChw = torch.randn((len(ids), len(names), 8, 16), generator=torch.Generator().manual_seed(1))
+    logits_NChw += 0.5 * torch.randn(logits_NChw.shape, generator=torch.Generator().manual_seed(seed))
+    logits_NChw *= torch.linspace(1, 4, len(ids)).view(-1, 1, 1, 1)
+    logits_NChw[::2, names.index("train")] = -30  # a class that half of the images do not show
+    spec = CacheSpec(f"fingerprint-{seed}", names, SIZE, "logits", len(ids), 2, origin=f"network {seed}")
+    dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], folder, spec, batch=2)
+
+
+def make_project(folder: Path, params: dict[str, Any]) -> None:
+    """Data, caches, selections and patches of all rounds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with chdir(folder):
+        with Path("params.yaml").open("w", encoding="utf-8") as file:
+            YAML().dump(params, file)
+        read = read_params()
+        prepare(read.data, read.seed, class_set(read.classes), workers=1, progress=False)
+        images = images_of("target", read.data.target, read.data.size)
+        for name, entry in read.rounds.items():
+            run = Path("runs") / name
+            write_cache(run / "cache", list(images.manifest.ids()), 3 if name == "lse-2" else 2)
+            selection, details = select_for_round(read, entry, run / "cache")
+            write_selection(run / "selection" / "selection.json", selection, details)
+            patches_for_round(
+                read,
+                name,
+                CacheReader(run / "cache"),
+                selection,
+                lambda image_id: images.image(images.manifest.index_of(image_id)),
+                run / "patches",
+            )
+
+
+@pytest.fixture(scope="session")
+def made_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inspected")
+    make_project(folder, params_of(tiny_params()))
+    return folder
+
+
+@pytest.fixture
+def project(made_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that the test may change, as the current folder."""
+    folder = tmp_path / "project"
+    shutil.copytree(made_project, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def client(project: Path) -> Iterator[TestClient]:
+    inspector = Inspector([])
+    with TestClient(create_app(inspector, ["testserver"])) as client:
+        client.inspector = inspector  # type: ignore[attr-defined]
+        yield client

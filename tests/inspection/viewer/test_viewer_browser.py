@@ -1,0 +1,254 @@
+"""The page in a real Chromium: looks, keys, comparing, addresses, accessibility."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.browser
+
+sync_api = pytest.importorskip("playwright.sync_api")
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402
+from playwright.sync_api import Browser, Page, expect  # noqa: E402
+
+from pipeline.cache.dump import dump  # noqa: E402
+from pipeline.cache.schema import CacheSpec  # noqa: E402
+from pipeline.files import read_json  # noqa: E402
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 800, "height": 900}}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(project: Path) -> Iterator[str]:
+    """`roundabout inspect` as a user starts it."""
+    root = str(Path(__file__).resolve().parents[3])
+    command = [sys.executable, "-m", "pipeline.cli", "inspect", "--port", "0"]
+    server = subprocess.Popen(
+        command, cwd=project, env={**os.environ, "PYTHONPATH": root}, stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    found = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
+    assert found is not None
+    yield found[0]
+    server.terminate()
+    server.wait(20)
+
+
+@pytest.fixture(params=SIZES)
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page that notes every error of the console."""
+    page = browser.new_page(viewport=SIZES[request.param])
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    page.close()
+    assert wrong == []
+
+
+def go(page: Page, address: str, query: str = "") -> None:
+    page.goto(f"{address}{query}")
+    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    page.wait_for_load_state("networkidle")
+
+
+def pictures_are_there(page: Page, selector: str) -> int:
+    """How many pictures have been loaded; fails where one has not."""
+    sizes = page.eval_on_selector_all(selector, "found => found.map((img) => img.complete && img.naturalWidth)")
+    assert sizes and all(sizes), sizes
+    return len(sizes)
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def violations(page: Page) -> list[str]:
+    answer = Axe().run(page)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in answer.response["violations"]]
+
+
+def test_the_gallery_opens_and_the_keyboard_goes_through_it(page: Page, address: str) -> None:
+    go(page, address)
+    assert "run=" in page.url  # the last round with a cache, and the address says so
+    go(page, address, "?run=lse-2")
+    expect(page.locator(".tile")).to_have_count(6)
+    assert pictures_are_there(page, ".tile img") == 6
+    assert fits(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    first, second = (page.locator(".tile").nth(number).get_attribute("data-id") for number in (0, 1))
+    page.keyboard.press("Enter")
+    expect(page.locator("#image-id")).to_have_text(str(second))
+    page.wait_for_load_state("networkidle")
+    assert pictures_are_there(page, ".sheet img") >= 4
+    assert fits(page)
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#image-id")).to_have_text(str(first))
+    page.keyboard.press("g")
+    expect(page.locator("#tiles")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#image-id")).to_have_text(str(first))
+
+
+def test_sorting_goes_through_the_address(page: Page, address: str) -> None:
+    go(page, address, "?run=intrada-1&sort=score")
+    ids = page.eval_on_selector_all(".tile", "found => found.map((tile) => tile.dataset.id)")
+    details = read_json(Path("runs/intrada-1/selection/selection.json"))
+    assert ids == details["easy"] + details["hard"]
+    expect(page.locator(".badge.out")).to_have_count(3)
+    page.select_option("#show", "hard")
+    expect(page.locator(".tile")).to_have_count(3)
+    assert "show=hard" in page.url
+    page.select_option("#sort", "iou")
+    expect(page.locator("#gallery-words")).to_have_text("3 images", timeout=20_000)
+    values = page.eval_on_selector_all(".tile .num", "found => found.map((one) => parseFloat(one.textContent))")
+    assert values == sorted(values)
+
+
+def test_the_pixel_under_the_pointer_is_read_and_held(page: Page, address: str) -> None:
+    image = read_json(Path("runs/lse-1/selection/selection.json"))["images"][0]
+    go(page, address, f"?run=lse-1&image={image}")
+    view = page.locator(".view").first
+    view.hover(position={"x": 40, "y": 30})
+    expect(page.locator(".verdict")).to_have_text(re.compile("^(Kept as|Dropped).*entropy / ln C is"))
+    expect(page.locator(".bars .bar")).to_have_count(8)
+    view.click(position={"x": 40, "y": 30})
+    page.wait_for_url(re.compile(r"px=\d+,\d+"))
+    before = re.search(r"px=(\d+),(\d+)", page.url)
+    page.keyboard.press("Shift+ArrowRight")
+    after = re.search(r"px=(\d+),(\d+)", page.url)
+    assert before and after and int(after[1]) == int(before[1]) + 1
+    expect(page.locator(".probe .num").first).to_have_text(f"x {after[1]}, y {after[2]}")
+    expect(page.locator(".cross.held")).to_have_count(page.locator(".view").count())
+    page.keyboard.press("Escape")
+    assert "px=" not in page.url
+
+
+def test_zoom_and_place_are_kept_in_step_and_shared(page: Page, address: str, browser: Browser) -> None:
+    image = read_json(Path("runs/lse-1/selection/selection.json"))["images"][0]
+    go(page, address, f"?run=lse-1&image={image}&layers=input,prediction~60,entropy,patches")
+    for key in ("+", "+", "d", "s"):
+        page.keyboard.press(key)
+    transforms = set(page.eval_on_selector_all(".sheet", "found => found.map((one) => one.style.transform)"))
+    assert len(transforms) == 1 and "scale(2.25)" in transforms.pop()
+    expect(page.locator(".patch:not(.under)")).to_have_count(4 * 3)
+    page.keyboard.press("k")
+    expect(page.locator(".pane")).to_have_count(1)
+    assert page.eval_on_selector('.sheet img[data-layer="prediction"]', "one => one.style.opacity") == "0.6"
+    shown = page.locator("#panes").inner_html()
+    other = browser.new_page(viewport=page.viewport_size)
+    go(other, page.url)
+    assert other.locator("#panes").inner_html() == shown
+    other.close()
+
+
+def test_two_rounds_side_by_side_and_their_difference(page: Page, address: str) -> None:
+    image = read_json(Path("runs/lse-1/selection/selection.json"))["images"][0]
+    go(page, address, f"?run=lse-2&image={image}&layers=prediction,entropy&tab=pixel")
+    page.keyboard.press("c")
+    expect(page.locator("#against")).to_have_value("lse-1")
+    expect(page.locator(".pane")).to_have_count(4)
+    page.keyboard.press("9")
+    page.keyboard.press("0")
+    expect(page.locator(".pane")).to_have_count(6)
+    page.wait_for_load_state("networkidle")
+    pictures_are_there(page, ".sheet img")
+    page.locator(".view").first.hover(position={"x": 50, "y": 20})
+    expect(page.locator(".probe")).to_have_count(2)
+    page.keyboard.press("x")
+    expect(page.locator("#run")).to_have_value("lse-1")
+    page.keyboard.press("c")
+    expect(page.locator("#against")).to_have_value("")
+
+
+@pytest.mark.parametrize("name", ["lse-1", "cbst-1", "intrada-1", "cada-1"])
+def test_every_method_has_its_classes_and_thresholds(page: Page, address: str, name: str) -> None:
+    selection = read_json(Path(f"runs/{name}/selection/selection.json"))
+    go(page, address, f"?run={name}&image={selection['images'][0]}&tab=classes")
+    expect(page.locator(".class-row").first).to_be_visible()
+    rows = page.locator(".class-row").count()
+    lines = page.locator(".class-row .threshold").count()
+    assert lines == (0 if name == "intrada-1" else rows)
+    page.locator(".class-row button.name").first.click()
+    assert "only=" in page.url
+    page.keyboard.press("Escape")
+    assert "only=" not in page.url
+    page.keyboard.press("t")
+    page.keyboard.press("t")
+    expect(page.locator("#tab-image")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#panel table")).to_be_visible()
+    assert fits(page)
+
+
+def test_the_help_is_a_dialog(page: Page, address: str) -> None:
+    go(page, address, "?run=lse-1")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "view", ["", "&image=000001&px=20,20", "&image=000001&tab=classes", "&image=000001&vs=lse-1&tab=image"]
+)
+def test_nothing_stands_in_the_way_of_anyone(page: Page, address: str, view: str) -> None:
+    go(page, address, f"?run=lse-2{view}")
+    page.wait_for_timeout(300)
+    assert violations(page) == []
+
+
+def make_cache(folder: Path, ids: list[str], seed: int) -> None:
+    names = ("<script>alert(1)</script>", "b & c")
+    logits_NChw = torch.randn((len(ids), 2, 8, 16), generator=torch.Generator().manual_seed(seed))
+    spec = CacheSpec("nasty", names, (64, 128), "logits", len(ids), 2)
+    dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], folder, spec, batch=2)
+
+
+def test_names_and_ids_are_text(page: Page, address: str, project: Path) -> None:
+    image = "aachen/<b>bold</b>&amp;\"'"
+    make_cache(project / "runs" / '<img src=x onerror="document.title=1">' / "cache", [image, "plain"], 1)
+    go(page, address, "?run=lse-1")
+    page.select_option("#run", '<img src=x onerror="document.title=1">')
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".tile bdi").first).to_have_text(image)
+    page.keyboard.press("Enter")
+    expect(page.locator("#image-id")).to_have_text(image)
+    expect(page.locator("#legend")).to_contain_text("<script>alert(1)</script>")
+    assert page.title() != "1" and page.locator("img[src='x']").count() == 0
+
+
+def test_a_growing_cache_fills_the_page_without_a_reload(page: Page, address: str, project: Path) -> None:
+    work = project / ".roundabout" / "work" / "dump-lse-9-0123456789ab" / "cache"
+    work.mkdir(parents=True)
+    go(page, address, "?run=lse-9")
+    expect(page.locator("#notices")).to_contain_text("No part of the cache is finished yet")
+    for part, images in (("part-00000.h5", 2), ("part-00002.h5", 4)):
+        os.link(project / "runs" / "lse-1" / "cache" / part, work / part)
+        expect(page.locator(".tile")).to_have_count(images, timeout=15_000)
+    expect(page.locator("#summary")).to_contain_text("4 of 6 are there")
+    (work / "part-00001.h5").write_bytes(b"half")
+    expect(page.locator("#notices")).to_contain_text("part-00001.h5: cannot be read", timeout=15_000)
+    expect(page.locator(".tile")).to_have_count(4)

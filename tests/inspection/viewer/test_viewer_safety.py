@@ -1,0 +1,232 @@
+"""What the page must not do, and what it says when something is missing, damaged or still being written."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from pipeline.errors import ReadableError
+from pipeline.inspection.viewer.app import create_app
+from pipeline.inspection.viewer.inspector import Inspector
+from pipeline.inspection.viewer.serve import address, listening_socket
+
+
+def look_again(client: TestClient) -> dict[str, dict]:
+    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    return {run["name"]: run for run in client.get("/api/workspace").json()["runs"]}
+
+
+def file_states(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*") if path.is_file()}
+
+
+# ------------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "../runs/lse-1", "/etc", "lse-1/../../secret", "lse-1\\x", "lse-1/cache", ""]
+)
+def test_a_path_is_refused_as_a_run(client: TestClient, project: Path, name: str) -> None:
+    (project / "secret").mkdir()
+    shutil.copytree(project / "runs" / "lse-1" / "cache", project / "secret" / "cache")
+    for path in ("/api/gallery", "/api/classes", "/api/image", "/api/pixel", "/picture/prediction", "/thumbnail/input"):
+        answer = client.get(path, params={"run": name, "image": "000000", "x": 0, "y": 0})
+        assert answer.status_code == 404, path
+        assert "not given as a path" in answer.json()["detail"], path
+        answer = client.get(path, params={"run": "lse-1", "against": name or "..", "image": "000001", "x": 0, "y": 0})
+        assert answer.status_code in (200, 404)  # only changes look at another run
+    answer = client.get("/picture/change", params={"run": "lse-1", "against": name or "..", "image": "000001"})
+    assert answer.status_code == 404 and "not given as a path" in answer.json()["detail"]
+
+
+def test_a_link_out_of_the_runs_is_no_way_around_names(client: TestClient) -> None:
+    for image in ("../../params.yaml", "/etc/passwd", "000000/../000001", "000000\x00"):
+        answer = client.get("/picture/input", params={"run": "lse-1", "image": image})
+        assert answer.status_code == 404 and "has no image" in answer.json()["detail"]
+    for path in (
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/..%2fapp.py",
+        "/picture/input/../../x",
+        "/runs/lse-1",
+    ):
+        assert client.get(path).status_code == 404, path
+
+
+def test_only_reading_is_possible(client: TestClient, project: Path) -> None:
+    before = file_states(project)
+    for method in ("post", "put", "delete", "patch"):
+        assert getattr(client, method)("/api/workspace").status_code == 405
+    image = look_again(client)["lse-2"]["first"]
+    for path in ("/api/classes", "/api/image", "/picture/pseudo", "/picture/change", "/thumbnail/input"):
+        assert client.get(path, params={"run": "lse-2", "image": image}).status_code == 200
+    client.get("/api/gallery", params={"run": "lse-2", "sort": "kept"})
+    assert file_states(project) == before
+
+
+def test_another_host_is_refused(project: Path) -> None:
+    with TestClient(create_app(Inspector([]), ["127.0.0.1", "localhost"])) as client:
+        assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+        assert client.get("/", headers={"host": "localhost:8600"}).status_code == 200
+
+
+def test_pages_may_load_nothing_from_elsewhere(client: TestClient) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
+    static = Path(__file__).resolve().parents[3] / "pipeline" / "inspection" / "viewer" / "static"
+    texts = [path.read_text(encoding="utf-8") for path in static.iterdir()]
+    assert len(texts) >= 10
+    for text in texts:
+        assert "innerHTML" not in text and "document.write" not in text and "eval(" not in text
+        assert "https://" not in text and "http://" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_loopback_is_the_default_and_a_taken_port_is_said() -> None:
+    import inspect as python_inspect
+
+    from pipeline.commands.inspect import inspect
+
+    assert python_inspect.signature(inspect).parameters["host"].default == "127.0.0.1"
+    bound = listening_socket("127.0.0.1", 0)
+    port = bound.getsockname()[1]
+    assert address(bound, "127.0.0.1") == f"http://127.0.0.1:{port}/"
+    with pytest.raises(ReadableError, match=f"127.0.0.1:{port} cannot be used .* --port 0"):
+        listening_socket("127.0.0.1", port)
+    bound.close()
+
+
+def test_a_run_that_is_not_there_is_named(project: Path) -> None:
+    with pytest.raises(ReadableError, match="there is no run 'lse-9'; there are lse-1, lse-2"):
+        Inspector(["lse-9"])
+    with pytest.raises(ReadableError, match="not given as a path"):
+        Inspector(["../project/runs/lse-1"])
+    inspector = Inspector(["lse-2"])
+    assert [run["name"] for run in inspector.workspace()["runs"]] == ["lse-2"]
+
+
+# ------------------------------------------------------------------------------------ what is missing, damaged, growing
+
+
+def test_a_running_dump_fills_the_page(client: TestClient, project: Path) -> None:
+    runs = project / "runs"
+    work = project / ".roundabout" / "work" / "dump-lse-2-0123456789ab"
+    (work / "cache").mkdir(parents=True)
+    finished = project / "finished"
+    (runs / "lse-2" / "cache").rename(finished)
+    with work.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        described = look_again(client)["lse-2"]
+        assert described["writing"] and not described["has_cache"]
+        assert described["problems"] == ["No part of the cache is finished yet; this page fills up."]
+        stamps = {described["stamp"]}
+        for part, images in (("part-00001.h5", 2), ("part-00000.h5", 4)):  # several writers: parts in any order
+            os.link(finished / part, work / "cache" / part)
+            (work / "cache" / ".part-00002.h5.1.abcd.partial").write_bytes(b"half")
+            described = look_again(client)["lse-2"]
+            assert (described["images"], described["images_of_all"]) == (images, 6)
+            assert described["writing"] and described["problems"] == []
+            assert len(client.get("/api/gallery", params={"run": "lse-2"}).json()["images"]) == images
+            first = described["first"]
+            assert client.get("/picture/entropy", params={"run": "lse-2", "image": first}).status_code == 200
+            assert (
+                sum(row["pixels"] for row in client.get("/api/classes", params={"run": "lse-2"}).json()["classes"])
+                == images * 64 * 128
+            )
+            stamps.add(described["stamp"])
+        assert len(stamps) == 3
+    described = look_again(client)["lse-2"]  # its process is gone
+    assert not described["writing"]
+    assert "4 of 6 images are there; the dump was stopped" in described["problems"][0]
+    os.link(finished / "part-00002.h5", work / "cache" / "part-00002.h5")
+    (work / "cache").rename(runs / "lse-2" / "cache")  # published
+    described = look_again(client)["lse-2"]
+    assert described["images"] == 6 and described["problems"] == []
+
+
+def test_a_damaged_part_is_named_and_the_rest_is_shown(client: TestClient, project: Path) -> None:
+    part = project / "runs" / "lse-1" / "cache" / "part-00001.h5"
+    part.write_bytes(part.read_bytes()[:5000])
+    described = look_again(client)["lse-1"]
+    assert described["images"] == 4
+    assert "part-00001.h5: cannot be read as HDF5" in described["problems"][0]
+    assert "4 of 6 images are there" in described["problems"][1]
+
+
+def test_parts_of_another_cache_are_left_out(client: TestClient, project: Path) -> None:
+    shutil.copyfile("runs/lse-2/cache/part-00001.h5", "runs/lse-1/cache/part-00001.h5")
+    described = look_again(client)["lse-1"]
+    assert described["images"] == 4 and "belongs to another cache" in described["problems"][0]
+
+
+def test_what_is_not_there_is_said_in_words(client: TestClient, project: Path) -> None:
+    shutil.rmtree("runs/lse-1/cache")
+    shutil.rmtree("runs/lse-2/selection")
+    shutil.rmtree("runs/lse-2/patches")
+    Path("runs/cada-1/selection/selection.json").write_text('{"method": "ca')
+    Path("runs/cbst-1/patches/patches.h5").write_bytes(b"no HDF5")
+    (project / "runs" / "oracle").mkdir()
+    runs = look_again(client)
+    assert runs["lse-1"]["problems"] == ["lse-1 has no cache yet; `dvc repro` runs its dump."]
+    assert runs["oracle"]["problems"][0].startswith("oracle is a start")
+    assert "selection.json: cannot be read" in runs["cada-1"]["problems"][0]
+    assert "patches.h5: cannot be read" in runs["cbst-1"]["problems"][0]
+    assert runs["lse-2"]["previous"] is None and "mask" not in runs["lse-2"]["layers"]
+    image = {"run": "lse-2", "image": runs["lse-2"]["first"], "x": 1, "y": 1}
+    assert client.get("/api/pixel", params=image).json()["reason"] is None
+    for path, words in (("/picture/mask", "nothing has been selected yet"), ("/picture/change", "no other run")):
+        answer = client.get(path, params=image)
+        assert answer.status_code == 404 and words in answer.json()["detail"]
+    assert (
+        "nothing has been selected"
+        in client.get("/api/gallery", params={"run": "lse-2", "sort": "selected"}).json()["words"]
+    )
+    answer = client.get("/api/gallery", params={"run": "lse-1"})
+    assert answer.status_code == 404 and "has no cache yet" in answer.json()["detail"]
+
+
+def test_questions_that_make_no_sense_are_answered_in_words(client: TestClient) -> None:
+    first = look_again(client)["lse-1"]["first"]
+    for path, parameters, words in (
+        ("/api/gallery", {"sort": "beauty"}, "cannot be sorted by 'beauty'; choose one of order, entropy"),
+        ("/api/gallery", {"of": "unicorn"}, "has no class 'unicorn'"),
+        ("/api/pixel", {"image": first, "x": 128, "y": 0}, "lies outside the image of 128x64"),
+        ("/api/pixel", {"image": "no", "x": 1, "y": 0}, "has no image 'no'"),
+        ("/picture/soup", {"image": first}, "there is no layer 'soup'"),
+    ):
+        answer = client.get(path, params={"run": "lse-1", **parameters})
+        assert answer.status_code == 404 and words in answer.json()["detail"], path
+
+
+def test_without_data_the_cache_is_still_shown(client: TestClient, project: Path) -> None:
+    shutil.rmtree("data")
+    runs = look_again(client)
+    assert "input" not in runs["lse-1"]["layers"] and "label" not in runs["lse-1"]["layers"]
+    assert "there is no such manifest" in client.get("/api/workspace").json()["images_problem"]
+    for layer in ("prediction", "mask"):
+        for kind in ("picture", "thumbnail"):
+            parameters = {"run": "lse-1", "image": runs["lse-1"]["first"]}
+            assert client.get(f"/{kind}/{layer}", params=parameters).status_code == 200
+    answer = client.get("/picture/input", params={"run": "lse-1", "image": runs["lse-1"]["first"]})
+    assert answer.status_code == 404 and "manifest" in answer.json()["detail"]
+
+
+def test_an_empty_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = Inspector([]).workspace()
+    assert answer["runs"] == [] and answer["problem"].startswith("There is no run yet")
+    assert "params.yaml" in answer["images_problem"]
+
+
+def test_memory_keeps_a_few_images_only(client: TestClient) -> None:
+    run = client.inspector.run("lse-1")  # type: ignore[attr-defined]
+    for image_id in run.index.image_ids:
+        client.get("/picture/mask", params={"run": "lse-1", "image": image_id})
+    assert len(run._maps) == 4
