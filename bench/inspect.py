@@ -142,7 +142,13 @@ def measure(folder: Path) -> list[Row]:
         Row("next image: input, prediction, entropy, mask; median", 1e3 * median, "ms", "≤ 150", median <= 0.15),
         Row("the same, 95th percentile", 1e3 * slow, "ms", None, None),
         Row("memory after 10 images", small, "MB", None, None),
-        Row(f"growth over {LOOKED_AT - 10} more", large - small, "MB", f"≤ {4 * volume:.0f}", large - small <= 4 * volume),
+        Row(
+            f"growth over {LOOKED_AT - 10} more",
+            large - small,
+            "MB",
+            f"≤ {4 * volume:.0f}",
+            large - small <= 4 * volume,
+        ),
         Row("peak memory", peak, "MB", None, None),
     ]
 

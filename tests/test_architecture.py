@@ -36,6 +36,10 @@ MAY_IMPORT = {
     "commands": COMMON
     | {"cache", "selection", "inspection", "datasets", "models", "prediction", "params", "doctor", "scheduling"},
     "doctor": COMMON | {"datasets", "params", "check"},
+    "evaluation": COMMON | {"models", "datasets", "cache", "patches", "selection"},
+    "inspection": COMMON | {"evaluation", "cache", "selection", "patches", "datasets", "work", "params"},
+    "check": COMMON | {"datasets", "params"},
+    "commands": COMMON | {"cache", "selection", "inspection", "work"},
     "cli": COMMON | {"check", "params", "inspection", "commands"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")

@@ -1,0 +1,121 @@
+"""`roundabout status`: what is done, running, stale, and what would run."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from bench.pipeline import tiny_params
+from bench.workspace import make_workspace, run, write_params
+from pipeline.cli import app
+from pipeline.commands.status import durations, finishing_times, in_order, stages_of, status_lines
+from pipeline.errors import ReadableError
+from pipeline.work import Work, work_folders
+
+DOT = """strict digraph {
+"report";
+"prepare";
+"dump@r-1";
+"adapt@r-1";
+"dump@r-1" -> "adapt@r-1";
+"prepare" -> "dump@r-1";
+"adapt@r-1" -> "report";
+}
+"""
+CHANGED = {"dump@r-1": [{"changed deps": {"params.yaml": {"dump.batch": "modified"}, "pipeline/cache": "modified"}}]}
+
+
+def states(changed: dict, works: list[Work], finished: dict[str, float] | None = None) -> dict[str, tuple[str, str]]:
+    times = {"dump@r-1": 1.0} if finished is None else finished
+    return {line.stage: (line.state, line.why) for line in status_lines(changed, stages_of(DOT), times, works)}
+
+
+def test_stages_come_in_the_order_in_which_they_run() -> None:
+    assert in_order(stages_of(DOT)) == ["prepare", "dump@r-1", "adapt@r-1", "report"]
+    with pytest.raises(ReadableError, match="in a circle"):
+        in_order({"a": {"b"}, "b": {"a"}})
+
+
+def test_what_follows_from_a_stale_stage_would_run_too() -> None:
+    found = states(CHANGED, [])
+    assert found["prepare"] == ("done", "")
+    assert found["dump@r-1"] == ("stale", "inputs: dump.batch, pipeline/cache")
+    assert found["adapt@r-1"][0] == found["report"][0] == "follows"
+    assert states(CHANGED, [], {})["dump@r-1"][0] == "missing"
+    assert states({"dump@r-1": ["changed command"]}, [])["dump@r-1"] == ("stale", "command")
+    assert {state for state, _ in states({}, []).values()} == {"done"}
+
+
+def test_work_is_running_or_was_stopped(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "part-00000.h5").touch()
+    assert states(CHANGED, [Work("dump-r-1", tmp_path, True)])["dump@r-1"] == ("running", "1 parts are written")
+    found = states(CHANGED, [Work("dump-r-1", tmp_path, False)])["dump@r-1"]
+    assert found == ("stopped", "was stopped; goes on, 1 parts are written")
+    assert states({}, [Work("dump-r-1", tmp_path, False)])["dump@r-1"] == ("done", "")  # left by other parameters
+
+
+def test_durations_are_times_between_stages() -> None:
+    finished = {"prepare": 10.0, "dump@r-1": 15.0, "adapt@r-1": 45.0, "dump@r-2": 52.0, "adapt@r-2": 92.0}
+    assert durations(finished) == {"dump": 6.0, "adapt": 35.0}
+    assert durations({}) == durations({"prepare": 1.0}) == {}
+
+
+def test_finishing_times_are_those_of_the_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert finishing_times(Path("dvc.lock")) == {}
+    (tmp_path / "cache").mkdir()
+    for name, seconds in (("cache/a", 100), ("cache/b", 300), ("model.pt", 200)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (seconds, seconds))
+    lock = "stages:\n  dump@r: {outs: [{path: cache}, {path: model.pt}]}\n  gone: {outs: [{path: nothing}]}\n"
+    (tmp_path / "dvc.lock").write_text(lock)
+    assert finishing_times(Path("dvc.lock")) == {"dump@r": 300.0}
+    (tmp_path / "dvc.lock").write_text("{")
+    with pytest.raises(ReadableError, match=r"dvc\.lock: is no YAML"):
+        finishing_times(Path("dvc.lock"))
+
+
+def test_working_folders_tell_who_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert work_folders() == []
+    folder = tmp_path / ".roundabout" / "work" / "adapt-my-round-0123456789ab"
+    folder.mkdir(parents=True)
+    assert [(work.stage, work.running) for work in work_folders()] == [("adapt-my-round", False)]
+    with folder.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert [work.running for work in work_folders()] == [True]
+    assert [work.running for work in work_folders()] == [False]
+
+
+def call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    monkeypatch.chdir(folder)
+    return CliRunner().invoke(app, ["status"])
+
+
+def test_without_dvc_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = call(tmp_path, monkeypatch)
+    assert answer.exit_code == 1 and "you are not inside of a DVC repository" in " ".join(answer.stderr.split())
+
+
+@pytest.mark.slow
+def test_a_real_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = tiny_params()
+    make_workspace(tmp_path, params)
+    answer = call(tmp_path, monkeypatch)
+    assert answer.exit_code == 0 and "`dvc repro` would run up to 21 of 21 stages" in answer.stdout, answer.output
+    run(tmp_path, "dvc", "repro")
+    assert "Everything is done" in call(tmp_path, monkeypatch).stdout
+    params["rounds"]["lse-2"]["portion"] = 0.9
+    write_params(tmp_path, params)
+    text = call(tmp_path, monkeypatch).stdout
+    stale = {line.split("│")[1].strip() for line in text.splitlines() if "│ stale" in line}
+    assert stale == {"selection@lse-2", "adapt@lse-2", "report"}
+    ran = run(tmp_path, "dvc", "repro").stdout
+    would = {line.split("│")[1].strip() for line in text.splitlines() if "│ stale" in line or "│ follows" in line}
+    assert {name for name in would if f"Running stage '{name}'" in ran} | stale <= would

@@ -1,0 +1,75 @@
+"""`roundabout compare`: two runs in figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from pipeline.cache.reader import CacheReader
+from pipeline.cli import app
+from pipeline.files import read_json, write_json
+from pipeline.inspection.compare import compare_runs, most_changed
+from pipeline.inspection.viewer.inspector import Inspector
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["compare", *arguments])
+
+
+def evaluated(name: str, iou: float) -> None:
+    metrics = {"mIoU": iou, "pseudo_labels": {"coverage": 0.5, "precision": 0.9 + iou / 10}}
+    write_json(Path("runs") / name / "metrics.json", metrics)
+    write_json(Path("runs") / name / "per_class.json", {"road": {"IoU": iou}, "car": {"IoU": None}})
+
+
+def test_results_thresholds_and_selections_stand_beside_each_other(project: Path) -> None:
+    evaluated("lse-1", 0.25)
+    evaluated("lse-2", 0.5)
+    inspector = Inspector([])
+    runs = inspector.run("lse-1"), inspector.run("lse-2")
+    found = compare_runs(
+        *runs, {"lse-1": {"portion": 0.5, "method": "lse"}, "lse-2": {"portion": 0.6, "method": "lse"}}
+    )
+    assert found.metrics["mIoU"] == (0.25, 0.5)
+    assert found.metrics["pseudo-label precision"] == pytest.approx((0.925, 0.95))
+    assert found.params == {"portion": (0.5, 0.6)}
+    selected = [set(read_json(Path(f"runs/{name}/selection/selection.json"))["images"]) for name in ("lse-1", "lse-2")]
+    assert found.selected == (len(selected[0]), len(selected[1]), len(selected[0] & selected[1]))
+    road = next(row for row in found.classes if row.name == "road")
+    thresholds = [
+        read_json(Path(f"runs/{name}/selection/selection.json"))["thresholds"][0] for name in ("lse-1", "lse-2")
+    ]
+    assert road.iou == (0.25, 0.5) and road.threshold == pytest.approx(thresholds)
+    assert sum(row.share[0] or 0 for row in found.classes) == pytest.approx(1)
+
+
+def test_the_images_that_changed_most_are_named(project: Path) -> None:
+    inspector = Inspector([])
+    runs = inspector.run("lse-1"), inspector.run("lse-2")
+    found = most_changed(*runs, 2)
+    readers = [CacheReader(Path("runs") / name / "cache") for name in ("lse-1", "lse-2")]
+    expected = {
+        image_id: (readers[0].label(number) != readers[1].label(number)).mean()
+        for number, image_id in enumerate(readers[0].image_ids)
+    }
+    assert found == sorted(expected.items(), key=lambda pair: -pair[1])[:2]
+    assert most_changed(*runs, 0) == []
+
+
+def test_the_command_prints_both(project: Path) -> None:
+    evaluated("lse-1", 0.25)
+    answer = call("lse-1", "cbst-1", "--images", "1")
+    assert answer.exit_code == 0, answer.output
+    for words in ("mIoU", "25.0", "params: method", "cbst", "images selected", "% of the pixels changed in 0"):
+        assert words in answer.stdout
+
+
+def test_runs_without_anything_to_compare_are_refused(project: Path) -> None:
+    (project / "runs" / "source-only").mkdir()
+    answer = call("source-only", "lse-1")
+    assert answer.exit_code == 1 and "neither is evaluated" in answer.stderr
+    answer = call("lse-1", "lse-7")
+    assert answer.exit_code == 1 and "there is no run 'lse-7'" in answer.stderr
