@@ -18,14 +18,14 @@ from pipeline.commands.compare import compare
 from pipeline.commands.console import console, failed
 from pipeline.commands.doctor import doctor
 from pipeline.commands.export import export
+from pipeline.commands.inspect import inspect
 from pipeline.commands.overnight import overnight
 from pipeline.commands.predict import predict
 from pipeline.commands.report import report
-from pipeline.commands.inspect import inspect
 from pipeline.commands.rounds import rounds
 from pipeline.commands.select import select
-from pipeline.commands.split_list import split_list
 from pipeline.commands.show import show
+from pipeline.commands.split_list import split_list
 from pipeline.commands.status import status
 from pipeline.errors import ReadableError
 from pipeline.files import write_text

@@ -30,16 +30,13 @@ MAY_IMPORT = {
     "evaluation": COMMON | {"models", "datasets", "cache", "patches", "selection", "work"},
     "energy": set(),
     "times": {"files", "energy"},
-    "inspection": COMMON | {"evaluation", "cache", "datasets", "patches", "selection", "times"},
+    "inspection": COMMON | {"evaluation", "cache", "datasets", "patches", "selection", "times", "work", "params"},
     "scheduling": COMMON | {"work", "params", "cache", "inspection"},
     "check": COMMON | {"datasets", "models", "params"},
     "commands": COMMON
-    | {"cache", "selection", "inspection", "datasets", "models", "prediction", "params", "doctor", "scheduling"},
+    | {"cache", "selection", "inspection", "datasets", "models", "prediction", "params", "doctor", "scheduling"}
+    | {"work"},
     "doctor": COMMON | {"datasets", "params", "check"},
-    "evaluation": COMMON | {"models", "datasets", "cache", "patches", "selection"},
-    "inspection": COMMON | {"evaluation", "cache", "selection", "patches", "datasets", "work", "params"},
-    "check": COMMON | {"datasets", "params"},
-    "commands": COMMON | {"cache", "selection", "inspection", "work"},
     "cli": COMMON | {"check", "params", "inspection", "commands"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")

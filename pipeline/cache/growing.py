@@ -56,7 +56,7 @@ class GrowingIndex(CacheIndex):
 
     def _read_parts(self) -> CacheSpec:
         first: CacheSpec | None = None
-        readable = []
+        readable: list[Path] = []
         for path in self.paths:
             try:
                 part = self._part(path)

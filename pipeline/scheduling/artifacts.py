@@ -15,7 +15,7 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
-from pipeline.inspection.chart import line_chart, read_curve
+from pipeline.inspection.charts.lines import line_chart, read_curve
 from pipeline.inspection.results import Result, read_results
 from pipeline.inspection.strip import draw_strip
 from pipeline.scheduling.board import Outcome

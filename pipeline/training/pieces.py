@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.errors import ReadableError
@@ -37,12 +37,14 @@ def pieces_wanted() -> int:
 
 
 @contextmanager
-def in_pieces(model: SegmentationModel, pieces: int) -> Iterator[None]:
+def in_pieces(model: nn.Module, pieces: int) -> Iterator[None]:
     """Within the block the model's forward passes take a batch in ``pieces`` parts (at most one for each image).
+
+    The networks of a translation, which are no segmentation model, take it whole.
 
     Raises ReadableError where several processes train a model whose normalisation uses statistics of the batch.
     """
-    if pieces == 1:
+    if pieces == 1 or not isinstance(model, SegmentationModel):
         yield
         return
     if processes() > 1 and any(layer.training for layer in model.normalisation_layers()):
