@@ -36,7 +36,7 @@ def publish_run(night: Night, place: Place) -> None:
     found = read_results(runs, {name: night.kinds.get(name, "start")})
     shown = curves_markdown(name, place.seed, runs / name / "curves", found)
     create_markdown_artifact(shown, key=f"curves-{key}", description=f"Curves of {name}")
-    picture = draw_strip(runs, found, night.headline, 0)
+    picture = draw_strip(runs, found, night.headline, night.classes, 0)
     if picture is not None:
         shown = picture_markdown(picture, f"prediction and entropy of {name}")
         create_markdown_artifact(shown, key=f"entropy-{key}", description=f"Pictures of {name}, seed {place.seed}")
@@ -51,7 +51,7 @@ def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
         create_table_artifact(table, key="results", description=f"Results on the target, in percent. Stages: {ended}.")
     for seed, folder in night.workspaces().items():
         for number in range(2):
-            picture = draw_strip(folder / "runs", by_seed[seed], night.headline, number)
+            picture = draw_strip(folder / "runs", by_seed[seed], night.headline, night.classes, number)
             if picture is not None:
                 key = artifact_key(f"image-{number}", seed)
                 shown = picture_markdown(picture, "predictions and entropies of all runs")
@@ -71,7 +71,7 @@ def artifact_key(name: str, seed: int) -> str:
 
 def curves_markdown(name: str, seed: int, curves: Path, found: list[Result]) -> str:
     """A run's losses as a picture, and what its evaluation said."""
-    series = {path.stem: read_curve(path) for path in sorted((curves / "loss").glob("*.tsv"))}
+    series = {path.stem: [read_curve(path)] for path in sorted((curves / "loss").glob("*.tsv"))}
     chart = line_chart(f"{name}: loss", series)
     lines = [f"## {name}, seed {seed}", ""]
     if found:

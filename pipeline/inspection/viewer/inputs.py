@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.loading import SplitImages, SplitLabels
-from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.manifest import manifest_path
+from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.problems import DataError
 from pipeline.errors import ReadableError
 from pipeline.labels import class_set
