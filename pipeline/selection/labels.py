@@ -41,12 +41,12 @@ def _cbst_label(pixels: Pixels, selection: Selection) -> np.ndarray:
     assert pixels.prob_CHW is not None
     prob_CHW = pixels.prob_CHW.numpy()
     if selection.prior is not None:
-        prob_CHW = prob_CHW * _prior(selection.prior, tuple(selection.class_names), prob_CHW.shape[1:])
+        prob_CHW = prob_CHW * prior_at(selection.prior, tuple(selection.class_names), prob_CHW.shape[1:])
     return cbst.pseudo_label(prob_CHW, selection.threshold_C, selection.compat)
 
 
 @lru_cache(maxsize=1)
-def _prior(path: Path, class_names: tuple[str, ...], size: tuple[int, int]) -> np.ndarray:
+def prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int]) -> np.ndarray:
     """The prior at the image's size, which is that of every image of a cache."""
     return read_prior(path, class_names, size)
 

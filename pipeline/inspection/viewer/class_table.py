@@ -86,13 +86,18 @@ def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, An
 
 
 def quantity_of(run: OpenRun) -> str:
-    """What the run's thresholds are compared with: ``entropy-share`` (of ln C), ``entropy-nats``, ``confidence``,
-    ``entropy-in-image`` (LSE as released: normalised in each image, so it has no place in a histogram), ``none``."""
+    """What the run's thresholds are compared with.
+
+    ``entropy-share`` (of ln C), ``entropy-nats``, ``confidence`` or ``none``; and two that have no place in a
+    histogram: ``entropy-in-image`` (LSE as released normalises in each image) and ``confidence-and-prior`` (CBST-SP).
+    """
     if run.selection is None or run.selection.method == "intrada":
         return "none"
     if run.selection.method == "lse":
         return "entropy-share" if run.selection.compat == "paper" else "entropy-in-image"
-    return "entropy-nats" if run.selection.method == "cada" else "confidence"
+    if run.selection.method == "cada":
+        return "entropy-nats"
+    return "confidence" if run.selection.prior is None else "confidence-and-prior"
 
 
 def _passing(scale: str, threshold: float, place: int, histograms: dict[str, np.ndarray]) -> float | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.inspection.viewer.opened import Maps
 from pipeline.labels import IGNORE
+from pipeline.selection.labels import prior_at
 from pipeline.selection.lse import normalised_within_class
 from pipeline.selection.result import Selection
 
@@ -77,14 +78,19 @@ def _cada(
 def _cbst(
     selection: Selection, image_id: str, maps: Maps, prob_C: np.ndarray, place: tuple[int, int], names: tuple[str, ...]
 ) -> _Explained:
+    what = "p"
+    if selection.prior is not None:
+        prior_CHW = prior_at(selection.prior, names, (maps.label_HW.shape[0], maps.label_HW.shape[1]))
+        prob_C, what = prob_C * prior_CHW[:, place[0], place[1]], "p · prior"
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio_C = prob_C / selection.threshold_C.astype(np.float32)
     best = int(np.nanargmax(ratio_C))
     value, threshold = float(prob_C[best]), float(selection.threshold_C[best])
     reaches = maps.pseudo_HW is not None and maps.pseudo_HW[place] != IGNORE
-    compared = f"p = {value:.5g} {'reaches' if reaches else 'does not reach'} its threshold {threshold:.5g}"
+    compared = f"{what} = {value:.5g} {'reaches' if reaches else 'does not reach'} its threshold {threshold:.5g}"
     tail = "" if best == maps.label_HW[place] else f", weighed by thresholds before {names[int(maps.label_HW[place])]}"
-    return "confidence", value, threshold, f"{names[best]} has the largest p / threshold: {compared}{tail}"
+    quantity = "confidence" if selection.prior is None else "confidence times prior"
+    return quantity, value, threshold, f"{names[best]} has the largest {what} / threshold: {compared}{tail}"
 
 
 def _intrada(

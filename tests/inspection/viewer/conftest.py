@@ -68,7 +68,7 @@ def make_project(folder: Path, params: dict[str, Any]) -> None:
         for name, entry in read.rounds.items():
             run = Path("runs") / name
             write_cache(run / "cache", list(images.manifest.ids()), 3 if name == "lse-2" else 2)
-            selection, details = select_for_round(read, entry, run / "cache")
+            selection, details = select_for_round(read, entry, run / "cache", Path("no-prior.h5"))
             write_selection(run / "selection" / "selection.json", selection, details)
             patches_for_round(
                 read,

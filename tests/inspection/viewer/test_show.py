@@ -37,7 +37,8 @@ def assert_golden(path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lse-1", "cbst-1", "intrada-1", "cada-1"])
 def test_the_sheet_of_every_method_is_golden(project: Path, name: str) -> None:
-    answer = call(name, "--image", "000001", "-o", "out.png")
+    image = "000001" if name == "intrada-1" else "000005"  # hard: nothing is kept of it
+    answer = call(name, "--image", image, "-o", "out.png")
     assert answer.exit_code == 0, answer.output
     assert "out.png: 1048x" in answer.stdout
     assert_golden(project / "out.png", name)

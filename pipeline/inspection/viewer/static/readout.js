@@ -122,12 +122,13 @@ const METHOD = {
 export function renderClasses(run, table, problem) {
   if (state.tab !== "classes") return;
   if (!table) return $("panel").replaceChildren(make("p", { className: "quiet", textContent: problem ?? "Counting pixels…" }));
-  const own = table.quantity === "confidence" ? "confidence" : "entropy";
+  const own = table.quantity.startsWith("confidence") ? "confidence" : "entropy";
   const what = state.q || own;
   const head = [make("h3", { textContent: run.name }), make("p", { textContent: METHOD[run.method] ?? "Nothing has been selected yet: there are no thresholds." })];
   const details = Object.entries(table.details).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
   if (details) head.push(make("p", { className: "quiet num", textContent: details }));
   if (table.quantity === "entropy-in-image") head.push(make("p", { className: "quiet", textContent: "As released, entropy is normalised in each image: thresholds have no place in a histogram of all images." }));
+  if (table.quantity === "confidence-and-prior") head.push(make("p", { className: "quiet", textContent: "Thresholds are on confidence times a spatial prior: they have no place in a histogram of confidence." }));
   if (table.scores) head.push(make("h3", { textContent: "Scores of the images" }), scores(table.scores));
   const switcher = make("div", { className: "segments", role: "group", "aria-label": "Histogram of" }, ...["entropy", "confidence"].map((name) => make("button", { type: "button", textContent: name, "aria-pressed": name === what, onclick: () => change({ q: name === own ? "" : name }) })));
   const rows = table.classes.filter(({ pixels }) => pixels).sort((a, b) => b.pixels - a.pixels).map((one) => classRow(run, table, one, what));
