@@ -44,6 +44,7 @@ def overnight(
     """Run all stages that have changed, side by side, and resume where the last night ended."""
     if cron and at:
         raise ReadableError("--at is for one night and --cron for many; choose one")
+    begin = _moment(at) if at else None
     root = Path.cwd()
     parameters: dict[str, Any] = {
         "workspace": str(root),
@@ -64,9 +65,9 @@ def overnight(
     if dry_run:
         _print_plan(night, slots or 1)
     elif cron or pool:
-        _hand_over(root, parameters, cron, _moment(at) if at else None, pool)
+        _hand_over(root, parameters, cron, begin, pool)
     else:
-        _run_here(night, parameters, _moment(at) if at else None)
+        _run_here(night, parameters, begin)
 
 
 def _listed(text: str) -> list[str]:

@@ -94,12 +94,12 @@ def test_states_tell_the_truth_and_no_seed_trains_twice(waiting: Path, server: d
 
 def test_a_night_begins_by_itself_on_a_work_pool(waiting: Path, server: dict[str, str], started: Started) -> None:
     log = waiting.parent / "ran.txt"
-    at = datetime.now() + timedelta(seconds=45)
+    at = datetime.now() + timedelta(seconds=60)
     answer = overnight(waiting, server, "--pool", "night", "--at", at.isoformat(timespec="seconds"), "--slots", "2")
     assert answer.returncode == 0, answer.stderr
     assert "prefect worker start --pool night" in answer.stdout
     (run,) = flow_runs(server)
-    assert run["state_name"] == "Scheduled"
+    assert run["state_type"] == "SCHEDULED"
     worker = started(
         [program("prefect"), "worker", "start", "--pool", "night"], waiting, waiting.parent / "worker.log",
         WAITING_LOG=str(log), **server,
