@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ReadableError
+from pipeline.labels import ClassSet, class_set
 from pipeline.scheduling.board import Board, Job, simulate
 from pipeline.scheduling.early import Rules
 from pipeline.scheduling.graph import Graph, Stage, ancestors, changed_stages, descendants, read_graph
@@ -47,6 +48,7 @@ class Night(NamedTuple):
     begin: dict[str, str]
     """What each wanted round begins with (``init``)."""
     headline: str
+    classes: ClassSet
     kinds: dict[str, str]
     """Every start's and round's kind, in order: the report's rows."""
     rules: Rules
@@ -92,7 +94,17 @@ def plan_night(
             mapped = tuple(names[needed] for needed in needs)
             jobs.append(Job(names[name], mapped, place.stage.computes and place.changed, seconds, name == REPORT))
     unknown = [name for name, place in places.items() if place.changed and estimate(place.stage.name, past) is None]
-    return Night(root, jobs, places, begin, params.evaluate.headline, params.run_kinds(), rules, unknown)
+    return Night(
+        root,
+        jobs,
+        places,
+        begin,
+        params.evaluate.headline,
+        class_set(params.classes),
+        params.run_kinds(),
+        rules,
+        unknown,
+    )
 
 
 def job_name(stage: str, seed: int, main_seed: int) -> str:

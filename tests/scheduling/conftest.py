@@ -1,4 +1,4 @@
-"""A Prefect server on loopback, and workspaces whose stages wait."""
+"""A Prefect server on loopback, workspaces whose stages wait, and one stage's inputs as DVC would describe them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.waiting import make_waiting_workspace, waiting_params
+from pipeline.scheduling.inputs import StageInputs
 
 SETTINGS = {
     "DO_NOT_TRACK": "1",
@@ -97,3 +98,14 @@ def waiting(tmp_path: Path) -> Path:
     folder = tmp_path / "night"
     make_waiting_workspace(folder, waiting_params({"lse": 1}))
     return folder
+
+
+@pytest.fixture
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StageInputs:
+    """pretrain@x, which reads data/in and makes a file and a folder; the current directory is its workspace."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("pipeline", "stages", "data"):
+        Path(name).mkdir()
+    Path("data/in").write_text("data")
+    Path("params.yaml").write_text("seed: 1\n")
+    return StageInputs("pretrain@x", "0123456789abcdef", ("data/in",), ("runs/x/model.pt", "runs/x/curves"), False)

@@ -1,0 +1,201 @@
+"""The driver of a job: when it submits, follows, takes, gives up. Slurm is played; tests/cluster has a real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.scheduling import cluster, slurm
+from pipeline.scheduling.cluster import run_on_slurm
+from pipeline.scheduling.inputs import StageInputs
+from pipeline.scheduling.job_folder import JobFolder, job_folder
+from pipeline.scheduling.site import Resources
+from pipeline.scheduling.slurm import SlurmError, Task, UnreachableError
+
+MODEL, CURVE = Path("runs/x/model.pt"), Path("runs/x/curves/loss.tsv")
+
+
+def finish(folder: JobFolder, text: str = "a result") -> None:
+    """What a job leaves."""
+    for output in (MODEL, CURVE):
+        (folder.outputs / output).parent.mkdir(parents=True, exist_ok=True)
+        (folder.outputs / output).write_text(text)
+    folder.finish()
+
+
+class PlayedSlurm:
+    """Answers from a script: for each question about a job, states of its tasks; FINISHED leaves a result."""
+
+    def __init__(self, folder: JobFolder, *states: str) -> None:
+        self.folder, self.states = folder, list(states)
+        self.submitted: list[list[str]] = []
+        self.cancelled: list[str] = []
+        self.running: list[str] = []
+
+    def submit(self, script: str, options: list[str], holding: int) -> str:
+        self.submitted.append(options)
+        return str(len(self.submitted))
+
+    def jobs_called(self, name: str) -> list[str]:
+        assert name.startswith("pretrain-x-")
+        return self.running if name == self.folder.name else []
+
+    def tasks_of(self, number: str) -> list[Task]:
+        state = self.states.pop(0)
+        if state == "UNREACHABLE":
+            raise UnreachableError("scontrol: Unable to contact slurm controller (connect failure)")
+        if state == "FINISHED":
+            finish(self.folder)
+            return [Task(number, "COMPLETED", "None", 0)]
+        return [Task(number, one, "Resources", 0) for one in state.split("+")] if state != "FORGOTTEN" else []
+
+    def cancel(self, number: str) -> None:
+        self.cancelled.append(number)
+
+
+@pytest.fixture
+def play(inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> object:
+    """Runs the driver against a script; answers the played Slurm."""
+    monkeypatch.setattr(cluster, "_LOOK", 0.001)
+    monkeypatch.setattr(cluster, "_ASK_FIRST", 0.001)
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.01)
+    monkeypatch.setattr(cluster.time, "sleep", lambda seconds: None)
+    folder = job_folder(inputs)
+
+    def run(
+        *states: str,
+        resources: Resources = Resources(where="slurm", restarts=2),  # noqa: B008 - immutable
+        recorded: bool = False,
+        running: tuple[str, ...] = (),
+    ) -> PlayedSlurm:
+        played = PlayedSlurm(folder, *states)
+        played.running = list(running)
+        for name in ("submit", "jobs_called", "tasks_of", "cancel"):
+            monkeypatch.setattr(slurm, name, getattr(played, name))
+        monkeypatch.setattr(cluster, "stage_inputs", lambda: inputs._replace(recorded=recorded))
+        run.played = played
+        run_on_slurm("pretrain", ["--start", "x"], resources)
+        return played
+
+    return run
+
+
+def test_a_stage_is_submitted_and_its_result_put_into_place(play, inputs: StageInputs) -> None:
+    played = play("PENDING", "RUNNING", "FINISHED")
+    assert len(played.submitted) == 1
+    assert (MODEL.read_text(), CURVE.read_text()) == ("a result", "a result")
+
+
+def test_a_job_that_runs_already_is_followed(play, inputs: StageInputs, capfd: pytest.CaptureFixture[str]) -> None:
+    job_folder(inputs).prepare(inputs, ["python"], {"restarts": 0})
+    played = play("RUNNING", "FINISHED", running=("17",))
+    assert played.submitted == []
+    assert "job 17 is at work on it already" in capfd.readouterr().err
+
+
+def test_a_result_that_is_there_is_taken_without_slurm_also_a_second_time(play, inputs: StageInputs) -> None:
+    play("FINISHED")
+    MODEL.unlink()  # DVC deletes outputs before it runs a stage
+    assert play().submitted == []
+    assert MODEL.read_text() == "a result"
+
+
+def test_what_dvc_has_recorded_and_runs_all_the_same_is_made_anew(play) -> None:
+    play("FINISHED")
+    assert len(play("FINISHED", recorded=True).submitted) == 1
+
+
+def test_a_result_that_no_driver_has_taken_is_taken_whatever_is_recorded(play, inputs: StageInputs) -> None:
+    folder = job_folder(inputs)
+    folder.prepare(inputs, ["python"], {"restarts": 0})
+    finish(folder)
+    assert play(recorded=True).submitted == []
+    assert MODEL.exists()
+
+
+@pytest.mark.parametrize("state", ["TIMEOUT", "NODE_FAIL", "PREEMPTED", "FORGOTTEN"])
+def test_what_nobody_decided_is_submitted_again(play, state: str) -> None:
+    assert len(play("RUNNING", state, "FINISHED").submitted) == 2
+
+
+def test_after_so_many_restarts_it_is_given_up(play) -> None:
+    with pytest.raises(SlurmError, match="was submitted 3 times and did not finish; give it more time"):
+        play("TIMEOUT", "TIMEOUT", "TIMEOUT")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("CANCELLED", r"job 1 was cancelled \(scancel\)"),
+        ("OUT_OF_MEMORY", "ran out of the node's memory; raise memory in site.yaml"),
+        ("FAILED", "ended as FAILED; see its log above"),
+        ("COMPLETED", "left no result"),
+    ],
+)
+def test_an_end_that_somebody_must_look_at_is_an_error(play, state: str, words: str) -> None:
+    with pytest.raises(SlurmError, match=words + ".*goes on from there"):
+        play("RUNNING", state)
+    assert not MODEL.exists()
+
+
+def test_a_lost_task_of_an_array_ends_the_others(play) -> None:
+    with pytest.raises(SlurmError, match="ended as FAILED"):
+        play("RUNNING+RUNNING", "FAILED+RUNNING")
+    assert play.played.cancelled == ["1"]
+
+
+def test_a_controller_that_does_not_answer_is_asked_again(play, capfd: pytest.CaptureFixture[str]) -> None:
+    assert len(play("RUNNING", "UNREACHABLE", "UNREACHABLE", "FINISHED").submitted) == 1
+    assert "Unable to contact slurm controller (connect failure); asking again" in capfd.readouterr().err
+
+
+def test_why_a_job_waits_is_said_when_it_changes(play, capfd: pytest.CaptureFixture[str]) -> None:
+    play("PENDING", "PENDING", "RUNNING", "FINISHED")
+    said = capfd.readouterr().err.splitlines()
+    assert [line for line in said if "waits" in line] == ["pretrain@x: job 1 waits: Resources"]
+    assert "pretrain@x: job 1 runs" in said
+
+
+def test_resources_become_options_of_sbatch(play) -> None:
+    resources = Resources(
+        where="slurm", partition="p", account="a", gpus=2, gpu_type="a100", cpus=4, memory="8G", time=60, grace=30,
+        options=("--qos=night",),
+    )  # fmt: skip
+    (said,) = play("FINISHED", resources=resources).submitted
+    wanted = "--partition=p --account=a --gres=gpu:a100:2 --cpus-per-task=4 --mem=8G --time=60 --signal=B:USR1@30"
+    assert set(wanted.split()) < set(said)
+    assert said[0] == "--requeue"
+    assert said[-1] == "--qos=night"
+
+
+def test_the_script_says_what_the_site_says(play, inputs: StageInputs) -> None:
+    play("FINISHED", resources=Resources(where="slurm", environment={"A": "b c"}, setup=("module load cuda",)))
+    lines = (job_folder(inputs).path / "job.sh").read_text().splitlines()
+    assert lines[:4] == ["#!/bin/bash", "set -e", "export A='b c'", "module load cuda"]
+    assert lines[-1].startswith("exec ")
+    assert "pipeline.scheduling.job" in lines[-1]
+
+
+def test_results_for_other_inputs_go_when_there_is_a_new_one(play, inputs: StageInputs) -> None:
+    old = job_folder(inputs._replace(key="f" * 16))
+    longer = job_folder(inputs._replace(address="pretrain@x-2"))
+    for folder in (old, longer):
+        folder.prepare(inputs, ["python"], {"restarts": 0})
+        finish(folder)
+    play("FINISHED")
+    assert not old.path.exists()
+    assert longer.path.exists(), "the name of another start begins with the same letters"
+
+
+def test_slurms_answers_are_read() -> None:
+    line = "JobId=5 ArrayJobId=4 ArrayTaskId=1 JobName=x y JobState=PENDING Reason=Resources Requeue=1 Restarts=2 X=1"
+    assert slurm._task(line) == Task("5", "PENDING", "Resources", 2)
+    assert not slurm._task(line).final
+    assert slurm._task("JobId=5 JobName=x JobState=TIMEOUT").final
+
+
+def test_without_slurms_commands_the_error_says_where_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SlurmError, match="there is no command 'squeue' here; start the pipeline where"):
+        slurm.jobs_called("x")
