@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import Workspace, ask, until
+from on_slurm import Workspace, ask, until
 
 from bench.pipeline import stages_run
 from bench.workspace import write_params
