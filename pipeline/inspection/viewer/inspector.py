@@ -215,7 +215,7 @@ class Inspector:
     def _measure(self, order: str, run: OpenRun, other: OpenRun | None) -> Measured[Any]:
         """What fills in an order's values; begun again where the run, or the other, is no longer the same."""
         cache = run.index.spec.fingerprint
-        key = (order, run.name, cache, fingerprint(selection=run.details) if order == "kept" else "")
+        key: tuple[str, ...] = (order, run.name, cache, fingerprint(selection=run.details) if order == "kept" else "")
         if other is not None and order == "change":
             key = (*key, other.name, other.index.spec.fingerprint)
         with self._lock:
