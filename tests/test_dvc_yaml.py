@@ -73,7 +73,7 @@ def test_params_that_dvc_needs_may_not_be_left_out():
 
 def test_the_heavy_stages_go_through_the_launcher_on_which_none_depends():
     launched = {stage for stage in STAGES if "stages.launch" in description(stage)["cmd"]}
-    assert launched == {"pretrain", "dump", "adapt", "evaluate-start", "evaluate"}
+    assert launched == {"translate", "pretrain", "dump", "adapt", "evaluate-start", "evaluate"}
     for stage in STAGES:
         listed = description(stage)["deps"]
         assert not [path for path in listed if path.startswith(("pipeline/scheduling", "stages/launch", "site"))]

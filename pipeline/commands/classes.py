@@ -66,7 +66,11 @@ def _class_set(name: str) -> ClassSet:
 
 def _print_table(pair: tuple[str, str], sides: dict[str, Meanings], own: ClassSet) -> None:
     """A row for each class: the ids on both sides, and the class sets that have it."""
-    known = {name: classes for name, classes in CLASS_SETS.items() if name != own.name}
+    known = {
+        name: classes
+        for name, classes in CLASS_SETS.items()
+        if name != own.name and set(classes.names) & set(own.names)
+    }
     table = Table("class", *pair, *known, title=f"The classes of {own.name}")
     for name in own.names:
         marks = ("yes" if name in classes.names else "" for classes in known.values())

@@ -72,7 +72,9 @@ def test_a_wrong_site_ends_it_with_words(workspace: Path) -> None:
 
 def test_an_unknown_stage_is_refused(workspace: Path) -> None:
     process = launched(workspace, "prepare")
-    assert "usage: python -m stages.launch {pretrain,dump,adapt,evaluate}" in process.communicate(timeout=60)[1]
+    assert (
+        "usage: python -m stages.launch {translate,pretrain,dump,adapt,evaluate}" in process.communicate(timeout=60)[1]
+    )
     assert process.returncode == 2
 
 
