@@ -499,7 +499,7 @@ def test_cyclegan_has_the_papers_constants(tiny_params: dict, write_params: Writ
         ("7", {"method": "fourier"}, "translations.7: a name is letters, digits, - and _, begins with a letter"),
         ("t", {"method": "furier"}, "translations.t.method: is 'furier'; choose one of colour, fourier, cyclegan; did"),
         ("t", {}, "translations.t.method: is missing"),
-        ("t", {"method": "fourier", "bata": 0.1}, "translations.t.bata: unknown key; did you mean 'beta'?"),
+        ("t", {"method": "fourier", "betas": 0.1}, "translations.t.betas: unknown key; did you mean 'beta'?"),
         ("t", {"method": "fourier", "beta": 0.5}, "translations.t.beta: Input should be less than 0.5"),
         ("t", {"method": "colour", "match": "images"}, "translations.t.match: Input should be 'image' or 'domain'"),
         ("t", {"method": "cyclegan", "crop": [32, 32]}, "translations.t: give either steps or epochs"),

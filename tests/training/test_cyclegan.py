@@ -249,7 +249,7 @@ def run(
         left[0] = None if left[0] is None else left[0] - 1
         yield from game.generator_terms(model, batch)
 
-    plan = Plan(steps, SETTINGS.schedule, None, checkpoint_every, 1, 1, False)
+    plan = Plan(steps, SETTINGS.schedule, None, checkpoint_every, log_every=2, threads=1, compile=False)
     train(generators, terms, streams(2), optimiser, plan, CPU, folder, name="t", seed=1, adversary=adversary)
     return generators, critics
 
@@ -260,7 +260,7 @@ def mean_colour(image_N3HW: Tensor) -> Tensor:
 
 def test_a_planted_shift_of_colour_is_made(tmp_path: Path) -> None:
     """What the generator makes of the source is closer to the target than the source is, and still shows the source."""
-    generators, _ = run(tmp_path, 60)
+    generators, _ = run(tmp_path, 50)
     source, target = (stream.at(0).image_N3HW for stream in streams(12))
     with torch.no_grad():
         made = generators.eval().to_target(scaled(source))
