@@ -31,14 +31,14 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
 
     A start with `weights` of its own is that checkpoint, untrained. Raises ReadableError where labels or weights lack.
     """
+    computer = choose_computer(params.runtime.device, params.runtime.precision)
     if start.alignment == "none" and start.weights is not None:
-        with working_folder(f"pretrain-{name}", weights=start.weights) as folder:
+        with joined(computer), common_folder(f"pretrain-{name}", weights=start.weights) as folder:
             _take_weights(params, name, Path(start.weights), folder, destination)
         return
     split = start.supervision
     if start.is_oracle and not manifest_path(split).exists():
         raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
     weights = params.model.weights
     inputs = {
         "start": start.model_dump(),

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.datasets.meaning import CITYSCAPES_IDS
+from pipeline.datasets.meaning import table_of as ids_to_classes
 from pipeline.errors import ReadableError
-from pipeline.labels import CITYSCAPES_19, SYNTHIA_16_NAMES, cityscapes_id_table
+from pipeline.labels import CITYSCAPES_19, CLASS_SETS
 from pipeline.prediction.formats import FORMATS, classes_named, overlay, picture_of, table_of
 
 IMAGE = Image.new("RGB", (40, 20), (100, 100, 100))
@@ -21,13 +23,13 @@ def test_label_ids_are_cityscapes_and_lead_back_to_the_classes() -> None:
     classes = classes_named(CITYSCAPES_19.names)
     table = table_of("label-ids", classes)
     assert (table[0], table[13], table[18]) == (7, 26, 33)
-    back = cityscapes_id_table(CITYSCAPES_19)
+    back = ids_to_classes(CITYSCAPES_IDS, CITYSCAPES_19)
     assert back[table[:19]].tolist() == list(range(19))
 
 
 def test_a_network_of_16_classes_writes_their_ids_in_the_19() -> None:
-    classes = classes_named(SYNTHIA_16_NAMES)
-    sky = SYNTHIA_16_NAMES.index("sky")
+    classes = classes_named(CLASS_SETS["synthia-16"].names)
+    sky = CLASS_SETS["synthia-16"].names.index("sky")
     assert sky == 9
     assert table_of("label-ids", classes)[sky] == 23
     assert table_of("train-ids", classes)[sky] == 10

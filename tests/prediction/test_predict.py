@@ -13,12 +13,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.datasets.meaning import CITYSCAPES_IDS, table_of
 from pipeline.datasets.prepare import prepare
 from pipeline.device import choose_computer
-from pipeline.evaluation.confusion import intersection_over_union, mean_iou
-from pipeline.evaluation.evaluate import count_confusion, predictions
+from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou
+from pipeline.evaluation.evaluate import predictions
 from pipeline.files import read_json
-from pipeline.labels import CITYSCAPES_19, cityscapes_id_table, class_set
+from pipeline.labels import CITYSCAPES_19, class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import load_model, save_model
 from pipeline.params import read_params
@@ -183,26 +184,26 @@ def test_a_run_and_a_prepared_split_score_as_in_our_evaluator_and_in_cityscapess
     prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
     (here / "runs" / "mine").mkdir(parents=True)
     model.rename(here / "runs" / "mine" / "model.pt")
-    answer = call("predict", "mine", "evaluation", "--out", "out")
-    assert answer.exit_code == 0, answer.output
-    assert "sees 32x64" in words(answer.output)  # data.size of params.yaml
+    said = call("predict", "mine", "evaluation", "--out", "out")
+    assert said.exit_code == 0, said.output
+    assert "sees 32x64" in words(said.output)  # data.size of params.yaml
 
     from pipeline.datasets.opening import images_of, labels_of
 
     images = images_of("evaluation", params.data.evaluation, params.data.size)
     labels = labels_of("evaluation", params.data.evaluation, CITYSCAPES_19, None)
     network = load_model(here / "runs" / "mine" / "model.pt", "cpu")
-    pairs = list(predictions(network, images.image, labels.label, len(images), choose_computer("cpu", "float32")))
+    answers = list(predictions(network, images.image, labels.label, len(images), choose_computer("cpu", "float32")))
     written = [here / "out" / f"{images.id(number)}.png" for number in range(len(images))]
-    table = cityscapes_id_table(CITYSCAPES_19)
-    for path, (_, prediction_HW) in zip(written, pairs, strict=True):
-        assert np.array_equal(table[np.asarray(Image.open(path))], prediction_HW)
+    table = table_of(CITYSCAPES_IDS, CITYSCAPES_19)
+    for path, answer in zip(written, answers, strict=True):
+        assert np.array_equal(table[np.asarray(Image.open(path))], answer.prediction_HW)
 
     settings = copy.copy(official.args)
     settings.quiet, settings.JSONOutput, settings.evalInstLevelScore = True, False, False
     truths = [str(row.label) for row in labels.manifest]
     result = official.evaluateImgLists([str(path) for path in written], truths, settings)
-    confusion_CC = count_confusion(iter(pairs), 19)
+    confusion_CC = sum(confusion_matrix(answer.truth_HW, answer.prediction_HW, 19) for answer in answers)
     assert mean_iou(confusion_CC) == pytest.approx(result["averageScoreClasses"], abs=1e-12)
     expected = [result["classScores"][name] for name in CITYSCAPES_19.names]
     np.testing.assert_allclose(intersection_over_union(confusion_CC), expected, atol=1e-12)
