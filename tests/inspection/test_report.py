@@ -130,7 +130,7 @@ def test_pseudo_labels_thresholds_and_frequencies_by_hand() -> None:
     # half of the truth is road, 30 of 40 predicted pixels, all pseudo-labels
     assert ["road & lane", "50.0", "75.0", "100.0"] in rows
     assert ["<sky>", "50.0", "25.0", "0.0"] in rows
-    assert "lse-1: keeps pixels of lower entropy (nats)" in page
+    assert "LSE keeps pixels of lower entropy (nats). –" in page
     page, _ = page_of([SOURCE])
     assert 'id="pseudo-labels"' not in page
 

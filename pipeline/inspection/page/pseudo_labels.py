@@ -48,8 +48,12 @@ def _thresholds(found: Collected, rounds: list[str]) -> Table | None:
         Row(name, [_number(found.spread(run, "selection", "thresholds", name)) for run in rounds], swatch=rgb(colour))
         for name, colour in zip(found.class_names, found.palette, strict=True)
     ]
-    words = {"nats": "keeps pixels of lower entropy (nats)", "probability": "keeps pixels of larger probability"}
-    note = ". ".join(f"{name}: {words.get(units[name], units[name])}" for name in _one_of_each_unit(rounds, units))
+    words = {"nats": "pixels of lower entropy (nats)", "probability": "pixels of larger probability"}
+    note = ". ".join(
+        f"{', '.join(dict.fromkeys(found.kinds[name].upper() for name in rounds if units[name] == unit))} keeps "
+        f"{words.get(unit, unit)}"
+        for unit in dict.fromkeys(units[name] for name in rounds)
+    )
     return Table("Thresholds", "class", rounds, rows, f"{note}. –: the class has none in this round.")
 
 
@@ -59,10 +63,6 @@ def _unit(found: Collected, name: str) -> str:
         if selection and any(value is not None for value in selection["thresholds"].values()):
             return selection["unit"] or ""
     return ""
-
-
-def _one_of_each_unit(rounds: list[str], units: dict[str, str]) -> list[str]:
-    return list({units[name]: name for name in reversed(rounds)}.values())[::-1]
 
 
 def _number(value: Spread | None) -> Cell:

@@ -60,12 +60,14 @@ def _sentence(found: Collected, chain: Chain) -> str:
 
 def _caution(found: Collected) -> str:
     seeds = ", ".join(str(seed) for seed in found.seeds)
-    if len(found.seeds) == 1:
-        return f"One seed ({seeds}): a difference of a point or two may be chance. The last model counts, not the best."
-    return (
-        f"Mean ± standard deviation over {len(found.seeds)} seeds ({seeds}); gains are taken seed by seed. "
-        "The last model counts, not the best."
-    )
+    words = f"One seed ({seeds}): a difference of a point or two may be chance."
+    if len(found.seeds) > 1:
+        words = f"Mean ± standard deviation over {len(found.seeds)} seeds ({seeds}); gains are taken seed by seed."
+    words += " The last model counts, not the best."
+    gap = None if found.oracle is None else found.gain(found.oracle)
+    if gap is not None and gap.mean <= 0:
+        words += f" The oracle is not above {found.source}: there is no gap to close."
+    return words
 
 
 def _table(found: Collected) -> Table:
