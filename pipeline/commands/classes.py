@@ -93,6 +93,8 @@ def _print_fits(pair: tuple[str, str], sides: dict[str, Meanings], own: ClassSet
     )
     for classes in CLASS_SETS.values() if own is None else (own, *(c for c in CLASS_SETS.values() if c is not own)):
         fit = compare.fit(sides[pair[0]], sides[pair[1]], classes)
+        if not fit.in_both():
+            continue  # digits and streets have nothing in common
         lacking = (", ".join(names) or "–" for names in (fit.not_in_source, fit.not_in_target))
         table.add_row(classes.name, f"{fit.in_both()} of {len(classes)}", *lacking)
     console.print(table)

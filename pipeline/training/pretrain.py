@@ -20,7 +20,6 @@ from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
 from pipeline.training.together import common_folder, joined
 from pipeline.translation.source import identity_of
-from pipeline.work import working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import AnyStart, Params
