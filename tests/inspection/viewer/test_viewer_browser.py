@@ -23,6 +23,7 @@ from pipeline.cache.dump import dump  # noqa: E402
 from pipeline.cache.schema import CacheSpec  # noqa: E402
 from pipeline.files import read_json  # noqa: E402
 
+expect.set_options(timeout=30_000)  # a busy machine is no failure
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -74,10 +75,16 @@ def go(page: Page, address: str, query: str = "") -> None:
 
 
 def pictures_are_there(page: Page, selector: str) -> int:
-    """How many pictures have been loaded; fails where one has not."""
-    sizes = page.eval_on_selector_all(selector, "found => found.map((img) => img.complete && img.naturalWidth)")
-    assert sizes and all(sizes), sizes
-    return len(sizes)
+    """How many pictures there are, once all of them have come; fails where one does not."""
+    page.wait_for_function(
+        """selector => {
+            const found = [...document.querySelectorAll(selector)];
+            return found.length > 0 && found.every((img) => img.complete && img.naturalWidth > 0);
+        }""",
+        arg=selector,
+        timeout=60_000,
+    )
+    return page.locator(selector).count()
 
 
 def fits(page: Page) -> bool:
@@ -122,7 +129,7 @@ def test_sorting_goes_through_the_address(page: Page, address: str) -> None:
     expect(page.locator(".tile")).to_have_count(3)
     assert "show=hard" in page.url
     page.select_option("#sort", "iou")
-    expect(page.locator("#gallery-words")).to_have_text("3 images", timeout=20_000)
+    expect(page.locator("#gallery-words")).to_have_text("3 images", timeout=60_000)
     values = page.eval_on_selector_all(".tile .num", "found => found.map((one) => parseFloat(one.textContent))")
     assert values == sorted(values)
 
@@ -248,8 +255,8 @@ def test_a_growing_cache_fills_the_page_without_a_reload(page: Page, address: st
     expect(page.locator("#notices")).to_contain_text("No part of the cache is finished yet")
     for part, images in (("part-00000.h5", 2), ("part-00002.h5", 4)):
         os.link(project / "runs" / "lse-1" / "cache" / part, work / part)
-        expect(page.locator(".tile")).to_have_count(images, timeout=15_000)
+        expect(page.locator(".tile")).to_have_count(images, timeout=60_000)
     expect(page.locator("#summary")).to_contain_text("4 of 6 are there")
     (work / "part-00001.h5").write_bytes(b"half")
-    expect(page.locator("#notices")).to_contain_text("part-00001.h5: cannot be read", timeout=15_000)
+    expect(page.locator("#notices")).to_contain_text("part-00001.h5: cannot be read", timeout=60_000)
     expect(page.locator(".tile")).to_have_count(4)
