@@ -12,6 +12,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.deployments import run_deployment
+from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 
@@ -44,10 +45,13 @@ def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | Non
     loaded = flow.from_source(source=str(_code_root()), entrypoint=_ENTRYPOINT)
     assert isinstance(loaded, Flow)
     name = deployment_name(root)
-    loaded.deploy(
+    # not Flow.deploy, which first asks for the pool's workers in a way that the server of 3.8.8 refuses (422)
+    deployment = loaded.to_deployment(
         name=name, work_pool_name=pool, cron=cron, parameters=parameters, concurrency_limit=1,
-        print_next_steps=False, job_variables={"env": {"PYTHONPATH": str(_code_root())}},
+        job_variables={"env": {"PYTHONPATH": str(_code_root())}},
     )  # fmt: skip
+    assert isinstance(deployment, RunnerDeployment)  # a coroutine where a loop runs; here none does
+    deployment.apply()
     if at is not None:
         run_deployment(f"{overnight.name}/{name}", scheduled_time=at, timeout=0, as_subflow=False)
     return f"{overnight.name}/{name}"
