@@ -1,8 +1,11 @@
 """report: one page with the results of all starts and rounds."""
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pipeline.datasets.opening import images_of
+from pipeline.errors import ReadableError
 from pipeline.files import whole_file
 from pipeline.inspection.chains import chains_of
 from pipeline.inspection.circumstances import circumstances
@@ -25,11 +28,7 @@ def main() -> None:
     params = read_params()
     results, classes = read_results(RUNS, params.run_kinds()), class_set(params.classes)
     record = record_of(params, RUNS, results, classes)
-    presets = {
-        path.stem: flat(read_params(path).model_dump(mode="json", exclude={"runtime"}))
-        for path in sorted(Path("presets").glob("*.yaml"))
-    }
-    record["preset"] = nearest_preset(record["params"], presets)
+    record["preset"] = nearest_preset(record["params"], _presets(Path("presets")))
     kinds = {result.name: result.kind for result in results}
     inits = {name: params.round(name).init for name in kinds if name in params.rounds}
     forget_pictures(REPORT / PICTURES)
@@ -50,6 +49,15 @@ def main() -> None:
             with whole_file(REPORT / f"rounds-{place}.png") as temporary:
                 strip.save(temporary, format="PNG")
     print("report: report/index.html")
+
+
+def _presets(folder: Path) -> dict[str, dict[str, Any]]:
+    """All presets that can be read, flat: a broken one is no reason to have no report."""
+    found = {}
+    for path in sorted(folder.glob("*.yaml")):
+        with suppress(ReadableError):
+            found[path.stem] = flat(read_params(path).model_dump(mode="json", exclude={"runtime"}))
+    return found
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ class Collected:
         self.headline: str = first["headline"]
         self.class_names: list[str] = first["classes"]["names"]
         self.palette: list[list[int]] = first["classes"]["palette"]
+        self.evaluated: list[str] = first["classes"]["evaluated"]
         self.names: list[str] = [run["name"] for run in first["runs"]]
         self.kinds: dict[str, str] = {run["name"]: run["kind"] for run in first["runs"]}
         self.rounds: dict[str, int] = {run["name"]: run["round"] for run in first["runs"]}
@@ -40,6 +41,10 @@ class Collected:
         self.chains: list[Chain] = chains_of(self.kinds, inits)
         self.inits = inits
         self._runs = [{run["name"]: run for run in bundle.record["runs"]} for bundle in bundles]
+
+    def colour(self, class_name: str) -> list[int]:
+        """A class's colour."""
+        return self.palette[self.class_names.index(class_name)]
 
     @property
     def seeds(self) -> list[int]:

@@ -36,7 +36,7 @@ def _by_round(found: Collected, *keys: str) -> Rows:
 def _classes(found: Collected) -> Rows:
     return [
         {"run": name, "class": class_name, "IoU": 100 * value}
-        for class_name in found.class_names
+        for class_name in found.evaluated
         for name in found.names
         if (value := found.values(name, "IoU", class_name)[0]) is not None
     ]
@@ -52,8 +52,8 @@ def _confusion(found: Collected) -> Rows:
         share_CC = shares_of(np.array(confusion, dtype=np.int64))
         rows += [
             {"run": name, "truth": truth, "prediction": prediction, "percent": _percent(share_CC[true, predicted])}
-            for true, truth in enumerate(found.class_names)
-            for predicted, prediction in enumerate(found.class_names)
+            for true, truth in enumerate(found.evaluated)
+            for predicted, prediction in enumerate(found.evaluated)
         ]
     return rows
 

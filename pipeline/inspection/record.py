@@ -42,7 +42,13 @@ def record_of(params: Params, runs: Path, results: list[Result], classes: ClassS
         "format": FORMAT,
         "headline": headline,
         "seed": params.seed,
-        "classes": {"set": classes.name, "names": list(classes.names), "palette": [list(c) for c in classes.palette]},
+        "classes": {
+            "set": classes.name,
+            "names": list(classes.names),
+            "palette": [list(colour) for colour in classes.palette],
+            # where evaluate.merge counts some classes as others, there are fewer
+            "evaluated": list(results[0].class_iou) if results else list(classes.names),
+        },
         "metrics": list(results[0].metrics) if results else [],
         "params": flat(params.model_dump(mode="json", exclude={"runtime"})),
         "data": data_facts(params),

@@ -47,7 +47,7 @@ def record_of_runs(runs: list[dict[str, Any]], seed: int = 1, **params: Any) -> 
         "format": 1,
         "headline": "mIoU",
         "seed": seed,
-        "classes": {"set": "two", "names": NAMES, "palette": [[128, 64, 128], [70, 130, 180]]},
+        "classes": {"set": "two", "names": NAMES, "palette": [[128, 64, 128], [70, 130, 180]], "evaluated": NAMES},
         "metrics": ["mIoU", "pixel_accuracy"],
         "params": {"seed": seed, "adapt.steps": 60, "data.size": [128, 256], **params},
         "data": {"target": {"layout": "folder", "images": 4, "hash": "abc"}},

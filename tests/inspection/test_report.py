@@ -144,6 +144,16 @@ def test_mistakes_are_listed_by_the_pixels_that_they_cost() -> None:
     ]
 
 
+def test_classes_that_are_merged_in_the_evaluation_are_left_out_there_and_stay_among_the_pseudo_labels() -> None:
+    record = record_of_runs([SOURCE | {"confusion": [[5]]}, ROUND | {"confusion": [[5]]}])
+    record["classes"]["evaluated"] = ["road & lane"]
+    parser = Cells()
+    parser.feed(render(Collected([Bundle(record, made_by(), {"gallery": [], "sample": []}, Path())])))
+    assert ["road & lane", "40.0", "45.0"] in parser.rows
+    assert ["<sky>", "–", "–"] not in parser.rows  # no IoU
+    assert ["<sky>", "–", "25.0", "0.0"] in parser.rows  # but a frequency among the pseudo-labels
+
+
 def test_without_a_source_only_start_it_says_what_is_missing() -> None:
     page, _ = page_of([ROUND])
     assert leads(page) == ["There is no evaluated source-only start to compare the rounds with."]

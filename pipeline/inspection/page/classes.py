@@ -40,7 +40,7 @@ def _run_row(found: Collected, name: str, metrics: list[str]) -> Row:
 def class_table(found: Collected) -> Table:
     """IoU of each class; the best among adapted runs and starts is strong."""
     rows = []
-    for name, colour in zip(found.class_names, found.palette, strict=True):
+    for name in found.evaluated:
         values = {run: found.spread(run, "IoU", name) for run in found.names}
         best = max((value.mean for run, value in values.items() if value and found.kinds[run] != "oracle"), default=0.0)
         rows.append(
@@ -54,7 +54,7 @@ def class_table(found: Collected) -> Table:
                     )
                     for run, value in values.items()
                 ],
-                swatch=rgb(colour),
+                swatch=rgb(found.colour(name)),
             )
         )
     return Table("IoU, percent", "class", found.names, rows, "Bold: the best without the oracle.")
@@ -64,12 +64,12 @@ def bars(found: Collected) -> str:
     """Source-only, the last round of each chain, and the oracle, class by class."""
 
     def column(name: str) -> list[Spread | None]:
-        return [found.spread(name, "IoU", class_name) for class_name in found.class_names]
+        return [found.spread(name, "IoU", class_name) for class_name in found.evaluated]
 
     base = {} if found.source is None else {found.source: column(found.source)}
     tracks = {_bar_name(chain.label, chain.last): column(chain.last) for chain in found.chains}
     oracle = None if found.oracle is None else column(found.oracle)
-    return class_bars("IoU of each class in percent", found.class_names, base, tracks, oracle)
+    return class_bars("IoU of each class in percent", found.evaluated, base, tracks, oracle)
 
 
 def _bar_name(label: str, last: str) -> str:

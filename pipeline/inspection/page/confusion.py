@@ -31,7 +31,7 @@ def pixels(found: Collected, name: str) -> np.ndarray | None:
 def charts(found: Collected) -> list[str]:
     """One matrix for each run that is shown."""
     return [
-        confusion_chart(name, confusion_CC, found.class_names)
+        confusion_chart(name, confusion_CC, found.evaluated)
         for name in shown_runs(found)
         if (confusion_CC := pixels(found, name)) is not None
     ]
@@ -50,7 +50,7 @@ def mistakes(found: Collected) -> Table | None:
     order = [divmod(int(place), len(wrong_CC)) for place in np.argsort(-wrong_CC, axis=None, kind="stable")[:LISTED]]
     rows = [
         Row(
-            f"{found.class_names[true]} → {found.class_names[predicted]}",
+            f"{found.evaluated[true]} → {found.evaluated[predicted]}",
             [_share(totals[name], true, predicted) for name in names],
         )
         for true, predicted in order

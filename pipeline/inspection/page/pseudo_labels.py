@@ -110,8 +110,10 @@ def frequencies(found: Collected, rounds: list[str]) -> Table | None:
 
 
 def true_share(found: Collected, class_name: str) -> Spread | None:
-    """Share of the evaluation split's labelled pixels."""
-    number, run = found.class_names.index(class_name), found.names[0]
+    """Share of the evaluation split's labelled pixels; None for a class that is merged into another there."""
+    if class_name not in found.evaluated:
+        return None
+    number, run = found.evaluated.index(class_name), found.names[0]
     return spread(
         sum(facts["confusion"][number]) / total
         for facts in found.runs(run)
