@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import importlib
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -29,6 +30,8 @@ from bench.results_page import write_lines
 from bench.table import Row, machine, publish
 from bench.workspace import ROOT, preset, write_params
 from pipeline.files import read_json
+from pipeline.processes import stop_with_parent
+from pipeline.training.loop import Interrupted
 
 ACCURACY = "pixel_accuracy"  # every pixel of a digit has the digit's class: the share of images that are right
 CONTROL = "advent-longer"
@@ -121,8 +124,11 @@ def _shown(values: list[float], sign: str = "") -> str:
 
 def accuracies_of_seed(name: str, images: int | None, seed: int) -> dict[str, float]:
     """The same in a throw-away folder."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        return accuracies(params_of(name, images) | {"seed": seed})
+    try:
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            return accuracies(params_of(name, images) | {"seed": seed})
+    except Interrupted as stopped:  # else a pool's process would wait for more to do after its parent has died
+        os._exit(int(stopped.code or 1))
 
 
 def measure(name: str, images: int | None, seeds: list[int], pool: Executor, command: str, docs: bool) -> None:
@@ -153,7 +159,8 @@ def main() -> None:
     command = " ".join(["python -m bench.digits", *sys.argv[1:]])
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     # spawned: a process has one current folder, and so has each seed
-    with ProcessPoolExecutor(arguments.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.jobs, mp_context=context, initializer=stop_with_parent) as pool:
         for name in arguments.presets.split(","):
             measure(name, arguments.images, seeds, pool, command, arguments.docs)
 
