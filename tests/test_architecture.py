@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "check": COMMON | {"datasets", "models", "params"},
     "commands": COMMON
     | {"cache", "selection", "inspection", "datasets", "models", "prediction", "params", "doctor", "scheduling"}
-    | {"work"},
+    | {"work", "times"},
     "doctor": COMMON | {"datasets", "params", "check"},
     "cli": COMMON | {"check", "params", "inspection", "commands"},
 }

@@ -19,6 +19,8 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.commands.console import console, readable
 from pipeline.errors import ReadableError
+from pipeline.times import last_work
+from pipeline.times import read as read_times
 from pipeline.work import Work, work_folders
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
@@ -44,7 +46,8 @@ def status() -> None:
     with ThreadPoolExecutor(2) as pool:
         changed, graph = pool.map(_dvc, (["status", "--json"], ["dag", "--dot"]))
     finished = finishing_times(Path("dvc.lock"))
-    found = status_lines(json.loads(changed), stages_of(graph), finished, work_folders())
+    seconds = durations(finished) | recorded_durations()
+    found = status_lines(json.loads(changed), stages_of(graph), finished, work_folders(), seconds)
     table = Table("stage", "state", "why", "takes about")
     for line in found:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
@@ -57,7 +60,7 @@ def status() -> None:
     unknown = sum(line.seconds is None for line in todo)
     tail = f", and {unknown} stages of which no past run tells" if unknown else ""
     console.print(f"`dvc repro` would run up to {len(todo)} of {len(found)} stages: about {_duration(known)}{tail}.")
-    console.print("Times are read off the files of past runs; a stage whose inputs turn out the same is skipped.")
+    console.print("Times are those of past runs; a stage whose inputs turn out the same is skipped.")
 
 
 def _dvc(arguments: list[str]) -> str:
@@ -89,11 +92,15 @@ def status_lines(
     followers: dict[str, set[str]],
     finished: dict[str, float],
     works: list[Work],
+    seconds: dict[str, float],
 ) -> list[Line]:
-    """One line a stage, in the order in which they run. ``changed`` is `dvc status --json`."""
+    """One line a stage, in the order in which they run.
+
+    ``changed`` is `dvc status --json`; ``seconds``: about how long a stage of a kind takes.
+    """
     stale = {stage: reasons for stage, reasons in changed.items() if stage in followers}
     follows = {stage for start in stale for stage in _after(start, followers)} - set(stale)
-    seconds, working = durations(finished), {work.stage.replace("-", "@", 1): work for work in works}
+    working = {work.stage.replace("-", "@", 1): work for work in works}
     lines = []
     for stage in in_order(followers):
         state, why = "done", ""
@@ -180,6 +187,16 @@ def durations(finished: dict[str, float]) -> dict[str, float]:
     took: dict[str, list[float]] = {}
     for (_, before), (stage, after) in pairwise(ordered):
         took.setdefault(stage.partition("@")[0], []).append(after - before)
+    return {kind: statistics.median(seconds) for kind, seconds in took.items()}
+
+
+def recorded_durations() -> dict[str, float]:
+    """How many seconds a kind of stage took: the median of the last results of its starts or rounds, as recorded."""
+    took: dict[str, list[float]] = {}
+    for (stage, _), attempts in read_times().items():
+        work = last_work(attempts)
+        if work is not None:
+            took.setdefault(stage, []).append(work.seconds)
     return {kind: statistics.median(seconds) for kind, seconds in took.items()}
 
 

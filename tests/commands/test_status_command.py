@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.cli import app
-from pipeline.commands.status import durations, finishing_times, in_order, stages_of, status_lines
+from pipeline.commands.status import durations, finishing_times, in_order, recorded_durations, stages_of, status_lines
 from pipeline.errors import ReadableError
+from pipeline.times import record
 from pipeline.work import Work, work_folders
 
 DOT = """strict digraph {
@@ -32,7 +33,7 @@ CHANGED = {"dump@r-1": [{"changed deps": {"params.yaml": {"dump.batch": "modifie
 
 def states(changed: dict, works: list[Work], finished: dict[str, float] | None = None) -> dict[str, tuple[str, str]]:
     times = {"dump@r-1": 1.0} if finished is None else finished
-    return {line.stage: (line.state, line.why) for line in status_lines(changed, stages_of(DOT), times, works)}
+    return {line.stage: (line.state, line.why) for line in status_lines(changed, stages_of(DOT), times, works, {})}
 
 
 def test_stages_come_in_the_order_in_which_they_run() -> None:
@@ -64,6 +65,15 @@ def test_durations_are_times_between_stages() -> None:
     finished = {"prepare": 10.0, "dump@r-1": 15.0, "adapt@r-1": 45.0, "dump@r-2": 52.0, "adapt@r-2": 92.0}
     assert durations(finished) == {"dump": 6.0, "adapt": 35.0}
     assert durations({}) == durations({"prepare": 1.0}) == {}
+
+
+def test_recorded_times_are_those_of_the_last_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert recorded_durations() == {}
+    for name, seconds in (("r-1", 10.0), ("r-2", 20.0)):
+        record("dump", name, seconds)
+    record("adapt", "r-1", 3.0, ended="failed")
+    assert recorded_durations() == {"dump": 15.0}
 
 
 def test_finishing_times_are_those_of_the_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
