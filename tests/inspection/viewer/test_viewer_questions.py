@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -17,7 +18,8 @@ from pipeline.files import read_json
 from pipeline.labels import CITYSCAPES_19, IGNORE
 from pipeline.patches.file import PatchFile
 from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import Selection, read_selection
+from pipeline.selection.result import Selection, read_selection, write_selection
+from pipeline.selection.select import select_cbst, select_lse
 
 METHODS = ("lse-1", "cbst-1", "intrada-1", "cada-1")
 
@@ -145,9 +147,6 @@ def test_a_pixel_of_a_hard_image_is_dropped_with_its_image(client: TestClient) -
 
 
 def test_the_released_lse_is_explained_in_its_own_scale(client: TestClient, project: Path) -> None:
-    from pipeline.selection.result import write_selection
-    from pipeline.selection.select import select_lse
-
     selection, details = select_lse(Path("runs/lse-1/cache"), 1.0, "author")
     write_selection(Path("runs/lse-1/selection/selection.json"), selection, details)
     reader = CacheReader(Path("runs/lse-1/cache"))
@@ -159,6 +158,24 @@ def test_the_released_lse_is_explained_in_its_own_scale(client: TestClient, proj
         if found["threshold"] is not None and found["value"] is not None:
             assert (found["value"] < found["threshold"]) == found["kept"]
     assert ask(client, "/api/classes", run="lse-1")["quantity"] == "entropy-in-image"
+
+
+def test_a_spatial_prior_is_part_of_the_reason(client: TestClient, project: Path) -> None:
+    prior_Chw = np.random.default_rng(1).random((19, 8, 16), np.float32)
+    with h5py.File("prior.h5", "w") as file:
+        file.attrs["class_names"], file["prior"] = list(CITYSCAPES_19.names), prior_Chw / prior_Chw.max()
+    selection, details = select_cbst(Path("runs/cbst-1/cache"), 0.4, "paper", True, Path("prior.h5"))
+    write_selection(Path("runs/cbst-1/selection/selection.json"), selection, details)
+    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    reader, selection = opened("cbst-1")
+    pseudo_HW = pseudo_label(reader, selection, reader.image_ids[-1])
+    for column in range(0, 128, 7):
+        found = ask(client, "/api/pixel", run="cbst-1", image=reader.image_ids[-1], x=column, y=30)["reason"]
+        assert found["kept"] == bool(pseudo_HW[30, column] != IGNORE)
+        assert (found["value"] > found["threshold"]) == found["kept"] and "p · prior" in found["words"]
+    table = ask(client, "/api/classes", run="cbst-1")
+    assert table["quantity"] == "confidence-and-prior"
+    assert all(row["passing"] is None for row in table["classes"])
 
 
 def test_an_image_tells_its_patches_as_they_were_cut(client: TestClient) -> None:
