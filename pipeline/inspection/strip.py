@@ -17,7 +17,7 @@ from pipeline.pictures import entropy_picture
 
 _GAP, _CAPTION, _LABEL, _LINE = 6, 24, 18, 20
 _INK, _QUIET, _PAPER = (27, 31, 36), (87, 96, 106), "white"
-_NARROWEST = 192
+_NARROWEST = 224
 """Smaller pictures (digits) are enlarged by a whole number, so that the captions have room."""
 
 
