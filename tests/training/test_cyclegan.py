@@ -284,3 +284,10 @@ def test_a_killed_run_ends_with_the_same_networks_pools_and_curves(tmp_path: Pat
     assert len(curves[0]) == len(curves[1]) > 7
     for one, other in zip(*curves, strict=True):
         assert one.read_text() == other.read_text(), one
+
+
+def test_pieces_are_for_segmentation_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = run(tmp_path / "whole", 2)
+    monkeypatch.setenv("ROUNDABOUT_PIECES", "2")
+    cut, _ = run(tmp_path / "cut", 2)
+    assert all(torch.equal(value, cut.state_dict()[name]) for name, value in whole.state_dict().items())
