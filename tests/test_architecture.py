@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "energy": set(),
     "times": {"files", "energy"},
     "inspection": COMMON | {"evaluation", "cache", "datasets", "patches", "selection", "times", "work", "params"},
-    "scheduling": COMMON | {"work", "params", "cache", "inspection"},
+    "scheduling": COMMON | {"work", "params", "cache", "inspection", "times"},
     "check": COMMON | {"datasets", "models", "params"},
     "commands": COMMON
     | {"cache", "selection", "inspection", "datasets", "models", "prediction", "params", "doctor", "scheduling"}

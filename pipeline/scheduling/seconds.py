@@ -6,6 +6,7 @@ import statistics
 from pathlib import Path
 
 from pipeline.files import read_json, write_json
+from pipeline.times import TIMES, last_work, read
 
 _KEPT = 5
 
@@ -22,8 +23,16 @@ def record_seconds(root: Path, stage: str, seconds: float) -> None:
 
 
 def read_seconds(root: Path) -> dict[str, list[float]]:
-    """The last times of every stage that ran here."""
-    return {path.stem: [float(value) for value in read_json(path)] for path in sorted(_folder(root).glob("*.json"))}
+    """The last times of every stage that ran here: in a night, else under `dvc repro`, whose stages note their own."""
+    noted: dict[str, list[float]] = {}
+    for (stage, name), attempts in read(root / TIMES).items():
+        work = last_work(attempts)
+        if work is not None:
+            # one program evaluates starts and rounds, which are two stages to DVC
+            for kind in ("evaluate", "evaluate-start") if stage == "evaluate" else (stage,):
+                noted[f"{kind}@{name}" if name else kind] = [work.seconds]
+    nights = {path.stem: [float(value) for value in read_json(path)] for path in sorted(_folder(root).glob("*.json"))}
+    return noted | nights
 
 
 def estimate(stage: str, past: dict[str, list[float]]) -> float | None:

@@ -16,6 +16,7 @@ from pipeline.scheduling.early import Rules
 from pipeline.scheduling.graph import Graph, Stage, ancestors, descendants, read_graph
 from pipeline.scheduling.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
 from pipeline.scheduling.seconds import estimate, read_seconds, record_seconds
+from pipeline.times import TIMES, record
 
 
 def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "oracle")) -> Graph:
@@ -125,6 +126,11 @@ def test_times_of_past_runs_make_the_estimate(tmp_path):
     for seconds in range(10):
         record_seconds(tmp_path, "adapt@lse-1", seconds)
     assert read_seconds(tmp_path)["adapt@lse-1"] == [5, 6, 7, 8, 9], "the last five"
+    for stage, seconds in (("dump", 7.0), ("evaluate", 3.0), ("adapt", 99.0)):
+        record(stage, "lse-1", seconds, folder=tmp_path / TIMES)
+    past = read_seconds(tmp_path)
+    assert (past["dump@lse-1"], past["evaluate@lse-1"]) == ([7], [3]), "what `dvc repro` ran"
+    assert past["adapt@lse-1"] == [5, 6, 7, 8, 9], "nights know better: DVC's share is in their times"
 
 
 def test_the_plan_is_the_schedule_played_without_running(pretended, params):
