@@ -55,7 +55,7 @@ def record(
     """Appends an attempt of ``stage`` (of the start or round ``name``, "" for none); replaces it if it is running."""
     path = folder / f"{stage}@{name}.json"
     attempts = _read(path)
-    moment = (begun or datetime.now(UTC)).isoformat(timespec="milliseconds")
+    moment = (begun or datetime.now(UTC)).isoformat(timespec="microseconds")
     if attempts and attempts[-1].begun == moment:
         attempts.pop()
     attempts.append(Attempt(moment, seconds, ended, joules or {}))

@@ -17,7 +17,7 @@ GREEN, BLUE = (0, 255, 0), (0, 0, 255)
 def write_gallery(folder: Path, colour: tuple[int, int, int]) -> None:
     folder.mkdir(parents=True)
     for what in ("input", "label", "prediction", "entropy"):
-        Image.fromarray(np.full((40, 200, 3), colour, np.uint8)).save(folder / f"0-{what}.png")
+        Image.fromarray(np.full((40, 240, 3), colour, np.uint8)).save(folder / f"0-{what}.png")
 
 
 def result(name: str, value: float | None) -> Result:
@@ -31,9 +31,9 @@ def test_each_run_has_its_column_beside_the_input(tmp_path: Path) -> None:
     strip = draw_strip(tmp_path, results, "mIoU", CITYSCAPES_19, 0)
     assert strip is not None
     pixels = np.asarray(strip)
-    assert pixels.shape[1] == 3 * 200 + 2 * 6
+    assert pixels.shape[1] == 3 * 240 + 2 * 6
     row = pixels[30]
-    assert [tuple(row[x].tolist()) for x in (5, 211, 417)] == [
+    assert [tuple(row[x].tolist()) for x in (5, 251, 497)] == [
         GREEN,
         GREEN,
         BLUE,
