@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,imagenet]'
 	@touch $(STAMP)
 
-setup: $(STAMP) ## make .venv with everything installed (6.4 GB, a few minutes)
+setup: $(STAMP) ## make .venv with everything installed (6.7 GB, a few minutes)
 
 demo: setup ## run the pipeline on the generated streets and print the results
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro

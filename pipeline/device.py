@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 
 from pipeline.errors import ReadableError
+
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class Computer(NamedTuple):
@@ -33,14 +36,18 @@ def choose_computer(device: str, precision: str) -> Computer:
 
     Of several processes that share the work of a stage (torchrun's), each takes a GPU of its own.
 
-    Raises ReadableError for a GPU that is not there.
+    Raises ReadableError for a GPU that is not there, and for words that name no device and no precision.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ReadableError(f"device: is {device!r}; choose auto, cpu, cuda, or one GPU, such as cuda:1")
+    if precision not in PRECISIONS:
+        raise ReadableError(f"precision: is {precision!r}; choose one of {', '.join(PRECISIONS)}")
     place, together = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = torch.device(device)
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ReadableError(f"runtime.device is {device!r}, but torch sees no GPU; set it to auto or cpu")
+        raise ReadableError(f"runtime.device: is {device!r}, but torch sees no GPU; set it to auto or cpu")
     if chosen.type == "cuda" and together > 1:
         if chosen.index is not None or together > torch.cuda.device_count():
             raise ReadableError(

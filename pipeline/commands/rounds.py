@@ -39,6 +39,10 @@ EASY = 0.67
 """IntraDA's λ for streets."""
 
 
+# Alignments with which the papers' first rounds begin; the others begin with source-only.
+ALIGNED = {"intrada": "advent", "cada": "style"}
+
+
 class RoundsOf(StrEnum):
     """The methods that have a schedule."""
 
@@ -75,7 +79,13 @@ def rounds(
         raise ReadableError(f"--easy: is {easy}; above 0 and up to 1 is needed")
     made = block_of(method.value, count or schedule.rounds, init, portion, EASY if easy is None else easy)
     besides = f" and `{schedule.besides}`" if schedule.besides else ""
-    typer.echo(f"# params.yaml needs the section `{schedule.section}`{besides} too")
+    typer.echo("# These lines belong under `rounds:` of params.yaml, of which there may be one only.")
+    typer.echo(f"# The file needs the section `{schedule.section}`{besides}, too.")
+    if method.value in ALIGNED and init == "source-only":
+        start = ALIGNED[method.value]
+        typer.echo(
+            f"# The paper begins with a start `{start}: {{supervision: source, alignment: {start}}}`: --init {start}"
+        )
     typer.echo("rounds:")
     for name, entry in made.items():
         fields = ", ".join(

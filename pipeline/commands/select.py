@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.console import console, readable
+from pipeline.errors import ReadableError
 
 
 class MethodName(StrEnum):
@@ -60,6 +61,8 @@ def select(
     from pipeline.selection.result import write_selection
 
     _check_portion(method, portion)
+    if out.exists() and not out.is_dir():
+        raise ReadableError(f"--out: {out} is a file; name a folder")
     share = portion or 0.0
     selection, details = {
         MethodName.lse: lambda: methods.select_lse(cache, share, compat.value),

@@ -87,13 +87,13 @@ def test_the_disk_must_hold_the_caches(tiny_params: dict, write_params: Write, m
     tiny_params["data"]["size"] = [512, 1024]
     tiny_params["data"]["target"]["images"] = 1000
     write_params(tiny_params)
-    for free, status in ((1.2e9, "fail"), (2e9, "warn"), (9e9, "ok")):
+    for free, status in ((4.8e9, "fail"), (8e9, "warn"), (36e9, "ok")):
         usage = shutil._ntuple_diskusage(10**12, 0, int(free))
         monkeypatch.setattr(shutil, "disk_usage", lambda path, usage=usage: usage)
         answer = call()
         found = lines(answer)["disk"]
         assert found[0] == status
-        assert "the caches want about 1.3 GB (2 caches of 1000 images as logits, 0.65 MB an image)" in found[1]
+        assert "the caches want about 5.2 GB (2 caches of 1000 images as logits, 2.60 MB an image)" in found[1]
         assert answer.exit_code == (1 if status == "fail" else 0)
 
 
