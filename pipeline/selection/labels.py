@@ -45,9 +45,20 @@ def _cbst_label(pixels: Pixels, selection: Selection) -> np.ndarray:
     return cbst.pseudo_label(prob_CHW, selection.threshold_C, selection.compat)
 
 
-@lru_cache(maxsize=1)
 def prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int]) -> np.ndarray:
-    """The prior at the image's size, which is that of every image of a cache."""
+    """The prior at the image's size, which is that of every image of a cache; read again when the file has changed.
+
+    Raises ReadableError for a file that is missing, or is of other classes.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return read_prior(path, class_names, size)  # says what is wrong
+    return _prior_at(path, class_names, size, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=2)  # two rounds beside each other
+def _prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int], _: tuple[int, int]) -> np.ndarray:
     return read_prior(path, class_names, size)
 
 

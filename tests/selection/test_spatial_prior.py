@@ -18,7 +18,7 @@ from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.datasets.spatial_prior import PICTURE, PRIOR, estimate, kernel_size, write_prior
 from pipeline.errors import ReadableError
 from pipeline.labels import CITYSCAPES_19, IGNORE
-from pipeline.selection.labels import pseudo_label
+from pipeline.selection.labels import prior_at, pseudo_label
 from pipeline.selection.result import Compat, read_selection, write_selection
 from pipeline.selection.select import select_cbst
 from pipeline.selection.spatial_prior import prior_thresholds, read_prior
@@ -141,3 +141,17 @@ def test_a_prior_of_other_classes_or_none_is_refused(prior: Path, tmp_path: Path
         read_prior(prior, ["road", "wall"], SIZE)
     with pytest.raises(ReadableError, match=r"holds no spatial prior.*data.spatial_prior: true"):
         read_prior(tmp_path / "absent.h5", CLASSES.names, SIZE)
+
+
+def test_a_prior_that_was_written_again_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "prior.h5"
+    for value in (0.25, 0.75):
+        with h5py.File(tmp_path / "new.h5", "w") as file:
+            file.attrs["class_names"] = list(CLASSES.names)
+            file["prior"] = np.full((5, 2, 4), value, np.float32)
+        (tmp_path / "new.h5").replace(path)
+        np.testing.assert_allclose(prior_at(path, CLASSES.names, SIZE), value * 8)
+    assert prior_at(path, CLASSES.names, SIZE) is prior_at(path, CLASSES.names, SIZE)
+    path.unlink()
+    with pytest.raises(ReadableError, match="holds no spatial prior"):
+        prior_at(path, CLASSES.names, SIZE)
