@@ -13,9 +13,21 @@ export async function ask(path, parameters = {}) {
   return answer;
 }
 
-/** A picture's address; the stamp changes when what it shows does, so that browsers may keep it. */
+export const differences = ["change", "entropy-change"];
+let stamps = new Map();
+
+/** Remembers the runs' stamps, for pictures of two. */
+export function know(runs) {
+  stamps = new Map(runs.map(({ name, stamp }) => [name, stamp]));
+}
+
+/** The stamp of the run that differences are taken to: the one named, else the previous. */
+export const otherStamp = (run, vs) => stamps.get(vs || run.previous) ?? "";
+
+/** A picture's address; the stamps change when what it shows does, so that browsers may keep it. */
 export function picture(kind, layer, run, image, { vs = "", only = "" } = {}) {
-  const query = new URLSearchParams({ run: run.name, image, v: run.stamp });
+  const v = differences.includes(layer) ? `${run.stamp}-${otherStamp(run, vs)}` : run.stamp;
+  const query = new URLSearchParams({ run: run.name, image, v });
   if (vs) query.set("against", vs);
   if (only) query.set("only", only);
   return `/${kind}/${layer}?${query}`;

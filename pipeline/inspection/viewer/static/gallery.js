@@ -1,6 +1,6 @@
 // The gallery: every image that is there, in an order; and the film strip of the same.
 
-import { ask, picture } from "./api.js";
+import { ask, otherStamp, picture } from "./api.js";
 import { $, make, options, percent, short } from "./dom.js";
 import { titleOf } from "./layers.js";
 import { address, change, state } from "./state.js";
@@ -67,7 +67,7 @@ function tile(image, small) {
 
 export function renderTiles() {
   if (!runNow) return;
-  const key = JSON.stringify([runNow.name, runNow.stamp, state.sort, state.of, state.rev, state.show, state.thumb, state.vs, images.map((image) => [image.id, image.value])]);
+  const key = JSON.stringify([runNow.name, runNow.stamp, state.sort, state.of, state.rev, state.show, state.thumb, state.vs, otherStamp(runNow, state.vs), images.map((image) => [image.id, image.value])]);
   if (key !== drawnFor) {
     const kept = drawnFor && JSON.parse(drawnFor)[0] === runNow.name ? Math.max(PAGE, drawn) : PAGE;
     drawnFor = key;
@@ -103,7 +103,7 @@ export function renderFilm() {
   if (!runNow || at < 0) return $("film").replaceChildren();
   const first = Math.max(0, Math.min(at - BESIDE, images.length - 2 * BESIDE - 1));
   const beside = images.slice(first, first + 2 * BESIDE + 1);
-  const key = JSON.stringify([runNow.name, runNow.stamp, state.image, thumb(runNow), beside.map(({ id }) => id)]);
+  const key = JSON.stringify([runNow.name, runNow.stamp, state.image, thumb(runNow), otherStamp(runNow, state.vs), beside.map(({ id }) => id)]);
   if (key === filmFor && $("film").children.length) return undefined;
   filmFor = key;
   $("film").replaceChildren(...beside.map((image) => tile(image, true)));

@@ -1,6 +1,6 @@
 // The page: what the address says is drawn; keys, buttons and the passing of time change the address or ask again.
 
-import { ask, picture } from "./api.js";
+import { ask, know, otherStamp, picture } from "./api.js";
 import { $, make, options, swatch } from "./dom.js";
 import * as gallery from "./gallery.js";
 import * as layers from "./layers.js";
@@ -32,6 +32,7 @@ async function attempt(work) {
 async function look() {
   await attempt(async () => {
     workspace = await ask("/api/workspace");
+    know(workspace.runs);
     problem = "";
   });
   if (workspace) await render();
@@ -63,7 +64,7 @@ async function render() {
 }
 
 async function loadGallery(here) {
-  const key = JSON.stringify([here.name, here.stamp, state.sort, state.of, state.rev, state.show, state.sort === "change" ? state.vs : ""]);
+  const key = JSON.stringify([here.name, here.stamp, state.sort, state.of, state.rev, state.show, ...(state.sort === "change" ? [state.vs, otherStamp(here, state.vs)] : [])]);
   if (key === galleryFor && !measuring) return;
   await attempt(async () => {
     measuring = await gallery.load(here);

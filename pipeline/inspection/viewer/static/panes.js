@@ -1,6 +1,6 @@
 // The pictures of one image: panes whose zoom, place and probe are kept in step.
 
-import { picture, reasonOf } from "./api.js";
+import { differences, otherStamp, picture, reasonOf } from "./api.js";
 import { $, draw, make } from "./dom.js";
 import { aboutOf, available, shown, titleOf } from "./layers.js";
 import { change, state } from "./state.js";
@@ -10,8 +10,6 @@ let panes = [], boxes = {}, drawnFor = "";
 export let probe = null; // {x, y}: the pixel that is read, held or under the pointer
 const listeners = [];
 export const onProbe = (listener) => listeners.push(listener);
-
-const differences = ["change", "entropy-change"];
 
 /** Which panes there are: [run, layers from below to above]. */
 function plan(run, other) {
@@ -29,7 +27,7 @@ const sameInput = (run, other) => run.size.join() === other.size.join();
 
 export function render(run, other, patches) {
   boxes = patches;
-  const key = JSON.stringify([run.name, run.stamp, other?.name, other?.stamp, state.image, state.only, state.stack, [...shown().keys()], patches]);
+  const key = JSON.stringify([run.name, run.stamp, other?.name, otherStamp(run, other?.name), state.image, state.only, state.stack, [...shown().keys()], patches]);
   if (key !== drawnFor) {
     drawnFor = key;
     const planned = plan(run, other);
