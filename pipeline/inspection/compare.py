@@ -125,8 +125,13 @@ def _pseudo(result: Result | None, what: str) -> float | None:
 
 
 def most_changed(first: OpenRun, second: OpenRun, count: int) -> list[tuple[str, float]]:
-    """The images whose predictions differ most, with the share of pixels that differ. Reads all labels of both."""
-    if count < 1 or not (first.has_cache and second.has_cache) or first.index.spec.size != second.index.spec.size:
+    """The images whose predictions differ most, with the share of pixels that differ. Reads all labels of both.
+
+    Empty where the caches are not of the same size and classes.
+    """
+    if count < 1 or not (first.has_cache and second.has_cache):
+        return []
+    if first.index.spec.size != second.index.spec.size or first.classes_differ(second):
         return []
     there = set(second.index.image_ids)
     common = [image_id for image_id in first.index.image_ids if image_id in there]

@@ -55,7 +55,7 @@ def _is_there(name: str, wanted: Wanted) -> bool:
     if name == "input":
         return not wanted.inputs.problem
     if name == "label":
-        return wanted.inputs.label(wanted.image_id, wanted.run.index.spec.size) is not None
+        return wanted.inputs.label(wanted.image_id, wanted.run.index.spec) is not None
     return name in ("prediction", "entropy") or wanted.run.selection is not None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from pipeline.cache.schema import CacheSpec
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of, labels_of
@@ -37,6 +38,7 @@ class Inputs:
         """Why there are no images, in words; empty where there are."""
         self._images: SplitImages | None = None
         self._labels: SplitLabels | None = None
+        self._label_names: tuple[str, ...] = ()
         self.refresh()
 
     @property
@@ -61,11 +63,17 @@ class Inputs:
         target, size = self.params.data.target, self.params.data.size
         self._images = images_of("target", target, size)
         if manifest_path("target-labelled").exists():
-            self._labels = labels_of("target-labelled", target, class_set(self.params.classes), self._images.size)
+            classes = class_set(self.params.classes)
+            self._labels = labels_of("target-labelled", target, classes, self._images.size)
+            self._label_names = classes.names
 
-    @property
-    def has_labels(self) -> bool:
-        return self._labels is not None
+    def labels_problem(self, spec: CacheSpec) -> str:
+        """Why there are no labels for a cache, in words; empty where there are."""
+        if self._labels is None:
+            return "The target has no labels."
+        if self._label_names != spec.class_names:
+            return f"The labels are of the classes that {PARAMS} names; the cache has others."
+        return ""
 
     def image(self, image_id: str, size: tuple[int, int]) -> np.ndarray:
         """The target image (H,W,3) uint8 at the cache's size. Raises ReadableError where there is none."""
@@ -76,16 +84,17 @@ class Inputs:
             image_HW3 = np.asarray(Image.fromarray(image_HW3).resize((size[1], size[0]), Image.Resampling.BICUBIC))
         return image_HW3
 
-    def label(self, image_id: str, size: tuple[int, int]) -> np.ndarray | None:
-        """The image's true label (H,W) uint8, 255 = ignored, at the cache's size; None where it has none."""
-        if self._labels is None:
+    def label(self, image_id: str, spec: CacheSpec) -> np.ndarray | None:
+        """The image's true label (H,W) uint8, 255 = ignored, at the cache's size; None without one in its classes."""
+        if self._labels is None or self.labels_problem(spec):
             return None
         try:
             label_HW = self._labels.label(self._labels.manifest.index_of(image_id))
         except DataError:
             return None
-        if label_HW.shape != size:
-            label_HW = np.asarray(Image.fromarray(label_HW).resize((size[1], size[0]), Image.Resampling.NEAREST))
+        height, width = spec.size
+        if label_HW.shape != spec.size:
+            label_HW = np.asarray(Image.fromarray(label_HW).resize((width, height), Image.Resampling.NEAREST))
         return label_HW
 
 

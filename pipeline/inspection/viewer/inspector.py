@@ -18,7 +18,7 @@ from pipeline.inspection.viewer.inputs import Inputs
 from pipeline.inspection.viewer.layers import Wanted
 from pipeline.inspection.viewer.measured import Measured
 from pipeline.inspection.viewer.opened import OpenRun
-from pipeline.inspection.viewer.orders import MEASURED, ORDERS, sorted_positions, statistic_values
+from pipeline.inspection.viewer.orders import MEASURED, ORDERS, falls, sorted_positions, statistic_values
 from pipeline.inspection.viewer.reasons import reason
 from pipeline.labels import IGNORE
 
@@ -135,7 +135,7 @@ class Inspector:
             there |= {"mask", "pseudo"}
         if run.has_patches:
             there.add("patches")
-        if self.inputs.has_labels:
+        if not self.inputs.labels_problem(run.index.spec):
             there |= {"label", "errors"}
         return sorted(there)
 
@@ -154,7 +154,7 @@ class Inspector:
         ids, chosen = run.index.image_ids, [run.chosen(image_id) for image_id in run.index.image_ids]
         positions = [
             int(number)
-            for number in sorted_positions(value_N, ORDERS[order].falls != reverse)
+            for number in sorted_positions(value_N, falls(run, order) != reverse)
             if show in ("", "all") or chosen[number] == show
         ]
         return {
@@ -194,14 +194,18 @@ class Inspector:
         other = self.run(against) if against else self.previous(run)
         missing = {
             "kept": f"{run.name}: nothing has been selected yet." if run.selection is None else "",
-            "iou": "" if self.inputs.has_labels else "The target has no labels.",
-            "change": "" if other is not None else f"{run.name} has no previous round with a cache to compare with.",
+            "iou": self.inputs.labels_problem(run.index.spec),
+            "change": f"{run.name} has no previous round with a cache to compare with."
+            if other is None
+            else run.classes_differ(other),
         }[order]
         if missing:
             return nothing_N, missing
         measured = self._measure(order, run, other)
         ids = run.index.image_ids
-        known = measured.of(ids)
+        there = set(other.index.image_ids) if other is not None and order == "change" else set(ids)
+        wanted = [image_id for image_id in ids if image_id in there]  # the other may still be growing
+        known = measured.of(wanted)
         pixels = int(np.prod(run.index.spec.size))
         for number, image_id in enumerate(ids):
             value = known.get(image_id)
@@ -209,13 +213,13 @@ class Inspector:
                 value = (value.sum() if place is None else value[place]) / pixels
             if value is not None:
                 nothing_N[number] = value
-        count = sum(image_id in known for image_id in ids)
-        return nothing_N, "" if count == len(ids) else f"Measuring: {count:,} of {len(ids):,} images so far."
+        count = sum(image_id in known for image_id in wanted)
+        return nothing_N, "" if count == len(wanted) else f"Measuring: {count:,} of {len(wanted):,} images so far."
 
     def _measure(self, order: str, run: OpenRun, other: OpenRun | None) -> Measured[Any]:
         """What fills in an order's values; begun again where the run, or the other, is no longer the same."""
-        cache = run.index.spec.fingerprint
-        key: tuple[str, ...] = (order, run.name, cache, fingerprint(selection=run.details) if order == "kept" else "")
+        beside = fingerprint(selection=run.details) if order == "kept" else self.inputs.stamp if order == "iou" else ""
+        key: tuple[str, ...] = (order, run.name, run.index.spec.fingerprint, beside)
         if other is not None and order == "change":
             key = (*key, other.name, other.index.spec.fingerprint)
         with self._lock:
@@ -273,7 +277,7 @@ class Inspector:
             "chosen": run.chosen(image_id),
             "chosen_words": self._chosen_words(run, image_id),
             "patches": [box._asdict() for box in run.patches(image_id)],
-            "labelled": self.inputs.label(image_id, run.index.spec.size) is not None,
+            "labelled": self.inputs.label(image_id, run.index.spec) is not None,
         }
         kept_C = np.zeros_like(count_C)
         if run.selection is not None:
@@ -300,6 +304,8 @@ class Inspector:
             side = selection.images if chosen == "easy" else list(selection.hard)
             rank = side.index(image_id) + 1 if image_id in side else 0
             score = run.details.get("scores", {}).get(image_id)
+            if score is None:
+                return "This image is not in the selection."
             return f"{chosen.capitalize()}: number {rank} of {len(side)} {chosen} images, score {score:.4g}."
         if chosen == "not selected":
             words = f"Not selected: {len(selection.images)} of {total} images are."
@@ -317,7 +323,7 @@ class Inspector:
         prob_C = run.probabilities(image_id, row, column)
         maps, names = run.maps(image_id), run.classes.names
         entropy = float(maps.entropy_HW[row, column])
-        truth_HW = self.inputs.label(image_id, run.index.spec.size)
+        truth_HW = self.inputs.label(image_id, run.index.spec)
         answer: dict[str, Any] = {
             "x": column,
             "y": row,
@@ -349,7 +355,7 @@ def _kept_pixels(run: OpenRun, image_id: str) -> np.ndarray:
 
 
 def _image_iou(run: OpenRun, inputs: Inputs, image_id: str) -> float | None:
-    truth_HW = inputs.label(image_id, run.index.spec.size)
+    truth_HW = inputs.label(image_id, run.index.spec)
     if truth_HW is None:
         return None
     value = mean_iou(confusion_matrix(truth_HW, run.label(image_id), run.index.spec.classes))

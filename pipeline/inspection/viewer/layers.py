@@ -116,9 +116,10 @@ def _errors(wanted: Wanted) -> Layer:
 
 
 def _truth(wanted: Wanted) -> np.ndarray:
-    truth_HW = wanted.inputs.label(wanted.image_id, wanted.run.index.spec.size)
+    spec = wanted.run.index.spec
+    truth_HW = wanted.inputs.label(wanted.image_id, spec)
     if truth_HW is None:
-        raise ReadableError(f"{wanted.image_id}: has no label")
+        raise ReadableError(f"{wanted.image_id}: has no label. {wanted.inputs.labels_problem(spec)}".rstrip())
     return truth_HW
 
 
@@ -151,8 +152,8 @@ def difference_colours() -> list[Colour]:
 def _other(wanted: Wanted) -> OpenRun:
     if wanted.against is None:
         raise ReadableError(f"{wanted.run.name}: there is no other run to compare with")
-    if wanted.against.index.spec.class_names != wanted.run.index.spec.class_names:
-        raise ReadableError(f"{wanted.run.name} and {wanted.against.name} have other classes: they cannot be compared")
+    if difference := wanted.run.classes_differ(wanted.against):
+        raise ReadableError(difference)
     return wanted.against
 
 

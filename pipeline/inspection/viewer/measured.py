@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import atexit
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from pipeline.errors import ReadableError
 
 Value = TypeVar("Value")
+_TRIES = 3
+"""Of an image that cannot be read: a file may be on its way, but the page must not wait for ever."""
 
 
 class Measured(Generic[Value]):
@@ -20,6 +23,7 @@ class Measured(Generic[Value]):
         self._values: dict[str, Value | None] = {}
         self._thread: threading.Thread | None = None
         self._wanted: list[str] = []
+        self._tries: Counter[str] = Counter()
         self._stopped = False
         self._lock = threading.Lock()
         atexit.register(self.stop)  # a thread inside HDF5 would keep the interpreter from ending
@@ -28,7 +32,8 @@ class Measured(Generic[Value]):
         """The values known by now, None for an image that cannot be measured; starts or continues the thread."""
         with self._lock:
             self._wanted = [image_id for image_id in image_ids if image_id not in self._values]
-            if self._wanted and self._thread is None and not self._stopped:
+            idle = self._thread is None or not self._thread.is_alive()
+            if self._wanted and idle and not self._stopped:
                 self._thread = threading.Thread(target=self._run, name="measure", daemon=True)
                 self._thread.start()
             return dict(self._values)
@@ -52,9 +57,15 @@ class Measured(Generic[Value]):
                     self._thread = None
                     return
                 image_id = self._wanted.pop(0)
+                if image_id in self._values:  # asked for again while it was measured
+                    continue
+                self._tries[image_id] += 1
+                if self._tries[image_id] > _TRIES:
+                    self._values[image_id] = None
+                    continue
             try:
                 value = self._measure(image_id)
             except (ReadableError, OSError):
-                value = None
+                continue  # tried again when it is next asked for
             with self._lock:
                 self._values[image_id] = value

@@ -71,6 +71,7 @@ class OpenRun:
                 _listing(self.cache.folder, "part-*.h5") if self.cache else None,
                 _listing(RUNS / self.name / "selection", "selection.json"),
                 _listing(RUNS / self.name / "patches", PATCHES),
+                _listing(RUNS / self.name, "per_class.json"),  # the table of the classes shows it
             )
             if seen != self._seen:
                 self._seen = seen
@@ -108,7 +109,7 @@ class OpenRun:
     def _open_selection(self) -> None:
         self.selection, self.details = None, {}
         path = RUNS / self.name / "selection" / "selection.json"
-        if not path.exists():
+        if not path.exists() or self._is_of_the_cache_before(path):
             return
         try:
             self.selection, self.details = read_selection(path), read_json(path)
@@ -122,13 +123,20 @@ class OpenRun:
     def _open_patches(self) -> None:
         self._patches = {}
         path = RUNS / self.name / "patches" / PATCHES
-        if not path.exists():
+        if not path.exists() or self._is_of_the_cache_before(path):
             return
         try:
             for image_id, box in PatchFile(path).places():
                 self._patches.setdefault(image_id, []).append(box)
         except (OSError, KeyError, ValueError) as error:
             self.problems.append(f"{path}: cannot be read ({error}); run `dvc repro` again")
+
+    def _is_of_the_cache_before(self, path: Path) -> bool:
+        """While a dump makes the cache anew, what later stages left is still of the one that it replaces."""
+        before = self.cache is not None and self.cache.in_work
+        if before:
+            self.problems.append(f"{path}: is of the cache before this one; it is not shown")
+        return before
 
     @property
     def stamp(self) -> str:
@@ -153,6 +161,12 @@ class OpenRun:
     @property
     def classes(self) -> ClassSet:
         return classes_of(self.index.spec.class_names)
+
+    def classes_differ(self, other: OpenRun) -> str:
+        """Why the classes of two caches cannot be compared, in words; empty where they can."""
+        if self.index.spec.class_names == other.index.spec.class_names:
+            return ""
+        return f"{self.name} and {other.name} have other classes: they cannot be compared"
 
     def part_stamps(self) -> list[tuple[Path, object]]:
         """The cache's parts that can be read, with what changes when they do."""
@@ -215,16 +229,16 @@ class OpenRun:
 
         Raises ReadableError without a selection.
         """
-        pseudo_HW = self.maps(image_id).pseudo_HW
-        if pseudo_HW is None:
-            raise ReadableError(f"{self.name}: nothing has been selected yet")
-        return pseudo_HW
+        return self._known(self.maps(image_id).pseudo_HW)
 
     def computed_pseudo_label(self, image_id: str) -> np.ndarray:
         """The same without a place in memory, for passes over all images."""
         with self._pass_lock:
-            pseudo_HW = self._computed(self._pass_reader, image_id).pseudo_HW
-        assert pseudo_HW is not None
+            return self._known(self._computed(self._pass_reader, image_id).pseudo_HW)
+
+    def _known(self, pseudo_HW: np.ndarray | None) -> np.ndarray:
+        if pseudo_HW is None:
+            raise ReadableError(f"{self.name}: nothing has been selected yet")
         return pseudo_HW
 
     def _computed(self, reader: CacheReader | None, image_id: str) -> Maps:

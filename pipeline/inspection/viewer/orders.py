@@ -42,6 +42,13 @@ MEASURED = ("kept", "change", "iou")
 """Not in the cache's statistics: measured image by image."""
 
 
+def falls(run: OpenRun, order: str) -> bool:
+    """Whether the largest value comes first: LSE's and CBST's scores are confidences, the others' are entropies."""
+    if order == "score" and run.selection is not None:
+        return run.selection.method in ("lse", "cbst")
+    return ORDERS[order].falls
+
+
 def statistic_values(run: OpenRun, order: str, place: int | None) -> np.ndarray:
     """(N,) float64 of an order that the cache's statistics or the selection answer, of one class or of all."""
     return _VALUES[order](run, place)

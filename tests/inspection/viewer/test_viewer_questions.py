@@ -92,6 +92,16 @@ def test_easy_and_hard_are_shown_apart(client: TestClient) -> None:
         assert [image["id"] for image in images] == details[side]
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_the_score_goes_from_easy_to_hard(client: TestClient, name: str) -> None:
+    """An easy image has a high confidence (LSE, CBST) or a low entropy (IntraDA, CADA)."""
+    images = ask(client, "/api/gallery", run=name, sort="score")["images"]
+    values = [image["value"] for image in images if image["value"] is not None]
+    assert len(set(values)) > 1 and values == sorted(values, reverse=name in ("lse-1", "cbst-1"))
+    turned = ask(client, "/api/gallery", run=name, sort="score", reverse="true")["images"]
+    assert [image["value"] for image in turned if image["value"] is not None] == values[::-1]
+
+
 def test_change_is_the_share_of_pixels_of_another_class(client: TestClient) -> None:
     answer = measured(client, run="lse-2", sort="change")
     (here, _), (before, _) = opened("lse-2"), opened("lse-1")
@@ -101,6 +111,18 @@ def test_change_is_the_share_of_pixels_of_another_class(client: TestClient) -> N
     values = [image["value"] for image in answer["images"]]
     assert values == sorted(values, reverse=True) and values[0] > 0 and answer["words"] == ""
     assert "no previous round" in ask(client, "/api/gallery", run="lse-1", sort="change")["words"]
+
+
+def test_change_follows_the_other_cache_while_it_grows(client: TestClient, project: Path) -> None:
+    part = Path("runs/lse-1/cache/part-00002.h5")
+    part.rename("later.h5")
+    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    for _ in range(5):
+        answer = measured(client, run="lse-2", sort="change")
+        assert (answer["known"], answer["words"]) == (4, "")
+    Path("later.h5").rename(part)
+    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    assert measured(client, run="lse-2", sort="change")["known"] == 6
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -114,6 +136,15 @@ def test_kept_is_what_the_method_keeps(client: TestClient, name: str) -> None:
 def test_iou_is_known_where_there_are_labels(client: TestClient, project: Path) -> None:
     values = [image["value"] for image in measured(client, run="lse-1", sort="iou")["images"]]
     assert values == sorted(values) and all(0 <= value < 0.5 for value in values)
+
+
+def test_iou_is_measured_again_when_the_labels_change(client: TestClient, project: Path) -> None:
+    assert measured(client, run="lse-1", sort="iou")["known"] == 6
+    manifest = Path("data/prepared/target-labelled/manifest.jsonl")
+    rows = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+    manifest.write_text("".join(rows[:-1]), encoding="utf-8")
+    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    assert measured(client, run="lse-1", sort="iou")["known"] == 5
 
 
 @pytest.mark.parametrize("name", METHODS)

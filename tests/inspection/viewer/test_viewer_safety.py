@@ -6,15 +6,20 @@ import fcntl
 import math
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
 from pipeline.errors import ReadableError
+from pipeline.files import read_json, write_json
+from pipeline.inspection.compare import most_changed
 from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
 from pipeline.inspection.viewer.serve import address, listening_socket
+from pipeline.labels import class_set
+from tests.inspection.viewer.conftest import write_cache
 
 
 def look_again(client: TestClient) -> dict[str, dict]:
@@ -121,6 +126,8 @@ def test_a_running_dump_fills_the_page(client: TestClient, project: Path) -> Non
     (work / "cache").mkdir(parents=True)
     finished = project / "finished"
     (runs / "lse-2" / "cache").rename(finished)
+    for folder in ("selection", "patches"):
+        shutil.rmtree(runs / "lse-2" / folder)
     with work.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         described = look_again(client)["lse-2"]
@@ -149,6 +156,99 @@ def test_a_running_dump_fills_the_page(client: TestClient, project: Path) -> Non
     (work / "cache").rename(runs / "lse-2" / "cache")  # published
     described = look_again(client)["lse-2"]
     assert described["images"] == 6 and described["problems"] == []
+
+
+@pytest.mark.parametrize("name", ["lse-2", "intrada-1"])
+def test_a_dump_is_not_shown_with_the_selection_of_the_cache_before(
+    client: TestClient, project: Path, name: str
+) -> None:
+    work = project / ".roundabout" / "work" / f"dump-{name}-0123456789ab"
+    work.mkdir(parents=True)
+    (project / "runs" / name / "cache").rename(work / "cache")
+    described = look_again(client)[name]
+    assert described["has_cache"] and described["method"] is None
+    assert not {"mask", "pseudo", "patches"} & set(described["layers"])
+    assert [words.split(": ")[0] for words in described["problems"]] == [
+        f"runs/{name}/selection/selection.json",
+        f"runs/{name}/patches/patches.h5",
+    ]
+    assert all("is of the cache before this one; it is not shown" in words for words in described["problems"])
+    answer = client.get("/api/image", params={"run": name, "image": described["first"]}).json()
+    assert answer["chosen_words"] == "Nothing has been selected yet." and answer["patches"] == []
+    (work / "cache").rename(project / "runs" / name / "cache")  # published
+    described = look_again(client)[name]
+    assert described["problems"] == [] and {"mask", "pseudo", "patches"} <= set(described["layers"])
+
+
+def test_an_image_that_the_selection_does_not_know_is_said(client: TestClient, project: Path) -> None:
+    path = Path("runs/intrada-1/selection/selection.json")
+    raw = read_json(path)
+    unknown = raw["hard"].pop()
+    raw["scores"].pop(unknown)
+    write_json(path, raw)
+    look_again(client)
+    answer = client.get("/api/image", params={"run": "intrada-1", "image": unknown})
+    assert answer.status_code == 200
+    assert answer.json()["chosen_words"] == "This image is not in the selection."
+
+
+def test_labels_of_other_classes_are_not_compared(client: TestClient, project: Path) -> None:
+    params = Path("params.yaml")
+    before = params.read_text(encoding="utf-8")
+    params.write_text(before.replace("classes: cityscapes-19", "classes: synthia-16"), encoding="utf-8")
+    assert params.read_text(encoding="utf-8") != before
+    described = look_again(client)["lse-1"]
+    assert "input" in described["layers"] and not {"label", "errors"} & set(described["layers"])
+    image = {"run": "lse-1", "image": described["first"], "x": 1, "y": 1}
+    assert client.get("/api/pixel", params=image).json()["truth"] is None
+    assert client.get("/api/image", params=image).json()["labelled"] is False
+    words = "The labels are of the classes that params.yaml names; the cache has others."
+    assert client.get("/api/gallery", params={"run": "lse-1", "sort": "iou"}).json()["words"] == words
+    for layer in ("label", "errors"):
+        answer = client.get(f"/picture/{layer}", params=image)
+        assert answer.status_code == 404 and words in answer.json()["detail"]
+
+
+def test_runs_of_other_classes_are_not_compared(client: TestClient, project: Path) -> None:
+    other = project / "runs" / "lse-1" / "cache"
+    ids = list(client.inspector.run("lse-1").index.image_ids)  # type: ignore[attr-defined]
+    shutil.rmtree(other)
+    write_cache(other, ids, 4, class_set("synthia-16").names)
+    assert look_again(client)["lse-1"]["images"] == len(ids)
+    words = "lse-2 and lse-1 have other classes: they cannot be compared"
+    answer = client.get("/api/gallery", params={"run": "lse-2", "sort": "change"}).json()
+    assert answer["words"] == words and answer["known"] == 0
+    answer = client.get("/picture/change", params={"run": "lse-2", "image": ids[0]})
+    assert answer.status_code == 404 and answer.json()["detail"] == words
+    runs = [client.inspector.run(name) for name in ("lse-2", "lse-1")]  # type: ignore[attr-defined]
+    assert most_changed(runs[0], runs[1], 2) == []
+
+
+def test_an_evaluation_changes_the_stamp(client: TestClient, project: Path) -> None:
+    before = look_again(client)["lse-1"]["stamp"]
+    assert look_again(client)["lse-1"]["stamp"] == before
+    write_json(Path("runs/lse-1/per_class.json"), {"road": {"IoU": 0.5}})
+    assert look_again(client)["lse-1"]["stamp"] != before
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
+def test_the_address_of_a_difference_names_both_stamps(tmp_path: Path) -> None:
+    static = Path(__file__).resolve().parents[3] / "pipeline" / "inspection" / "viewer" / "static"
+    shutil.copyfile(static / "api.js", tmp_path / "api.mjs")
+    (tmp_path / "ask.mjs").write_text(
+        """
+        import { know, picture } from "./api.mjs";
+        const run = { name: "b", stamp: "B", previous: "a" };
+        know([run, { name: "a", stamp: "A" }, { name: "c", stamp: "C" }]);
+        for (const [layer, vs] of [["change", ""], ["entropy-change", "c"], ["mask", ""]]) {
+          console.log(new URL(picture("picture", layer, run, "0", { vs }), "http://x").searchParams.get("v"));
+        }
+        """
+    )
+    answer = subprocess.run(
+        ["node", str(tmp_path / "ask.mjs")], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert answer.split() == ["B-A", "B-C", "B"]
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_shown(client: TestClient, project: Path) -> None:
