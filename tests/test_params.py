@@ -528,3 +528,14 @@ def test_a_start_may_not_learn_from_what_is_not_there(tiny_params: dict, write_p
     assert problems_of(write_params(tiny_params)) == [
         "starts.source-only.supervision: 'furier' is none of source, target-labelled, fourier; did you mean 'fourier'?"
     ]
+
+
+def test_a_checkpoint_as_a_start_has_no_translation(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["translations"] = {"fda": {"method": "fourier"}}
+    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    assert read_params(write_params(tiny_params)).source_of("released") == "source"
+    tiny_params["starts"]["released"]["supervision"] = "fda"
+    assert problems_of(write_params(tiny_params)) == [
+        "starts.released.weights: a checkpoint stays the same when the translation 'fda' changes, and DVC would not "
+        "run the rounds after it again; say supervision: source, or train this start (no weights)"
+    ]

@@ -119,14 +119,23 @@ def class_problems(params: Params) -> list[str]:
 
 
 def supervision_problems(params: Params) -> list[str]:
-    """Starts that learn from what is not there."""
+    """Starts that learn from what is not there, or whose rounds DVC would not see to be stale."""
     known = ("source", TARGET_LABELLED, *params.translations)
-    return [
+    problems = [
         f"starts.{name}.supervision: {start.supervision!r} is none of {', '.join(known)}"
         f"{did_you_mean(start.supervision, known)}"
         for name, start in params.starts.items()
         if start.supervision not in known
     ]
+    # A round reads its start's translation, which is no dependency of its own: DVC sees a change through the start's
+    # model (dvc.yaml, adapt). A checkpoint stays the same file.
+    problems += [
+        f"starts.{name}.weights: a checkpoint stays the same when the translation {start.supervision!r} changes, and "
+        "DVC would not run the rounds after it again; say supervision: source, or train this start (no weights)"
+        for name, start in params.starts.items()
+        if start.alignment == "none" and start.weights is not None and start.supervision in params.translations
+    ]
+    return problems
 
 
 def translation_problems(params: Params) -> list[str]:
