@@ -10,7 +10,8 @@ from pipeline.datasets.entries import entries
 from pipeline.datasets.problems import DataError
 from pipeline.device import choose_computer
 from pipeline.errors import ReadableError
-from pipeline.models.weights import weights_for
+from pipeline.labels import class_set
+from pipeline.models.weights import require_class_names, weights_for
 from pipeline.params import Params
 
 
@@ -50,7 +51,7 @@ def data_problems(params: Params) -> list[str]:
 
 
 def _weights_problems(params: Params) -> list[str]:
-    """Checkpoints that are named and cannot be read, or hold no network. Large files are mapped, not read."""
+    """Checkpoints that cannot be read, hold no network, or one of other classes. Large files are mapped, not read."""
     named = {"model.weights": params.model.weights}
     named |= {
         f"starts.{name}.weights": start.weights
@@ -61,7 +62,8 @@ def _weights_problems(params: Params) -> list[str]:
     for where, weights in named.items():
         try:
             if weights is not None:
-                weights_for(Path(weights))
+                found, _ = weights_for(Path(weights))
+                require_class_names(found, class_set(params.classes).names, Path(weights))
         except ReadableError as error:
             problems.append(f"{where}: {error}")
     return problems

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -42,6 +44,26 @@ def fill(model: SegmentationModel, found: Weights, path: Path) -> list[str]:
         raise ModelFileError(f"{path}: is {found.title}, and params.yaml wants another network; {params_line(spec)}")
     model.load_state_dict(fitting, strict=False)
     return sorted({key.split(".")[0] for key in own if key not in fitting})
+
+
+def require_class_names(found: Weights, names: Sequence[str], path: Path) -> None:
+    """Refuses a head of as many classes as are wanted that are others, or the same in another order.
+
+    A file without names, or with numbers for names (``class 0``), is believed.
+
+    Raises:
+        ModelFileError: tells the first class that differs.
+    """
+    known = found.kept.get("class_names") or ()
+    if found.fresh or len(known) != len(names) or all(re.fullmatch(r"class \d+", name) for name in known):
+        return
+    for number, (theirs, ours) in enumerate(zip(known, names, strict=True)):
+        if theirs != ours:
+            raise ModelFileError(
+                f"{path}: has other classes than params.yaml: class {number} is {theirs!r} there and {ours!r} here; "
+                "say `classes` as the file has them; if it names them wrongly, import it again with --class-set, or "
+                "name the file that it was imported from"
+            )
 
 
 def params_line(spec: ModelSpec) -> str:

@@ -14,7 +14,7 @@ from pipeline.files import file_hash
 from pipeline.labels import ClassSet, class_set
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
-from pipeline.models.weights import fill, weights_for
+from pipeline.models.weights import fill, require_class_names, weights_for
 from pipeline.training.alignment.start import adversary_of, alignment_of
 from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
@@ -95,6 +95,7 @@ def _filled_model(params: Params, classes: ClassSet, path: Path) -> tuple[Segmen
     """The network with a checkpoint's weights, and the parts that the checkpoint does not fill."""
     wanted = params.model
     found, spec = weights_for(path)
+    require_class_names(found, classes.names, path)
     preprocessing = wanted.preprocessing or spec.preprocessing
     branches = wanted.aspp_branches if "aspp_branches" in wanted.model_fields_set else spec.aspp_branches
     print(f"{path}: {found.title}; {'; '.join(found.said)}", flush=True)

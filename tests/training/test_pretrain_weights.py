@@ -88,6 +88,36 @@ def test_another_architecture_is_refused_with_the_line_for_params(here: Path, ti
         new_model(Params.model_validate(tiny_params), class_set("cityscapes-19"))
 
 
+def named(path: Path, names: list[str]) -> None:
+    model = build_model("small", len(names), generator=torch.Generator().manual_seed(9))
+    save_model(model, path, spec={"class_names": names})
+
+
+def test_as_many_classes_in_another_order_are_refused(here: Path, tiny_params: dict) -> None:
+    classes = class_set("cityscapes-19")
+    named(here / "theirs.pt", ["sidewalk", "road", *classes.names[2:]])
+    said = "has other classes than params.yaml: class 0 is 'sidewalk' there and 'road' here"
+    tiny_params["model"]["weights"] = "theirs.pt"
+    with pytest.raises(ReadableError, match=rf"theirs\.pt: {said}"):
+        new_model(Params.model_validate(tiny_params), classes)
+    del tiny_params["model"]["weights"]
+    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    params = Params.model_validate(tiny_params)
+    with pytest.raises(ReadableError, match=said):
+        pretrain(params, "released", params.start("released"), here / "runs" / "released")
+    (problem,) = data_problems(params)
+    assert problem.startswith(f"starts.released.weights: theirs.pt: {said}")
+
+
+def test_classes_of_which_only_the_number_is_known_are_believed(here: Path, tiny_params: dict) -> None:
+    named(here / "theirs.pt", [f"class {number}" for number in range(19)])
+    tiny_params["model"]["weights"] = "theirs.pt"
+    params = Params.model_validate(tiny_params)
+    assert data_problems(params) == []
+    own, theirs = new_model(params, class_set("cityscapes-19")), load_model(here / "theirs.pt", "cpu")
+    assert torch.equal(own.state_dict()["head.classify.weight"], theirs.state_dict()["head.classify.weight"])
+
+
 def test_check_opens_checkpoints_before_anything_runs(here: Path, tiny_params: dict) -> None:
     (here / "text.pth").write_text("no weights, but words")
     tiny_params["model"]["weights"] = "none.pth"
