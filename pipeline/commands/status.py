@@ -19,8 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.commands.console import console, readable
 from pipeline.errors import ReadableError
-from pipeline.times import last_work
-from pipeline.times import read as read_times
+from pipeline.scheduling.seconds import read_seconds
 from pipeline.work import Work, work_folders
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
@@ -100,7 +99,7 @@ def status_lines(
     """
     stale = {stage: reasons for stage, reasons in changed.items() if stage in followers}
     follows = {stage for start in stale for stage in _after(start, followers)} - set(stale)
-    working = {work.stage.replace("-", "@", 1): work for work in works}
+    working = {work.stage: work for work in works}
     lines = []
     for stage in in_order(followers):
         state, why = "done", ""
@@ -108,10 +107,17 @@ def status_lines(
             state, why = ("stale" if stage in finished else "missing"), _in_words(stale[stage])
         elif stage in follows:
             state, why = "follows", "from what is stale before it"
-        if stage in working and (state != "done" or working[stage].running):
-            state, why = ("running" if working[stage].running else "stopped"), _progress(working[stage])
+        work = working.get(_working_name(stage))
+        if work is not None and (state != "done" or work.running):
+            state, why = ("running" if work.running else "stopped"), _progress(work)
         lines.append(Line(stage, state, why, seconds.get(stage.partition("@")[0])))
     return lines
+
+
+def _working_name(stage: str) -> str:
+    """What a stage calls its working folder; one program evaluates starts and rounds, which are two stages to DVC."""
+    kind, _, name = stage.partition("@")
+    return f"{'evaluate' if kind == 'evaluate-start' else kind}-{name}"
 
 
 def _after(stage: str, followers: dict[str, set[str]]) -> set[str]:
@@ -191,12 +197,10 @@ def durations(finished: dict[str, float]) -> dict[str, float]:
 
 
 def recorded_durations() -> dict[str, float]:
-    """How many seconds a kind of stage took: the median of the last results of its starts or rounds, as recorded."""
+    """How many seconds a kind of stage took: the median over its starts or rounds, as recorded here or in nights."""
     took: dict[str, list[float]] = {}
-    for (stage, _), attempts in read_times().items():
-        work = last_work(attempts)
-        if work is not None:
-            took.setdefault(stage, []).append(work.seconds)
+    for stage, seconds in read_seconds(Path()).items():
+        took.setdefault(stage.partition("@")[0], []).extend(seconds)
     return {kind: statistics.median(seconds) for kind, seconds in took.items()}
 
 

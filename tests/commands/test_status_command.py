@@ -61,6 +61,17 @@ def test_work_is_running_or_was_stopped(tmp_path: Path) -> None:
     assert states({}, [Work("dump-r-1", tmp_path, False)])["dump@r-1"] == ("done", "")  # left by other parameters
 
 
+def test_the_evaluation_of_a_start_is_seen_at_work_and_its_time_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record("evaluate", "source-only", 7.0)
+    stage = "evaluate-start@source-only"
+    works = [Work("evaluate-source-only", tmp_path, True)]
+    (line,) = status_lines({stage: ["changed command"]}, {stage: set()}, {}, works, recorded_durations())
+    assert (line.state, line.why, line.seconds) == ("running", "at work", 7.0)
+
+
 def test_durations_are_times_between_stages() -> None:
     finished = {"prepare": 10.0, "dump@r-1": 15.0, "adapt@r-1": 45.0, "dump@r-2": 52.0, "adapt@r-2": 92.0}
     assert durations(finished) == {"dump": 6.0, "adapt": 35.0}
