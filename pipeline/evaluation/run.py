@@ -26,7 +26,7 @@ from pipeline.evaluation.evaluate import per_class, predictions, summary, write_
 from pipeline.evaluation.folds import over_folds
 from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, PredictionsWriter, score_image, write_scores
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
-from pipeline.files import file_hash
+from pipeline.files import file_hash, forget_partial_files
 from pipeline.labels import ClassSet, class_set, colour_label
 from pipeline.models.base import SegmentationModel, at_size
 from pipeline.models.state import load_model
@@ -52,6 +52,7 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     model = load_model(folder / "model.pt", "cpu")
     computer.place(model)
     with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
+        forget_partial_files(work)  # of a killed run: all that lies here is published
         confusion_FCC = _score_images(params, model, images, labels, computer, classes, work)
         confusion_CC, names = merged(confusion_FCC.sum(axis=0), classes.names, params.evaluate.merge)
         metrics: dict[str, object] = dict(summary(confusion_CC, names, params.evaluate.subsets))
