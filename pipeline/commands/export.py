@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.console import console, readable
-from pipeline.commands.model_file import RUNS, model_file
+from pipeline.commands.model_file import is_of_a_run, model_file
+from pipeline.commands.sizes import require_positive
 from pipeline.errors import ReadableError
 
 PARAMS = Path("params.yaml")
@@ -32,6 +33,7 @@ def export(
     for out in (onnx, safetensors):
         if out is not None and out.exists() and not force:
             raise ReadableError(f"{out}: is there already; choose another name, or say --force to overwrite it")
+    require_positive(size)
     path = model_file(model)
     if onnx is not None and size is None:
         size = _size_of_runs(path)
@@ -61,6 +63,6 @@ def _write_onnx(network: object, out: Path, size: tuple[int, int]) -> None:
 def _size_of_runs(path: Path) -> tuple[int, int]:
     from pipeline.params import read_params
 
-    if path.resolve().parent.parent == RUNS.resolve() and PARAMS.is_file():
+    if is_of_a_run(path) and PARAMS.is_file():
         return read_params(PARAMS).data.size
     raise ReadableError("--size: say the height and width of the images that the ONNX network is for, as in 512 1024")

@@ -10,6 +10,11 @@ RUNS = Path("runs")
 MODEL = "model.pt"
 
 
+def is_of_a_run(path: Path) -> bool:
+    """Whether a model file lies in a run's folder; the file itself may be a link into DVC's cache."""
+    return path.parent.resolve().parent == RUNS.resolve()
+
+
 def model_file(wanted: str) -> Path:
     """A run's model (``lse-3``, ``runs/lse-3``) or a file. Raises ReadableError that lists the runs there are."""
     given = Path(wanted)

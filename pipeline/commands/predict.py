@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +10,15 @@ import typer
 
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
-from pipeline.commands.model_file import RUNS, model_file
+from pipeline.commands.model_file import is_of_a_run, model_file
+from pipeline.commands.sizes import require_positive
 from pipeline.errors import ReadableError
 from pipeline.files import file_hash
 
 if TYPE_CHECKING:
     from pipeline.params import Params
-    from pipeline.prediction.pictures import Picture
+    from pipeline.params.data import AnySplit
+    from pipeline.prediction.pictures import Pictures
 
 PARAMS = Path("params.yaml")
 SPLITS = ("source", "target", "target-labelled", "evaluation")
@@ -44,7 +45,10 @@ def predict(
     ] = FormatName.label_ids,
     size: Annotated[
         tuple[int, int] | None,
-        typer.Option(help="height width that the network sees; default: data.size for runs, else each image's own"),
+        typer.Option(
+            help="height width that the network sees; default: a prepared split's size, data.size for runs, else each "
+            "image's own"
+        ),
     ] = None,
     flip: Annotated[bool, typer.Option("--flip", help="see each image mirrored too")] = False,
     scales: Annotated[str, typer.Option(help="sizes at which each image is seen, such as 0.75,1,1.25")] = "1",
@@ -59,11 +63,12 @@ def predict(
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all
 
+    require_positive(size)
     path = model_file(model)
     params = _params_for(path, images)
     pictures = _pictures(images, params, out)
     if size is None and params is not None:
-        size = params.data.size
+        size = _size(images, params)
     views = Views(size, _scales(scales), flip)
     network = open_model(path)
     computer = choose_computer(device, precision)
@@ -94,13 +99,12 @@ def _params_for(path: Path, images: str) -> Params | None:
     """The params of this folder, where they have a say: for a run's model, or a prepared split."""
     from pipeline.params import read_params
 
-    of_a_run = path.resolve().parent.parent == RUNS.resolve()
-    if (of_a_run or not Path(images).is_dir()) and PARAMS.is_file():
+    if (is_of_a_run(path) or not Path(images).is_dir()) and PARAMS.is_file():
         return read_params(PARAMS)
     return None
 
 
-def _pictures(images: str, params: Params | None, out: Path) -> Sequence[Picture]:
+def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
     from pipeline.datasets.manifest import manifest_path
     from pipeline.prediction.pictures import FolderPictures, SplitPictures
 
@@ -110,8 +114,19 @@ def _pictures(images: str, params: Params | None, out: Path) -> Sequence[Picture
         raise ReadableError(f"{images}: is no folder, and no prepared split ({', '.join(SPLITS)})")
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
-    described = getattr(params.data, "target" if images.startswith("target") else images)
-    return SplitPictures(manifest_path(images), described.crop)
+    return SplitPictures(manifest_path(images), _described(images, params).crop)
+
+
+def _size(images: str, params: Params) -> tuple[int, int]:
+    """What training and evaluation would see."""
+    own = None if Path(images).is_dir() else _described(images, params).size
+    return own or params.data.size
+
+
+def _described(images: str, params: Params) -> AnySplit:
+    """What the params say of a prepared split."""
+    split: AnySplit = getattr(params.data, "target" if images.startswith("target") else images)
+    return split
 
 
 def _scales(text: str) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from pipeline.datasets.examine import Crop
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.manifest import Manifest
 from pipeline.errors import ReadableError
+from pipeline.files import file_hash
 
 
 class Picture(NamedTuple):
@@ -21,7 +22,14 @@ class Picture(NamedTuple):
     crop: Crop | None
 
 
-class FolderPictures(Sequence[Picture]):
+class Pictures(Sequence[Picture]):
+    """Images that are opened one by one."""
+
+    source: str
+    """where they come from: what tells them from others of the same names"""
+
+
+class FolderPictures(Pictures):
     """All images below a folder; a prediction has its image's path below it, as a PNG.
 
     Raises:
@@ -29,7 +37,7 @@ class FolderPictures(Sequence[Picture]):
     """
 
     def __init__(self, folder: Path, apart_from: Path) -> None:
-        self._folder = folder
+        self._folder, self.source = folder, str(folder.resolve())
         inside = apart_from if apart_from.is_dir() and not apart_from.samefile(folder) else None
         self._names = sorted(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
         if not self._names:
@@ -47,11 +55,13 @@ class FolderPictures(Sequence[Picture]):
         return Picture(self._folder / name, f"{without_suffix(name)}.png", None)
 
 
-class SplitPictures(Sequence[Picture]):
+class SplitPictures(Pictures):
     """The images of a prepared split, cut as it says; a prediction is called after its image's id."""
 
     def __init__(self, manifest: Path, crop: Crop | None) -> None:
         self._manifest, self._crop = Manifest(manifest), crop
+        window = "" if crop is None else f", crop {', '.join(map(str, crop))}"
+        self.source = f"{manifest} of hash {file_hash(manifest)}{window}"
 
     def __len__(self) -> int:
         return len(self._manifest)

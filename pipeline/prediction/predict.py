@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +27,7 @@ from pipeline.files import read_json, whole_file, write_json
 from pipeline.labels import ClassSet
 from pipeline.models.base import SegmentationModel, at_size
 from pipeline.prediction.formats import picture_of, table_of
-from pipeline.prediction.pictures import Picture
+from pipeline.prediction.pictures import Picture, Pictures
 
 RECORD = "predictions.json"
 IN_FLIGHT = 2  # images a worker that may wait, decoded
@@ -62,7 +61,7 @@ class _Loaded(NamedTuple):
 def predict(
     model: SegmentationModel,
     classes: ClassSet,
-    pictures: Sequence[Picture],
+    pictures: Pictures,
     out: Path,
     format_: str,
     views: Views,
@@ -78,17 +77,17 @@ def predict(
     Args:
         model: on the computer's device, in evaluation mode.
         classes: of the model, with colours.
-        out: a new folder, or one that a run of the same model and settings has begun.
+        out: a new folder, or one that a run of the same model, images and settings has begun.
         format_: one of `formats.FORMATS`.
         origin: what tells this model from another, such as its file's hash.
         workers: threads that decode and encode.
 
     Raises:
-        ReadableError: ``out`` holds other files, or predictions of another model or other settings.
+        ReadableError: ``out`` holds other files, or predictions of another model, other images or other settings.
     """
     table_of(format_, classes)  # refuses what cannot be written before anything is read
-    settings = {"model": origin, "classes": list(classes.names), "format": format_, **views._asdict()}
-    _claim(out, settings)
+    settings = {"model": origin, "images": pictures.source, "classes": list(classes.names), "format": format_}
+    _claim(out, {**settings, **views._asdict()})
     missing = [number for number in range(len(pictures)) if not (out / pictures[number].name).exists()]
     problems: list[str] = []
     pending: deque[Future[None]] = deque()
@@ -119,7 +118,7 @@ def _claim(out: Path, settings: dict[str, object]) -> None:
         if other:
             told = ", ".join(f"{key} ({before.get(key)} then, {wanted[key]} now)" for key in other if key != "classes")
             raise ReadableError(
-                f"{out}: holds predictions with another {told or 'set of classes'}; choose another --out"
+                f"{out}: holds predictions of other settings: {told or 'the classes'}; choose another --out"
             )
         for left in out.rglob(".*.partial"):  # of a killed run; nobody else writes here
             left.unlink()

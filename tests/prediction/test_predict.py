@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.commands.model_file import is_of_a_run
 from pipeline.datasets.meaning import CITYSCAPES_IDS, table_of
 from pipeline.datasets.prepare import prepare
 from pipeline.device import choose_computer
@@ -22,7 +24,7 @@ from pipeline.files import read_json
 from pipeline.labels import CITYSCAPES_19, class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import load_model, save_model
-from pipeline.params import read_params
+from pipeline.params import Params, read_params
 from pipeline.prediction.predict import Views, predicted
 
 
@@ -105,10 +107,63 @@ def test_predictions_of_other_settings_or_other_files_are_not_mixed_in(here: Pat
     assert call("predict", model, images, "--out", out).exit_code == 0
     answer = call("predict", model, images, "--out", out, "--format", "colour")
     assert answer.exit_code == 1
-    assert "holds predictions with another format (label-ids then, colour now)" in words(answer.output)
+    assert "holds predictions of other settings: format (label-ids then, colour now)" in words(answer.output)
     other = call("predict", model, images, "--out", images)
     assert other.exit_code == 1
     assert "holds other files, which are not overwritten" in words(other.output)
+
+
+def test_predictions_of_other_images_of_the_same_names_are_not_mixed_in(here: Path, model: Path, images: Path) -> None:
+    out = here / "out"
+    assert call("predict", model, images, "--out", out).exit_code == 0
+    draw(here / "others" / "bonn" / "photo.jpg", (50, 60), 4)
+    answer = call("predict", model, "others", "--out", out)
+    assert answer.exit_code == 1
+    assert f"predictions of other settings: images ({images} then, {here / 'others'} now)" in words(answer.output)
+    assert call("predict", model, "images", "--out", out).exit_code == 0  # the same folder, named otherwise
+
+
+def prepared(here: Path, tiny_params: dict, write_params: Callable[[dict], Path]) -> Params:
+    params = read_params(write_params(tiny_params))
+    prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
+    return params
+
+
+def test_a_prepared_split_is_known_by_its_images_and_its_crop(
+    here: Path, model: Path, tiny_params: dict, write_params: Callable[[dict], Path]
+) -> None:
+    prepared(here, tiny_params, write_params)
+    assert call("predict", model, "evaluation", "--out", "out").exit_code == 0
+    assert call("predict", model, "evaluation", "--out", "out").exit_code == 0
+    tiny_params["data"]["evaluation"]["crop"] = [0, 0, 16, 64]
+    write_params(tiny_params)
+    assert "crop 0, 0, 16, 64 now" in words(call("predict", model, "evaluation", "--out", "out").output)
+    del tiny_params["data"]["evaluation"]["crop"]
+    tiny_params["data"]["evaluation"]["first"] = 2000  # the same names
+    prepared(here, tiny_params, write_params)
+    assert "predictions of other settings: images" in words(call("predict", model, "evaluation", "--out", "out").output)
+
+
+def test_a_prepared_split_is_seen_at_its_own_size_by_any_model(
+    here: Path, model: Path, tiny_params: dict, write_params: Callable[[dict], Path]
+) -> None:
+    tiny_params["data"]["evaluation"]["size"] = [64, 96]
+    prepared(here, tiny_params, write_params)
+    assert "sees 64x96" in words(call("predict", model, "evaluation", "--out", "own").output)
+    assert "sees 32x64" in words(call("predict", model, "target", "--out", "common").output)
+
+
+def test_a_run_whose_model_dvc_has_linked_is_a_run(
+    here: Path, model: Path, images: Path, tiny_params: dict, write_params: Callable[[dict], Path]
+) -> None:
+    write_params(tiny_params)
+    (here / "cache").mkdir()
+    (here / "runs" / "mine").mkdir(parents=True)
+    (here / "runs" / "mine" / "model.pt").symlink_to(model.rename(here / "cache" / "0a1b"))
+    assert "sees 32x64" in words(call("predict", "mine", images, "--out", "out").output)
+    assert "sees each image's own size" in words(call("predict", here / "cache" / "0a1b", images, "--out", "o").output)
+    assert is_of_a_run(Path("runs/mine/model.pt"))
+    assert not is_of_a_run(here / "cache" / "0a1b")
 
 
 def test_broken_images_are_told_at_the_end_and_the_others_are_written(here: Path, model: Path, images: Path) -> None:
@@ -144,6 +199,7 @@ def test_refusals(here: Path, model: Path, images: Path) -> None:
         (model, "evaluation"): "is a prepared split, and there is no params.yaml here",
         (here / "three.pt", here / "one"): "label-ids: Cityscapes has no class class 0, class 1, class 2",
         (model, here / "one", "--scales", "1,x"): "--scales: is '1,x'; numbers with commas",
+        (model, here / "one", "--size", "0", "512"): "--size: both sides must be at least 1, and it is 0 512",
         (model, here / "one", "--scales", "1,1"): "different numbers from 0.1 to 4",
     }.items():
         answer = call("predict", *arguments, "--out", here / "out")
@@ -169,7 +225,7 @@ def test_views_are_averaged_after_softmax_at_the_image_s_size(model: Path) -> No
 
 
 def test_a_run_and_a_prepared_split_score_as_in_our_evaluator_and_in_cityscapesscripts(
-    here: Path, model: Path, tiny_params: dict, write_params
+    here: Path, model: Path, tiny_params: dict, write_params: Callable[[dict], Path]
 ) -> None:
     official = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
     for number, size in enumerate([(64, 128), (64, 128), (70, 130)]):
@@ -180,8 +236,7 @@ def test_a_run_and_a_prepared_split_score_as_in_our_evaluator_and_in_cityscapess
         label.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(ids).resize((size[1], size[0]), Image.Resampling.NEAREST).save(label)
     tiny_params["data"]["evaluation"] = {"layout": "cityscapes", "root": "city", "split": "val"}
-    params = read_params(write_params(tiny_params))
-    prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
+    params = prepared(here, tiny_params, write_params)
     (here / "runs" / "mine").mkdir(parents=True)
     model.rename(here / "runs" / "mine" / "model.pt")
     said = call("predict", "mine", "evaluation", "--out", "out")

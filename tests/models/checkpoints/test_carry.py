@@ -179,6 +179,9 @@ def test_refusals(tmp_path: Path, mobile: Path) -> None:
     assert not list(tmp_path.glob("x.*"))
     assert call("export", path).exit_code == 1
     assert "say what to write" in call("export", path).output
+    negative = call("export", path, "--onnx", tmp_path / "x.onnx", "--size", "-1", "64")
+    assert negative.exit_code == 1
+    assert "--size: both sides must be at least 1, and it is -1 64" in words(negative.output)
 
 
 def test_a_damaged_file_of_ours_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,11 @@
+"""Sizes that a user names."""
+
+from __future__ import annotations
+
+from pipeline.errors import ReadableError
+
+
+def require_positive(size: tuple[int, int] | None) -> None:
+    """Refuses a ``--size`` of which no image can be. Raises ReadableError."""
+    if size is not None and min(size) < 1:
+        raise ReadableError(f"--size: both sides must be at least 1, and it is {size[0]} {size[1]}")
