@@ -55,8 +55,23 @@ def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -
             folder.forget()
         if not folder.is_finished():
             _make(_Driver(stage, arguments, resources, inputs, folder, descriptor))
+        _same_inputs(inputs, folder)
         folder.publish()
         _tidy(folder)
+
+
+def _same_inputs(inputs: StageInputs, folder: JobFolder) -> None:
+    """DVC records the inputs as they are when the result is there: a result of other ones must not reach it."""
+    try:
+        now: str | None = stage_inputs().key
+    except Exception as error:  # half-edited files, which DVC cannot read: it would not record them either
+        print(f"{inputs.address}: {error}", file=sys.stderr)
+        now = None
+    if now != inputs.key:
+        raise SlurmError(
+            f"{inputs.address}: code, params or data changed while its job ran; its result is kept in {folder.path} "
+            "and is taken if you change them back; run `dvc repro` again"
+        )
 
 
 def _make(driver: _Driver) -> None:

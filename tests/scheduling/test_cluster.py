@@ -68,12 +68,22 @@ def play(inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> object:
         resources: Resources = Resources(where="slurm", restarts=2),  # noqa: B008 - immutable
         recorded: bool = False,
         running: tuple[str, ...] = (),
+        afterwards: str | Exception | None = None,
     ) -> PlayedSlurm:
         played = PlayedSlurm(folder, *states)
         played.running = list(running)
         for name in ("submit", "jobs_called", "tasks_of", "cancel"):
             monkeypatch.setattr(slurm, name, getattr(played, name))
-        monkeypatch.setattr(cluster, "stage_inputs", lambda: inputs._replace(recorded=recorded))
+        answers = [inputs._replace(recorded=recorded)]  # then, what DVC says when the result is there
+
+        def asked() -> StageInputs:
+            if answers:
+                return answers.pop()
+            if isinstance(afterwards, Exception):
+                raise afterwards
+            return inputs._replace(key=afterwards or inputs.key)
+
+        monkeypatch.setattr(cluster, "stage_inputs", asked)
         run.played = played
         run_on_slurm("pretrain", ["--start", "x"], resources)
         return played
@@ -99,6 +109,15 @@ def test_a_result_that_is_there_is_taken_without_slurm_also_a_second_time(play, 
     MODEL.unlink()  # DVC deletes outputs before it runs a stage
     assert play().submitted == []
     assert MODEL.read_text() == "a result"
+
+
+@pytest.mark.parametrize("now", ["another key", ValueError("params.yaml: half a line")])
+def test_a_result_of_inputs_that_have_changed_meanwhile_is_kept_from_dvc(play, now: str | Exception) -> None:
+    with pytest.raises(SlurmError, match="code, params or data changed while its job ran; its result is kept in"):
+        play("RUNNING", "FINISHED", afterwards=now)
+    assert not MODEL.exists()
+    assert play().submitted == [], "changed back: the result is there"
+    assert MODEL.exists()
 
 
 def test_what_dvc_has_recorded_and_runs_all_the_same_is_made_anew(play) -> None:
