@@ -121,17 +121,22 @@ class _Driver:
         return numbers[0]
 
     def submit(self, *, again: bool) -> str:
-        """Hands the stage in, once: where Slurm does not answer, it may have taken the job all the same."""
+        """Hands the stage in, once: where Slurm does not answer, it may have taken the job all the same.
+
+        ``again``: with the copies that this driver has made. The workspace may have been edited since, the job's
+        inputs, which its name is made of, have not.
+        """
         self._log.skip()
-        command = stage_command(self.stage, self.arguments, self.resources)
-        self._folder.prepare(self.inputs, command, {"restarts": self.resources.restarts})
+        if not (again and (self._folder.path / "request.json").exists()):
+            command = stage_command(self.stage, self.arguments, self.resources)
+            self._folder.prepare(self.inputs, command, {"restarts": self.resources.restarts})
         script = self._folder.path / "job.sh"
         script.write_text(_script(self._folder, self.resources), encoding="utf-8")
         try:
             number = slurm.submit(str(script), _options(self._folder, self.resources), self._lock)
         except UnreachableError as error:
             self.say(str(error))
-            return self.running_job() or self.submit(again=again)
+            return self.running_job() or self.submit(again=True)
         self._folder.note_submission(number)
         self.say(f"job {number} submitted {'again ' if again else ''}({self._folder.path}/log*.txt)")
         return number

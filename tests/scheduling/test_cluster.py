@@ -138,6 +138,28 @@ def test_what_nobody_decided_is_submitted_again(play, state: str) -> None:
     assert len(play("RUNNING", state, "FINISHED").submitted) == 2
 
 
+def test_what_is_submitted_again_has_the_code_and_params_of_the_first_time(
+    play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("stages/pretrain.py").write_text("old")
+    copies: list[tuple[str, str]] = []
+    real = PlayedSlurm.submit
+
+    def submit(played: PlayedSlurm, script: str, options: list[str], holding: int) -> str:
+        number = real(played, script, options, holding)
+        path = job_folder(inputs).path
+        copies.append(((path / "params.yaml").read_text(), (path / "code/stages/pretrain.py").read_text()))
+        Path("params.yaml").write_text("seed: 2\n")
+        Path("stages/pretrain.py").write_text("edited")
+        if len(copies) == 1:
+            raise UnreachableError("sbatch: Unable to contact slurm controller")
+        return number
+
+    monkeypatch.setattr(PlayedSlurm, "submit", submit)
+    play("RUNNING", "TIMEOUT", "FINISHED")
+    assert copies == [("seed: 1\n", "old")] * 3
+
+
 def test_after_so_many_restarts_it_is_given_up(play) -> None:
     with pytest.raises(SlurmError, match="was submitted 3 times and did not finish; give it more time"):
         play("TIMEOUT", "TIMEOUT", "TIMEOUT")
