@@ -183,7 +183,9 @@ class _Driver:
         self._log.show()
         if self._folder.is_finished():
             return True
-        lost = [task for task in tasks if task.state not in _AGAIN]
+        # the finished siblings of a task that Slurm lost are not to blame: submitted again, they find their parts made
+        blameless = _AGAIN | ({"COMPLETED"} if states != {"COMPLETED"} else set())
+        lost = [task for task in tasks if task.state not in blameless]
         if lost:
             self._raise(number, lost)
         self.say(f"job {number} ended ({', '.join(sorted(states)) or 'Slurm has forgotten it'}) before it was done")

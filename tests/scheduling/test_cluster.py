@@ -186,6 +186,11 @@ def test_a_lost_task_of_an_array_ends_the_others(play) -> None:
     assert play.played.cancelled == ["1"]
 
 
+@pytest.mark.parametrize("state", ["TIMEOUT", "NODE_FAIL", "PREEMPTED"])
+def test_a_task_of_an_array_that_slurm_lost_is_made_again_though_its_siblings_are_done(play, state: str) -> None:
+    assert len(play("RUNNING+RUNNING", f"COMPLETED+{state}", "FINISHED").submitted) == 2
+
+
 def test_a_controller_that_does_not_answer_is_asked_again(play, capfd: pytest.CaptureFixture[str]) -> None:
     assert len(play("RUNNING", "UNREACHABLE", "UNREACHABLE", "FINISHED").submitted) == 1
     assert "Unable to contact slurm controller (connect failure); asking again" in capfd.readouterr().err
