@@ -10,6 +10,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,7 +58,9 @@ def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -
             _make(_Driver(stage, arguments, resources, inputs, folder, descriptor))
         _same_inputs(inputs, folder)
         folder.publish()
-        _tidy(folder)
+        # The result is in place: neither a Slurm that does not answer nor a folder that does not go takes it from DVC.
+        with suppress(SlurmError, OSError):
+            _tidy(folder)
 
 
 def _same_inputs(inputs: StageInputs, folder: JobFolder) -> None:
@@ -170,7 +173,7 @@ class _Driver:
         """One task of an array that cannot be saved ends the others: no orphan works for nothing."""
         lost = [task for task in tasks if task.final and task.state not in _AGAIN and task.state != "COMPLETED"]
         if lost:
-            slurm.cancel(number)
+            self._patiently(lambda: slurm.cancel(number))
             self._raise(number, lost)
 
     def _ended(self, number: str, tasks: list[Task]) -> bool:

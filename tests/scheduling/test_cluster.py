@@ -196,6 +196,38 @@ def test_a_controller_that_does_not_answer_is_asked_again(play, capfd: pytest.Ca
     assert "Unable to contact slurm controller (connect failure); asking again" in capfd.readouterr().err
 
 
+def test_a_slurm_that_does_not_answer_while_tidying_loses_no_result(
+    play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = job_folder(inputs._replace(key="f" * 16))
+    old.prepare(inputs, ["python"], {"restarts": 0})
+    real = PlayedSlurm.jobs_called
+
+    def away(played: PlayedSlurm, name: str) -> list[str]:
+        if name == old.name:
+            raise UnreachableError("squeue: Unable to contact slurm controller")
+        return real(played, name)
+
+    monkeypatch.setattr(PlayedSlurm, "jobs_called", away)
+    play("FINISHED")
+    assert MODEL.exists()
+
+
+def test_a_cancel_is_tried_until_slurm_answers(play, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, tried = PlayedSlurm.cancel, []
+
+    def cancel(played: PlayedSlurm, number: str) -> None:
+        tried.append(number)
+        if len(tried) == 1:
+            raise UnreachableError("scancel: Unable to contact slurm controller")
+        real(played, number)
+
+    monkeypatch.setattr(PlayedSlurm, "cancel", cancel)
+    with pytest.raises(SlurmError, match="ended as FAILED"):
+        play("RUNNING+RUNNING", "FAILED+RUNNING")
+    assert play.played.cancelled == ["1"]
+
+
 def test_why_a_job_waits_is_said_when_it_changes(play, capfd: pytest.CaptureFixture[str]) -> None:
     play("PENDING", "PENDING", "RUNNING", "FINISHED")
     said = capfd.readouterr().err.splitlines()
