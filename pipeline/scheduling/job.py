@@ -35,7 +35,9 @@ def main() -> None:
 
 def _run(folder: JobFolder) -> int:
     request = folder.request()
-    if folder.is_finished():
+    if folder.is_finished() or folder.made_all():  # all: made by a run that was killed before it could say so
+        if not folder.is_finished():
+            folder.finish()
         print(f"{folder.name}: finished already", flush=True)
         return 0
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
@@ -50,9 +52,14 @@ def _run(folder: JobFolder) -> int:
             "submitted; run `dvc repro` again"
         )
     code, near_the_limit = _watched(request["command"], _environment(folder))
-    if code == 0:
-        if folder.made_all():
-            folder.finish()
+    # Outputs are moved into place when they are whole, and the last one when all are: what goes wrong afterwards (the
+    # end of a process group, a signal) does not touch them.
+    if folder.made_all():
+        if code:
+            print(f"{folder.name}: its result was whole before the stage ended badly (code {code})", flush=True)
+        folder.finish()
+        return 0
+    if code == 0:  # a share of the result
         return 0
     if near_the_limit:
         return _back_into_the_queue(request["address"])

@@ -74,9 +74,24 @@ def test_a_task_of_an_array_knows_its_share_and_is_no_result_alone(folder: JobFo
 
 
 def test_an_error_of_the_stage_is_the_jobs(folder: JobFolder, inputs: StageInputs) -> None:
-    process = start(folder, inputs, code=3)
+    process = start(folder, inputs, outputs=1, code=3)
     process.communicate(timeout=60)
     assert (process.returncode, folder.is_finished()) == (3, False)
+
+
+def test_a_whole_result_counts_however_the_stage_ends_afterwards(folder: JobFolder, inputs: StageInputs) -> None:
+    said, _ = (process := start(folder, inputs, code=3)).communicate(timeout=60)
+    assert "its result was whole before the stage ended badly (code 3)" in said
+    assert (process.returncode, folder.is_finished()) == (0, True)
+
+
+def test_a_whole_result_of_a_killed_run_is_not_made_again(folder: JobFolder, inputs: StageInputs) -> None:
+    folder.prepare(inputs, ["false"], {"restarts": 2})
+    for output in inputs.outputs:
+        (folder.outputs / output).mkdir(parents=True)
+    said, _ = (process := start(folder, inputs)).communicate(timeout=60)
+    assert "finished already" in said
+    assert (process.returncode, folder.is_finished()) == (0, True)
 
 
 def test_near_the_time_limit_the_stage_saves_and_the_job_goes_back(folder: JobFolder, inputs: StageInputs) -> None:
