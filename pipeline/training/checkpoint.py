@@ -66,5 +66,6 @@ def load_checkpoint(
         beside.optimiser.load_state_dict(state["beside"]["optimiser"])
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random_cuda"])
+        # the run may see fewer GPUs than the one that saved, and uses its first ones
+        torch.cuda.set_rng_state_all(state["random_cuda"][: torch.cuda.device_count()])
     return Resumed(int(state["step"]), dict(state["sums"]))

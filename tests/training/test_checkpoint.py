@@ -71,3 +71,17 @@ def test_a_failed_save_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: p
         save_checkpoint(path, model, optimiser, 4)
     assert load_checkpoint(path, model, optimiser).step == 3
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_run_that_sees_fewer_gpus_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Played: four GPUs when it was saved, two when it resumes."""
+    states = [torch.full((4,), number, dtype=torch.uint8) for number in range(4)]
+    path = tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: states)
+    save_checkpoint(path, *made(), 3)
+    restored: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", restored.extend)
+    assert load_checkpoint(path, *made()).step == 3
+    assert [int(state[0]) for state in restored] == [0, 1]
