@@ -123,7 +123,8 @@ def overnight(
     limit = make_slots(slots)
     board = Board(night.jobs, slots=limit, light=LIGHT_AT_ONCE)
     run_board(night, board, limit, pull)
-    publish_results(night, board.outcomes)
+    with _nothing_ends("the table of results is not shown"):
+        publish_results(night, board.outcomes)
     return verdict(board)
 
 
@@ -184,12 +185,27 @@ def _after(night: Night, board: Board, name: str, outcome: Outcome) -> None:
     place = night.places[name]
     if outcome is Outcome.failed:
         return
+    with _nothing_ends("whether a chain has stopped paying is unknown"):
+        _end_chains(night, board, place)
+    if place.stage.kind in EVALUATIONS and outcome is Outcome.ran:
+        with _nothing_ends(f"{name}: its curves and pictures are not shown"):
+            publish_run(night, place)
+
+
+@contextmanager
+def _nothing_ends(otherwise: str) -> Iterator[None]:
+    """What only looks at results (pictures, tables, gains) never ends a night: its error goes into the log."""
+    try:
+        yield
+    except Exception:
+        get_run_logger().exception("%s", otherwise)
+
+
+def _end_chains(night: Night, board: Board, place: Place) -> None:
     for ending in _endings(night, board, place):
         stopped = board.stop(_jobs_beyond(night, place, ending))
         if stopped:
             get_run_logger().info("%s; not started: %s", ending.why, ", ".join(stopped))
-    if place.stage.kind in EVALUATIONS and outcome is Outcome.ran:
-        publish_run(night, place)
 
 
 def _endings(night: Night, board: Board, place: Place) -> list[Ending]:

@@ -1,0 +1,35 @@
+"""What only looks at a night's results does not end the night; the flow itself is in test_flow.py."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from pipeline.labels import class_set
+from pipeline.scheduling import flow
+from pipeline.scheduling.board import Board, Job, Outcome
+from pipeline.scheduling.early import Rules
+from pipeline.scheduling.graph import Stage
+from pipeline.scheduling.plan import Night, Place
+
+
+@pytest.mark.parametrize("broken", ["publish_run", "_endings"])
+def test_an_error_in_pictures_or_gains_is_logged_and_the_night_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a picture without a size")
+
+    shown: list[str] = []
+    monkeypatch.setattr(flow, "publish_run", lambda night, place: shown.append(place.stage.name))
+    monkeypatch.setattr(flow, broken, fail)
+    monkeypatch.setattr(flow, "get_run_logger", lambda: logging.getLogger("night"))
+    name = "evaluate@lse-1"
+    jobs = [Job(name, (), False, 0.0, False)]
+    places = {name: Place(tmp_path, 1, Stage(name, (), True), True)}
+    night = Night(tmp_path, jobs, places, {}, "mIoU", class_set("cityscapes-19"), {}, Rules(), [])
+    flow._after(night, Board(jobs, slots=1, light=1), name, Outcome.ran)
+    assert "a picture without a size" in caplog.text
+    assert shown == ([] if broken == "publish_run" else [name]), "the one error does not take the other along"
