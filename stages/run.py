@@ -12,6 +12,9 @@ from pathlib import Path
 from pipeline.errors import ReadableError
 from stages import BEGUN
 
+# They move their result into place when it is whole, and look then whether it may go there; the others, when they end.
+PUBLISHING = ("translate", "pretrain", "dump", "adapt", "evaluate")
+
 
 def stage(work: Callable[[], None]) -> Callable[[], None]:
     """A stage without a name of its own."""
@@ -45,14 +48,24 @@ def params_file() -> Path:
 
 def _run(stage: str, name: str, work: Callable[[], None]) -> None:
     """Runs a stage and notes how long it took; of processes that share its work, the first one notes it."""
-    # Imported here: no output depends on how long it took, so an edit of the log's code runs no stage again.
+    # Imported here: no output depends on them, so an edit of the log's or the look's code runs no stage again.
+    from pipeline.scheduling.watching import Watch
     from pipeline.times import recorded
+    from pipeline.work import before_publishing
+
+    watch = Watch()
+    before_publishing(watch.look)
+
+    def watched() -> None:
+        work()
+        if stage not in PUBLISHING:
+            watch.look()
 
     def timed() -> None:
         with recorded(stage, name, BEGUN):
-            work()
+            watched()
 
-    say_errors(timed if os.environ.get("RANK", "0") == "0" else work)
+    say_errors(timed if os.environ.get("RANK", "0") == "0" else watched)
 
 
 def say_errors(work: Callable[[], None]) -> None:

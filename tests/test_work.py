@@ -71,6 +71,28 @@ def test_the_codes_version_follows_the_source_of_an_imported_module(
     assert code_version() != before
 
 
+def test_the_codes_version_is_not_that_of_what_only_looks_on() -> None:
+    program = (
+        "from pipeline.work import code_version, sources; before = code_version();"
+        "import pipeline.times, pipeline.energy, pipeline.scheduling.watching; assert code_version() == before;"
+        "import pipeline.labels; assert code_version() != before"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_check_keeps_a_result_from_its_place(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.work, "_checks", [])
+
+    def check() -> None:
+        raise RuntimeError("edited")
+
+    pipeline.work.before_publishing(check)
+    Path("made").write_text("new")
+    with pytest.raises(RuntimeError, match="edited"):
+        publish(Path("made"), Path("output"))
+    assert not Path("output").exists()
+
+
 # ------------------------------------------------------------------------------------------------- several processes
 
 WORKER = """
