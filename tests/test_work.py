@@ -73,7 +73,7 @@ def test_the_codes_version_follows_the_source_of_an_imported_module(
 
 def test_the_codes_version_is_not_that_of_what_only_looks_on() -> None:
     program = (
-        "from pipeline.work import code_version, sources; before = code_version();"
+        "import pipeline.errors; from pipeline.work import code_version; before = code_version();"
         "import pipeline.times, pipeline.energy, pipeline.scheduling.watching; assert code_version() == before;"
         "import pipeline.labels; assert code_version() != before"
     )

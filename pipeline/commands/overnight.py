@@ -60,7 +60,7 @@ def overnight(
         root,
         read_params(root / "params.yaml"),
         rounds=parameters["rounds"], methods=parameters["methods"], seeds=parameters["seeds"],
-        rules=Rules(stop_when_gain_below, stop_when_change_below),
+        rules=Rules(stop_when_gain_below, stop_when_change_below), write=not dry_run,
     )  # fmt: skip
     if dry_run:
         _print_plan(night, slots or 1)

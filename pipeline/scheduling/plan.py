@@ -14,7 +14,7 @@ from pipeline.scheduling.board import Board, Job, simulate
 from pipeline.scheduling.early import Rules
 from pipeline.scheduling.graph import Graph, Stage, ancestors, changed_stages, descendants, read_graph
 from pipeline.scheduling.seconds import estimate, read_seconds
-from pipeline.scheduling.seeds import seed_of, seed_workspace
+from pipeline.scheduling.seeds import is_up_to_date, seed_folder, seed_of, seed_workspace
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -72,16 +72,26 @@ def plan_night(
     methods: Sequence[str] = (),
     seeds: Sequence[int] = (),
     rules: Rules | None = None,
+    write: bool = True,
 ) -> Night:
-    """Reads the graph and asks DVC what has changed. Raises ReadableError for names that params.yaml does not have."""
+    """Reads the graph and asks DVC what has changed. Raises ReadableError for names that params.yaml does not have.
+
+    ``write``: makes the workspaces of seeds, or brings them up to date. Without, nothing is written, for another night
+    may be at work there; of a seed whose workspace is not that of now, everything counts as changed.
+    """
     rules = rules or Rules()
     begin = wanted_rounds(params, rounds, methods)
     graph = read_graph(root)
     wanted = wanted_stages(graph, begin, params, everything=not rounds and not methods)
     order = {name: _gated(graph[name], wanted, begin, rules) for name in graph if name in wanted}
-    folders = {seed: seed_workspace(root, seed) for seed in dict.fromkeys(seeds or (seed_of(root),))}
+    place_of = seed_workspace if write else seed_folder
+    folders = {seed: place_of(root, seed) for seed in dict.fromkeys(seeds or (seed_of(root),))}
+
+    def changed_in(seed: int) -> set[str]:
+        return changed_stages(folders[seed]) if write or is_up_to_date(root, seed) else set(graph)
+
     with ThreadPoolExecutor(min(4, len(folders))) as pool:
-        changed = dict(zip(folders, pool.map(changed_stages, folders.values()), strict=True))
+        changed = dict(zip(folders, pool.map(changed_in, folders), strict=True))
     past = read_seconds(root)
     places, jobs = {}, []
     for seed, folder in folders.items():

@@ -35,9 +35,9 @@ def seed_workspace(root: Path, seed: int) -> Path:
 
     Raises ReadableError for a data path that another folder cannot see.
     """
-    if seed == seed_of(root):
+    folder = seed_folder(root, seed)
+    if folder == root:
         return root
-    folder = root / ".roundabout" / "seeds" / str(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for name in _FOLDERS:
         if (root / name).is_dir():
@@ -52,13 +52,39 @@ def seed_workspace(root: Path, seed: int) -> Path:
     return folder
 
 
+def seed_folder(root: Path, seed: int) -> Path:
+    """Where a seed's workspace is, or will be."""
+    return root if seed == seed_of(root) else root / ".roundabout" / "seeds" / str(seed)
+
+
+def is_up_to_date(root: Path, seed: int) -> bool:
+    """Whether a seed's workspace is there, with the code and params that the main one has now. Writes nothing."""
+    folder = seed_folder(root, seed)
+    if folder == root:
+        return True
+    if not (folder / "params.yaml").exists() or _params(folder) != _params(root) | {"seed": seed}:
+        return False
+    names = {Path(name) for name in _FILES if (root / name).exists()}
+    for name in _FOLDERS:
+        names |= {path.relative_to(top) for top in (root, folder) for path in _code(top / name)}
+    return all(
+        (root / name).exists()
+        and (folder / name).exists()
+        and (root / name).read_bytes() == (folder / name).read_bytes()
+        for name in names
+    )
+
+
+def _code(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
 def _mirror(source: Path, copy: Path) -> None:
     """Copies a folder of code, and forgets what is no longer in the source.
 
     Files that are equal keep their times, so that DVC need not hash them again.
     """
-    files = [path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    wanted = {path.relative_to(source) for path in files}
+    wanted = {path.relative_to(source) for path in _code(source)}
     for path in [path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy) not in wanted]:
         path.unlink()
     for name in wanted:

@@ -107,6 +107,19 @@ def test_seeds_have_jobs_of_their_own(pretended, params):
     assert jobs["dump@lse-1"].needs == ("prepare", "pretrain@source-only")
 
 
+def test_a_plan_may_be_made_without_writing(pretended, params, monkeypatch):
+    def write(root: Path, seed: int) -> Path:
+        raise AssertionError("a dry run writes nothing")
+
+    monkeypatch.setattr(plan, "seed_workspace", write)
+    monkeypatch.setattr(plan, "seed_folder", lambda root, seed: root if seed == 1 else root / str(seed))
+    monkeypatch.setattr(plan, "is_up_to_date", lambda root, seed: seed == 1)
+    night = plan_night(pretended, params, seeds=[1, 2], write=False)
+    held = {name for name, place in night.places.items() if not place.changed}
+    assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}, "of seed 2 everything counts as changed"
+    assert list(pretended.iterdir()) == []
+
+
 def test_a_chain_that_may_end_waits_for_its_evaluations(pretended, params):
     jobs = {job.name: job for job in plan_night(pretended, params, rules=Rules(gain_below=0.2)).jobs}
     assert {"evaluate@lse-1", "evaluate-start@source-only"} <= set(jobs["dump@lse-2"].needs)

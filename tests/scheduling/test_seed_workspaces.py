@@ -11,7 +11,7 @@ from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import write_params
 from pipeline.errors import ReadableError
 from pipeline.scheduling import seeds
-from pipeline.scheduling.seeds import seed_workspace
+from pipeline.scheduling.seeds import is_up_to_date, seed_workspace
 
 
 def read(folder: Path) -> dict:
@@ -54,6 +54,20 @@ def test_it_follows_the_main_workspace_and_leaves_equal_files_alone(root):
     assert (folder / "pipeline" / "a.py").read_text(encoding="utf-8") == "new"
     assert not (folder / "pipeline" / "inner" / "b.py").exists()
     assert (folder / "stages" / "c.py").stat().st_mtime_ns == before
+
+
+def test_whether_it_is_up_to_date_is_said_without_writing(root):
+    assert is_up_to_date(root, 1)
+    assert not is_up_to_date(root, 2)
+    assert not (root / ".roundabout").exists()
+    folder = seed_workspace(root, 2)
+    assert is_up_to_date(root, 2)
+    (root / "pipeline" / "a.py").write_text("new", encoding="utf-8")
+    assert not is_up_to_date(root, 2)
+    assert (folder / "pipeline" / "a.py").read_text(encoding="utf-8") == "pipeline/a.py"
+    seed_workspace(root, 2)
+    write_params(root, read(root) | {"rounds": {}})
+    assert not is_up_to_date(root, 2)
 
 
 def test_a_path_that_would_mean_another_file_is_refused(root):
