@@ -25,6 +25,8 @@ def inspect(
     bound = listening_socket(host, port)
     inspector.refresh()
     url = address(bound, host)
+    if not any(run["has_cache"] for run in inspector.workspace()["runs"]):
+        console.print("No round has a cache yet: the page fills up when `dvc repro` writes one.")
     console.print(f"inspect: {url}  (Ctrl+C ends it)", soft_wrap=True, highlight=False)
     if browser:
         webbrowser.open(url)

@@ -113,9 +113,12 @@ def _print_plan(night: Night, slots: int) -> None:
     console.print(table)
     held = len(night.jobs) - len(changed)
     console.print(f"{held} stages are up to date. Seeds: {', '.join(map(str, night.workspaces()))}.")
-    guess = f"; {len(night.unknown)} of them never ran here and count as nothing" if night.unknown else ""
     total = duration(max(end for _, end in spans.values()))
-    console.print(f"With {slots} GPU slot(s) it takes about {total}{guess}.")
+    if night.unknown:
+        told = f"it is not known how long it takes: {len(night.unknown)} of them never ran here; at least {total}"
+    else:
+        told = f"it takes about {total}"
+    console.print(f"With {slots} GPU slot(s) {told}.")
 
 
 def duration(seconds: float) -> str:

@@ -46,8 +46,10 @@ def serve(inspector: Inspector, bound: socket.socket, host: str) -> None:
 def _warm_up(inspector: Inspector) -> None:
     """Loads the compiled loops before somebody waits for them: they are the same for every image."""
     with suppress(ReadableError, OSError):
-        name = next(run["name"] for run in inspector.workspace()["runs"] if run["has_cache"])
-        run = inspector.run(name)
+        cached = [run["name"] for run in inspector.workspace()["runs"] if run["has_cache"]]
+        if not cached:
+            return
+        run = inspector.run(cached[0])
         run.probabilities(run.index.image_ids[0], 0, 0)
         run.maps(run.index.image_ids[0])
 
