@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.cache.dump import Share, dump
+from pipeline.cache.index import CacheIndex
 from pipeline.cache.parts import part_name
-from pipeline.cache.schema import CacheSpec, Profile, View
+from pipeline.cache.schema import CacheError, CacheSpec, Profile, View
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of
 from pipeline.device import Computer, choose_computer
@@ -24,7 +25,7 @@ from pipeline.files import file_hash, fingerprint
 from pipeline.labels import class_set
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.state import load_model
-from pipeline.work import publish, shared_working_folder, working_folder
+from pipeline.work import place_of, publish, shared_working_folder, working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -67,6 +68,8 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
         _folder_for(name, share, spec, destination, inputs) as folder,
         ThreadPoolExecutor(params.runtime.workers) as pool,
     ):
+        if share.writers > 1 and _is_published(spec, destination):
+            return  # the others found all parts made by an earlier run, and were gone before this process came
 
         def load(positions: list[int]) -> Tensor:
             return torch.from_numpy(np.stack(list(pool.map(images.image, positions)))).permute(0, 3, 1, 2).contiguous()
@@ -102,12 +105,22 @@ def _folder_for(
         return working_folder(f"dump-{name}", **inputs)
 
     def publish_whole(folder: Path) -> bool:
+        if _is_published(spec, destination):
+            return True
         if any(not (folder / "cache" / part_name(number)).exists() for number in range(spec.parts)):
             return False
         publish(folder / "cache", destination)
         return True
 
     return shared_working_folder(f"dump-{name}", publish_whole, **inputs)
+
+
+def _is_published(spec: CacheSpec, destination: Path) -> bool:
+    """Whether the very cache lies in its place, whole; an older one DVC has removed before it started the stage."""
+    try:
+        return CacheIndex(place_of(destination)).spec == spec
+    except CacheError:
+        return False
 
 
 def _profile(model: SegmentationModel, wanted: Literal["auto", "logits", "probabilities"]) -> Profile:

@@ -15,7 +15,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,8 +83,7 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
     with held(lock, str(folder)):
         folder.mkdir(exist_ok=True)
         yield folder
-        shutil.rmtree(folder)
-        lock.unlink()
+        _remove(folder, lock)
 
 
 class Work(NamedTuple):
@@ -146,8 +145,14 @@ def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: 
         except BlockingIOError:
             return
         if _is_open_under(lock, descriptor) and finish(folder):
-            shutil.rmtree(folder)
-            lock.unlink()
+            _remove(folder, lock)
+
+
+def _remove(folder: Path, lock: Path) -> None:
+    """Tidies up after the result has been published: what does not go (NFS, a full quota) is no reason to lose it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        lock.unlink()
 
 
 @contextmanager
@@ -188,6 +193,11 @@ def _is_open_under(path: Path, descriptor: int) -> bool:
         return False
 
 
+def place_of(output: Path) -> Path:
+    """Where an output goes: into the workspace, or, in a cluster's job, into the job's own folder."""
+    return Path(os.environ.get("ROUNDABOUT_OUTPUTS", "")) / output
+
+
 def publish(made: Path, output: Path) -> None:
     """Moves a finished file or folder to its place; what was there (a link into DVC's cache, maybe) is replaced.
 
@@ -195,7 +205,7 @@ def publish(made: Path, output: Path) -> None:
     """
     for check in _checks:
         check()
-    output = Path(os.environ.get("ROUNDABOUT_OUTPUTS", "")) / output
+    output = place_of(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.is_dir() and not output.is_symlink():
         shutil.rmtree(output)

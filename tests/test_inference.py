@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline import inference
 from pipeline.cache.dump import Share
 from pipeline.datasets.prepare import prepare
 from pipeline.files import file_hash
@@ -71,6 +72,23 @@ def test_any_number_of_processes_in_any_order_makes_the_same_cache(
         assert hashes() == whole
         left = Path(".roundabout/work")
         assert list(left.iterdir()) == []
+
+
+def test_a_process_that_comes_when_the_cache_is_published_makes_nothing_and_leaves_nothing(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when an earlier run was killed with all parts made: the first process publishes before the second begins."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        dump_target(params, "lse-1", MODEL, CACHE)
+    whole, times = hashes(), {path.name: path.stat().st_mtime_ns for path in CACHE.iterdir()}
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(inference, "dump", lambda *_, **__: pytest.fail("makes its share again"))
+    dump_target(params, "lse-1", MODEL, CACHE)
+    assert hashes() == whole
+    assert {path.name: path.stat().st_mtime_ns for path in CACHE.iterdir()} == times
+    assert list(Path(".roundabout/work").iterdir()) == []
 
 
 def test_a_share_is_a_process_of_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
