@@ -47,13 +47,13 @@ def test_a_whole_run_on_the_cluster_leaves_nothing_to_run_here(workspace: Worksp
 
 
 def test_a_driver_that_is_killed_at_any_moment_loses_nothing_and_submits_nothing_twice(workspace: Workspace) -> None:
-    workspace.params["pretrain"]["steps"] = 150  # long enough for all the kills
+    workspace.params["pretrain"]["steps"] = 600  # long enough for all the kills
     write_params(workspace.folder, workspace.params)
     workspace.repro("prepare")
     draw = random.Random(5)
     for kill in range(10):
         driver = workspace.start("dvc", "repro", PRETRAIN)
-        time.sleep(draw.uniform(0.5, 9.0))
+        time.sleep(draw.uniform(0.5, 6.0))
         assert driver.poll() is None, "the job was over too soon for this to be a test"
         # every second time only dvc: the launcher below it must not go on as a second driver
         (os.killpg if kill % 2 else os.kill)(driver.pid, signal.SIGKILL)

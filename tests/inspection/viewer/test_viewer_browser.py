@@ -234,10 +234,15 @@ def make_cache(folder: Path, ids: list[str], seed: int) -> None:
     dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], folder, spec, batch=2)
 
 
-def test_names_and_ids_are_text(page: Page, address: str, project: Path) -> None:
+@pytest.fixture
+def without_data(project: Path) -> None:
+    """No images beside the caches, before the page's server looks for them."""
+    shutil.rmtree(project / "data")
+
+
+def test_names_and_ids_are_text(without_data: None, page: Page, address: str, project: Path) -> None:
     image = "aachen/<b>bold</b>&amp;\"'"
     make_cache(project / "runs" / '<img src=x onerror="document.title=1">' / "cache", [image, "plain"], 1)
-    shutil.rmtree(project / "data")  # these ids have no images, and looking for them would be an error in the console
     go(page, address, "?run=lse-1&sort=order")
     page.select_option("#run", '<img src=x onerror="document.title=1">')
     page.wait_for_load_state("networkidle")
