@@ -22,6 +22,7 @@ _OUT_OF_MEMORY = re.compile(
     r"|can't allocate memory|^MemoryError",
     re.MULTILINE,
 )
+_IN_BATCHES = ("pretrain", "adapt")  # what pieces of a batch help (training/pieces.py)
 _BUSY = re.compile(r"is busy, it is being blocked by")
 _READABLE = re.compile(r"^error: (.+)", re.MULTILINE)
 _TAIL = 60  # lines that decide what went wrong and that an error quotes
@@ -69,7 +70,8 @@ def reproduce(
         code, said = _run(workspace, stage, log, tell, pull, {**(extra or {}), **in_pieces(pieces)})
         if code == 0:
             return Reproduced(_outcome(stage, said), time.monotonic() - began, pieces)
-        if _OUT_OF_MEMORY.search(said) and (more := remember_pieces(home, stage, pieces)):
+        in_batches = stage.partition("@")[0] in _IN_BATCHES
+        if in_batches and _OUT_OF_MEMORY.search(said) and (more := remember_pieces(home, stage, pieces)):
             tell(f"{stage}: out of memory; again with each batch in {more} pieces")
             pieces = more
         elif _BUSY.search(said) and (seconds := next(busy, None)) is not None:
@@ -85,6 +87,7 @@ def _run(
     command = [*_tied(), *dvc(), "repro", "--single-item", *(["--pull"] if pull else []), stage]
     last: deque[str] = deque(maxlen=_TAIL)
     decisive = []  # what DVC decided, however much the stage prints afterwards
+    reasons: deque[str] = deque(maxlen=_TAIL)  # what a stage ended for, however long torchrun's traceback is
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a", encoding="utf-8", errors="replace") as file,
@@ -106,9 +109,11 @@ def _run(
             last.append(line)
             if _SKIPPED.search(line) or _RUNNING.search(line):
                 decisive.append(line)
+            elif any(reason.search(line) for reason in (_OUT_OF_MEMORY, _BUSY, _READABLE)):
+                reasons.append(line)
             if line.strip():
                 tell(line.rstrip())
-    return process.returncode, "".join([*decisive, *last])
+    return process.returncode, "".join([*decisive, *reasons, *last])
 
 
 def _tied() -> list[str]:

@@ -94,6 +94,29 @@ def test_out_of_memory_runs_again_in_more_pieces_and_remembers(monkeypatch, tmp_
     assert read_json(tmp_path / ".roundabout" / "pieces" / "adapt@lse-1.json") == {"pieces": 4}
 
 
+def test_pieces_are_for_training_only(monkeypatch, tmp_path):
+    pretend(monkeypatch, tmp_path, "sys.exit('torch.OutOfMemoryError: CUDA out of memory')")
+    with pytest.raises(StageError, match="OutOfMemoryError"):
+        go(tmp_path, "dump@lse-1")
+    assert not (tmp_path / ".roundabout" / "pieces").exists()
+
+
+@pytest.mark.parametrize("line", ["error: params.yaml: portion is 7", "torch.OutOfMemoryError: CUDA out of memory"])
+def test_a_reason_is_found_above_torchruns_own_traceback(monkeypatch, tmp_path, line):
+    pretend(
+        monkeypatch,
+        tmp_path,
+        f"print({line!r})\nfor n in range(200): print('  File torchrun', n)\n"
+        "sys.exit(0 if os.environ.get('ROUNDABOUT_PIECES') else 1)",
+    )
+    if line.startswith("torch"):
+        assert go(tmp_path, "adapt@lse-1").pieces == 2
+    else:
+        with pytest.raises(StageError, match="portion is 7") as caught:
+            go(tmp_path, "adapt@lse-1")
+        assert not caught.value.again
+
+
 def test_memory_that_never_suffices_is_an_error(monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, "sys.exit('torch.OutOfMemoryError: CUDA out of memory')")
     with pytest.raises(StageError, match=r"adapt@lse-1: `dvc repro` ended with code 1 \(log: .*\n.*OutOfMemoryError"):
