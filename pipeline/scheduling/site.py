@@ -6,6 +6,7 @@ The file belongs to a machine, not to the experiment: git and DVC do not track i
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -63,6 +64,18 @@ class Resources(Section):
         if isinstance(time, bool) or (time is not None and not _TIME.fullmatch(str(time))):
             raise ValueError("is no time that Slurm knows; say minutes, hours:minutes:seconds or days-hours:minutes")
         return time
+
+    @field_validator("container")
+    @classmethod
+    def _is_a_command(cls, container: str | None) -> str | None:
+        if container is not None:
+            try:
+                words = shlex.split(container)
+            except ValueError as error:
+                raise ValueError(f"is no command: {error}") from None
+            if not words:
+                raise ValueError("is no command; leave it out to run without a container")
+        return container
 
     @field_validator("memory")
     @classmethod
@@ -154,9 +167,27 @@ def _misfits(stage: StageName, resources: Resources, own: dict[str, Any]) -> lis
         problems.append(f"stages.{stage}.shards: only dump can be cut into shards; say it under stages.dump")
     if stage == "dump" and resources.shards > 1 and resources.where == "local":
         problems.append("stages.dump.shards: are jobs of Slurm; here, say processes")
+    limit = _seconds(resources.time)
+    if resources.where == "slurm" and limit is not None and resources.grace >= limit:
+        problems.append(f"stages.{stage}.grace: must be shorter than time ({resources.grace} s of {limit} s)")
     if stage in ALONE and (resources.workers > 1) and ("gpus" in own or "processes" in own):
         problems.append(f"stages.{stage}: works in one process and on one GPU")
     return problems
+
+
+def _seconds(time: str | int | None) -> int | None:
+    """A time limit in seconds: minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S; None for none, which 0 means, too."""
+    if time is None:
+        return None
+    days, dash, rest = str(time).rpartition("-")
+    numbers = [int(number) for number in rest.split(":")]
+    if dash:
+        hours, minutes, seconds = [*numbers, 0, 0][:3]
+    elif len(numbers) == 3:
+        hours, minutes, seconds = numbers
+    else:
+        hours, (minutes, seconds) = 0, [*numbers, 0][:2]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds or None
 
 
 def _problems_of(raw: dict[str, Any], path: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.scheduling import site
 from pipeline.scheduling.site import Resources, SiteError, read_site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,18 +24,18 @@ def test_without_a_file_everything_runs_here(tmp_path: Path) -> None:
 
 
 def test_a_stage_gets_the_defaults_and_what_is_said_of_it(tmp_path: Path) -> None:
-    site = read_site(
+    found = read_site(
         written(
             tmp_path,
             'defaults: {where: slurm, gpus: 1, time: "12:00:00", environment: {A: 1, B: x}}\n'
             "stages: {adapt: {gpus: 4, environment: {B: y}}, evaluate: {where: local}}\n",
         )
     )
-    adapt = site.resources("adapt")
+    adapt = found.resources("adapt")
     assert (adapt.where, adapt.gpus, adapt.workers, adapt.time) == ("slurm", 4, 4, "12:00:00")
     assert adapt.environment == {"A": "1", "B": "y"}
-    assert site.resources("dump").workers == 1
-    assert site.resources("evaluate").where == "local"
+    assert found.resources("dump").workers == 1
+    assert found.resources("evaluate").where == "local"
 
 
 def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None:
@@ -70,6 +71,9 @@ def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None
         ("stages: {adapt: {shards: 2}}", "stages.adapt.shards: only dump can be cut into shards"),
         ("stages: {dump: {shards: 2}}", "stages.dump.shards: are jobs of Slurm; here, say processes"),
         ("stages: {evaluate: {gpus: 2}}", "stages.evaluate: works in one process"),
+        ("stages: {adapt: {where: slurm, time: 2}}", "stages.adapt.grace: must be shorter than time .120 s of 120 s."),
+        ("defaults: {container: 'apptainer exec \"a'}", "defaults.container: is no command: No closing quotation"),
+        ("defaults: {container: ''}", "defaults.container: is no command; leave it out"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -82,8 +86,19 @@ def test_slurms_notations_of_time_are_known(tmp_path: Path, time: object) -> Non
     assert Resources(time=time).time == time
 
 
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        (90, 5400), ("2:30", 150), ("12:00:00", 43200), ("1-00:00", 86400), ("2-3", 183600), ("1-2:03:04", 93784),
+        (0, None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_time_limit_is_so_many_seconds(time: str | int | None, seconds: int | None) -> None:
+    assert site._seconds(time) == seconds
+
+
 def test_the_committed_example_is_valid() -> None:
-    site = read_site(ROOT / "site.example.yaml")
-    assert site.resources("pretrain").workers == 4
-    assert site.resources("dump").shards == 8
-    assert site.resources("evaluate").where == "local"
+    found = read_site(ROOT / "site.example.yaml")
+    assert found.resources("pretrain").workers == 4
+    assert found.resources("dump").shards == 8
+    assert found.resources("evaluate").where == "local"
