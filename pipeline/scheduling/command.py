@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
+from pipeline.errors import ReadableError
 from pipeline.scheduling.site import ALONE, Resources, StageName
 
 
@@ -20,7 +21,24 @@ def stage_command(stage: StageName, arguments: list[str], resources: Resources) 
     return [*container, python, *torchrun, "-m", "--", f"stages.{stage}", *arguments]
 
 
+def cannot_start(command: list[str], error: OSError) -> ReadableError:
+    """What to say where the program that site.yaml names is not one."""
+    return ReadableError(
+        f"site.yaml: cannot start {command[0]!r} ({error.strerror}); `python` and `container` must be programs of the "
+        "machine that runs the stage"
+    )
+
+
 def shell_lines(resources: Resources) -> list[str]:
     """What a shell does before the command: variables, then the site's own lines. The first that fails ends it."""
-    variables = [f"export {name}={shlex.quote(value)}" for name, value in resources.environment.items()]
-    return ["set -e", *variables, *resources.setup]
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in variables(resources).items()]
+    return ["set -e", *exports, *resources.setup]
+
+
+def variables(resources: Resources) -> dict[str, str]:
+    """The stage's environment variables, the site's own last.
+
+    torchrun kills its processes 30 s after it was asked to stop, unless told otherwise: here they have their grace.
+    """
+    patience = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(max(30, resources.grace - 10))} if resources.workers > 1 else {}
+    return {**patience, **resources.environment}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.errors import ReadableError
 from pipeline.processes import stop_with_parent
+from pipeline.scheduling.command import cannot_start
 from pipeline.scheduling.inputs import signature
 from pipeline.scheduling.job_folder import JobFolder
 from pipeline.scheduling.slurm import SlurmError, put_back
@@ -25,15 +26,16 @@ OUTPUTS, PARAMS, SHARE = "ROUNDABOUT_OUTPUTS", "ROUNDABOUT_PARAMS", "ROUNDABOUT_
 
 def main() -> None:
     """Runs in the workspace. Exit code 0: there is nothing left to do for this job, or it is put back."""
+    signals = _Signals()  # first of all: a job may be put near its time limit while it still looks at its data
     folder = JobFolder(Path(sys.argv[1]))
     try:
-        sys.exit(_run(folder))
+        sys.exit(_run(folder, signals))
     except ReadableError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(1)
 
 
-def _run(folder: JobFolder) -> int:
+def _run(folder: JobFolder, signals: _Signals) -> int:
     request = folder.request()
     if folder.is_finished() or folder.made_all():  # all: made by a run that was killed before it could say so
         if not folder.is_finished():
@@ -51,7 +53,7 @@ def _run(folder: JobFolder) -> int:
             f"{request['address']}: what it reads ({', '.join(request['data'])}) was written anew since the job was "
             "submitted; run `dvc repro` again"
         )
-    code, near_the_limit = _watched(request["command"], _environment(folder))
+    code, near_the_limit = signals.watch(request["command"], _environment(folder))
     # Outputs are moved into place when they are whole, and the last one when all are: what goes wrong afterwards (the
     # end of a process group, a signal) does not touch them.
     if folder.made_all():
@@ -72,22 +74,29 @@ def _environment(folder: JobFolder) -> dict[str, str]:
     return {**os.environ, OUTPUTS: str(folder.outputs), PARAMS: str(folder.path / "params.yaml"), **share}
 
 
-def _watched(command: list[str], environment: dict[str, str]) -> tuple[int, bool]:
-    """Runs the stage and passes signals on; answers its exit code, and whether the time limit was near."""
-    asked: list[int] = []
-    child: subprocess.Popen[bytes] | None = None
+class _Signals:
+    """Passes Slurm's signals on to the stage, from the moment when this is made; remembers them until there is one."""
 
-    def pass_on(number: int, frame: object) -> None:
-        asked.append(number)
-        if child is not None and child.poll() is None:
-            child.terminate()
+    def __init__(self) -> None:
+        self._asked: list[int] = []
+        self._child: subprocess.Popen[bytes] | None = None
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._pass_on)
 
-    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, pass_on)
-    child = subprocess.Popen(command, env=environment, preexec_fn=stop_with_parent)
-    if asked:  # before there was a child
-        child.terminate()
-    return child.wait(), signal.SIGUSR1 in asked and signal.SIGTERM not in asked
+    def _pass_on(self, number: int, frame: object) -> None:
+        self._asked.append(number)
+        if self._child is not None and self._child.poll() is None:
+            self._child.terminate()
+
+    def watch(self, command: list[str], environment: dict[str, str]) -> tuple[int, bool]:
+        """Runs the stage; answers its exit code, and whether the time limit was near."""
+        try:
+            self._child = subprocess.Popen(command, env=environment, preexec_fn=stop_with_parent)
+        except OSError as error:
+            raise cannot_start(command, error) from None
+        if self._asked:  # before there was a child
+            self._child.terminate()
+        return self._child.wait(), signal.SIGUSR1 in self._asked and signal.SIGTERM not in self._asked
 
 
 def _back_into_the_queue(address: str) -> int:

@@ -10,7 +10,7 @@ import shlex
 import sys
 from typing import NoReturn
 
-from pipeline.scheduling.command import shell_lines, stage_command
+from pipeline.scheduling.command import cannot_start, shell_lines, stage_command, variables
 from pipeline.scheduling.site import Resources, StageName
 
 
@@ -20,6 +20,9 @@ def run_here(stage: StageName, arguments: list[str], resources: Resources) -> No
     sys.stdout.flush()
     sys.stderr.flush()
     if not resources.setup:
-        os.execvpe(command[0], command, {**os.environ, **resources.environment})
+        try:
+            os.execvpe(command[0], command, {**os.environ, **variables(resources)})
+        except OSError as error:
+            raise cannot_start(command, error) from None
     script = "\n".join([*shell_lines(resources), f"exec {shlex.join(command)}"])
     os.execvp("bash", ["bash", "-c", script])

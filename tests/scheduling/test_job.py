@@ -131,6 +131,13 @@ def test_data_that_were_written_anew_are_refused(folder: JobFolder, inputs: Stag
     assert process.returncode == 1
 
 
+def test_a_program_that_is_not_there_is_told(folder: JobFolder, inputs: StageInputs) -> None:
+    folder.prepare(inputs, ["/no/such/container"], {"restarts": 2})
+    said, _ = (process := start(folder, inputs)).communicate(timeout=60)
+    assert said.startswith("error: site.yaml: cannot start '/no/such/container' (No such file or directory)")
+    assert process.returncode == 1
+
+
 def test_too_many_restarts_end_it(folder: JobFolder, inputs: StageInputs) -> None:
     said, _ = (process := start(folder, inputs, SLURM_RESTART_COUNT="3")).communicate(timeout=60)
     assert "was put back into the queue 3 times, which is more than site.yaml's restarts" in said

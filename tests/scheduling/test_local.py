@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling.command import stage_command
+from pipeline.scheduling.command import stage_command, variables
 from pipeline.scheduling.site import Resources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +70,15 @@ def test_a_wrong_site_ends_it_with_words(workspace: Path) -> None:
     assert process.returncode == 1
 
 
+@pytest.mark.parametrize("key", ["python", "container"])
+def test_a_program_that_is_not_there_is_told(workspace: Path, key: str) -> None:
+    (workspace / "site.yaml").write_text(f"defaults: {{{key}: /no/such/program}}")
+    process = launched(workspace, "pretrain", "--start", "x")
+    said = process.communicate(timeout=60)[1]
+    assert "error: site.yaml: cannot start '/no/such/program' (No such file or directory)" in said
+    assert process.returncode == 1
+
+
 def test_an_unknown_stage_is_refused(workspace: Path) -> None:
     process = launched(workspace, "prepare")
     assert (
@@ -107,6 +116,14 @@ def test_a_stage_ends_with_the_dvc_that_was_killed(workspace: Path) -> None:
     while Path(f"/proc/{stage}").exists() and "zombie" not in Path(f"/proc/{stage}/status").read_text():
         assert time.monotonic() < end, "the stage goes on without its DVC"
         time.sleep(0.05)
+
+
+def test_torchrun_gives_its_processes_their_grace() -> None:
+    name = "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"
+    assert variables(Resources(gpus=2, grace=300))[name] == "290"
+    assert variables(Resources(gpus=2, grace=10))[name] == "30", "torchrun's own"
+    assert variables(Resources(gpus=2, environment={name: "5"}))[name] == "5"
+    assert name not in variables(Resources())
 
 
 def test_several_processes_are_torchruns() -> None:
