@@ -7,6 +7,7 @@ from pipeline.scheduling import settings  # isort: skip - before Prefect, which 
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -15,8 +16,11 @@ from prefect.deployments import run_deployment
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
+from prefect.schedules import Cron, Schedule
+from tzlocal import get_localzone_name
 
 from pipeline.errors import ReadableError
+from pipeline.files import fingerprint
 from pipeline.scheduling.flow import overnight
 from pipeline.scheduling.server import make_slots, mark_crashed_flows
 
@@ -26,7 +30,7 @@ _ENTRYPOINT = "pipeline/scheduling/flow.py:overnight"
 def serve(root: Path, parameters: dict[str, Any], cron: str) -> None:
     """Runs the flow whenever ``cron`` says, in a process of its own, until this one is stopped."""
     _prepare_server(parameters)
-    overnight.serve(name=deployment_name(root), cron=cron, parameters=parameters, limit=1)
+    overnight.serve(name=deployment_name(root), schedule=_schedule(cron), parameters=parameters, limit=1)
 
 
 def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | None, at: datetime | None) -> str:
@@ -47,7 +51,8 @@ def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | Non
     name = deployment_name(root)
     # not Flow.deploy, which first asks for the pool's workers in a way that the server of 3.8.8 refuses (422)
     deployment = loaded.to_deployment(
-        name=name, work_pool_name=pool, cron=cron, parameters=parameters, concurrency_limit=1,
+        name=name, work_pool_name=pool, schedule=None if cron is None else _schedule(cron), parameters=parameters,
+        concurrency_limit=1,
         job_variables={"env": {"PYTHONPATH": str(_code_root())}},
     )  # fmt: skip
     assert isinstance(deployment, RunnerDeployment)  # a coroutine where a loop runs; here none does
@@ -58,8 +63,20 @@ def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | Non
 
 
 def deployment_name(root: Path) -> str:
-    """One deployment for each workspace."""
-    return root.name
+    """One deployment for each workspace: two of the same folder name are told apart by their paths."""
+    return f"{root.name}-{fingerprint(workspace=str(root.resolve()))[:6]}"
+
+
+def time_zone() -> str:
+    """The machine's (``Europe/Berlin``), in which a crontab means its times; Prefect alone would take UTC."""
+    try:
+        return ZoneInfo(get_localzone_name() or "UTC").key
+    except (ValueError, ZoneInfoNotFoundError):
+        raise ReadableError("--cron: the machine's time zone has no name; export TZ=Europe/Berlin, say") from None
+
+
+def _schedule(cron: str) -> Schedule:
+    return Cron(cron, timezone=time_zone())
 
 
 def _code_root() -> Path:
