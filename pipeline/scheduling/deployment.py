@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.scheduling import settings  # isort: skip - before Prefect, which reads it once
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def deployment_name(root: Path) -> str:
 def time_zone() -> str:
     """The machine's (``Europe/Berlin``), in which a crontab means its times; Prefect alone would take UTC."""
     try:
-        return ZoneInfo(get_localzone_name() or "UTC").key
+        return ZoneInfo(os.environ.get("TZ") or get_localzone_name() or "UTC").key
     except (ValueError, ZoneInfoNotFoundError):
         raise ReadableError("--cron: the machine's time zone has no name; export TZ=Europe/Berlin, say") from None
 
