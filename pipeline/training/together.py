@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
 from pipeline.device import Computer
-from pipeline.work import folder_of, working_folder
+from pipeline.work import working_folder
 
 # One process may wait for the working folder of a stage that is about to end; a dead one is torchrun's to notice.
 _LONGEST_WAIT = timedelta(hours=12)
@@ -59,13 +59,22 @@ def common_folder(stage: str, **inputs: Any) -> Iterator[Path]:
     """The working folder of all: the first process holds it, and removes it when all have ended well."""
     if rank() == 0:
         with working_folder(stage, **inputs) as folder:
-            wait_for_all()
+            _first_says(str(folder))
             yield folder
             wait_for_all()
     else:
+        # told, not found out: this process may have waited long, and the sources have been edited meanwhile
+        yield Path(_first_says(""))
         wait_for_all()
-        yield folder_of(stage, **inputs)
-        wait_for_all()
+
+
+def _first_says(text: str) -> str:
+    """The first process's text; all wait for it."""
+    if processes() == 1:
+        return text
+    told = [text]
+    dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
+    return told[0]
 
 
 def wait_for_all() -> None:
