@@ -106,7 +106,7 @@ class JobFolder(NamedTuple):
 
 def job_folder(inputs: StageInputs) -> JobFolder:
     """The folder of a stage with these inputs, which may hold something already."""
-    return JobFolder(JOBS / f"{inputs.address.replace('@', '-')}-{inputs.key[:12]}")
+    return JobFolder(JOBS / f"{inputs.address.replace('@', '~')}-{inputs.key[:12]}")
 
 
 def _link(made: Path, place: Path) -> None:
