@@ -27,6 +27,8 @@ Answer = TypeVar("Answer")
 
 # Between two looks at the result, and between two questions to Slurm, which grow longer; in seconds.
 _LOOK, _ASK_FIRST, _ASK_LAST = 0.2, 1.0, 15.0
+# After an sbatch that did not answer: until its job is in the queue, if it was taken at all.
+_TAKEN = 20.0
 # A file that the job has written may appear here later, on a shared file system.
 _PATIENCE = 60.0
 
@@ -123,6 +125,17 @@ class _Driver:
         self._log.skip()
         return numbers[0]
 
+    def _only_job(self) -> str | None:
+        """The job in the queue; of several, which a Slurm that answered late has taken, the first one stays."""
+        number = self.running_job()
+        if number is not None:
+            others: list[str] = self._patiently(lambda: slurm.jobs_called(self._folder.name))
+            for other in others:
+                if other != number:
+                    self.say(f"job {other} was submitted twice; it is ended")
+                    self._patiently(lambda other=other: slurm.cancel(other))  # type: ignore[misc]
+        return number
+
     def submit(self, *, again: bool) -> str:
         """Hands the stage in, once: where Slurm does not answer, it may have taken the job all the same.
 
@@ -139,7 +152,8 @@ class _Driver:
             number = slurm.submit(str(script), _options(self._folder, self.resources), self._lock)
         except UnreachableError as error:
             self.say(str(error))
-            return self.running_job() or self.submit(again=True)
+            time.sleep(_TAKEN)  # what it has taken may appear later
+            return self._only_job() or self.submit(again=True)
         self._folder.note_submission(number)
         self.say(f"job {number} submitted {'again ' if again else ''}({self._folder.path}/log*.txt)")
         return number

@@ -38,7 +38,7 @@ class PlayedSlurm:
         return str(len(self.submitted))
 
     def jobs_called(self, name: str) -> list[str]:
-        assert name.startswith("pretrain-x-")
+        assert name.startswith("pretrain~x-")
         return self.running if name == self.folder.name else []
 
     def tasks_of(self, number: str) -> list[Task]:
@@ -158,6 +158,19 @@ def test_what_is_submitted_again_has_the_code_and_params_of_the_first_time(
     monkeypatch.setattr(PlayedSlurm, "submit", submit)
     play("RUNNING", "TIMEOUT", "FINISHED")
     assert copies == [("seed: 1\n", "old")] * 3
+
+
+def test_of_a_job_that_was_submitted_twice_one_stays(play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """sbatch has timed out and its job, taken twice, appears in the queue afterwards."""
+
+    def submit(played: PlayedSlurm, script: str, options: list[str], holding: int) -> str:
+        played.submitted.append(options)
+        played.running = ["17", "18"]
+        raise UnreachableError("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation")
+
+    monkeypatch.setattr(PlayedSlurm, "submit", submit)
+    played = play("RUNNING", "FINISHED")
+    assert (len(played.submitted), played.cancelled) == (1, ["18"])
 
 
 def test_after_so_many_restarts_it_is_given_up(play) -> None:
