@@ -6,9 +6,10 @@ import re
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from pipeline.errors import ReadableError
 from pipeline.scheduling.board import Outcome
@@ -103,17 +104,34 @@ def _run(
         ) as process,
     ):
         assert process.stdout is not None
-        for line in process.stdout:
-            file.write(line)
-            file.flush()
-            last.append(line)
-            if _SKIPPED.search(line) or _RUNNING.search(line):
-                decisive.append(line)
-            elif any(reason.search(line) for reason in (_OUT_OF_MEMORY, _BUSY, _READABLE)):
-                reasons.append(line)
-            if line.strip():
-                tell(line.rstrip())
+        with _ended_with_us(process, file):
+            for line in process.stdout:
+                file.write(line)
+                file.flush()
+                last.append(line)
+                if _SKIPPED.search(line) or _RUNNING.search(line):
+                    decisive.append(line)
+                elif any(reason.search(line) for reason in (_OUT_OF_MEMORY, _BUSY, _READABLE)):
+                    reasons.append(line)
+                if line.strip():
+                    tell(line.rstrip())
     return process.returncode, "".join([*decisive, *reasons, *last])
+
+
+@contextmanager
+def _ended_with_us(process: subprocess.Popen[str], log: TextIO) -> Iterator[None]:
+    """Ends DVC, and with it the stage, where this process stops listening, whatever for.
+
+    A flow that is cancelled, or whose server has gone, ends in the middle of a line. The stage saves and says so: its
+    last lines are read, for who writes into a closed pipe dies before it has saved.
+    """
+    try:
+        yield
+    except BaseException:
+        process.terminate()  # DVC's death asks the stage to stop (pipeline/processes.py)
+        assert process.stdout is not None
+        log.writelines(process.stdout)
+        raise
 
 
 def _tied() -> list[str]:

@@ -65,7 +65,7 @@ class Workspace:
 
     def jobs(self, stage: str) -> list[str]:
         """Numbers of all jobs of a stage in this workspace that Slurm remembers, over or not."""
-        names = [path.name for path in (self.folder / ".roundabout" / "jobs").glob(f"{stage}-*") if path.is_dir()]
+        names = [path.name for path in (self.folder / ".roundabout" / "jobs").glob(f"{stage}[~-]*") if path.is_dir()]
         if not names:
             return []
         return ask("squeue", "--states=all", "--noheader", "--format=%A", f"--name={','.join(names)}").split()

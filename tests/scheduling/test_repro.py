@@ -144,6 +144,24 @@ def test_an_error_written_for_people_is_not_tried_again(monkeypatch, tmp_path):
     assert "the file server is away" in (tmp_path / ".roundabout" / "logs" / "double.log").read_text(encoding="utf-8")
 
 
+def test_a_stage_that_nobody_listens_to_is_asked_to_stop_and_heard_out(monkeypatch, tmp_path):
+    pretend(
+        monkeypatch,
+        tmp_path,
+        "import signal, time\n"
+        "def stop(number, frame):\n    print('saved', flush=True)\n    sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, stop)\nprint('step 1', flush=True)\ntime.sleep(60)\n",
+    )
+
+    def tell(line: str) -> None:
+        raise ConnectionError("the server has gone")
+
+    log = tmp_path / "log"
+    with pytest.raises(ConnectionError, match="the server has gone"):
+        reproduce(tmp_path, "double", tmp_path, log, tell)
+    assert log.read_text(encoding="utf-8") == "step 1\nsaved\n"
+
+
 def test_a_stage_that_prints_much_still_counts_as_run(monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, "print(\"Running stage 'double':\")\nfor n in range(500): print('step', n)")
     assert go(tmp_path).outcome is Outcome.ran
