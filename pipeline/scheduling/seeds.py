@@ -21,7 +21,7 @@ from pipeline.errors import ReadableError
 from pipeline.files import whole_file
 from pipeline.scheduling.graph import dvc, environment
 
-_FOLDERS = ("pipeline", "stages", "data/lists")
+_FOLDERS = ("pipeline", "stages", "presets", "data/lists")
 _FILES = ("dvc.yaml", ".dvcignore", "site.yaml")
 
 
