@@ -21,7 +21,7 @@ from pipeline.errors import ReadableError
 from pipeline.files import whole_file
 from pipeline.scheduling.graph import dvc, environment
 
-_FOLDERS = ("pipeline", "stages", "presets", "data/lists")
+FOLDERS = ("pipeline", "stages", "presets", "data/lists")
 _FILES = ("dvc.yaml", ".dvcignore", "site.yaml")
 
 
@@ -39,7 +39,7 @@ def seed_workspace(root: Path, seed: int) -> Path:
     if folder == root:
         return root
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _FOLDERS:
+    for name in FOLDERS:
         if (root / name).is_dir():
             _mirror(root / name, folder / name)
     for name in _FILES:
@@ -65,7 +65,7 @@ def is_up_to_date(root: Path, seed: int) -> bool:
     if not (folder / "params.yaml").exists() or _params(folder) != _params(root) | {"seed": seed}:
         return False
     names = {Path(name) for name in _FILES if (root / name).exists()}
-    for name in _FOLDERS:
+    for name in FOLDERS:
         names |= {path.relative_to(top) for top in (root, folder) for path in _code(top / name)}
     return all(
         (root / name).exists()

@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from bench.waiting import make_waiting_workspace, waiting_params
-from bench.workspace import write_params
+from bench.workspace import ROOT, write_params
 from pipeline.errors import ReadableError
 from pipeline.scheduling import seeds
 from pipeline.scheduling.seeds import is_up_to_date, seed_workspace
@@ -91,3 +91,12 @@ def test_it_shares_the_cache_with_the_main_workspace(tmp_path):
         assert Path(repo.cache.legacy.path) == tmp_path / ".dvc" / "cache"
         assert Path(repo.stage_cache.cache_dir) == tmp_path / ".dvc" / "cache" / "runs"
         assert repo.config["cache"]["type"] == ["reflink", "hardlink", "symlink"]
+
+
+def test_a_workspace_has_all_of_the_project_that_stages_depend_on():
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    needed = {path for stage in stages.values() for path in stage.get("do", stage)["deps"]}
+    own = {path for path in needed if not path.startswith(("runs", "data/prepared"))}
+    assert {
+        path for path in own if not any(path == name or path.startswith(f"{name}/") for name in seeds.FOLDERS)
+    } == set()
