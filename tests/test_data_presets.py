@@ -40,7 +40,7 @@ def test_cityscapes_to_nthu_is_scored_over_13_classes_and_ten_folds(tmp_path: Pa
     assert metrics["nthu-13"] is not None and metrics["folds_mean"] is not None and metrics["folds_deviation"] >= 0
     classes = read_json(tmp_path / "runs" / "cbst-1" / "per_class.json")
     assert len(classes) == 14 and "train" in classes and "wall" not in classes
-    assert "folds_mean" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "folds mean" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "label" in (tmp_path / "data/prepared/target/manifest.jsonl").read_text(encoding="utf-8")
     assert "Labels" not in (tmp_path / "data/prepared/target/manifest.jsonl").read_text(encoding="utf-8")
 
