@@ -30,4 +30,4 @@ def server_address() -> str | None:
     """The server that PREFECT_API_URL or Prefect's profile names; None: this process starts one of its own."""
     from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url
+    return get_current_settings().api.url or None  # an empty variable is none
