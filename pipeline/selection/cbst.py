@@ -131,14 +131,14 @@ def _counted(reader: CacheReader, stride: int) -> np.ndarray:
     counts_CB = np.zeros((reader.spec.classes, CONFIDENCE_BINS), np.int64)
     for number in range(len(reader)):
         pixels = reader.pixels(number, volume=False)
-        _count(pixels.label_HW.numpy(), _bins(pixels.confidence_HW.numpy()), stride, counts_CB)
+        count_by_bin(pixels.label_HW.numpy(), _bins(pixels.confidence_HW.numpy()), stride, counts_CB)
     return counts_CB
 
 
 def _code_counts(reader: CacheReader, stride: int) -> np.ndarray:
     counts_CB = np.zeros((reader.spec.classes, len(CONFIDENCE_OF_CODE)), np.int64)
     for number in range(len(reader)):
-        _count(reader.label(number), reader.confidence_code(number), stride, counts_CB)
+        count_by_bin(reader.label(number), reader.confidence_code(number), stride, counts_CB)
     return counts_CB
 
 
@@ -152,7 +152,7 @@ def _bins(confidence_HW: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _count(label_HW: Any, bin_HW: Any, stride: Any, counts_CB: Any) -> None:
+def count_by_bin(label_HW: Any, bin_HW: Any, stride: Any, counts_CB: Any) -> None:
     """Counts every so many pixels of each class, in the order of the image's pixels, by bin."""
     seen_C = np.zeros(len(counts_CB), np.int64)
     for y in range(label_HW.shape[0]):

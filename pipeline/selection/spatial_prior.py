@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
 from pipeline.errors import ReadableError
-from pipeline.selection.cbst import AUTHOR_STRIDE
+from pipeline.selection.cbst import AUTHOR_STRIDE, count_by_bin
 from pipeline.selection.quantiles import from_above, selected_rank
 from pipeline.selection.result import Compat
 
@@ -62,7 +62,7 @@ def prior_thresholds(
     classes = reader.spec.classes
     upper_CB, pixels_C = np.zeros((classes, _BINS), np.int64), np.zeros(classes, np.int64)
     for label_HW, bits_HW in _potentials(reader, prior_CHW):
-        _count_upper(label_HW, bits_HW, stride, upper_CB)
+        count_by_bin(label_HW, bits_HW >> _HALF, stride, upper_CB)
         pixels_C += np.bincount(label_HW.ravel(), minlength=classes)
     pooled_CB = upper_CB if per_class else upper_CB.sum(axis=0, keepdims=True)
     rank_G = selected_rank(pooled_CB.sum(axis=1), portion, compat)
@@ -113,17 +113,6 @@ def largest_potential(prob_CHW: Any, prior_CHW: Any) -> Any:
                 best_HW[y, x] = value if larger else best_HW[y, x]
                 label_HW[y, x] = np.uint8(c) if larger else label_HW[y, x]
     return label_HW, best_HW
-
-
-@njit(nogil=True, cache=True)
-def _count_upper(label_HW: Any, bits_HW: Any, stride: Any, upper_CB: Any) -> None:
-    seen_C = np.zeros(len(upper_CB), np.int64)
-    for y in range(label_HW.shape[0]):
-        for x in range(label_HW.shape[1]):
-            label = label_HW[y, x]
-            if seen_C[label] % stride == 0:
-                upper_CB[label, bits_HW[y, x] >> 16] += 1
-            seen_C[label] += 1
 
 
 @njit(nogil=True, cache=True)

@@ -113,15 +113,6 @@ def adversary_of(chosen: Alignment, rate: float = 1e-3) -> Adversary | None:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with no DVC repository around it, which DVCLive would look for."""
     monkeypatch.chdir(tmp_path)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from pydantic import TypeAdapter
 
 from pipeline.datasets.prepare import prepare
@@ -34,15 +32,6 @@ PLAYERS = {
     "plain": set(), "minent": set(), "advent": {"main", "auxiliary"}, "adaptsegnet": {"main", "auxiliary"},
     "squares": {"main"}, "style": {"main", "style-1", "style-2"}, "gram": {"main"}, "mean-std": {"main"},
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,6 @@ from pipeline.training.translate import translate
 from pipeline.translation.source import identity_of, labelled_images
 
 CYCLEGAN = {"method": "cyclegan", "steps": 2, "crop": [32, 32], "width": 2, "blocks": 1, "pool": 1}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors gain nothing from threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
