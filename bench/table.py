@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
 
 def publish(name: str, rows: list[Row], note: str) -> None:
-    """Prints the rows and writes bench/results/NAME.json."""
+    """Prints the rows and writes bench/results/NAME.json; ``note`` says on what machine and how they were measured."""
     table = Table("row", "value", "unit", "goal", "met", title=f"bench.{name}")
     for row in rows:
         met = "" if row.met is None else ("yes" if row.met else "NO")
@@ -35,7 +35,7 @@ def publish(name: str, rows: list[Row], note: str) -> None:
     console.print(table)
     console.print(note, highlight=False)
     RESULTS.mkdir(exist_ok=True)
-    write_json(RESULTS / f"{name}.json", [row._asdict() for row in rows])
+    write_json(RESULTS / f"{name}.json", {"note": note, "rows": [row._asdict() for row in rows]})
 
 
 def machine() -> str:
