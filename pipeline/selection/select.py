@@ -32,6 +32,7 @@ def select_lse(cache: Path, portion: float, compat: Compat) -> tuple[Selection, 
     names = list(index.spec.class_names)
     selection = Selection("lse", compat, names, [index.image_ids[image] for image in answer.images], answer.threshold_C)
     details: Details = {
+        "cache": index.spec.fingerprint,
         "portion": portion,
         "selected_per_class": dict(zip(names, answer.selected_per_class, strict=True)),
         "threshold_from": {
@@ -60,6 +61,7 @@ def select_cbst(
         threshold_C, pixels_C = prior_thresholds(reader, prior_CHW, portion, compat, per_class)
     selection = Selection("cbst", compat, names, list(reader.image_ids), threshold_C, prior=prior)
     details: Details = {
+        "cache": reader.spec.fingerprint,
         "portion": portion,
         "thresholds_are": "per-class" if per_class else "global",
         "pixels_per_class": {name: int(count) for name, count in zip(names, pixels_C, strict=True)},
@@ -78,6 +80,7 @@ def select_intrada(cache: Path, easy: float, compat: Compat, normalise: bool = F
     nothing_C = np.full(len(names), np.nan)
     selection = Selection("intrada", compat, list(names), easy_ids, nothing_C, tuple(hard_ids))
     details: Details = {
+        "cache": index.spec.fingerprint,
         "portion": easy,
         "easy": easy_ids,
         "hard": hard_ids,
@@ -100,6 +103,7 @@ def select_cada(cache: Path, delta: float, centroid: cada.Centroid) -> tuple[Sel
     )
     selection = Selection("cada", "paper", names, list(index.image_ids), threshold_C)
     details: Details = {
+        "cache": index.spec.fingerprint,
         "delta": delta,
         "centroid": centroid,
         "scores": dict(zip(index.image_ids, index.statistic("entropy_mean").tolist(), strict=True)),

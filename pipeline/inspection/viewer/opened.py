@@ -48,6 +48,7 @@ class OpenRun:
         self.selection: Selection | None = None
         self.details: dict[str, Any] = {}
         """selection.json as it is."""
+        self._superseded = False
         self._index: GrowingIndex | None = None
         self._reader: CacheReader | None = None
         # Readers of their own, so that planes, which are stored, never wait for maps, which are computed, and neither
@@ -108,22 +109,31 @@ class OpenRun:
 
     def _open_selection(self) -> None:
         self.selection, self.details = None, {}
+        self._superseded = self.cache is not None and self.cache.in_work
         path = RUNS / self.name / "selection" / "selection.json"
-        if not path.exists() or self._is_of_the_cache_before(path):
+        if not path.exists():
             return
         try:
-            self.selection, self.details = read_selection(path), read_json(path)
+            selection, details = read_selection(path), read_json(path)
         except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
             self.problems.append(f"{path}: cannot be read ({error!r}); run `dvc repro` again")
             return
-        if self._index is not None and list(self._index.spec.class_names) != list(self.selection.class_names):
-            self.selection, self.details = None, {}
+        if self._index is not None:
+            self._superseded |= details.get("cache", self._index.spec.fingerprint) != self._index.spec.fingerprint
+        if self._superseded:
+            self._say_superseded(path)
+        elif self._index is not None and list(self._index.spec.class_names) != list(selection.class_names):
             self.problems.append(f"{path}: is about other classes than the cache; run `dvc repro` again")
+        else:
+            self.selection, self.details = selection, details
 
     def _open_patches(self) -> None:
         self._patches = {}
         path = RUNS / self.name / "patches" / PATCHES
-        if not path.exists() or self._is_of_the_cache_before(path):
+        if not path.exists():
+            return
+        if self._superseded:
+            self._say_superseded(path)
             return
         try:
             for image_id, box in PatchFile(path).places():
@@ -131,12 +141,9 @@ class OpenRun:
         except (OSError, KeyError, ValueError) as error:
             self.problems.append(f"{path}: cannot be read ({error}); run `dvc repro` again")
 
-    def _is_of_the_cache_before(self, path: Path) -> bool:
-        """While a dump makes the cache anew, what later stages left is still of the one that it replaces."""
-        before = self.cache is not None and self.cache.in_work
-        if before:
-            self.problems.append(f"{path}: is of the cache before this one; it is not shown")
-        return before
+    def _say_superseded(self, path: Path) -> None:
+        """From when a dump makes the cache anew until the next selection, later stages' files are of the one before."""
+        self.problems.append(f"{path}: is of the cache before this one; it is not shown")
 
     @property
     def stamp(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline.cache.reader import CacheReader
 from pipeline.errors import ReadableError
 from pipeline.files import read_json, write_json
 from pipeline.inspection.compare import most_changed
@@ -19,6 +20,9 @@ from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
 from pipeline.inspection.viewer.serve import address, listening_socket
 from pipeline.labels import class_set
+from pipeline.params import read_params
+from pipeline.selection.of_round import select_for_round
+from pipeline.selection.result import write_selection
 from tests.inspection.viewer.conftest import write_cache
 
 
@@ -178,6 +182,27 @@ def test_a_dump_is_not_shown_with_the_selection_of_the_cache_before(
     (work / "cache").rename(project / "runs" / name / "cache")  # published
     described = look_again(client)[name]
     assert described["problems"] == [] and {"mask", "pseudo", "patches"} <= set(described["layers"])
+
+
+def test_a_new_cache_is_not_shown_with_the_old_selection_until_there_is_a_new_one(
+    client: TestClient, project: Path
+) -> None:
+    run = Path("runs/lse-2")
+    ids = CacheReader(run / "cache").image_ids
+    shutil.rmtree(run / "cache")
+    write_cache(run / "cache", ids, 7)
+    described = look_again(client)["lse-2"]
+    assert described["has_cache"] and described["method"] is None
+    assert [words.split(": ")[0] for words in described["problems"]] == [
+        "runs/lse-2/selection/selection.json",
+        "runs/lse-2/patches/patches.h5",
+    ]
+    assert all("is of the cache before this one" in words for words in described["problems"])
+    read = read_params()
+    selection, details = select_for_round(read, read.rounds["lse-2"], run / "cache", Path("no-prior.h5"))
+    write_selection(run / "selection" / "selection.json", selection, details)
+    described = look_again(client)["lse-2"]
+    assert described["problems"] == [] and described["method"] == "lse"
 
 
 def test_an_image_that_the_selection_does_not_know_is_said(client: TestClient, project: Path) -> None:
