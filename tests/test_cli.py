@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pipeline.cli import PRESETS, app
+from pipeline.cli import app
+from pipeline.commands.use import PRESETS
 from pipeline.files import write_json
 
 Write = Callable[[dict[str, Any]], Path]
@@ -116,11 +118,13 @@ def test_use_copies_a_preset_that_passes_the_check(here: Path) -> None:
     assert call("check").exit_code == 0
 
 
-def test_use_of_an_unknown_preset_lists_those_there_are(here: Path) -> None:
+def test_use_of_an_unknown_preset_names_the_nearest_or_lists_those_there_are(here: Path) -> None:
     answer = call("use", "street")
     assert answer.exit_code == 1
-    assert "there is no preset 'street'; choose one of" in words(answer.output)
-    assert "streets" in answer.output
+    assert words(answer.output) == "there is no preset 'street'; did you mean 'streets'?"
+    answer = call("use", "mars")
+    assert answer.exit_code == 1
+    assert "there is no preset 'mars'; choose one of camvid-day-dusk, " in words(answer.output)
     assert not (here / "params.yaml").exists()
 
 
@@ -196,3 +200,10 @@ def test_results_with_broken_params_do_not_end_in_a_traceback(here: Path) -> Non
     answer = call("results")
     assert answer.exit_code == 1
     assert "is not valid YAML" in words(answer.output)
+
+
+def test_the_command_starts_without_torch() -> None:
+    # torch takes seconds to import: `--help`, `check` of a typo and `status` need not wait for it
+    code = "import sys, pipeline.cli; print(*sorted({'torch', 'prefect', 'dvc', 'numba'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == ""

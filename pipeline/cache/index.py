@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.cache.parts import open_part, part_name, read_ids, read_spec
 from pipeline.cache.schema import HISTOGRAMS, STATISTICS, CacheError, CacheSpec
+from pipeline.errors import did_you_mean
 
 
 class CacheIndex:
@@ -62,7 +63,7 @@ class CacheIndex:
     def number(self, image_id: str) -> int:
         """Position of an image. Raises CacheError for an id that is not there."""
         if image_id not in self._number:
-            raise CacheError(f"{self.folder}: has no image {image_id!r}")
+            raise CacheError(f"{self.folder}: has no image {image_id!r}{did_you_mean(image_id, self.image_ids)}")
         return self._number[image_id]
 
     def statistic(self, name: str) -> np.ndarray:

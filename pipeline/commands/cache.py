@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from pipeline.commands.cache_folder import Cache
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.labels import CLASS_SETS
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Probability caches: look, check, import and export. docs/cache.md describes the files.", no_args_is_help=True
 )
-
-Cache = Annotated[Path, typer.Argument(help="the cache's folder, e.g. runs/lse-1/cache")]
 
 
 class KeptAs(StrEnum):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.cache_folder import Cache
 from pipeline.commands.console import console, readable
 from pipeline.errors import ReadableError
 
@@ -38,7 +39,7 @@ class CentroidName(StrEnum):
 
 @readable
 def select(
-    cache: Annotated[Path, typer.Argument(help="the cache's folder, e.g. runs/lse-1/cache")],
+    cache: Cache,
     method: Annotated[MethodName, typer.Option(help="which method selects")],
     out: Annotated[Path, typer.Option(help="folder for selection.json and labels.h5")],
     portion: Annotated[

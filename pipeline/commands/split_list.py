@@ -7,17 +7,21 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.cache_folder import Cache
 from pipeline.commands.console import console, readable
 from pipeline.errors import ReadableError
 
 
 @readable
 def split_list(
-    cache: Annotated[Path, typer.Argument(help="the cache of the network that begins, e.g. runs/cbst-1/cache")],
+    cache: Cache,
     out: Annotated[Path, typer.Argument(help="the list, e.g. data/lists/cityscapes-class-balanced-505.txt")],
     images: Annotated[int, typer.Option(min=1, help="how many; CBST and CRST used 505 of Cityscapes' 2975")] = 505,
 ) -> None:
-    """Write the ids of the images with the highest class-balanced score: `listed: FILE` in data.target takes them."""
+    """Write the ids of the images with the highest class-balanced score: `listed: FILE` in data.target takes them.
+
+    The cache is that of the network that self-training begins with.
+    """
     from pipeline.cache.index import CacheIndex
     from pipeline.datasets.split_lists import write_list
     from pipeline.selection.class_balanced import best_scored, class_balanced_score

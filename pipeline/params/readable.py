@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
-from pipeline.params.hints import did_you_mean
+from pipeline.errors import did_you_mean
 from pipeline.params.section import Section
 from pipeline.params.whole import Params
 

@@ -1,7 +1,4 @@
-"""When a chain of rounds has stopped paying: by the metrics of a labelled split, or by the predictions alone.
-
-# N image, H/W pixels
-"""
+"""When a chain of rounds has stopped paying: by the metrics of a labelled split, or by the predictions alone."""
 
 from __future__ import annotations
 
@@ -9,14 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from pipeline.cache.index import CacheIndex, read_values
-from pipeline.cache.parts import open_part
-from pipeline.cache.schema import LABEL
 from pipeline.files import read_json
-
-_IMAGES = 200  # of a cache: enough for the share of pixels to be known to a few hundredths of a percent
 
 
 class Rules(NamedTuple):
@@ -82,27 +72,15 @@ def change_endings(
     caches = runs / before / "cache", runs / name / "cache"
     if not all(cache.exists() for cache in caches):
         return []
-    percent = (change or changed_pixels)(*caches)
+    percent = (change or _changed_pixels)(*caches)
     if percent >= rules.change_below:
         return []
     why = f"{before} changed the class of {percent:.2f} % of the target's pixels, less than {rules.change_below:g}"
     return [Ending(name, True, why)]
 
 
-def changed_pixels(before: Path, after: Path) -> float:
-    """Percent of the pixels whose class differs between two caches of the same images (of at most 200 of them)."""
-    first, second = CacheIndex(before), CacheIndex(after)
-    numbers = range(0, len(first), max(1, len(first) // _IMAGES))
-    changed = pixels = 0
-    for number in numbers:
-        one_HW = _label(first, number)
-        other_HW = _label(second, second.number(first.image_ids[number]))
-        changed += int(np.count_nonzero(one_HW != other_HW))
-        pixels += one_HW.size
-    return 100 * changed / pixels
+def _changed_pixels(before: Path, after: Path) -> float:
+    # imported here: whoever makes a plan needs the rules, and not torch, which the cache imports
+    from pipeline.scheduling.change import changed_pixels
 
-
-def _label(index: CacheIndex, number: int) -> np.ndarray:
-    part, row = index.places[number]
-    with open_part(index.paths[part]) as file:
-        return read_values(file, LABEL, (row,))
+    return changed_pixels(before, after)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import ReadableError
+from pipeline.errors import ReadableError, did_you_mean
 from pipeline.labels import ClassSet, class_set
 from pipeline.scheduling.board import Board, Job, simulate
 from pipeline.scheduling.early import Rules
@@ -145,9 +144,8 @@ def wanted_rounds(params: Params, rounds: Sequence[str], methods: Sequence[str])
 def _known(name: str, names: Iterable[str], option: str, what: str) -> None:
     names = list(names)
     if name not in names:
-        close = difflib.get_close_matches(name, names, 1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names) or 'none'}"
-        raise ReadableError(f"{option}: params.yaml has no {what} {name!r}; {hint}")
+        hint = did_you_mean(name, names) or f"; there are {', '.join(names) or 'none'}"
+        raise ReadableError(f"{option}: params.yaml has no {what} {name!r}{hint}")
 
 
 def wanted_stages(graph: Graph, begin: Mapping[str, str], params: Params, *, everything: bool) -> set[str]:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.params.hints import did_you_mean
+from pipeline.errors import did_you_mean
 from pipeline.params.reading import ParamsError
 from pipeline.params.section import NotNegative, Positive, Section
 

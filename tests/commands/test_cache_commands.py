@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from pipeline.cache.index import CacheIndex
 from pipeline.cli import app
 from pipeline.files import read_json
 
@@ -31,6 +32,24 @@ def cache(tmp_path: Path) -> Path:
     np.save(tmp_path / "v.npy", (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32))
     assert call("cache", "import", tmp_path / "v.npy", tmp_path / "cache", "--part-images", "2").exit_code == 0
     return tmp_path / "cache"
+
+
+def test_a_round_s_name_stands_for_its_cache(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs/lse-1").mkdir(parents=True)
+    cache.rename("runs/lse-1/cache")
+    assert "runs/lse-1/cache" in words(call("cache", "info", "lse-1").output)
+    answer = call("select", "lse-1", "--method", "cbst", "--portion", "0.2", "--out", "chosen")
+    assert answer.exit_code == 0 and Path("chosen/selection.json").exists()
+    answer = call("cache", "info", "lse-2")
+    assert answer.exit_code == 1 and "lse-2" in words(answer.output)
+
+
+def test_an_image_that_is_not_there_is_told_the_nearest(cache: Path, tmp_path: Path) -> None:
+    known = CacheIndex(cache).image_ids[0]
+    answer = call("cache", "export", cache, tmp_path / "out.npz", "--image", known + "x")
+    assert answer.exit_code == 1
+    assert f"did you mean {known!r}?" in words(answer.output)
 
 
 def test_info_says_what_a_cache_holds(cache: Path) -> None:

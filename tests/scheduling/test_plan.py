@@ -62,7 +62,7 @@ def test_rounds_bring_what_they_begin_with(params):
 @pytest.mark.parametrize(
     ("rounds", "methods", "said"),
     [
-        (["lse-3"], [], r"--rounds: params.yaml has no round 'lse-3'; did you mean lse-2\?"),
+        (["lse-3"], [], r"--rounds: params.yaml has no round 'lse-3'; did you mean 'lse-2'\?"),
         ([], ["intrada"], r"--methods: params.yaml has no method 'intrada'; .*(did you mean|there are)"),
         (["lse-1"], ["cada"], "none of the rounds lse-1 is of the methods cada"),
     ],

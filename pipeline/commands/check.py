@@ -1,0 +1,39 @@
+"""``roundabout check`` and ``schema``: what params.yaml may say, and whether it says it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.commands.console import console, readable
+from pipeline.errors import ReadableError
+from pipeline.files import write_text
+from pipeline.params import json_schema, read_params
+
+
+@readable
+def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("params.yaml")) -> None:
+    """Check params.yaml and the data paths; every problem at once."""
+    from pipeline.check import data_problems
+
+    checked = read_params(params)
+    problems = data_problems(checked)
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{listed}")
+    console.print(f"{params} is fine: {len(checked.starts)} starts, {len(checked.rounds)} rounds")
+
+
+@readable
+def schema(
+    out: Annotated[Path | None, typer.Option(help="file to write; default: standard output")] = None,
+) -> None:
+    """Print the JSON schema of params.yaml, for editors."""
+    text = json.dumps(json_schema(), indent=2) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(out, text)

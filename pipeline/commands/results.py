@@ -1,0 +1,54 @@
+"""``roundabout results``: the table that every run ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+
+from pipeline.commands.console import console, readable
+from pipeline.errors import ReadableError
+from pipeline.inspection.results import Result, baseline, gap_closed, read_results
+from pipeline.inspection.seeds import percent
+from pipeline.params import read_params
+
+
+@readable
+def results() -> None:
+    """Print the results of all evaluated starts and rounds."""
+    params = read_params(Path("params.yaml"))
+    found = read_results(Path("runs"), params.run_kinds())
+    if not found:
+        raise ReadableError("nothing has been evaluated yet; run `dvc repro`")
+    headline = params.evaluate.headline
+    console.print(_summary_table(found, headline))
+    console.print(_class_table(found))
+    if Path("report/index.html").exists():
+        console.print(f"report: {Path('report/index.html').resolve()}", soft_wrap=True, highlight=False)
+
+
+def _summary_table(found: list[Result], headline: str) -> Table:
+    source, oracle = baseline(found, "start", headline), baseline(found, "oracle", headline)
+    names = list(found[0].metrics)
+    columns = ("run", "method", *names, f"Δ {headline}", "gap closed", "coverage", "precision")
+    table = Table(*columns, title="Results on the target (percent)")
+    for result in found:
+        value = result.metrics.get(headline)
+        closed = gap_closed(value, source, oracle)
+        table.add_row(
+            result.name,
+            result.kind,
+            *(percent(result.metrics.get(name)) for name in names),
+            "–" if value is None or source is None else f"{100 * (value - source):+.1f}",
+            "–" if closed is None else f"{100 * closed:.0f} %",
+            percent(result.pseudo_labels.get("coverage")),
+            percent(result.pseudo_labels.get("precision")),
+        )
+    return table
+
+
+def _class_table(found: list[Result]) -> Table:
+    table = Table("class", *(result.name for result in found), title="IoU of each class (percent)")
+    for name in found[0].class_iou:
+        table.add_row(name, *(percent(result.class_iou.get(name)) for result in found))
+    return table
