@@ -24,6 +24,8 @@ from pipeline.work import Work, work_folders
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
 
+_SOURCES_NAMED = 3
+
 
 class Line(NamedTuple):
     """A stage of dvc.yaml. ``seconds``: about how long it takes, None where no past run tells."""
@@ -104,7 +106,8 @@ def status_lines(
     for stage in in_order(followers):
         state, why = "done", ""
         if stage in stale:
-            state, why = ("stale" if stage in finished else "missing"), _in_words(stale[stage])
+            # of a stage that has not run, DVC calls everything new that it reads and writes
+            state, why = ("stale", _in_words(stale[stage])) if stage in finished else ("missing", "has not run here")
         elif stage in follows:
             state, why = "follows", "from what is stale before it"
         work = working.get(_working_name(stage))
@@ -153,8 +156,16 @@ def _in_words(reasons: Iterable[Any]) -> str:
             continue
         for kind, items in reason.items():
             names = [name for item, what in items.items() for name in (what if isinstance(what, dict) else [item])]
-            words.append(f"{_REASONS.get(kind, kind)}: {', '.join(names)}")
+            words.append(f"{_REASONS.get(kind, kind)}: {', '.join(_few(names))}")
     return "; ".join(words)
+
+
+def _few(names: list[str]) -> list[str]:
+    """The names with many sources as their number: an edit far below changes them all."""
+    code = [name for name in names if name.startswith(("pipeline/", "stages/"))]
+    if len(code) <= _SOURCES_NAMED:
+        return names
+    return [*(name for name in names if name not in code), f"{len(code)} sources"]
 
 
 def _progress(work: Work) -> str:

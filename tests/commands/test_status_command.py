@@ -47,7 +47,9 @@ def test_what_follows_from_a_stale_stage_would_run_too() -> None:
     assert found["prepare"] == ("done", "")
     assert found["dump@r-1"] == ("stale", "inputs: dump.batch, pipeline/cache")
     assert found["adapt@r-1"][0] == found["report"][0] == "follows"
-    assert states(CHANGED, [], {})["dump@r-1"][0] == "missing"
+    assert states(CHANGED, [], {})["dump@r-1"] == ("missing", "has not run here")
+    many = {"params.yaml": {"seed": "modified"}} | {f"pipeline/{name}.py": "modified" for name in "abcd"}
+    assert states({"dump@r-1": [{"changed deps": many}]}, [])["dump@r-1"] == ("stale", "inputs: seed, 4 sources")
     assert states({"dump@r-1": ["changed command"]}, [])["dump@r-1"] == ("stale", "command")
     assert {state for state, _ in states({}, []).values()} == {"done"}
 
