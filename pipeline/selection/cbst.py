@@ -10,7 +10,7 @@ second pass over the images says where in it: memory does not depend on the numb
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -21,7 +21,7 @@ from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import confidence_bin
 from pipeline.cache.reader import CacheReader
 from pipeline.labels import IGNORE
-from pipeline.selection.quantiles import from_above, selected_rank
+from pipeline.selection.quantiles import Ranks, from_above, just_below, lies_below, selected_ranks
 from pipeline.selection.result import Compat
 
 AUTHOR_STRIDE = 4
@@ -33,44 +33,43 @@ def thresholds_from_histogram(index: CacheIndex, portion: float, compat: Compat)
 
     ``author``'s stride is not applied: its lists are not in the histogram.
     """
-    counts_CB = index.histogram("confidence")
-    return _values(counts_CB, confidence_edges(), portion, compat)
+    return _values(index.histogram("confidence"), confidence_edges(), _sure_bins(), portion, compat)
 
 
 def exact_thresholds(reader: CacheReader, portion: float, compat: Compat, per_class: bool = True) -> np.ndarray:
     """exp(-k_c) of every class (C,) float32 in float64; the same for all without ``per_class`` (ST).
 
-    ``paper``: the confidence of the first pixel that is not selected when n_c · p (rounded down) are, in falling order;
-    0 selects all (p = 1). Where more than that share the largest confidence, just below it: all of them are kept.
-    ``author``: of the last that is selected, of every 4th pixel of the class; 1 where that selects none.
-    A class predicted nowhere has 1: nothing reaches it.
+    ``paper``: the confidence of the first pixel that is not selected when n_c · p (rounded down) are, in falling order.
+    Just below it where all pixels are selected (p = 1), and where more than that share the largest confidence: then all
+    of these are kept. ``author``: of the last that is selected, of every 4th pixel of the class; 1 where that selects
+    none. A class predicted nowhere has 1: nothing reaches it.
     """
     stride = AUTHOR_STRIDE if compat == "author" else 1
     classes = reader.spec.classes
     if reader.spec.profile == "probabilities":
-        counts_CB = _pooled(_code_counts(reader, stride), per_class)
-        return _for_all(_values(counts_CB, CONFIDENCE_OF_CODE.astype(np.float64), portion, compat), classes)
+        counts_CB, values = _pooled(_code_counts(reader, stride), per_class), CONFIDENCE_OF_CODE.astype(np.float64)
+        return _for_all(_values(counts_CB, values, np.ones(len(values), bool), portion, compat), classes)
     counts_CB = _counted(reader, stride) if stride > 1 else reader.index.histogram("confidence")
     counts_CB = _pooled(counts_CB, per_class)
-    threshold_C = _values(counts_CB, confidence_edges(), portion, compat)
-    rank_C, bin_C, before_C = _places(counts_CB, portion, compat)
-    width_C = np.append(np.diff(confidence_edges()), 0)[bin_C]
-    unsure_C = (rank_C >= 0) & (width_C > 2**-23)
+    threshold_C = _values(counts_CB, confidence_edges(), _sure_bins(), portion, compat)
+    places = _places(counts_CB, portion, compat)
+    unsure_C = (places.ranks.rank_C >= 0) & ~_sure_bins()[places.bin_C]
     if unsure_C.any():
-        lowest_C = confidence_edges()[bin_C].astype(np.float32)
-        fine_CB = _fine_counts(reader, bin_C, lowest_C, unsure_C, stride, per_class)
+        lowest_C = confidence_edges()[places.bin_C].astype(np.float32)
+        fine_CB = _fine_counts(reader, places.bin_C, lowest_C, unsure_C, stride, per_class)
         for class_index in np.flatnonzero(unsure_C):
-            step = from_above(fine_CB[class_index], rank_C[class_index] - before_C[class_index])
-            bits = lowest_C[class_index : class_index + 1].view(np.int32) + step
-            threshold_C[class_index] = float(bits.view(np.float32)[0])
+            fine, above = fine_CB[class_index], places.above_C[class_index]
+            step = from_above(fine, places.ranks.rank_C[class_index] - above)
+            value = float((lowest_C[class_index : class_index + 1].view(np.int32) + step).view(np.float32)[0])
+            below = lies_below(places.ranks, above + fine[step + 1 :].sum(), compat)[class_index]
+            threshold_C[class_index] = just_below(value) if below else value
     return _for_all(threshold_C, classes)
 
 
 def pseudo_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) -> np.ndarray:
     """(H,W) uint8: the class with the largest p_c / exp(-k_c), IGNORE where that is not above 1.
 
-    ``author`` keeps a pixel that is exactly at 1. A class whose threshold is 0 takes every pixel where it has any
-    probability.
+    ``author`` keeps a pixel that is exactly at 1.
     """
     label_HW: np.ndarray = _weighted_label(prob_CHW, threshold_C.astype(np.float32), compat == "author")
     return label_HW
@@ -79,24 +78,36 @@ def pseudo_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) 
 # --------------------------------------------------------------------------------------------------- order statistics
 
 
-def _places(counts_CB: np.ndarray, portion: float, compat: Compat) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each class: the threshold's rank in falling order (-1: there is none), its bin, and how many lie above it."""
-    rank_C = selected_rank(counts_CB.sum(axis=1), portion, compat)
-    bins = [from_above(counts, rank) if rank >= 0 else 0 for counts, rank in zip(counts_CB, rank_C, strict=True)]
+class _Places(NamedTuple):
+    """Where the thresholds lie in the histogram: their ranks, their bins, and how many pixels lie above each bin."""
+
+    ranks: Ranks
+    bin_C: np.ndarray
+    above_C: np.ndarray
+
+
+def _places(counts_CB: np.ndarray, portion: float, compat: Compat) -> _Places:
+    ranks = selected_ranks(counts_CB.sum(axis=1), portion, compat)
+    bins = [from_above(counts, rank) if rank >= 0 else 0 for counts, rank in zip(counts_CB, ranks.rank_C, strict=True)]
     above = [counts[place + 1 :].sum() for counts, place in zip(counts_CB, bins, strict=True)]
-    return rank_C, np.array(bins), np.array(above)
+    return _Places(ranks, np.array(bins), np.array(above))
 
 
-def _values(counts_CB: np.ndarray, edges: np.ndarray, portion: float, compat: Compat) -> np.ndarray:
-    rank_C, bin_C, above_C = _places(counts_CB, portion, compat)
-    everything = (rank_C < 0) & (counts_CB.sum(axis=1) > 0) & (compat == "paper")
-    value_C = edges[bin_C]
-    if compat == "paper":
-        # Sure networks give many pixels exactly 1: where a tie of the largest fills the portion, it is kept whole.
-        exact_C = np.append(np.diff(edges), 0)[bin_C] <= 2**-23
-        tied_C = exact_C & (rank_C > 0) & (above_C == 0)
-        value_C = np.where(tied_C, np.nextafter(value_C.astype(np.float32), np.float32(0)), value_C)
-    return np.where(everything, 0.0, np.where(rank_C < 0, 1.0, value_C))
+def _sure_bins() -> np.ndarray:
+    """The bins (B,) that hold a single float32 value."""
+    sure: np.ndarray = np.append(np.diff(confidence_edges()), 0) <= 2**-23
+    return sure
+
+
+def _values(
+    counts_CB: np.ndarray, edges: np.ndarray, single_B: np.ndarray, portion: float, compat: Compat
+) -> np.ndarray:
+    """The thresholds as far as bins tell them: exact in a bin of a single value, else the bin's lower edge."""
+    places = _places(counts_CB, portion, compat)
+    value_C = edges[places.bin_C]
+    below_C = places.ranks.below_all_C | (lies_below(places.ranks, places.above_C, compat) & single_B[places.bin_C])
+    lowered_C = np.nextafter(value_C.astype(np.float32), np.float32(0))
+    return np.where(places.ranks.rank_C < 0, 1.0, np.where(below_C, lowered_C, value_C))
 
 
 def _pooled(counts_CB: np.ndarray, per_class: bool) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.selection.quantiles import selected_count
 from pipeline.selection.result import Compat
 
 RARE_CLASSES = (
@@ -46,7 +47,7 @@ def split(entropy_mean_N: np.ndarray, rare_N: np.ndarray | None, classes: int, e
     if rare_N is not None:
         score_N = score_N * _author_factor(rare_N) if compat == "author" else score_N / np.maximum(rare_N, 1)
     order = np.argsort(score_N, kind="stable").tolist()
-    count = math.floor(round(len(order) * easy, 9))
+    count = selected_count(len(order), easy, compat)
     return Split(order[:count], order[count:], score_N)
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from pipeline.cache.reader import CacheReader
 from pipeline.errors import ReadableError
 from pipeline.selection.cbst import AUTHOR_STRIDE, count_by_bin
-from pipeline.selection.quantiles import from_above, selected_rank
+from pipeline.selection.quantiles import from_above, just_below, lies_below, selected_ranks
 from pipeline.selection.result import Compat
 
 _HALF = 16
@@ -65,9 +65,9 @@ def prior_thresholds(
         count_by_bin(label_HW, bits_HW >> _HALF, stride, upper_CB)
         pixels_C += np.bincount(label_HW.ravel(), minlength=classes)
     pooled_CB = upper_CB if per_class else upper_CB.sum(axis=0, keepdims=True)
-    rank_G = selected_rank(pooled_CB.sum(axis=1), portion, compat)
+    ranks = selected_ranks(pooled_CB.sum(axis=1), portion, compat)
     bin_G = np.array(
-        [from_above(counts, rank) if rank >= 0 else -1 for counts, rank in zip(pooled_CB, rank_G, strict=True)]
+        [from_above(counts, rank) if rank >= 0 else -1 for counts, rank in zip(pooled_CB, ranks.rank_C, strict=True)]
     )
     bin_C = np.broadcast_to(bin_G, (classes,))
     lower_CB = np.zeros((classes, _BINS), np.int64)
@@ -76,20 +76,20 @@ def prior_thresholds(
     lower_GB = lower_CB if per_class else lower_CB.sum(axis=0, keepdims=True)
     largest_C = prior_CHW.max(axis=(1, 2)).astype(np.float64)
     nothing_G = largest_C if per_class else largest_C.max(keepdims=True)
-    everything_G = (rank_G < 0) & (pooled_CB.sum(axis=1) > 0) & (compat == "paper")
-    threshold_G = np.where(everything_G, 0.0, nothing_G)
-    for group in np.flatnonzero(rank_G >= 0):
+    threshold_G = nothing_G.copy()
+    for group in np.flatnonzero(ranks.rank_C >= 0):
         above = int(pooled_CB[group, bin_G[group] + 1 :].sum())
-        threshold_G[group] = _value(int(bin_G[group]), lower_GB[group], int(rank_G[group]), above, compat)
+        value, larger = _value(int(bin_G[group]), lower_GB[group], int(ranks.rank_C[group]), above)
+        below = lies_below(ranks, larger, compat)[group]
+        threshold_G[group] = just_below(value) if below else value
     return np.broadcast_to(threshold_G, (classes,)).copy(), pixels_C
 
 
-def _value(bin_: int, lower: np.ndarray, rank: int, above: int, compat: Compat) -> float:
-    """The potential of that rank; for the paper just below it where all that is selected ties with it."""
+def _value(bin_: int, lower: np.ndarray, rank: int, above: int) -> tuple[float, int]:
+    """The potential of that rank, and how many are larger."""
     step = from_above(lower, rank - above)
     value = np.array([(bin_ << _HALF) | step], np.int32).view(np.float32)[0]
-    tied = compat == "paper" and rank > 0 and above + int(lower[step + 1 :].sum()) == 0
-    return float(np.nextafter(value, np.float32(0)) if tied else value)
+    return float(value), above + int(lower[step + 1 :].sum())
 
 
 def _potentials(reader: CacheReader, prior_CHW: np.ndarray) -> Any:

@@ -15,6 +15,7 @@ from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.labels import IGNORE
 from pipeline.selection.cbst import exact_thresholds, pseudo_label, thresholds_from_histogram
+from pipeline.selection.quantiles import selected_ranks
 from pipeline.selection.result import Compat
 
 NAMES = ("road", "sky", "car", "bus", "train")
@@ -57,7 +58,7 @@ def test_thresholds_of_the_paper_select_that_portion_of_each_class(
         if not len(values):
             assert found_C[class_index] == 1
         elif count == len(values):
-            assert found_C[class_index] == 0
+            assert found_C[class_index] == np.nextafter(values[-1], np.float32(0))
         elif count and values[count] == values[0]:
             assert found_C[class_index] == np.nextafter(values[0], np.float32(0))
         else:
@@ -129,11 +130,6 @@ def test_a_class_may_win_a_pixel_that_another_is_likelier_to_have() -> None:
     assert pseudo_label(prob_CHW, np.array([0.9, 0.3]), "paper").item() == 1
 
 
-def test_a_threshold_of_0_takes_everything_that_has_any_probability() -> None:
-    prob_CHW = np.array([[1.0, 0.4], [0.0, 0.6]], np.float32).reshape(2, 1, 2)
-    assert pseudo_label(prob_CHW, np.array([0.9, 0.0]), "paper").tolist() == [[0, 1]]
-
-
 @pytest.fixture
 def golden(shared: Path) -> Mapping[str, np.ndarray]:
     return np.load(shared / "golden" / "author_code_volumes.npz")
@@ -181,3 +177,35 @@ def test_pixels_that_are_all_certain_are_kept_not_lost(tmp_path: Path, profile: 
     prob_NCHW[:, 0, :4], prob_NCHW[:, 1, 4:] = 1.0, 1.0
     threshold_C = exact_thresholds(cache_of(tmp_path, prob_NCHW, profile), 0.2, "paper")
     assert (pseudo_label(prob_NCHW[0], threshold_C, "paper") == prob_NCHW[0].argmax(axis=0)).all()
+
+
+@pytest.mark.parametrize("profile", ["float32", "probabilities"])
+def test_a_class_whose_pixels_all_tie_is_kept_however_unsure_it_is(tmp_path: Path, profile: str) -> None:
+    prob_NCHW = np.zeros((3, 5, 8, 8), np.float32)  # each image has one answer, as those of a classifier
+    for image, (label, confidence) in enumerate([(0, 0.9), (0, 0.9), (1, 0.6)]):
+        prob_NCHW[image] = (1 - confidence) / 4
+        prob_NCHW[image, label] = confidence
+    reader = cache_of(tmp_path, prob_NCHW, profile)
+    threshold_C = exact_thresholds(reader, 0.2, "paper")
+    for number in range(3):
+        assert (pseudo_label(reader.probability(number).numpy(), threshold_C, "paper") == (0, 0, 1)[number]).all()
+
+
+@pytest.mark.parametrize("profile", ["float32", "probabilities"])
+@pytest.mark.parametrize("per_class", [True, False])
+def test_a_portion_of_1_keeps_every_pixel(tmp_path: Path, prob_NCHW: np.ndarray, profile: str, per_class: bool) -> None:
+    reader = cache_of(tmp_path, prob_NCHW, profile)
+    threshold_C = exact_thresholds(reader, 1.0, "paper", per_class)
+    label_NHW = np.stack(
+        [pseudo_label(reader.probability(number).numpy(), threshold_C, "paper") for number in range(len(reader))]
+    )
+    assert IGNORE not in label_NHW
+    if not per_class:  # no class is weighed against another: the plain arg-max
+        assert (label_NHW == np.stack([reader.label(number) for number in range(len(reader))])).mean() > 0.999
+    assert (np.bincount(label_NHW.ravel(), minlength=5)[:4] > label_NHW.size / 20).all()
+
+
+def test_the_released_code_s_product_is_cut_as_floating_point_leaves_it() -> None:
+    total_C = np.array([180])  # 180 * 0.35 is 62.99999999999999
+    assert selected_ranks(total_C, 0.35, "author").rank_C == [61]
+    assert selected_ranks(total_C, 0.35, "paper").rank_C == [63]

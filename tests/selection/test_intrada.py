@@ -31,6 +31,7 @@ def test_the_share_is_rounded_down_and_may_be_nothing_or_all(easy: float, count:
 
 def test_a_share_that_floating_point_cannot_hold_is_not_rounded_down() -> None:
     assert len(split(np.arange(100.0), None, 19, 0.29, "paper").easy) == 29  # 100 * 0.29 is 28.999999999999996
+    assert len(split(np.arange(100.0), None, 19, 0.29, "author").easy) == 28
 
 
 def test_ties_keep_the_order_of_the_images() -> None:

@@ -104,7 +104,7 @@ def test_thresholds_equal_sorted_lists(
         elif compat == "author":
             assert found_C[class_index] == falling[count - 1]
         elif count == len(values):
-            assert found_C[class_index] == 0
+            assert found_C[class_index] == np.nextafter(np.float32(falling[-1]), np.float32(0))
         else:
             assert found_C[class_index] == falling[count]
 
