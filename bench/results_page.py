@@ -17,7 +17,8 @@ _HEAD = """# Results
 
 What each method earns on each pair of domains, written by `bench/accuracy.py` with the command that each section names.
 LSE, CBST and ST begin with the same source-only network, IntraDA with the one that AdvEnt aligned, CADA with the one of
-style alignment; all train with the same `adapt` settings, and portions follow the papers (`roundabout rounds METHOD`).
+style alignment; all train with the same `adapt` settings and, but for IntraDA, beside the whole source. Portions follow
+the papers (`roundabout rounds METHOD`).
 *source-only, as many steps* is the control: the source network trained for as many steps as the last of three rounds
 has seen. *gap closed* is the share of the way from source-only to the oracle. Coverage and precision are those of the
 pseudo-labels in the selected images, told after training.

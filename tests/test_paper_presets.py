@@ -32,7 +32,7 @@ def dry_run(name: str) -> dict[str, Any]:
     (first, entry), *_ = params["rounds"].items()
     params["rounds"] = {first: entry}
     params["starts"] = {entry["init"]: params["starts"][entry["init"]]}
-    params["evaluate"] = {"gallery": 1}
+    params["evaluate"] |= {"gallery": 1}
     return params
 
 

@@ -406,6 +406,11 @@ def test_discriminators_of_whole_images_need_no_size(tiny_params: dict, write_pa
     tiny_params["intrada"] = {"compat": "paper"}
     (problem,) = problems_of(write_params(tiny_params))
     assert problem.startswith("rounds.intrada-1.method: intrada needs images of at least 32x32, or discriminators: ")
+    tiny_params["data"]["size"] = [64, 128]
+    tiny_params["intrada"] |= {"crop_size": [0.4, 1.0]}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.endswith("those of data.target cut to intrada.crop_size [0.4, 1.0] are 26x128")
+    tiny_params["data"]["size"] = [28, 28]
     tiny_params["intrada"] |= of_images
     assert read_params(write_params(tiny_params)).data.size == (28, 28)
 

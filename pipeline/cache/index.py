@@ -72,6 +72,15 @@ class CacheIndex:
             self._statistics[name] = np.concatenate([self._read(path, f"{STATISTICS}/{name}") for path in self.paths])
         return self._statistics[name]
 
+    def total(self, name: str) -> np.ndarray:
+        """One of schema.ALL_STATISTICS added up over all images; memory holds those of one part."""
+        total = self._read(self.paths[0], f"{STATISTICS}/{name}").sum(axis=0)
+        for path in self.paths[1:]:
+            # image by image, as the sum over the whole would go: parts of other sizes give the same bits
+            values = self._read(path, f"{STATISTICS}/{name}")
+            total = np.concatenate([total[None], values]).sum(axis=0)
+        return np.asarray(total)
+
     def histogram(self, name: str) -> np.ndarray:
         """Pixels of all images by label and bin, (C,B) int64: ``confidence`` or ``entropy``; see cache/bins.py."""
         total_CB = self._read(self.paths[0], f"{HISTOGRAMS}/{name}").astype(np.int64)

@@ -167,10 +167,12 @@ def alignment_problems(params: Params) -> list[str]:
         for split, (height, width) in sizes.items()
         if min(height, width) < _SMALLEST_SIDE
     ]
-    height, width = sizes["data.target"]
     if params.intrada is not None and params.intrada.discriminators.network == "patch":
+        shares = params.intrada.crop_size
+        height, width = (round(side * share) for side, share in zip(sizes["data.target"], shares, strict=True))
+        cut = "" if shares == (1.0, 1.0) else f" cut to intrada.crop_size {list(shares)}"
         problems += [
-            f"rounds.{name}.method: intrada {needed}, and those of data.target are {height}x{width}"
+            f"rounds.{name}.method: intrada {needed}, and those of data.target{cut} are {height}x{width}"
             for name, entry in params.rounds.items()
             if entry.method == "intrada" and min(height, width) < _SMALLEST_SIDE
         ]

@@ -94,10 +94,10 @@ def select_cada(cache: Path, delta: float, centroid: cada.Centroid) -> tuple[Sel
     index = CacheIndex(cache)
     names = list(index.spec.class_names)
     threshold_C = cada.thresholds(
-        index.statistic("pixel_count").sum(axis=0),
-        index.statistic("confidence_sum").sum(axis=0),
-        index.statistic("probability_sum").sum(axis=0),
-        index.statistic("weighted_probability_sum").sum(axis=0),
+        index.total("pixel_count"),
+        index.total("confidence_sum"),
+        index.total("probability_sum"),
+        index.total("weighted_probability_sum"),
         centroid,
         delta,
     )

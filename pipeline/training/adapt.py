@@ -49,11 +49,18 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         model = new_model(params, classes) if fresh else load_model(init / "model.pt", "cpu")
         patches = PatchFile(patches_path)
         if not len(patches):
-            raise ReadableError(f"{patches_path}: holds no patch: the selection is empty; raise rounds.{name}.portion")
+            raise ReadableError(f"{patches_path}: holds no patch: the selection is empty; {_more(name, entry)}")
         objective, streams, adversary = _training_of(params, name, entry, patches, classes)
         steps = params.adapt.budget(len(patches))
         run_loop(params, name, model, objective, streams, params.adapt, steps, computer, folder, adversary)
         finish(model, classes, folder, destination)
+
+
+def _more(name: str, entry: Round) -> str:
+    """What makes the method select more."""
+    if entry.method == "cada":
+        return "lower cada.delta, or choose another cada.centroid"
+    return f"raise rounds.{name}.{'easy' if entry.method == 'intrada' else 'portion'}"
 
 
 def _training_of(

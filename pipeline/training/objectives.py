@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
-from pipeline.training.batches import Batch, Labelled
+from pipeline.training.batches import Batch
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
 from pipeline.training.shown import Shown, show
 from pipeline.training.together import count_of, total
@@ -25,12 +25,6 @@ Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]
 
 # Weight of the auxiliary head's loss where a network has two (AdaptSegNet, ADVENT).
 _AUXILIARY_WEIGHT = 0.1
-
-
-def _logits(model: SegmentationModel, labelled: Labelled) -> tuple[Tensor, Tensor | None]:
-    """Full-size logits of both heads."""
-    shown = show(model, labelled)
-    return shown.main_NCHW, shown.auxiliary_NCHW
 
 
 def segmentation_loss(shown: Shown, label_NHW: Tensor) -> Tensor:
@@ -51,8 +45,9 @@ def supervised(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
 class PseudoLabelObjective:
     """L_seg on source + L_seg + β · L_FL on patches with pseudo-labels (LSE Eq. 6 and 7; CBST and CADA with β = 0).
 
-    Means are taken over the pixels that have a label; with ``over_all_pixels`` over all of them (CADA Sec. 2.2), so
-    that a round with few pseudo-labels moves the network little.
+    Means are taken over the pixels that have a label; with ``over_all_pixels`` over all of them (CADA Eq. 6), so
+    that a round with few pseudo-labels moves the network little. A second head learns the pseudo-labels with 0.1 times
+    the cross entropy, as it does labels; the focal term is the main head's.
     """
 
     beta: float = 0.0
@@ -64,13 +59,17 @@ class PseudoLabelObjective:
         if "source" in batch:
             yield from supervised(model, batch)
         labelled = batch["patches"]
-        main_NCHW, _ = _logits(model, labelled)
-        loss_NHW, counted = cross_entropy_per_pixel(main_NCHW, labelled.label_NHW)
+        shown = show(model, labelled)
+        loss_NHW, counted = cross_entropy_per_pixel(shown.main_NCHW, labelled.label_NHW)
         if self.over_all_pixels:
             counted = torch.full_like(counted, count_of(labelled.label_NHW))
         segmentation = total(loss_NHW.sum()) / counted.clamp(min=1)
-        focal = torch.zeros_like(segmentation)
+        loss = segmentation
         if self.beta > 0:
             pixels = self.focal_of == "pixel"
             focal = focal_loss(loss_NHW, counted, self.gamma) if pixels else focal_of_mean(segmentation, self.gamma)
-        yield "patches", segmentation + self.beta * focal
+            loss = loss + self.beta * focal
+        if shown.auxiliary_NCHW is not None:
+            auxiliary_NHW, _ = cross_entropy_per_pixel(shown.auxiliary_NCHW, labelled.label_NHW)
+            loss = loss + _AUXILIARY_WEIGHT * total(auxiliary_NHW.sum()) / counted.clamp(min=1)
+        yield "patches", loss

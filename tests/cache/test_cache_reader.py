@@ -89,6 +89,13 @@ def test_views_are_averaged_after_softmax_and_flipped_back(tmp_path: Path, logit
     np.testing.assert_array_equal(reader.index.statistic("pixel_count"), counts)
 
 
+def test_totals_are_sums_over_all_images_to_the_bit(tmp_path: Path, logits: torch.Tensor) -> None:
+    index = CacheReader(_cache_of(tmp_path, [logits], "logits", (View(),))).index
+    assert len(index.paths) > 1
+    for name in ALL_STATISTICS:
+        np.testing.assert_array_equal(index.total(name), index.statistic(name).sum(axis=0), err_msg=name)
+
+
 def test_a_volume_comes_back_close_with_exact_labels(tmp_path: Path, logits: torch.Tensor) -> None:
     reader = CacheReader(_cache_of(tmp_path, logits, "probabilities", (View(),)))
     prob_NCHW = probabilities(logits)

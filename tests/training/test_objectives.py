@@ -82,6 +82,23 @@ def test_lse_adds_beta_times_the_focal_loss_on_patches(focal_of: str) -> None:
     torch.testing.assert_close(terms["source"], dict(supervised(model, BATCH))["source"])
 
 
+@pytest.mark.parametrize("over_all_pixels", [False, True])
+def test_a_second_head_learns_pseudo_labels_too(over_all_pixels: bool) -> None:
+    patches = BATCH["patches"]
+
+    def loss_of(heads: int) -> tuple[Half, Tensor]:
+        model = Half(heads)
+        return model, dict(PseudoLabelObjective(over_all_pixels=over_all_pixels)(model, BATCH))["patches"]
+
+    model, both = loss_of(2)
+    assert model.auxiliary is not None
+    share = (patches.label_NHW != IGNORE).float().mean() if over_all_pixels else 1.0
+    auxiliary = cross_entropy(model.full(patches, model.auxiliary), patches.label_NHW) * share
+    torch.testing.assert_close(both, loss_of(1)[1] + 0.1 * auxiliary)
+    both.backward()
+    assert model.auxiliary.weight.grad is not None and bool(model.auxiliary.weight.grad.any())
+
+
 def test_beta_0_switches_the_focal_loss_off() -> None:
     model, patches = Half(), BATCH["patches"]
     loss = dict(PseudoLabelObjective(0.0, 3.0, "pixel")(model, BATCH))["patches"]
