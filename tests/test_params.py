@@ -148,7 +148,7 @@ def test_a_key_that_stands_twice_is_refused(tiny_params: dict, write_params: Wri
     path = write_params(tiny_params)
     path.write_text(path.read_text() + "seed: 2\n")
     (problem,) = problems_of(path)
-    assert "not valid YAML" in problem
+    assert "seed is there twice" in problem
     assert 'duplicate key "seed"' in problem
 
 
@@ -157,7 +157,15 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
     assert problem == "there is no such file; `roundabout use streets` writes one"
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [1", "is not valid YAML"), ("- 1\n", "mapping"), ("", "mapping")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "is not valid YAML"),
+        ("- 1\n", "mapping"),
+        ("", "mapping"),
+        ("rounds:\n  a: 1\nseed: 1\nrounds:\n  b: 2\n", "line 4: rounds is there twice; put what both hold under one"),
+    ],
+)
 def test_what_is_no_yaml_mapping_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)

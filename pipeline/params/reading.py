@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import ReadableError
@@ -59,8 +61,17 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(path, ["there is no such file; `roundabout use streets` writes one"])
     try:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except DuplicateKeyError as error:
+        raise ParamsError(path, [_twice(error)]) from None
     except YAMLError as error:
         raise ParamsError(path, [f"is not valid YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(raw, dict):
         raise ParamsError(path, ["should hold a mapping of sections"])
     return raw
+
+
+def _twice(error: DuplicateKeyError) -> str:
+    # ruamel quotes the key in its first words, and marks where it stands the second time
+    key = re.search(r'found duplicate key "([^"]*)"', error.problem or "")
+    line = error.problem_mark.line + 1 if error.problem_mark is not None else "?"
+    return f"line {line}: {key[1] if key else 'a key'} is there twice; put what both hold under one"
