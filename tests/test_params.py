@@ -149,7 +149,7 @@ def test_a_key_that_stands_twice_is_refused(tiny_params: dict, write_params: Wri
     path.write_text(path.read_text() + "seed: 2\n")
     (problem,) = problems_of(path)
     assert "seed is there twice" in problem
-    assert 'duplicate key "seed"' in problem
+    assert "line " in problem
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_a_start_has_the_keys_of_its_alignment_only(tiny_params: dict, write_par
         "starts.b.discriminators.betsa: unknown key; did you mean 'betas'?",
         "starts.b.lamda_main: unknown key; did you mean 'lambda_main'?",
         "starts.c.lambda_main: unknown key",
-        "starts.source-only.style_statistic: Input should be 'adversarial', 'gram' or 'mean-std' (it is 'gramm'); "
+        "starts.source-only.style_statistic: should be 'adversarial', 'gram' or 'mean-std' (it is 'gramm'); "
         "did you mean 'gram'?",
     ]
 
@@ -348,12 +348,12 @@ def test_a_start_has_the_keys_of_its_alignment_only(tiny_params: dict, write_par
     [
         ({"alignment": "advnet"}, ".alignment: is 'advnet'; choose one of none, minent, advent, adaptsegnet, style; "),
         ({"alignment": None}, ".alignment: is 'None'; choose one of none, minent, advent, adaptsegnet, style"),
-        ({"alignment": "advent", "lambda_main": -1}, ".lambda_main: Input should be greater than or equal to 0"),
-        ({"alignment": "advent", "lambda_main": True}, ".lambda_main: Input should be a valid number"),
-        ({"alignment": "advent", "lambda_auxiliary": math.inf}, ".lambda_auxiliary: Input should be a finite"),
-        ({"alignment": "adaptsegnet", "gan": "lsgan"}, ".gan: Input should be 'vanilla' or 'ls'"),
-        ({"alignment": "style", "lambda_style": -0.1}, ".lambda_style: Input should be greater"),
-        ({"alignment": "style", "discriminators": {"betas": [0.9, 1]}}, ".discriminators.betas.1: Input should"),
+        ({"alignment": "advent", "lambda_main": -1}, ".lambda_main: should be greater than or equal to 0"),
+        ({"alignment": "advent", "lambda_main": True}, ".lambda_main: should be a valid number"),
+        ({"alignment": "advent", "lambda_auxiliary": math.inf}, ".lambda_auxiliary: should be a finite"),
+        ({"alignment": "adaptsegnet", "gan": "lsgan"}, ".gan: should be 'vanilla' or 'ls'"),
+        ({"alignment": "style", "lambda_style": -0.1}, ".lambda_style: should be greater"),
+        ({"alignment": "style", "discriminators": {"betas": [0.9, 1]}}, ".discriminators.betas.1: should"),
         ({"alignment": "minent", "supervision": "target-labelled"}, ": an oracle has the target's labels: say"),
     ],
 )  # fmt: skip
@@ -366,7 +366,7 @@ def test_bad_values_of_an_alignment_are_refused(tiny_params: dict, write_params:
 def test_a_start_that_is_no_mapping_is_told(tiny_params: dict, write_params: Write) -> None:
     tiny_params["starts"]["x"] = 3
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem.startswith("starts.x: Input should be a valid dictionary")
+    assert problem.startswith("starts.x: should be a valid dictionary")
 
 
 def test_least_squares_have_the_authors_weights_unless_told_otherwise(tiny_params: dict, write_params: Write) -> None:
@@ -513,13 +513,13 @@ def test_cyclegan_has_the_papers_constants(tiny_params: dict, write_params: Writ
         ("t", {"method": "furier"}, "translations.t.method: is 'furier'; choose one of colour, fourier, cyclegan; did"),
         ("t", {}, "translations.t.method: is missing"),
         ("t", {"method": "fourier", "betas": 0.1}, "translations.t.betas: unknown key; did you mean 'beta'?"),
-        ("t", {"method": "fourier", "beta": 0.5}, "translations.t.beta: Input should be less than 0.5"),
-        ("t", {"method": "colour", "match": "images"}, "translations.t.match: Input should be 'image' or 'domain'"),
+        ("t", {"method": "fourier", "beta": 0.5}, "translations.t.beta: should be less than 0.5"),
+        ("t", {"method": "colour", "match": "images"}, "translations.t.match: should be 'image' or 'domain'"),
         ("t", {"method": "cyclegan", "crop": [32, 32]}, "translations.t: give either steps or epochs"),
         (
             "t",
             {"method": "cyclegan", "steps": 1, "crop": [16, 32]},
-            "translations.t.crop.0: Input should be greater than",
+            "translations.t.crop.0: should be greater than",
         ),
         (
             "t",

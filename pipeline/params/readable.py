@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.errors import did_you_mean
 from pipeline.params.section import Section
@@ -33,11 +34,16 @@ def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         elif item["type"] == "missing":
             lines.append(f"{path}: is missing")
         else:
-            message = item["msg"].removeprefix("Value error, ")
-            shown = f" (it is {item['input']!r})" if isinstance(item["input"], str | int | float) else ""
-            choices = re.findall(r"'([^']+)'", message) if item["type"] == "literal_error" else []
-            lines.append(f"{path}: {message}{shown}{did_you_mean(str(item['input']), choices)}")
+            lines.append(f"{path}: {in_words(item)}")
     return lines
+
+
+def in_words(item: ErrorDetails) -> str:
+    """What pydantic says of a value, the value itself, and the nearest of the words that could stand there."""
+    message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    shown = f" (it is {item['input']!r})" if isinstance(item["input"], str | int | float) else ""
+    choices = re.findall(r"'([^']+)'", message) if item["type"] == "literal_error" else []
+    return f"{message}{shown}{did_you_mean(str(item['input']), choices)}"
 
 
 def _path_in_file(location: tuple[int | str, ...], raw: Any) -> str:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import did_you_mean
+from pipeline.params.readable import in_words
 from pipeline.params.reading import ParamsError
 from pipeline.params.section import NotNegative, Positive, Section
 
@@ -198,14 +200,11 @@ def _problems_of(raw: dict[str, Any], path: str) -> list[str]:
     return []
 
 
-def _line(item: Any, path: str) -> str:
+def _line(item: ErrorDetails, path: str) -> str:
     place = ".".join([path, *(str(step) for step in item["loc"][:2] if step not in ("str", "int"))])
     if item["type"] == "extra_forbidden":
         return f"{place}: unknown key{did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
-    message = item["msg"].removeprefix("Value error, ")
-    shown = f" (it is {item['input']!r})" if isinstance(item["input"], str | int | float) else ""
-    choices = tuple(re.findall(r"'([^']+)'", message)) if item["type"] == "literal_error" else ()
-    return f"{place}: {message}{shown}{did_you_mean(str(item['input']), choices)}"
+    return f"{place}: {in_words(item)}"
 
 
 def _unknown(raw: dict[Any, Any], path: str, known: tuple[str, ...]) -> list[str]:

@@ -50,12 +50,12 @@ def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None
     assert "site.yaml: 7 problems" in said
     for line in (
         "stages.dmup: unknown key; did you mean 'dump'?",
-        "defaults.where: Input should be 'local' or 'slurm' (it is 'slrum'); did you mean 'slurm'?",
+        "defaults.where: should be 'local' or 'slurm' (it is 'slrum'); did you mean 'slurm'?",
         "defaults.gpu: unknown key; did you mean 'gpus'?",
         "defaults.time: is no time that Slurm knows; say minutes, hours:minutes:seconds or days-hours:minutes",
         "defaults.memory: is no memory that Slurm knows; say 32G or 32000M (it is 'lots')",
         "defaults.environment: cannot be variables: OK (quote its value)",
-        "stages.pretrain.gpus: Input should be greater than or equal to 0 (it is -1)",
+        "stages.pretrain.gpus: should be greater than or equal to 0 (it is -1)",
     ):
         assert f"  - {line}" in said
 
