@@ -43,9 +43,13 @@ class CacheIndex:
                         "parts of two models or two data sets must not mix; delete the folder and dump again"
                     )
                 first = spec
-                ids = read_ids(file)
+                ids, place = read_ids(file), int(file.attrs["part"])
             if path.name != part_name(number):
                 raise CacheError(f"{self.folder}: {part_name(number)} is missing; run the dump again to make it")
+            if place != number:
+                raise CacheError(
+                    f"{path}: was written as {part_name(place)}; delete it, and run the dump again to make it"
+                )
             if len(ids) != len(spec.positions(number)):
                 raise CacheError(f"{path}: holds {len(ids)} images, {len(spec.positions(number))} belong there")
             self.image_ids += ids

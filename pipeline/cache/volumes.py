@@ -75,7 +75,11 @@ def _loaded(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise CacheError(f"{path}: cannot be read as .npy ({error})") from None
+        # numpy recommends allow_pickle here, which would run what is in the file
+        why = "it holds Python objects, which are not opened" if "pickle" in str(error) else error
+        raise CacheError(f"{path}: cannot be read as .npy ({why})") from None
+    if not isinstance(array, np.ndarray):
+        raise CacheError(f"{path}: is a .npz by its content; give it that name")
     return array
 
 
@@ -161,7 +165,7 @@ class _Stream:
 
 
 def _folder(path: Path, layout: Layout) -> Volumes:
-    files = sorted(path.rglob("*.npy"))
+    files = sorted(file for file in path.rglob("*.npy") if not file.name.startswith("."))  # macOS leaves ._name.npy
     if not files:
         raise CacheError(f"{path}: holds no .npy files")
     first = _loaded(files[0])

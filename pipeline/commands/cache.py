@@ -12,6 +12,7 @@ from rich.table import Table
 from pipeline.commands.cache_folder import Cache
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
+from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.labels import CLASS_SETS
 
 if TYPE_CHECKING:
@@ -146,9 +147,11 @@ def export(
         Exported.probabilities
     ),
     image: Annotated[list[str] | None, typer.Option(help="only this image; may be repeated")] = None,
+    force: Force = False,
 ) -> None:
     """Write full-size probabilities, labels or entropies for other programs."""
     from pipeline.cache.export import export_cache
     from pipeline.cache.reader import CacheReader
 
+    keep_what_is_there([out] if out.suffix == ".npz" else out.glob("**/*.npy"), force)
     console.print(f"{out}: {export_cache(CacheReader(cache), out, what.value, image)} images")

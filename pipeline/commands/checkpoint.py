@@ -12,6 +12,7 @@ from rich.table import Table
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, readable
 from pipeline.commands.model_file import model_file
+from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.errors import ReadableError
 from pipeline.labels import CLASS_SETS
 
@@ -24,7 +25,6 @@ app = typer.Typer(
 )
 
 File = Annotated[Path, typer.Argument(help="a checkpoint: .pth, .pt, .safetensors, MXNet's .params, or a model.pt")]
-Overwrite = Annotated[bool, typer.Option("--force", help="overwrite the file")]
 
 
 class Branches(StrEnum):
@@ -68,12 +68,12 @@ def import_(
     classes: Annotated[int | None, typer.Option(min=2, help="of the fresh head, where the file is an encoder")] = None,
     aspp_branches: Annotated[Branches | None, typer.Option(help="instead of what the weights show")] = None,
     preprocessing: Annotated[str | None, typer.Option(help="instead of what the weights show")] = None,
-    force: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Take a checkpoint in as a model file: for `weights` of `model` or of a start in params.yaml, or to predict."""
     from pipeline.models.checkpoints.carry import import_checkpoint
 
-    _refuse_to_overwrite(out, force)
+    keep_what_is_there([out], force)
     if class_set is not None and class_set not in CLASS_SETS:
         raise ReadableError(f"there is no class set {class_set!r}; choose one of {', '.join(CLASS_SETS)}")
     found = import_checkpoint(
@@ -94,16 +94,11 @@ def export(
     model: Annotated[str, typer.Argument(help="a run (lse-3) or a model file")],
     out: Annotated[Path, typer.Argument(help=".pth, .safetensors, or .params for ResNet-38")],
     kind: Annotated[str | None, typer.Option("--as", help="the kind, where there are two (discriminators)")] = None,
-    force: Overwrite = False,
+    force: Force = False,
 ) -> None:
     """Write a model under its authors' names, for their code."""
     from pipeline.models.checkpoints.carry import export_checkpoint
 
-    _refuse_to_overwrite(out, force)
+    keep_what_is_there([out], force)
     written = export_checkpoint(model_file(model), out, kind)
     console.print(f"{out}: {written}", highlight=False, soft_wrap=True)
-
-
-def _refuse_to_overwrite(out: Path, force: bool) -> None:
-    if out.exists() and not force:
-        raise ReadableError(f"{out}: is there already; choose another name, or say --force to overwrite it")

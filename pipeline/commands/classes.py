@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.commands.console import console, readable
 from pipeline.datasets import compare
@@ -48,7 +49,7 @@ def classes(
     _print_rest(sides, own or CITYSCAPES_19)
     if "nthu" in pair[1]:
         merges = ", ".join(f"{name}: {into}" for name, into in NTHU_MERGES.items())
-        _say(f"\n[bold]NTHU with a network of 19 classes[/bold]: evaluate.merge: {{{merges}}}, and a subset of the 13")
+        _say(f": evaluate.merge: {{{merges}}}, and a subset of the 13", "NTHU with a network of 19 classes")
 
 
 def _published(name: str) -> Meanings:
@@ -109,11 +110,12 @@ def _print_fits(pair: tuple[str, str], sides: dict[str, Meanings], own: ClassSet
 
 def _print_rest(sides: dict[str, Meanings], own: ClassSet) -> None:
     for side, meanings in sides.items():
-        _say(f"\n[bold]{side}[/bold]")
+        _say("", side)
         for name, published in compare.merged(meanings, own).items():
             _say(f"  merged into {name}: {', '.join(published)}")
         _say(f"  ignored: {', '.join(compare.ignored(meanings, own)) or 'nothing'}")
 
 
-def _say(text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True)
+def _say(text: str, heading: str = "") -> None:
+    whole = Text.assemble("\n" if heading else "", (heading, "bold"), text)
+    console.print(whole, highlight=False, soft_wrap=True)

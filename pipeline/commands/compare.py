@@ -33,7 +33,7 @@ def compare(
     console.print(_summary(found))
     console.print(_class_table(found))
     for image_id, share in most_changed(*runs, images):
-        console.print(f"{100 * share:5.1f} % of the pixels changed in {image_id}", highlight=False, markup=False)
+        console.print(f"{100 * share:5.1f} % of the pixels changed in {image_id}", highlight=False)
 
 
 def _summary(found: Comparison) -> Table:

@@ -12,16 +12,17 @@ from rich.console import Console
 
 from pipeline.errors import ReadableError
 
-# Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone.
-console = Console() if sys.stdout.isatty() else Console(width=160)
-errors = Console(stderr=True)
+# Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone. No markup: names of
+# files and keys of foreign checkpoints may hold brackets, and are printed as they are.
+console = Console(markup=False) if sys.stdout.isatty() else Console(width=160, markup=False)
+errors = Console(stderr=True, markup=False)
 
 Arguments = ParamSpec("Arguments")
 
 
 def failed(message: str) -> typer.Exit:
     """Prints what is wrong; to be raised."""
-    errors.print(message, style="red", highlight=False, markup=False, soft_wrap=True)
+    errors.print(message, style="red", highlight=False, soft_wrap=True)
     return typer.Exit(1)
 
 

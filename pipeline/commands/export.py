@@ -9,6 +9,7 @@ import typer
 
 from pipeline.commands.console import console, readable
 from pipeline.commands.model_file import is_of_a_run, model_file
+from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.commands.sizes import require_positive
 from pipeline.errors import ReadableError
 
@@ -23,16 +24,14 @@ def export(
     size: Annotated[
         tuple[int, int] | None, typer.Option(help="height width of the ONNX input; default for runs: data.size")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="overwrite files")] = False,
+    force: Force = False,
 ) -> None:
     """Write a network as ONNX (RGB bytes in, logits at image size out, compared with torch) or as safetensors."""
     from pipeline.models.checkpoints.carry import open_model, save_safetensors
 
     if onnx is None and safetensors is None:
         raise ReadableError("say what to write: --onnx FILE, --safetensors FILE, or both")
-    for out in (onnx, safetensors):
-        if out is not None and out.exists() and not force:
-            raise ReadableError(f"{out}: is there already; choose another name, or say --force to overwrite it")
+    keep_what_is_there([out for out in (onnx, safetensors) if out is not None], force)
     require_positive(size)
     path = model_file(model)
     if onnx is not None and size is None:

@@ -10,6 +10,7 @@ import typer
 
 from pipeline.commands.cache_folder import Cache
 from pipeline.commands.console import console, readable
+from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.errors import ReadableError
 
 
@@ -54,6 +55,7 @@ def select(
     normalise: Annotated[bool, typer.Option(help="intrada: by the number of rare classes predicted")] = False,
     delta: Annotated[float, typer.Option(help="cada: Δ, in nats")] = 0.0,
     centroid: Annotated[CentroidName, typer.Option(help="cada: reading of Eq. 1")] = CentroidName.weighted,
+    force: Force = False,
 ) -> None:
     """Select images, thresholds and pseudo-labels from a cache: selection.json and labels.h5."""
     from pipeline.cache.reader import CacheReader
@@ -64,6 +66,9 @@ def select(
     _check_portion(method, portion)
     if out.exists() and not out.is_dir():
         raise ReadableError(f"--out: {out} is a file; name a folder")
+    keep_what_is_there([out / "selection.json", out / "labels.h5"], force)
+    if next(out.glob("part-*.h5"), None) is not None:
+        raise ReadableError(f"--out: {out} is a cache; name another folder")
     share = portion or 0.0
     selection, details = {
         MethodName.lse: lambda: methods.select_lse(cache, share, compat.value),

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.commands.cache_folder import Cache
 from pipeline.commands.console import console, readable
+from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.errors import ReadableError
 
 
@@ -17,6 +18,7 @@ def split_list(
     cache: Cache,
     out: Annotated[Path, typer.Argument(help="the list, e.g. data/lists/cityscapes-class-balanced-505.txt")],
     images: Annotated[int, typer.Option(min=1, help="how many; CBST and CRST used 505 of Cityscapes' 2975")] = 505,
+    force: Force = False,
 ) -> None:
     """Write the ids of the images with the highest class-balanced score: `listed: FILE` in data.target takes them.
 
@@ -30,6 +32,7 @@ def split_list(
     score_N = class_balanced_score(index.statistic("pixel_count"), index.statistic("confidence_sum"))
     if images > len(score_N):
         raise ReadableError(f"--images: is {images}, and {cache} has {len(score_N)}")
+    keep_what_is_there([out], force)
     chosen = best_scored(score_N, images)
     threshold = float(score_N[chosen].min())
     provenance = (

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from pipeline.commands.console import console, readable
 from pipeline.errors import ReadableError, did_you_mean
@@ -25,7 +26,8 @@ def use(
     presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
     if name is None:
         for preset, path in presets.items():
-            console.print(f"[bold]{preset}[/bold]  {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
+            about = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+            console.print(Text.assemble((preset, "bold"), f"  {about}"))
         return
     if name not in presets:
         hint = did_you_mean(name, list(presets)) or f"; choose one of {', '.join(presets)}"

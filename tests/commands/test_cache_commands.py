@@ -174,3 +174,47 @@ def test_cbst_on_imported_volumes_is_the_authors(
     assert selection["images"] == ids == [f"{number:05}" for number in range(120)]
     np.testing.assert_array_equal(np.float32(selection["thresholds"]), golden[f"{key}_thresholds"])
     np.testing.assert_array_equal(label_NHW, golden[f"{key}_labels"])
+
+
+def test_what_is_there_is_not_overwritten(cache: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    np.save(own / "00000.npy", np.zeros(3))
+    for arguments in (
+        ("cache", "export", cache, own, "--what", "labels"),
+        ("cache", "export", cache, tmp_path / "own.npz"),
+        ("select", cache, "--method", "cbst", "--portion", "0.2", "--out", tmp_path / "chosen"),
+    ):
+        if own not in arguments:
+            assert call(*arguments).exit_code == 0
+        answer = call(*arguments)
+        assert answer.exit_code == 1
+        assert "is there already; choose another name, or say --force" in words(answer.output)
+    assert np.load(own / "00000.npy").shape == (3,)
+    assert call("cache", "export", cache, own, "--what", "labels", "--force").exit_code == 0
+    answer = call("select", cache, "--method", "cbst", "--portion", "0.2", "--out", cache)
+    assert answer.exit_code == 1 and "is a cache" in words(answer.output)
+
+
+def test_brackets_in_names_are_printed_as_they_are(cache: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "q[x]"
+    cache.rename(odd)
+    assert "q[x]" in words(call("cache", "verify", odd).output)
+
+
+def test_a_part_under_another_name_is_seen(cache: Path) -> None:
+    (cache / "part-00001.h5").write_bytes((cache / "part-00000.h5").read_bytes())
+    answer = call("cache", "verify", cache)
+    assert answer.exit_code == 1
+    assert "part-00001.h5: was written as part-00000.h5" in words(answer.output)
+
+
+def test_volumes_with_names_that_mislead(tmp_path: Path) -> None:
+    folder = tmp_path / "volumes"
+    folder.mkdir()
+    np.save(folder / "a.npy", np.full((5, 4, 6), 0.2, np.float32))
+    (folder / "._a.npy").write_bytes(b"what macOS leaves")
+    assert call("cache", "import", folder, tmp_path / "cache").exit_code == 0
+    with (tmp_path / "b.npy").open("wb") as file:
+        np.savez(file, np.full((1, 5, 4, 6), 0.2, np.float32))
+    assert "is a .npz by its content" in words(call("cache", "import", tmp_path / "b.npy", tmp_path / "c").output)

@@ -43,6 +43,10 @@ def test_a_list_is_computed_from_a_cache_and_read_back(tmp_path: Path, write_cac
     assert lines[0].startswith("# The 2 of 4 images with the highest class-balanced score (mean over 3 classes")
     assert [line for line in lines if not line.startswith("#")] == ["b", "c"]
     assert read_list(out, set(ids), str) == {"b", "c"}
+    answer = CliRunner().invoke(app, ["list", str(cache), str(out), "--images", "1"])
+    assert answer.exit_code == 1 and "is there already" in answer.output and out.read_text().splitlines() == lines
+    assert CliRunner().invoke(app, ["list", str(cache), str(out), "--images", "1", "--force"]).exit_code == 0
+    assert read_list(out, set(ids), str) == {"c"}
     answer = CliRunner().invoke(app, ["list", str(cache), str(out)])
     assert answer.exit_code == 1
     assert "--images: is 505, and" in answer.output

@@ -27,9 +27,11 @@ from pipeline.models.state import FILE_FORMAT, ModelFileError
 NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module")
 DEPTH = 3
 # What training programs keep beside the weights and what runs no code when it is read: arguments and numpy's scalars.
+_NUMBER = np._core.multiarray.scalar  # type: ignore[attr-defined]
 HARMLESS = [
     argparse.Namespace,
-    np._core.multiarray.scalar,  # type: ignore[attr-defined]
+    _NUMBER,
+    (_NUMBER, "numpy.core.multiarray.scalar"),  # as numpy 1 calls it
     np.dtype,
     *(type(np.dtype(name)) for name in ("float16", "float32", "float64", "int32", "int64", "bool")),
 ]
@@ -131,12 +133,11 @@ def _weights_in(content: Any, inside: str, depth: int = 0) -> tuple[dict[str, Te
     tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
     others = [str(key) for key in content if key not in tensors]
     nested = {key: value for key, value in content.items() if isinstance(value, Mapping) and isinstance(key, str)}
-    if tensors and len(tensors) >= len(nested):
-        return tensors, inside, others
     if depth < DEPTH:
         known = [name for name in NESTED if name in nested]
         for name in [*known, *(name for name in nested if name not in known)]:
             found, where, beside = _weights_in(nested[name], f"{inside}.{name}".lstrip("."), depth + 1)
-            if found:
-                return found, where, [other for other in others if other != name] + beside
+            # tensors beside `state_dict` are a best score or an epoch; a dict beside the weights may be an optimiser's
+            if found and len(found) >= len(tensors) + (0 if name in known else 1):
+                return found, where, [str(key) for key in content if key != name] + beside
     return tensors, inside, others

@@ -62,13 +62,13 @@ def test_safetensors(tmp_path: Path) -> None:
         ({"ema": {"x": torch.zeros(1)}, "state_dict": STATE}, "state_dict"),
         ({"model": {"state_dict": STATE, "best": 0.5}}, "model.state_dict"),
         ({"generator": STATE, "step": torch.tensor(3)}, "generator"),
+        ({"state_dict": STATE, "best_miou": torch.tensor(0.5)}, "state_dict"),
+        ({"best": torch.tensor(0.5), "epoch": torch.tensor(3), "optimizer": {"state": {}}, "net": STATE}, "net"),
+        ({**STATE, "optimizer": {"momentum": torch.ones(1)}}, ""),
     ],
 )
 def test_nested_dicts(tmp_path: Path, content: dict[str, Any], inside: str) -> None:
     torch.save(content, tmp_path / "a.pth")
-    if inside == "generator":  # one tensor beside one dict: the dict's names are those of a network
-        content = {"generator": STATE, "step": 3}
-        torch.save(content, tmp_path / "a.pth")
     assert_state(tmp_path / "a.pth", inside)
 
 
@@ -77,6 +77,15 @@ def test_arguments_and_numpy_s_scalars_beside_the_weights_do_no_harm(tmp_path: P
     torch.save(content, tmp_path / "a.pth")
     assert_state(tmp_path / "a.pth", "state_dict")
     assert read_checkpoint_file(tmp_path / "a.pth").beside == ["args", "miou"]
+
+
+def test_numbers_of_numpy_1_do_no_harm_either(tmp_path: Path) -> None:
+    torch.save({"state_dict": STATE, "miou": np.float64(0.5)}, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+    data = (tmp_path / "a.pth").read_bytes()
+    assert b"cnumpy._core.multiarray\nscalar\n" in data
+    data = data.replace(b"cnumpy._core.multiarray\nscalar\n", b"cnumpy.core.multiarray\nscalar\n")  # as it was called
+    (tmp_path / "a.pth").write_bytes(data)
+    assert_state(tmp_path / "a.pth", "state_dict")
 
 
 def test_a_checkpoint_with_code_is_refused_and_nothing_is_run(tmp_path: Path) -> None:

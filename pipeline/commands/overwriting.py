@@ -1,0 +1,20 @@
+"""What is there is not replaced unless the user says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import ReadableError
+
+Force = Annotated[bool, typer.Option("--force", help="overwrite what is there")]
+
+
+def keep_what_is_there(paths: Iterable[Path], force: bool) -> None:
+    """Raises ReadableError that names the first of these files that is there already, unless ``force``."""
+    there = next((path for path in paths if path.exists()), None)
+    if there is not None and not force:
+        raise ReadableError(f"{there}: is there already; choose another name, or say --force to overwrite it")
