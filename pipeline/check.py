@@ -28,7 +28,7 @@ def data_problems(params: Params) -> list[str]:
         try:
             files = entries(split)
             first = next(files, None)
-        except DataError as error:
+        except (DataError, OSError) as error:
             problems.append(f"data.{name}: {error}")
             continue
         if first is None:

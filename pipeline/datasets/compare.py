@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from pipeline.datasets.camvid import CAMVID_11_IDS, CAMVID_32_IDS
 from pipeline.datasets.carla import CARLA_IDS
-from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, TRAIN_IDS, Meanings
+from pipeline.datasets.meaning import CITYSCAPES_IDS, GTA5_IDS, NOTHING, TRAIN_IDS, Meanings
 from pipeline.datasets.nthu import NTHU_IDS
 from pipeline.datasets.synthia import SYNTHIA_IDS
 from pipeline.labels import ClassSet
 
 PUBLISHED: dict[str, Meanings] = {
-    "gta5": CITYSCAPES_IDS,
+    "gta5": GTA5_IDS,
     "synthia": SYNTHIA_IDS,
     "synscapes": CITYSCAPES_IDS,
     "cityscapes": CITYSCAPES_IDS,

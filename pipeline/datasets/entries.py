@@ -18,7 +18,7 @@ from pipeline.datasets.cityscapes import cityscapes_entries
 from pipeline.datasets.decoding import read_label
 from pipeline.datasets.digits import DIGIT_IDS, archive_entries
 from pipeline.datasets.folder import folder_entries, folder_meanings
-from pipeline.datasets.gta5 import gta5_entries
+from pipeline.datasets.gta5 import gta5_entries, gta5_meanings
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.meaning import CITYSCAPES_IDS, TRAIN_IDS, Meanings, table_of
 from pipeline.datasets.nthu import NTHU_IDS, nthu_entries
@@ -52,7 +52,7 @@ MEANINGS: dict[str, Callable[[Any], Meanings]] = {
     "streets": lambda split: TRAIN_IDS,
     "folder": folder_meanings,
     "cityscapes": lambda split: CITYSCAPES_IDS,
-    "gta5": lambda split: CITYSCAPES_IDS,
+    "gta5": gta5_meanings,
     "synthia": synthia_meanings,
     "synscapes": lambda split: CITYSCAPES_IDS,
     "nthu": lambda split: NTHU_IDS,

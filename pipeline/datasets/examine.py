@@ -16,7 +16,7 @@ from pipeline.datasets.decoding import check_image, read_label
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Row
 from pipeline.datasets.problems import DataError, Problem
-from pipeline.labels import UNKNOWN
+from pipeline.labels import CITYSCAPES_19, IGNORE, UNKNOWN
 
 Crop = tuple[int, int, int, int]
 """top, left, height, width in the file's pixels"""
@@ -27,6 +27,8 @@ class Examined(NamedTuple):
 
     row: Row | None
     problems: list[Problem]
+    pixels_of_id: np.ndarray | None = None
+    """(256,) of the label inside the crop, where there is one."""
 
 
 class _File(NamedTuple):
@@ -34,6 +36,7 @@ class _File(NamedTuple):
     bytes: int
     height: int
     width: int
+    pixels_of_id: np.ndarray | None = None
 
 
 def content_hash(data: bytes) -> str:
@@ -54,7 +57,7 @@ def examine(
     ``table`` is the (256,) id table, ``read`` decodes a label; labels are checked inside the crop, the only pixels that
     are ever used. Without ``needs_labels`` no label file is opened and the row has none.
     """
-    problems: list[Problem] = []
+    problems: list[Problem] = _name_problems(entry)
     image_data = _read(entry.image)
     if isinstance(image_data, FileNotFoundError) and entry.label is not None:
         orphan = Problem(
@@ -69,7 +72,17 @@ def examine(
         label = _label(entry.label, image, table, crop, problems, read)
     if problems or image is None:
         return Examined(None, problems)
-    return Examined(_row(entry, image, label), [])
+    return Examined(_row(entry, image, label), [], None if label is None else label.pixels_of_id)
+
+
+def _name_problems(entry: Entry) -> list[Problem]:
+    """A name that is no UTF-8 can be opened, and not be written into a cache: said here, before anything is trained."""
+    try:
+        entry.id.encode()
+    except UnicodeEncodeError:
+        shown = str(entry.image).encode("utf-8", "backslashreplace").decode()
+        return [Problem(shown, "has a name that is no UTF-8 (from a Windows archive?); rename it, e.g. by convmv")]
+    return []
 
 
 def crop_problem(crop: Crop | None, height: int, width: int) -> str | None:
@@ -133,10 +146,11 @@ def _label(
         problems.append(Problem(str(path), f"{sizes}; they should be equal (is the image turned by its EXIF data?)"))
     if crop is not None and crop_problem(crop, height, width) is None:
         label = label.crop(box_of(crop))
-    unknown = unknown_ids(np.asarray(label.histogram()[:256]), table)
+    pixels_of_id = np.asarray(label.histogram()[:256])
+    unknown = unknown_ids(pixels_of_id, table)
     if unknown is not None:
         problems.append(Problem(str(path), unknown))
-    return _File(content_hash(data), len(data), height, width)
+    return _File(content_hash(data), len(data), height, width, pixels_of_id)
 
 
 def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
@@ -147,6 +161,8 @@ def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
     counted = ", ".join(f"{identity} ({pixels_of_id[identity]} pixels)" for identity in unknown)
     names = "id" if len(unknown) == 1 else "ids"
     advice = "mend the label or, in the layout `folder`, add to class_map a class or `ignore` for each"
+    if unknown[-1] == IGNORE and not pixels_of_id[len(CITYSCAPES_19.names) : IGNORE].any():
+        advice = "are these train ids? gta5 and synthia take them with label_ids: cityscapes-19"
     return f"holds {names} {counted} that the data set does not define; {advice}"
 
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.folder import same_names
-from pipeline.datasets.listing import Choice, Listing, required_folder
+from pipeline.datasets.listing import (
+    IMAGE_SUFFIXES,
+    Choice,
+    Listing,
+    files_below,
+    paired,
+    required_folder,
+    root_folder,
+)
+from pipeline.datasets.meaning import GTA5_IDS, TRAIN_IDS, Meanings
+from pipeline.datasets.problems import DataError
+from pipeline.datasets.train_id_names import NAMING, TRAIN_ID_ENDING
 
 if TYPE_CHECKING:
     from pipeline.params import Gta5Split
@@ -15,14 +25,34 @@ MISMATCHED = frozenset({"15188", "17705"})
 """Published pairs whose label has another size than the image; resizing both would train on shifted labels."""
 
 
+def gta5_meanings(split: Gta5Split) -> Meanings:
+    """GTA5's own ids, or the 19 train ids that a converter left."""
+    return GTA5_IDS if split.label_ids == "gta5" else TRAIN_IDS
+
+
 def gta5_entries(split: Gta5Split) -> Listing:
     """``images/*.png`` with the labels of the same names, sorted by id; ``take`` counts them as published.
 
-    The two pairs in MISMATCHED are left out. Raises DataError where a folder is missing or nothing is left.
+    The two pairs in MISMATCHED are left out. ``*_labelTrainIds.png`` beside the labels are passed over; with
+    ``label_ids: cityscapes-19`` they are the labels, where there are any. Raises DataError where a folder is missing or
+    nothing is left.
     """
-    root = Path(split.root).expanduser()
+    root = root_folder(split.root)
     advice = "Set `root` to the folder that holds images/ and labels/ as the archives unpack them."
     images = required_folder(root, "images", advice)
     labels = required_folder(root, "labels", advice)
-    found = same_names(images, labels, endings=(".png",), choice=Choice(split.listed, split.take))
+    image_names = list(files_below(images, (".png",)))
+    if not image_names:
+        raise DataError(f"{images}: holds no image (.png); {advice}")
+    found = paired(images, image_names, labels, _label_names(labels, split), NAMING, Choice(split.listed, split.take))
     return Listing((entry for entry in found if entry.id not in MISMATCHED), found.__length_hint__())
+
+
+def _label_names(labels: Path, split: Gta5Split) -> list[str]:
+    names = list(files_below(labels, IMAGE_SUFFIXES))
+    converted = [name for name in names if name.endswith(TRAIN_ID_ENDING)]
+    if split.label_ids == "cityscapes-19":
+        return converted or names
+    if converted and len(converted) == len(names):
+        raise DataError(f"{labels}: holds *{TRAIN_ID_ENDING} only; say label_ids: cityscapes-19")
+    return [name for name in names if not name.endswith(TRAIN_ID_ENDING)]

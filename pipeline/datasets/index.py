@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,7 @@ from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Manifest, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import Problem, raise_on, write_report
+from pipeline.labels import UNKNOWN
 
 __all__ = ["Problem", "index_split", "raise_on", "shared_images", "write_report"]
 
@@ -52,9 +53,12 @@ def index_split(
         with ThreadPoolExecutor(workers) as pool, temporary.open("w", encoding="utf-8") as manifest:
             results = in_order(pool, look, _with_double(entries), workers * _IN_FLIGHT)
             bar = tqdm(results, total=length, desc=destination.parent.name, unit=" images", disable=not progress)
-            rows, problems = _write_rows(bar, manifest)
-        if not rows and not problems:
+            written = _write_rows(bar, manifest)
+        problems = written.problems
+        if not written.rows and not problems:
             problems.append(Problem(str(destination), "the split has no images"))
+        elif needs_labels and not problems:
+            problems += _nothing_to_learn(written, table)
         if not problems:
             temporary.replace(destination)
     finally:
@@ -62,14 +66,38 @@ def index_split(
     return problems
 
 
-def _write_rows(results: Iterable[Examined], manifest: TextIO) -> tuple[int, list[Problem]]:
-    rows, problems = 0, []
+class _Written(NamedTuple):
+    rows: int
+    problems: list[Problem]
+    pixels_of_id: np.ndarray
+    """(256,) of all labels."""
+    first_label: str
+
+
+def _write_rows(results: Iterable[Examined], manifest: TextIO) -> _Written:
+    rows, problems, pixels_of_id, first_label = 0, list[Problem](), np.zeros(256, np.int64), ""
     for examined in results:
         problems += examined.problems
         if examined.row is not None:
             rows += 1
+            first_label = first_label or examined.row.label or ""
             manifest.write(line_of(examined.row))
-    return rows, problems
+        if examined.pixels_of_id is not None:
+            pixels_of_id += examined.pixels_of_id
+    return _Written(rows, problems, pixels_of_id, first_label)
+
+
+def _nothing_to_learn(written: _Written, table: np.ndarray) -> list[Problem]:
+    """Labels that are all ignored: sound files, of which a network would learn nothing, or a score be of nothing."""
+    if written.pixels_of_id[table < UNKNOWN].any():
+        return []
+    ids = ", ".join(map(str, np.flatnonzero(written.pixels_of_id)))
+    others = f" (nor the {written.rows - 1} other labels of the split)" if written.rows > 1 else ""
+    why = (
+        f"holds no pixel of a class{others}; the ids found are {ids}. Are these the layout's labels? Has a program"
+        " saved them again, with the channels turned round or cut to 8 bits?"
+    )
+    return [Problem(written.first_label, why)]
 
 
 def shared_images(target: Manifest, evaluation: Manifest) -> list[Problem]:

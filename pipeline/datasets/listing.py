@@ -47,6 +47,14 @@ class Listing(Iterator[Entry]):
         return self._left
 
 
+def root_folder(root: str) -> Path:
+    """The folder that ``root`` of a split names; ``~`` is one's home. Raises DataError for the home of nobody."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError:
+        raise DataError(f"{root}: there is no such user here; write out the folder's path") from None
+
+
 def required_folder(root: Path, inside: str, advice: str) -> Path:
     """``root/inside``. Raises DataError where it is no folder: what was looked for, what is there, what to do."""
     return first_folder(root, (inside,), advice)
@@ -72,11 +80,18 @@ def _nearby(root: Path, insides: Sequence[str], most: int = 200) -> Path | None:
     """A folder up to two levels above or below ``root`` that has what was looked for; the usual slip."""
     if not root.is_dir():
         return None
-    below = [item for item in islice(root.iterdir(), most) if item.is_dir()]
-    below += [item for folder in below[:20] for item in islice(folder.iterdir(), most) if item.is_dir()]
+    below = _folders_in(root, most)
+    below += [item for folder in below[:20] for item in _folders_in(folder, most)]
     absolute = root.absolute()
     candidates = (*below, absolute.parent, absolute.parent.parent)
     return next((item for item in candidates if any((item / inside).is_dir() for inside in insides)), None)
+
+
+def _folders_in(folder: Path, most: int) -> list[Path]:
+    try:
+        return [item for item in islice(folder.iterdir(), most) if item.is_dir()]
+    except OSError:  # such as lost+found
+        return []
 
 
 def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None = None) -> Iterator[str]:
@@ -93,14 +108,21 @@ def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None 
         if identity in seen:  # a link that leads back up would never end
             continue
         seen.add(identity)
-        with os.scandir(folder / inside) as found:
-            for item in found:
-                if item.name.startswith("."):
-                    continue
-                if item.is_dir():
-                    waiting.append(f"{inside}{item.name}/")
-                elif item.name.lower().endswith(endings):
-                    yield inside + item.name
+        for item in _items(folder / inside):
+            if item.name.startswith("."):
+                continue
+            if item.is_dir():
+                waiting.append(f"{inside}{item.name}/")
+            elif item.name.lower().endswith(endings):
+                yield inside + item.name
+
+
+def _items(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); may you read it?") from None
 
 
 def without_suffix(name: str) -> str:
@@ -163,7 +185,7 @@ def _chosen(
 ) -> tuple[Sequence[str], Sequence[str]]:
     image_names, label_names = (sorted(names, key=naming.identity) for names in (image_names, label_names))
     if choice.listed is not None:
-        wanted = read_list(Path(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
+        wanted = read_list(root_folder(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
         image_names = [name for name in image_names if naming.identity(name) in wanted]
         label_names = [name for name in label_names if naming.identity(name) in wanted]
     if choice.take != (None, None):
@@ -206,7 +228,10 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 
 def _names(folder: Path, most: int = 8) -> str:
-    names = sorted(item.name + "/" * item.is_dir() for item in folder.iterdir() if not item.name.startswith("."))
+    try:
+        names = sorted(item.name + "/" * item.is_dir() for item in folder.iterdir() if not item.name.startswith("."))
+    except OSError as error:
+        return f"what cannot be listed ({error.strerror})"
     if not names:
         return "nothing"
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -50,7 +50,10 @@ CITYSCAPES_IDS: Meanings = {
         255: "license plate (-1)",
     }.items()
 }  # fmt: skip
-"""Label ids of Cityscapes, which GTA5, Synscapes and NTHU use too."""
+"""Label ids of Cityscapes, which Synscapes and NTHU use too."""
+
+GTA5_IDS: Meanings = {identity: meaning for identity, meaning in CITYSCAPES_IDS.items() if identity != 255}
+"""The same without 255, which GTA5 does not have: its number plates are 34. Who holds 255 holds train ids."""
 
 TRAIN_IDS: Meanings = {
     **numbered((name, name) for name in CITYSCAPES_19.names),

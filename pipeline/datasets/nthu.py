@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.listing import Choice, Listing, Naming, files_below, paired, required_folder, without_suffix
+from pipeline.datasets.listing import (
+    Choice,
+    Listing,
+    Naming,
+    files_below,
+    paired,
+    required_folder,
+    root_folder,
+    without_suffix,
+)
 from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, Meanings
 from pipeline.datasets.problems import DataError
 from pipeline.labels import CLASS_SETS
@@ -29,7 +37,7 @@ def nthu_entries(split: NthuSplit) -> Listing:
     With ``fold``, the tenth of the test images that is scored, or the nine tenths that are adapted to. Raises
     DataError where a folder is missing or holds no image.
     """
-    root = Path(split.root).expanduser()
+    root = root_folder(split.root)
     advice = "Set `root` to the folder that holds Rio/, Rome/, Taipei/ and Tokyo/ as the archives unpack them."
     part = "Train" if split.split == "train" else "Test"
     images = required_folder(root, f"{split.city}/Images/{part}", advice)

@@ -15,22 +15,21 @@ from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
     Choice,
     Listing,
-    Naming,
     files_below,
     first_folder,
     paired,
     required_folder,
-    without_suffix,
+    root_folder,
 )
 from pipeline.datasets.meaning import TRAIN_IDS, Meaning, Meanings, numbered
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.train_id_names import NAMING, TRAIN_ID_ENDING
 
 if TYPE_CHECKING:
     from pipeline.params import SynthiaSplit
 
 LABEL_FOLDERS = ("GT/LABELS", "parsed_LABELS", "synthia_mapped_to_cityscapes")
 """The published labels, and copies with 8 bits that other projects made: the ids in them are SYNTHIA's all the same."""
-TRAIN_ID_ENDING = "_labelTrainIds.png"
 
 SYNTHIA_IDS: Meanings = numbered((
     ("void", ""), ("sky", "sky"), ("building", "building"), ("road", "road"), ("sidewalk", "sidewalk"),
@@ -55,7 +54,7 @@ def synthia_entries(split: SynthiaSplit) -> Listing:
     Labels are in ``split.labels``, or else in the first of LABEL_FOLDERS that is there. Raises DataError where a
     folder is missing or holds no such file.
     """
-    root = Path(split.root).expanduser()
+    root = root_folder(split.root)
     advice = "Set `root` to the folder RAND_CITYSCAPES, which holds RGB/ and GT/ as the archive unpacks them."
     images = required_folder(root, "RGB", advice)
     labels = first_folder(root, LABEL_FOLDERS if split.labels is None else (split.labels,), advice)
@@ -100,14 +99,3 @@ def _no_labels(labels: Path, train_ids: bool) -> str:
     if train_ids:
         return f"{labels}: holds no *{TRAIN_ID_ENDING}; leave label_ids out, or set `labels` to the folder that does"
     return f"{labels}: holds no label 0000000.png, …; if it holds *{TRAIN_ID_ENDING} only, say label_ids: cityscapes-19"
-
-
-def _identity(name: str) -> str:
-    return without_suffix(name.removesuffix(TRAIN_ID_ENDING) + ".png" if name.endswith(TRAIN_ID_ENDING) else name)
-
-
-def _image_of_label(name: str) -> str:
-    return _identity(name) + ".png"
-
-
-NAMING = Naming(_identity, _image_of_label)

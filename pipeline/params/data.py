@@ -66,9 +66,12 @@ class CityscapesSplit(FilesSplit):
 
 
 class Gta5Split(FilesSplit):
-    """GTA5 as published (images/, labels/)."""
+    """GTA5 as published (images/, labels/), or with labels that others made train ids."""
 
     layout: Literal["gta5"]
+    label_ids: Literal["gta5", "cityscapes-19"] = Field(
+        "gta5", description="cityscapes-19: labels hold train ids; of *_labelTrainIds.png where there are any"
+    )
 
 
 class SynthiaSplit(FilesSplit):

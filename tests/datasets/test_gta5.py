@@ -67,3 +67,32 @@ def test_palette_labels_are_read_by_index_and_odd_sizes_are_fine_where_both_agre
     assert label_HW.shape == (22, 44)
     assert label_HW[0, 0] == CITYSCAPES_19.index("car")
     assert label_HW[21, 43] == CITYSCAPES_19.index("road")
+
+
+def test_labels_of_a_converter_are_passed_over_or_taken(tmp_path):
+    published(tmp_path, 1, 2)
+    for number in (1, 2):
+        (tmp_path / f"labels/{number:05}_labelTrainIds.png").touch()
+    assert [entry.label.name for entry in entries(split(tmp_path))] == ["00001.png", "00002.png"]
+    taken = split(tmp_path, label_ids="cityscapes-19")
+    assert [entry.label.name for entry in entries(taken)] == ["00001_labelTrainIds.png", "00002_labelTrainIds.png"]
+    assert [entry.id for entry in entries(taken)] == ["00001", "00002"]
+    for number in (1, 2):
+        (tmp_path / f"labels/{number:05}.png").unlink()
+    with pytest.raises(DataError, match=r"labels: holds \*_labelTrainIds.png only; say label_ids: cityscapes-19"):
+        entries(split(tmp_path))
+
+
+def test_train_ids_under_the_published_names_are_told_from_gta5_s_own(tmp_path):
+    published(tmp_path, 1)
+    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(tmp_path / "images/00001.png")
+    Image.fromarray(np.array([[0] * 40] * 19 + [[255] * 40], np.uint8)).save(tmp_path / "labels/00001.png")
+
+    def problems(given: Gta5Split) -> list:
+        table = label_table(given, CITYSCAPES_19)
+        out = tmp_path / "m.jsonl"
+        return index_split(entries(given), table, out, needs_labels=True, crop=None, workers=1, progress=False)
+
+    (problem,) = problems(split(tmp_path))
+    assert "are these train ids? gta5 and synthia take them with label_ids: cityscapes-19" in problem.message
+    assert problems(split(tmp_path, label_ids="cityscapes-19")) == []

@@ -1,6 +1,7 @@
 """What prepare refuses: one test per rule, and one report that names every file."""
 
 import hashlib
+import os
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -192,10 +193,42 @@ def test_ids_outside_the_crop_do_no_harm(pairs):
 
 
 def test_palette_label_is_read_by_index(pairs):
-    label = Image.fromarray(np.ones((8, 16), np.uint8))
+    label = Image.fromarray(np.eye(8, 16, dtype=np.uint8))
     label.putpalette([77] * 768)
     label.save(pairs.label("good"))
     assert pairs.index() == []
+
+
+def test_labels_of_which_nothing_could_be_learned_are_refused(pairs):
+    pairs.add("b", label=np.ones((8, 16), np.uint8))
+    assert pairs.index() == []  # one label may be ignored from edge to edge
+    pairs.add("good", label=np.ones((8, 16), np.uint8))
+    pairs.manifest.unlink()
+    problem = pairs.problem()
+    assert "holds no pixel of a class (nor the 1 other labels of the split); the ids found are 1" in problem.message
+
+
+def test_a_name_that_is_no_utf_8_is_refused_before_anything_is_trained(pairs):
+    odd = os.fsdecode(b"stra\xdfe")
+    pairs.add(odd)
+    problem = pairs.problem(needs_labels=False)
+    assert "stra\\udcdfe.png" in problem.path and "no UTF-8" in problem.message
+    with pytest.raises(DataError, match="no UTF-8"):
+        raise_on([problem], pairs.root / "report.txt")
+
+
+def test_a_folder_that_may_not_be_read_is_named(pairs, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(DataError, match=r"images: cannot be listed \(Permission denied\)"):
+        entries(pairs.split)
+
+
+def test_the_home_of_nobody_is_an_error_of_the_data():
+    with pytest.raises(DataError, match="~nosuchuser/x: there is no such user here"):
+        entries(FolderSplit(layout="folder", root="~nosuchuser/x", class_map={0: "road"}))
 
 
 def four_bit_grey(value: int) -> bytes:
