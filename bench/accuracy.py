@@ -1,18 +1,19 @@
 """What adaptation earns: source-only, each round of each method, and the oracle, over several seeds.
 
     python -m bench.accuracy [--preset streets] [--seeds 1,2,3] [--methods lse,cbst] [--docs]
-                             [--set lse.focal_beta=0 --name streets-without-focal]
+                             [--set lse.focal_beta=0 --name streets-without-focal] [--add]
 
 Without --methods, the preset's own rounds run. With them, up to three rounds of each method with its paper's schedule
 in one `dvc repro`: LSE, CBST and ST from source-only, IntraDA from the start with AdvEnt, CADA from the one with style
 alignment, as their papers have it. Each seed runs the whole pipeline in a throw-away workspace. After each seed,
 figures go to the terminal and to bench/results/accuracy-NAME.json, with --docs also as a section into docs/results.md.
+--add keeps what the JSON file holds of other seeds and methods.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -20,8 +21,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from bench.collected import Collected
 from bench.results_page import write_section
-from bench.table import Row, machine, publish
+from bench.table import RESULTS, machine, publish
 from bench.workspace import ROOT, make_workspace, preset, run, write_params
 from pipeline.commands.rounds import SCHEDULES, block_of
 from pipeline.files import read_json
@@ -88,57 +90,6 @@ def _depth(rounds: dict[str, Any], name: str) -> int:
     return 0 if name not in rounds else 1 + _depth(rounds, rounds[name]["init"])
 
 
-def mean_and_spread(values: list[float]) -> tuple[float, float | None]:
-    """Mean and standard deviation in percent; None for one value."""
-    deviation = 100 * statistics.stdev(values) if len(values) > 1 else None
-    return 100 * statistics.mean(values), deviation
-
-
-class Collected:
-    """What all seeds answered, by run."""
-
-    def __init__(self) -> None:
-        self.headline = "mIoU"
-        self.values: dict[str, list[float]] = {}
-        self.classes: dict[str, dict[str, list[float]]] = {}
-        self.pseudo: dict[str, dict[str, list[float]]] = {}
-
-    def add(self, answer: dict[str, Any]) -> None:
-        """One seed's results."""
-        self.headline = answer["headline"]
-        for row in answer["runs"]:
-            name = row["name"]
-            self.values.setdefault(name, []).append(row[self.headline])
-            for table, found in ((self.classes, row["IoU"]), (self.pseudo, row["pseudo_labels"])):
-                for what, value in found.items():
-                    if value is not None:
-                        table.setdefault(name, {}).setdefault(what, []).append(value)
-
-    def rows(self, last_rounds: list[str]) -> list[Row]:
-        """Means, spreads, gains of the last round of each chain over source-only, and classes."""
-        rows = []
-        for name, values in self.values.items():
-            mean, deviation = mean_and_spread(values)
-            rows.append(Row(f"{name}: {self.headline}", mean, "%", None, None))
-            if deviation is not None:
-                rows.append(Row(f"{name}: standard deviation", deviation, "%", None, None))
-            rows += [
-                Row(
-                    f"{name}: {what} of the pseudo-labels", mean_and_spread(self.pseudo[name][what])[0], "%", None, None
-                )
-                for what in ("coverage", "precision")
-                if what in self.pseudo.get(name, {})
-            ]
-        for name in last_rounds:
-            pairs = zip(self.values[name], self.values["source-only"], strict=True)
-            gain, noise = mean_and_spread([adapted - source for adapted, source in pairs])
-            rows.append(Row(f"gain of {name}", gain, "points", f"> spread ({noise or 0:.2f})", gain > (noise or 0)))
-        for name in ("source-only", *last_rounds, "oracle"):
-            for label, values in self.classes.get(name, {}).items():
-                rows.append(Row(f"{name}: {label}", mean_and_spread(values)[0], "%", None, None))
-        return rows
-
-
 def main() -> None:
     """Runs all seeds and publishes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -148,24 +99,44 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="section.key=value, changed in the params")
     parser.add_argument("--name", help="of the section and the JSON file; default: the preset's")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/results.md")
+    parser.add_argument("--add", action="store_true", help="keep the seeds and methods that were measured before")
     arguments = parser.parse_args()
     name = arguments.name or arguments.preset
     methods = [method for method in arguments.methods.split(",") if method]
     params = changed(params_of(arguments.preset, methods), arguments.set)
-    begun = {entry["init"] for entry in params["rounds"].values()}
-    last_rounds = [round_name for round_name in params["rounds"] if round_name not in begun]
-    before = time.perf_counter()
-    collected = Collected()
-    seeds = arguments.seeds.split(",")
+    collected = before(name) if arguments.add else Collected()
+    seeds, earlier = arguments.seeds.split(","), collected.commands
     for done, seed in enumerate(seeds, start=1):
-        collected.add(results_of(params | {"seed": int(seed)}))
-        shown = ", ".join(f"{run_name} {100 * values[-1]:.2f}" for run_name, values in collected.values.items())
+        begun = time.perf_counter()
+        collected.add(seed, results_of(params | {"seed": int(seed)}))
+        collected.minutes += (time.perf_counter() - begun) / 60
+        collected.commands = [*earlier, command_of(arguments, seeds[:done])]
+        shown = ", ".join(
+            f"{run} {100 * found[seed].value:.2f}" for run, found in collected.answers.items() if seed in found
+        )
         print(f"seed {seed}: {shown}", flush=True)
-        minutes = (time.perf_counter() - before) / 60
-        note = f"{machine()}; seeds {','.join(seeds[:done])}; {minutes:.0f} minutes in all"
-        publish(f"accuracy-{name}", collected.rows(last_rounds), note)
-        if arguments.docs:
-            write_section(name, collected, last_rounds, f"`{command_of(arguments, seeds[:done])}`; {note}")
+        publish_collected(name, collected, docs=arguments.docs)
+
+
+def before(name: str) -> Collected:
+    """What bench/results/accuracy-NAME.json holds; nothing where there is no such file."""
+    path = RESULTS / f"accuracy-{name}.json"
+    return Collected.read(read_json(path)["collected"]) if path.exists() else Collected()
+
+
+def publish_collected(name: str, collected: Collected, *, docs: bool) -> None:
+    """The table on the terminal, the JSON with every seed's answers, and the section of docs/results.md."""
+    note = f"{machine()}; seeds {','.join(collected.seeds)}; {collected.minutes:.0f} minutes in all"
+    last_rounds = last_rounds_of(collected)
+    publish(f"accuracy-{name}", collected.rows(last_rounds), note, collected=collected.as_json())
+    if docs:
+        commands = ", then ".join(f"`{command}`" for command in collected.commands)
+        write_section(name, collected, last_rounds, f"{commands}; {note}")
+
+
+def last_rounds_of(collected: Collected) -> list[str]:
+    """The last round of each chain: of ``lse-1`` to ``lse-3`` the last."""
+    return list({chain[1]: run for run in collected.runs if (chain := re.fullmatch(r"(.+)-\d+", run))}.values())
 
 
 def command_of(arguments: argparse.Namespace, seeds: list[str]) -> str:
@@ -173,7 +144,8 @@ def command_of(arguments: argparse.Namespace, seeds: list[str]) -> str:
     command = f"python -m bench.accuracy --preset {arguments.preset} --seeds {','.join(seeds)}"
     command += f" --methods {arguments.methods}" if arguments.methods else ""
     command += "".join(f" --set {setting}" for setting in arguments.set)
-    return command + (f" --name {arguments.name}" if arguments.name else "") + " --docs"
+    command += f" --name {arguments.name}" if arguments.name else ""
+    return command + (" --add" if arguments.add else "") + " --docs"
 
 
 if __name__ == "__main__":

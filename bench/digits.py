@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.accuracy import mean_and_spread
+from bench.collected import gain_row, mean_and_spread
 from bench.results_page import write_lines
 from bench.table import Row, machine, publish
 from bench.workspace import ROOT, preset, write_params
@@ -95,9 +95,7 @@ def rows_of(values: Values) -> list[Row]:
         rows.append(Row(f"{run}: accuracy", mean, "%", None, None))
         if deviation is not None:
             rows.append(Row(f"{run}: standard deviation", deviation, "%", None, None))
-    gain, noise = mean_and_spread(_gains(values))
-    goal = f"> spread ({noise or 0:.2f})"
-    return [*rows, Row("gain of the intra-domain step", gain, "points", goal, gain > (noise or 0))]
+    return [*rows, gain_row("gain of the intra-domain step", _gains(values))]
 
 
 def lines_of(name: str, values: Values, how: str) -> list[str]:

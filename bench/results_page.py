@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import statistics
-from typing import TYPE_CHECKING
 
+from bench.collected import BASE, ORACLE, Collected, mean_and_spread
 from bench.workspace import ROOT
 from pipeline.files import write_text
-
-if TYPE_CHECKING:
-    from bench.accuracy import Collected
 
 PAGE = ROOT / "docs" / "results.md"
 _HEAD = """# Results
@@ -46,33 +42,25 @@ def write_lines(name: str, lines: list[str]) -> None:
 def _section(collected: Collected, last_rounds: list[str], how: str) -> list[str]:
     lines = [f"{how}.", "", f"Mean {collected.headline} in percent, ± standard deviation over the seeds:", ""]
     lines += ["| run | result | Δ source-only | gap closed | coverage | precision |", "|---|---|---|---|---|---|"]
-    source = collected.values["source-only"]
-    for name, values in collected.values.items():
-        change = [value - base for value, base in zip(values, source, strict=True)]
-        pseudo = collected.pseudo.get(name, {})
-        cells = [_mean(values), "–" if name == "source-only" else _mean(change, sign=True)]
-        cells.append(
-            "–" if name in ("source-only", "oracle") else _gap_closed(values, source, collected.values["oracle"])
-        )
-        cells += [_mean(pseudo[what]) if what in pseudo else "–" for what in ("coverage", "precision")]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    columns = ["source-only", *last_rounds, *(name for name in ("oracle",) if name in collected.classes)]
+    for run in collected.runs:
+        values, closed = collected.values(run), collected.gap_closed(run)
+        cells = [_mean(values), "–" if run == BASE else _mean(collected.gains(run), sign=True)]
+        cells.append("–" if closed is None else f"{100 * closed:.0f} %")
+        for what in ("coverage", "precision"):
+            shares = collected.pseudo_labels(run, what)
+            cells.append(_mean(shares) if shares else "–")
+        fewer = f" ({len(values)} of {len(collected.seeds)} seeds)" if len(values) < len(collected.seeds) else ""
+        lines.append(f"| {run}{fewer} | {' | '.join(cells)} |")
+    columns = [BASE, *last_rounds, *(name for name in (ORACLE,) if name in collected.answers)]
+    classes = {run: collected.classes(run) for run in columns}
     lines += ["", "IoU of each class, mean over the seeds:", ""]
     lines += [f"| class | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-    for label in collected.classes["source-only"]:
-        values = [collected.classes[name].get(label) for name in columns]
-        shown = ["–" if found is None else f"{100 * statistics.mean(found):.1f}" for found in values]
+    for label in classes[BASE]:
+        shown = [f"{100 * classes[run][label]:.1f}" if label in classes[run] else "–" for run in columns]
         lines.append(f"| {label} | {' | '.join(shown)} |")
     return lines
 
 
-def _gap_closed(values: list[float], source: list[float], oracle: list[float]) -> str:
-    """The share of the way from source-only to the oracle, of the means."""
-    gap = statistics.mean(oracle) - statistics.mean(source)
-    return f"{100 * (statistics.mean(values) - statistics.mean(source)) / gap:.0f} %" if gap > 0 else "–"
-
-
 def _mean(values: list[float], *, sign: bool = False) -> str:
-    deviation = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    mean = 100 * statistics.mean(values)
-    return (f"{mean:+.1f}" if sign else f"{mean:.1f}") + deviation
+    mean, deviation = mean_and_spread(values)
+    return (f"{mean:+.1f}" if sign else f"{mean:.1f}") + ("" if deviation is None else f" ± {deviation:.1f}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
@@ -25,8 +25,11 @@ class Row(NamedTuple):
     met: bool | None
 
 
-def publish(name: str, rows: list[Row], note: str) -> None:
-    """Prints the rows and writes bench/results/NAME.json; ``note`` says on what machine and how they were measured."""
+def publish(name: str, rows: list[Row], note: str, **also: Any) -> None:
+    """Prints the rows and writes bench/results/NAME.json; ``note`` says on what machine and how they were measured.
+
+    ``also``: what else the file should keep.
+    """
     table = Table("row", "value", "unit", "goal", "met", title=f"bench.{name}")
     for row in rows:
         met = "" if row.met is None else ("yes" if row.met else "NO")
@@ -35,7 +38,7 @@ def publish(name: str, rows: list[Row], note: str) -> None:
     console.print(table)
     console.print(note, highlight=False)
     RESULTS.mkdir(exist_ok=True)
-    write_json(RESULTS / f"{name}.json", {"note": note, "rows": [row._asdict() for row in rows]})
+    write_json(RESULTS / f"{name}.json", {"note": note, "rows": [row._asdict() for row in rows], **also})
 
 
 def machine() -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench import results_page
+from bench.accuracy import last_rounds_of
+from bench.collected import Collected
 from bench.digits import lines_of
 
 
@@ -40,3 +42,46 @@ def test_digits_have_mean_spread_and_the_gain_of_the_intra_domain_step_by_hand()
     assert "| source only | 75.0 ± 7.1 | 82.2 ± 0.8 |" in lines
     assert "| *intra-domain − adapted* | +2.0 ± 1.4 | – |" in lines
     assert any(line.startswith("| trained on the target's labels | 95.0 ± 0.0 | – |") for line in lines)
+
+
+def results(**values: float) -> dict:
+    """report/results.json of one seed, with pseudo-labels for rounds."""
+    return {
+        "headline": "mIoU",
+        "runs": [
+            {
+                "name": name.replace("_", "-"),
+                "mIoU": value,
+                "IoU": {"road": value, "train": None},
+                "pseudo_labels": {"coverage": 0.5, "precision": None} if name[-1].isdigit() else {},
+            }
+            for name, value in values.items()
+        ],
+    }
+
+
+def test_seeds_with_other_runs_are_paired_by_seed(page: Path) -> None:
+    collected = Collected()
+    collected.add("2", results(lse_1=0.30, source_only=0.20, oracle=0.60))
+    collected.add("10", results(lse_1=0.34, source_only=0.30, cada_1=0.31, cada_2=0.33, oracle=0.60))
+    collected = Collected.read(collected.as_json())
+    assert collected.seeds == ["2", "10"] and collected.runs[0] == "source-only"
+    assert collected.gains("lse-1") == pytest.approx([0.10, 0.04])
+    assert collected.gains("cada-2") == pytest.approx([0.03])
+    assert collected.gap_closed("cada-2") == pytest.approx(0.03 / 0.30)
+    assert last_rounds_of(collected) == ["lse-1", "cada-2"]
+    rows = {row.row: row for row in collected.rows(["lse-1", "cada-2"])}
+    assert rows["gain of lse-1"].met is True and rows["gain of cada-2"].met is None
+    assert rows["lse-1: road"].value == pytest.approx(32)
+    results_page.write_section("pair", collected, ["lse-1", "cada-2"], "`command`; note")
+    text = page.read_text()
+    assert "| lse-1 | 32.0 ± 2.8 | +7.0 ± 4.2 | 20 % | 50.0 ± 0.0 | – |" in text
+    assert "| cada-2 (1 of 2 seeds) | 33.0 | +3.0 | 10 % | 50.0 | – |" in text
+    assert "| road | 25.0 | 32.0 | 33.0 | 60.0 |" in text
+
+
+def test_a_seed_that_runs_again_replaces_its_answers() -> None:
+    collected = Collected()
+    for value in (0.2, 0.4):
+        collected.add("1", results(source_only=value))
+    assert collected.values("source-only") == [0.4]
