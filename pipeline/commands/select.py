@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -64,6 +65,18 @@ def select(
     from pipeline.selection.result import write_selection
 
     _check_portion(method, portion)
+    if not math.isfinite(delta):
+        raise typer.BadParameter(f"is {delta}; a number is needed", param_hint="--delta")
+    _check_options(
+        method,
+        {
+            "--one-threshold": (one_threshold, MethodName.cbst),
+            "--prior": (prior is not None, MethodName.cbst),
+            "--normalise": (normalise, MethodName.intrada),
+            "--delta": (delta != 0, MethodName.cada),
+            "--centroid": (centroid is not CentroidName.weighted, MethodName.cada),
+        },
+    )
     if out.exists() and not out.is_dir():
         raise ReadableError(f"--out: {out} is a file; name a folder")
     keep_what_is_there([out / "selection.json", out / "labels.h5"], force)
@@ -79,6 +92,13 @@ def select(
     write_labels(CacheReader(cache), selection, out / "labels.h5")
     write_selection(out / "selection.json", selection, details)
     console.print(f"{out}: {len(selection.images)} images selected, selection.json and labels.h5")
+
+
+def _check_options(method: MethodName, given: dict[str, tuple[bool, MethodName]]) -> None:
+    """Refuses what the method would pass over: a result that looks asked for and is not."""
+    for option, (said, owner) in given.items():
+        if said and owner is not method:
+            raise typer.BadParameter(f"is {owner.value}'s; {method.value} has none", param_hint=option)
 
 
 def _check_portion(method: MethodName, portion: float | None) -> None:

@@ -34,7 +34,10 @@ def cityscapes_entries(split: CityscapesSplit) -> Listing:
 
 
 def _stem(name: str) -> str:
-    return name.rpartition("/")[2].removesuffix(IMAGE_ENDING).removesuffix(LABEL_ENDING)
+    """The name without its ending in either case: a copy from another system may say .PNG."""
+    stem = name.rpartition("/")[2]
+    ending = next((end for end in (IMAGE_ENDING, LABEL_ENDING) if stem.lower().endswith(end.lower())), "")
+    return stem[: len(stem) - len(ending)]
 
 
 def _image_of_label(name: str) -> str:

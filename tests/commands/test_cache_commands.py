@@ -176,6 +176,21 @@ def test_cbst_on_imported_volumes_is_the_authors(
     np.testing.assert_array_equal(label_NHW, golden[f"{key}_labels"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--method", "lse", "--portion", "0.2", "--one-threshold"), "is cbst's; lse has none"),
+        (("--method", "cbst", "--portion", "0.2", "--delta", "1"), "is cada's; cbst has none"),
+        (("--method", "cada", "--delta", "nan"), "is nan; a number is needed"),
+    ],
+)
+def test_options_of_another_method_are_refused(cache: Path, tmp_path: Path, arguments: tuple, said: str) -> None:
+    answer = call("select", cache, *arguments, "--out", tmp_path / "chosen")
+    assert answer.exit_code == 2
+    assert said in words(answer.output.replace("│", " "))
+    assert not (tmp_path / "chosen").exists()
+
+
 def test_what_is_there_is_not_overwritten(cache: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

@@ -33,6 +33,15 @@ def test_stems_are_ids_and_label_ids_are_the_labels(tmp_path):
     assert found[2].label == tmp_path / "gtFine/train/bochum/bochum_000000_000313_gtFine_labelIds.png"
 
 
+def test_endings_of_either_case_are_paired(tmp_path):
+    published(tmp_path, "train")
+    for path in [*tmp_path.rglob("*000019_leftImg8bit.png"), *tmp_path.rglob("*000313_gtFine_labelIds.png")]:
+        path.rename(path.with_suffix(".PNG"))
+    found = list(entries(split(tmp_path)))
+    assert [entry.id for entry in found] == list(STEMS)
+    assert all(entry.image.exists() and entry.label.exists() for entry in found)
+
+
 def test_test_split_has_no_labels_though_the_archive_holds_placeholders(tmp_path):
     assert [entry.label for entry in entries(split(published(tmp_path, "test"), "test"))] == [None] * 3
 

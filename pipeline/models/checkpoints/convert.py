@@ -81,7 +81,10 @@ def _own_spec(path: Path, file: CheckpointFile) -> dict[str, Any] | None:
 
 def _own(path: Path, file: CheckpointFile, stored: dict[str, Any]) -> Weights:
     spec = ModelSpec(**{field.name: stored[field.name] for field in fields(ModelSpec)})
-    shapes = own_shapes(spec)
+    try:
+        shapes = own_shapes(spec)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
+        raise ModelFileError(f"{path}: is a model of this program whose spec is damaged") from None
     if {key: tuple(value.shape) for key, value in file.tensors.items()} != shapes:
         raise ModelFileError(f"{path}: the stored spec and weights do not fit together")
     imported = stored.get("imported") or {}

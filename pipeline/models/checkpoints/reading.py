@@ -84,7 +84,10 @@ def _own(path: Path, content: Mapping[str, Any]) -> CheckpointFile:
     try:
         spec = json.dumps(content["spec"])
         metadata = {"format": FILE_FORMAT, "version": str(content["version"]), "spec": spec}
-        return CheckpointFile(dict(content["state"]), "a model file of this program", "", [], metadata)
+        state = {key: value for key, value in dict(content["state"]).items() if isinstance(value, Tensor)}
+        if len(state) != len(content["state"]):
+            raise ValueError("what is stored as weights is not all tensors")
+        return CheckpointFile(state, "a model file of this program", "", [], metadata)
     except (KeyError, TypeError, ValueError):
         raise ModelFileError(f"{path}: the stored spec and weights do not fit together") from None
 
