@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,6 +17,11 @@ from pipeline.errors import ReadableError
 
 # A stage that imports this computes with the network, so it wants a GPU: dvc.yaml's deps are compared with the imports.
 _COMPUTES = "pipeline/device.py"
+
+BUSY = re.compile(r"is busy, it is being blocked by")
+"""What DVC says where another DVC holds a file's lock."""
+BUSY_SECONDS = (1, 2, 4, 8, 16)
+"""How long to wait before asking again."""
 
 
 class Stage(NamedTuple):
@@ -97,11 +104,21 @@ def descendants(graph: Graph, names: Iterable[str]) -> set[str]:
     return found
 
 
-def changed_stages(workspace: Path) -> set[str]:
-    """Stages whose result DVC does not hold in the workspace for the present inputs (``dvc status``)."""
-    answer = subprocess.run(
+def _status(workspace: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [*dvc(), "status", "--json"], cwd=workspace, env=environment(), capture_output=True, text=True, check=False
     )
+
+
+def changed_stages(workspace: Path) -> set[str]:
+    """Stages whose result DVC does not hold in the workspace for the present inputs (``dvc status``)."""
+    answer = _status(workspace)
+    for seconds in BUSY_SECONDS:
+        # A DVC that was just killed holds its locks until the system has forgotten it; another one may be at work.
+        if not answer.returncode or not BUSY.search(answer.stderr):
+            break
+        time.sleep(seconds)
+        answer = _status(workspace)
     if answer.returncode:
         raise ReadableError(f"{workspace}: `dvc status` failed:\n{answer.stderr.strip()[-2000:]}")
     status: dict[str, Any] = json.loads(answer.stdout or "{}")

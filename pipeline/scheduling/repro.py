@@ -13,7 +13,7 @@ from typing import NamedTuple, TextIO
 
 from pipeline.errors import ReadableError
 from pipeline.scheduling.board import Outcome
-from pipeline.scheduling.graph import dvc, environment
+from pipeline.scheduling.graph import BUSY, BUSY_SECONDS, dvc, environment
 from pipeline.scheduling.memory import enough_pieces, in_pieces, remember_pieces
 
 _SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change, skipping|is cached - skipping run, checking out outputs)")
@@ -24,10 +24,8 @@ _OUT_OF_MEMORY = re.compile(
     re.MULTILINE,
 )
 _IN_BATCHES = ("pretrain", "adapt")  # what pieces of a batch help (training/pieces.py)
-_BUSY = re.compile(r"is busy, it is being blocked by")
 _READABLE = re.compile(r"^error: (.+)", re.MULTILINE)
 _TAIL = 60  # lines that decide what went wrong and that an error quotes
-_BUSY_SECONDS = (1, 2, 4, 8, 16)
 
 
 class StageError(ReadableError):
@@ -66,7 +64,7 @@ def reproduce(
     ``tell``. Raises StageError.
     """
     began = time.monotonic()
-    pieces, busy = enough_pieces(home, stage), iter(_BUSY_SECONDS)
+    pieces, busy = enough_pieces(home, stage), iter(BUSY_SECONDS)
     while True:
         code, said = _run(workspace, stage, log, tell, pull, {**(extra or {}), **in_pieces(pieces)})
         if code == 0:
@@ -75,7 +73,7 @@ def reproduce(
         if in_batches and _OUT_OF_MEMORY.search(said) and (more := remember_pieces(home, stage, pieces)):
             tell(f"{stage}: out of memory; again with each batch in {more} pieces")
             pieces = more
-        elif _BUSY.search(said) and (seconds := next(busy, None)) is not None:
+        elif BUSY.search(said) and (seconds := next(busy, None)) is not None:
             tell(f"{stage}: DVC is busy with another stage's files; again in {seconds} s")
             time.sleep(seconds)
         else:
@@ -111,7 +109,7 @@ def _run(
                 last.append(line)
                 if _SKIPPED.search(line) or _RUNNING.search(line):
                     decisive.append(line)
-                elif any(reason.search(line) for reason in (_OUT_OF_MEMORY, _BUSY, _READABLE)):
+                elif any(reason.search(line) for reason in (_OUT_OF_MEMORY, BUSY, _READABLE)):
                     reasons.append(line)
                 if line.strip():
                     tell(line.rstrip())

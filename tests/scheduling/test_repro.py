@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import ReadableError
 from pipeline.files import read_json
-from pipeline.scheduling import repro
+from pipeline.scheduling import graph, repro
 from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.graph import changed_stages, dvc, environment, read_graph
 from pipeline.scheduling.holding import held_key
@@ -75,7 +76,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None
     script = folder / "pretended_dvc.py"
     script.write_text("import os, sys, pathlib\n" + program, encoding="utf-8")
     monkeypatch.setattr(repro, "dvc", lambda: [sys.executable, str(script)])
-    monkeypatch.setattr(repro, "_BUSY_SECONDS", (0, 0))
+    monkeypatch.setattr(repro, "BUSY_SECONDS", (0, 0))
 
 
 def test_out_of_memory_runs_again_in_more_pieces_and_remembers(monkeypatch, tmp_path):
@@ -165,3 +166,18 @@ def test_a_stage_that_nobody_listens_to_is_asked_to_stop_and_heard_out(monkeypat
 def test_a_stage_that_prints_much_still_counts_as_run(monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, "print(\"Running stage 'double':\")\nfor n in range(500): print('step', n)")
     assert go(tmp_path).outcome is Outcome.ran
+
+
+@pytest.mark.parametrize(("times", "found"), [(2, {"show"}), (9, None)])
+def test_a_busy_dvc_is_asked_again_what_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, found: set[str] | None
+) -> None:
+    busy = subprocess.CompletedProcess([], 1, "", "ERROR: 'runs/x' is busy, it is being blocked by:\n  (PID 1): dvc")
+    answers = iter([busy] * times + [subprocess.CompletedProcess([], 0, '{"show": ["changed command"]}', "")])
+    monkeypatch.setattr(graph, "BUSY_SECONDS", (0, 0, 0))
+    monkeypatch.setattr(graph, "_status", lambda workspace: next(answers))
+    if found is None:
+        with pytest.raises(ReadableError, match="is busy"):
+            changed_stages(tmp_path)
+    else:
+        assert changed_stages(tmp_path) == found
