@@ -40,7 +40,7 @@ bench: setup ## measure, print tables, write bench/results/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.cache
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.memory
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.pipeline
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.accuracy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.accuracy --name demo
 
 clean: ## delete what the pipeline made; DVC's cache stays
 	rm -rf runs report data/prepared data/problems.txt .roundabout

@@ -153,5 +153,7 @@ def export(
     from pipeline.cache.export import export_cache
     from pipeline.cache.reader import CacheReader
 
-    keep_what_is_there([out] if out.suffix == ".npz" else out.glob("**/*.npy"), force)
-    console.print(f"{out}: {export_cache(CacheReader(cache), out, what.value, image)} images")
+    reader = CacheReader(cache)
+    ids = image or reader.image_ids
+    keep_what_is_there([out] if out.suffix == ".npz" else [out / f"{image_id}.npy" for image_id in ids], force)
+    console.print(f"{out}: {export_cache(reader, out, what.value, image)} images")

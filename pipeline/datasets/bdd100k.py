@@ -8,10 +8,10 @@ from pipeline.datasets.listing import (
     Choice,
     Listing,
     Naming,
+    expanded,
     files_below,
     first_folder,
     paired,
-    root_folder,
     without_suffix,
 )
 from pipeline.datasets.problems import DataError
@@ -28,7 +28,7 @@ def bdd100k_entries(split: Bdd100kSplit) -> Listing:
     The release of 2018, ``seg/images/SPLIT`` with ``seg/labels/SPLIT/*_train_id.png``, is read too. The test split
     has no labels. Raises DataError where a folder is missing or holds no image.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     advice = "Set `root` to the folder bdd100k, which holds images/ and labels/ as the archives unpack them."
     images = first_folder(root, (f"images/10k/{split.split}", f"seg/images/{split.split}"), advice)
     image_names = list(files_below(images, (".jpg",)))

@@ -15,11 +15,11 @@ from pipeline.datasets.listing import (
     Choice,
     Listing,
     Naming,
+    expanded,
     files_below,
     first_folder,
     paired,
     required_folder,
-    root_folder,
     without_suffix,
 )
 from pipeline.datasets.meaning import Meanings, numbered
@@ -71,7 +71,7 @@ def camvid_entries(split: CamvidSplit) -> Listing:
     The original has no splits: ``listed`` chooses among its frames (data/lists/camvid-*.txt are SegNet's splits).
     Raises DataError where a folder is missing or holds no image.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     choice = Choice(split.listed, split.take)
     if split.edition == "segnet-11":
         advice = "Set `root` to the folder CamVid that holds train/ and trainannot/; or say edition: original-32."

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.datasets.decoding import is_grey, read_colours, read_label
 from pipeline.datasets.folder import same_names
-from pipeline.datasets.listing import Choice, Listing, Naming, counted, required_folder, root_folder
+from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
 from pipeline.datasets.meaning import Meanings, numbered
 from pipeline.datasets.problems import DataError
 
@@ -48,7 +48,7 @@ def carla_entries(split: CarlaSplit) -> Listing:
 
     Raises DataError where a folder is missing or nothing is left.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     images = required_folder(root, split.images, "Set `root` and `images` to the folder of the colour camera.")
     labels = required_folder(root, split.labels, "Set `labels` to the folder of the segmentation camera.")
     return same_names(images, labels, choice=Choice(split.listed, split.take), naming=NAMING)

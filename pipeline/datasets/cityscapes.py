@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.listing import Choice, Listing, Naming, files_below, paired, required_folder, root_folder
+from pipeline.datasets.listing import Choice, Listing, Naming, expanded, files_below, paired, required_folder
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def cityscapes_entries(split: CityscapesSplit) -> Listing:
     The test split has no labels: what gtFine holds for it is a placeholder. Without a folder gtFine every label is
     None, which is enough for a target. Raises DataError where there are no images.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     advice = "Set `root` to the folder that holds leftImg8bit/ and gtFine/ as the archives unpack them."
     images = required_folder(root, f"leftImg8bit/{split.split}", advice)
     image_names = list(files_below(images, (IMAGE_ENDING.lower(),)))

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from pipeline.datasets.listing import Entry, Listing, root_folder
+from pipeline.datasets.listing import Entry, Listing, expanded
 from pipeline.datasets.meaning import Meanings, numbered
 from pipeline.datasets.problems import DataError
 from pipeline.labels import DIGITS_10
@@ -42,7 +42,7 @@ class _Array(NamedTuple):
 
 def archive_of(split: DigitsSplit) -> Path:
     """Where the archive lies."""
-    return root_folder(split.root) / split.archive
+    return expanded(split.root) / split.archive
 
 
 def has_labels(split: DigitsSplit) -> bool:

@@ -14,10 +14,10 @@ from pipeline.datasets.listing import (
     Choice,
     Listing,
     Naming,
+    expanded,
     files_below,
     paired,
     required_folder,
-    root_folder,
     without_suffix,
 )
 from pipeline.datasets.meaning import Meaning, Meanings
@@ -33,7 +33,7 @@ def folder_entries(split: FolderSplit) -> Listing:
     An id is the path below the folder without suffix. Raises DataError where a folder is missing, holds no image, or
     ``include`` and ``take`` leave none.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     images = required_folder(root, split.images, "Set `root` and `images` to the folder that holds the images.")
     labels = None
     if split.labels is not None:

@@ -9,10 +9,10 @@ from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
     Choice,
     Listing,
+    expanded,
     files_below,
     paired,
     required_folder,
-    root_folder,
 )
 from pipeline.datasets.meaning import GTA5_IDS, TRAIN_IDS, Meanings
 from pipeline.datasets.problems import DataError
@@ -37,7 +37,7 @@ def gta5_entries(split: Gta5Split) -> Listing:
     ``label_ids: cityscapes-19`` they are the labels, where there are any. Raises DataError where a folder is missing or
     nothing is left.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     advice = "Set `root` to the folder that holds images/ and labels/ as the archives unpack them."
     images = required_folder(root, "images", advice)
     labels = required_folder(root, "labels", advice)

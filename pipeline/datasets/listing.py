@@ -47,12 +47,12 @@ class Listing(Iterator[Entry]):
         return self._left
 
 
-def root_folder(root: str) -> Path:
-    """The folder that ``root`` of a split names; ``~`` is one's home. Raises DataError for the home of nobody."""
+def expanded(path: str) -> Path:
+    """A path of params.yaml, whose ``~`` is one's home. Raises DataError for the home of nobody."""
     try:
-        return Path(root).expanduser()
+        return Path(path).expanduser()
     except RuntimeError:
-        raise DataError(f"{root}: there is no such user here; write out the folder's path") from None
+        raise DataError(f"{path}: there is no such user here; write the path out") from None
 
 
 def required_folder(root: Path, inside: str, advice: str) -> Path:
@@ -108,21 +108,18 @@ def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None 
         if identity in seen:  # a link that leads back up would never end
             continue
         seen.add(identity)
-        for item in _items(folder / inside):
-            if item.name.startswith("."):
-                continue
-            if item.is_dir():
-                waiting.append(f"{inside}{item.name}/")
-            elif item.name.lower().endswith(endings):
-                yield inside + item.name
-
-
-def _items(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror}); may you read it?") from None
+        try:
+            items = os.scandir(folder / inside)
+        except OSError as error:
+            raise DataError(f"{folder / inside}: cannot be listed ({error.strerror}); may you read it?") from None
+        with items as found:
+            for item in found:
+                if item.name.startswith("."):
+                    continue
+                if item.is_dir():
+                    waiting.append(f"{inside}{item.name}/")
+                elif item.name.lower().endswith(endings):
+                    yield inside + item.name
 
 
 def without_suffix(name: str) -> str:
@@ -185,7 +182,7 @@ def _chosen(
 ) -> tuple[Sequence[str], Sequence[str]]:
     image_names, label_names = (sorted(names, key=naming.identity) for names in (image_names, label_names))
     if choice.listed is not None:
-        wanted = read_list(root_folder(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
+        wanted = read_list(expanded(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
         image_names = [name for name in image_names if naming.identity(name) in wanted]
         label_names = [name for name in label_names if naming.identity(name) in wanted]
     if choice.take != (None, None):

@@ -8,10 +8,10 @@ from pipeline.datasets.listing import (
     Choice,
     Listing,
     Naming,
+    expanded,
     files_below,
     paired,
     required_folder,
-    root_folder,
     without_suffix,
 )
 from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, Meanings
@@ -37,7 +37,7 @@ def nthu_entries(split: NthuSplit) -> Listing:
     With ``fold``, the tenth of the test images that is scored, or the nine tenths that are adapted to. Raises
     DataError where a folder is missing or holds no image.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     advice = "Set `root` to the folder that holds Rio/, Rome/, Taipei/ and Tokyo/ as the archives unpack them."
     part = "Train" if split.split == "train" else "Test"
     images = required_folder(root, f"{split.city}/Images/{part}", advice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.folder import same_names
-from pipeline.datasets.listing import Choice, Listing, Naming, counted, required_folder, root_folder
+from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
 
 if TYPE_CHECKING:
     from pipeline.params import SynscapesSplit
@@ -18,7 +18,7 @@ def synscapes_entries(split: SynscapesSplit) -> Listing:
 
     Raises DataError where a folder is missing or nothing is left.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     advice = "Set `root` to the folder Synscapes, which holds img/ as the archive unpacks it."
     images = required_folder(root, f"img/{split.images}", advice)
     labels = required_folder(root, "img/class", advice)

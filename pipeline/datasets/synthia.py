@@ -15,11 +15,11 @@ from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
     Choice,
     Listing,
+    expanded,
     files_below,
     first_folder,
     paired,
     required_folder,
-    root_folder,
 )
 from pipeline.datasets.meaning import TRAIN_IDS, Meaning, Meanings, numbered
 from pipeline.datasets.problems import DataError
@@ -54,7 +54,7 @@ def synthia_entries(split: SynthiaSplit) -> Listing:
     Labels are in ``split.labels``, or else in the first of LABEL_FOLDERS that is there. Raises DataError where a
     folder is missing or holds no such file.
     """
-    root = root_folder(split.root)
+    root = expanded(split.root)
     advice = "Set `root` to the folder RAND_CITYSCAPES, which holds RGB/ and GT/ as the archive unpacks them."
     images = required_folder(root, "RGB", advice)
     labels = first_folder(root, LABEL_FOLDERS if split.labels is None else (split.labels,), advice)

@@ -206,6 +206,8 @@ def test_what_is_there_is_not_overwritten(cache: Path, tmp_path: Path) -> None:
         assert answer.exit_code == 1
         assert "is there already; choose another name, or say --force" in words(answer.output)
     assert np.load(own / "00000.npy").shape == (3,)
+    ids = CacheIndex(cache).image_ids
+    assert call("cache", "export", cache, own, "--what", "labels", "--image", ids[1]).exit_code == 0  # beside the other
     assert call("cache", "export", cache, own, "--what", "labels", "--force").exit_code == 0
     answer = call("select", cache, "--method", "cbst", "--portion", "0.2", "--out", cache)
     assert answer.exit_code == 1 and "is a cache" in words(answer.output)
