@@ -39,7 +39,7 @@ def make_workspace(folder: Path) -> None:
     (folder / "params.yaml").write_text("seed: 1\n")
     (folder / ".roundabout").mkdir()
     stages = {
-        name: {"cmd": f"python -m stages.{command} --start {name}", "deps": ["stages"], "outs": [f"runs/{name}"]}
+        name: {"cmd": f"exec python -m stages.{command} --start {name}", "deps": ["stages"], "outs": [f"runs/{name}"]}
         for name, command in (("plain", "pretrain"), ("launched", "launch pretrain"))
     }
     with (folder / "dvc.yaml").open("w", encoding="utf-8") as file:

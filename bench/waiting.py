@@ -52,7 +52,7 @@ def make_waiting_workspace(folder: Path, params: dict[str, Any]) -> None:
     for name, stage in described["stages"].items():
         kind = "evaluate" if name == "evaluate-start" else name
         body = stage.get("do", stage)
-        body["cmd"] = f"python -m stages.waiting {kind} {'${key}' if 'do' in stage else kind}"
+        body["cmd"] = f"exec python -m stages.waiting {kind} {'${key}' if 'do' in stage else kind}"
         body.pop("plots", None)
         if kind in ("pretrain", "adapt"):
             body["outs"].append("runs/${key}/curves")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+
+# What DVC runs commands with. As where it is not set (cron, services): Debian's sh stays between DVC and a command that
+# does not begin with `exec`, bash does not.
+os.environ["SHELL"] = "/bin/sh"
 
 
 @pytest.fixture

@@ -50,6 +50,12 @@ def test_stage_lists_the_code_it_imports(stage):
     assert set(listed) == real_imports(module)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_shell_stays_between_dvc_and_a_stage(stage):
+    """Such a shell outlives a killed DVC, and the stage below it would go on as a second writer."""
+    assert description(stage)["cmd"].startswith("exec ")
+
+
 def test_the_library_s_package_is_empty():
     assert not (ROOT / "pipeline" / "__init__.py").read_text(encoding="utf-8").strip()
 

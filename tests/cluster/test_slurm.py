@@ -149,9 +149,12 @@ def test_slurms_own_signal_before_the_time_limit_puts_the_job_back(workspace: Wo
 
 
 def run_at_once(number: str) -> None:
-    """Waits until the job is back in the queue, where Slurm would leave it for two minutes."""
+    """Waits until the job is back in the queue, where Slurm would leave it for two minutes.
+
+    Not in the second in which it left its node: Slurm takes that start for the one that it has just ended.
+    """
     until(lambda: state_of(number) == "PENDING", "the job is back in the queue", 300)
-    ask("scontrol", "update", f"jobid={number}", "starttime=now")
+    ask("scontrol", "update", f"jobid={number}", "starttime=now+3")
 
 
 def test_a_job_on_a_drained_node_waits_and_says_why(workspace: Workspace) -> None:

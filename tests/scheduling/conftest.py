@@ -65,7 +65,7 @@ def started() -> Iterator[Callable[..., subprocess.Popen]]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
+            process.wait(5)  # it does not hear SIGTERM where that is blocked above
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

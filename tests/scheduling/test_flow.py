@@ -10,6 +10,7 @@ import subprocess
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,14 @@ STAGES = 9
 
 
 def ask(server: dict[str, str], path: str, **body: Any) -> Any:
+    """Asks once more where nothing came back: the server's SQLite lets its writers wait for a minute at times."""
     request = urllib.request.Request(
         f"{server['PREFECT_API_URL']}/{path}", json.dumps(body).encode(), {"content-type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
+    for patience in (80, 160):
+        with suppress(TimeoutError), urllib.request.urlopen(request, timeout=patience) as answer:
+            return json.load(answer)
+    raise TimeoutError(f"the server did not answer {path}")
 
 
 def task_states(server: dict[str, str], run_id: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ stages:
   evaluate:
     foreach: {a: 1}
     do:
-      cmd: python -m stages.evaluate --run ${key}
+      cmd: exec python -m stages.evaluate --run ${key}
       deps: [stages/evaluate.py]
       params: ["starts.${key}", seed]
       outs: [model.txt]
