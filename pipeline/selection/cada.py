@@ -12,6 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+# Of entropies in nats: they are sums of float32 products of probabilities that are rounded themselves.
+_ROUNDING = 1e-6
+
 Centroid = Literal["weighted", "mean", "literal"]
 """The readings of Eq. 1, whose sum over classes would collapse the vector that f^l is said to be.
 
@@ -56,6 +59,10 @@ def _times_log(p: np.ndarray) -> np.ndarray:
 
 
 def keep_filter(label_HW: np.ndarray, entropy_HW: np.ndarray, threshold_C: np.ndarray) -> np.ndarray:
-    """m of Eq. 3: (H,W) bool, True where E(p) < E(f^l) - Δ, with l the pixel's label and E in nats, not normalised."""
-    kept_HW: np.ndarray = entropy_HW < threshold_C.astype(np.float32)[label_HW]
+    """m of Eq. 3: (H,W) bool, True where E(p) < E(f^l) - Δ, with l the pixel's label and E in nats, not normalised.
+
+    Equal within 1e-6 nats is not below: a class of one pixel is its own centroid, and keeps none.
+    """
+    below_C = (threshold_C - _ROUNDING).astype(np.float32)
+    kept_HW: np.ndarray = entropy_HW < below_C[label_HW]
     return kept_HW

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
+from pipeline.labels import IGNORE
 from pipeline.selection.cada import keep_filter, thresholds
+from pipeline.selection.labels import pseudo_label
 from pipeline.selection.select import select_cada
 
 
@@ -52,6 +55,18 @@ def test_a_pixel_is_kept_strictly_below_its_class_s_threshold() -> None:
     label_HW = np.array([[0, 0, 1, 1]], np.uint8)
     entropy_HW = np.array([[0.4, 0.5, 0.1, 0.3]], np.float32)
     assert keep_filter(label_HW, entropy_HW, np.array([0.5, 0.2])).tolist() == [[True, False, True, False]]
+
+
+@pytest.mark.parametrize("rest", [0.03, 0.02, 0.0123, 0.01, 0.0011, 1e-4])
+def test_a_class_whose_pixels_are_all_alike_keeps_none(tmp_path: Path, rest: float) -> None:
+    """Its centroid is each of them: whatever the last bits say, no entropy is below another."""
+    prob_CHW = np.full((4, 12, 20), rest, np.float32)
+    prob_CHW[1] = 1 - 3 * rest
+    np.save(tmp_path / "v.npy", prob_CHW[None])
+    import_volumes(open_volumes(tmp_path / "v.npy"), tmp_path / "cache", ("a", "b", "c", "d"))
+    for centroid in ("weighted", "mean"):
+        selection, _ = select_cada(tmp_path / "cache", 0.0, centroid)
+        assert (pseudo_label(CacheReader(tmp_path / "cache"), selection, "00000") == IGNORE).all()
 
 
 def test_thresholds_over_a_cache_are_those_of_its_pixels(tmp_path: Path) -> None:
