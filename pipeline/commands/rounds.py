@@ -91,6 +91,10 @@ def rounds(
         typer.echo(
             f"# The paper begins with a start `{start}: {{supervision: source, alignment: {start}}}`: --init {start}"
         )
+        if method is RoundsOf.cada:
+            typer.echo(
+                "# CADA's learns from what CycleGAN makes of the source: its `supervision:` is that translation."
+            )
     typer.echo("rounds:")
     for name, entry in made.items():
         fields = ", ".join(

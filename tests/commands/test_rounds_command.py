@@ -54,6 +54,12 @@ def test_rounds_and_their_beginning_can_be_chosen() -> None:
     }
 
 
+def test_a_method_that_begins_with_an_alignment_says_with_which() -> None:
+    assert "alignment: advent" in call("intrada").stdout
+    assert "alignment: style" in call("cada").stdout and "CycleGAN" in call("cada").stdout
+    assert "alignment" not in call("cada", "--init", "mine").stdout
+
+
 def test_digits_have_a_share_of_easy_images_of_their_own() -> None:
     made = block("intrada", "--init", "advent", "--easy", "0.8")
     assert made == {"intrada-1": {"method": "intrada", "init": "advent", "easy": 0.8}}
