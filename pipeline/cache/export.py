@@ -18,6 +18,8 @@ from pipeline.cache.schema import CacheError
 from pipeline.files import whole_file
 
 What = Literal["probabilities", "labels", "entropy"]
+# Names that ask for one file of another kind. Any other name with a dot is a folder's, as in `probabilities-p0.2`.
+_OTHER_FILES = (".npy", ".h5", ".hdf5", ".zip", ".png", ".mat", ".pt")
 
 
 def export_cache(reader: CacheReader, out: Path, what: What, image_ids: list[str] | None = None) -> int:
@@ -31,7 +33,7 @@ def export_cache(reader: CacheReader, out: Path, what: What, image_ids: list[str
     if out.suffix == ".npz":
         _write_npz(out, what, numbers, read, [reader.image_ids[number] for number in numbers])
         return len(numbers)
-    if out.suffix:
+    if out.suffix.lower() in _OTHER_FILES and not out.is_dir():
         raise CacheError(f"{out}: exports go into a .npz file, or into a folder of .npy files")
     for number in tqdm(numbers, unit="image", desc="export", disable=None):
         path = out / f"{reader.image_ids[number]}.npy"

@@ -24,6 +24,9 @@ from pipeline.files import fingerprint
 Layout = Literal["auto", "chw", "hwc"]
 _USUAL_NAMES = ("probabilities", "prob", "probs")
 _EXACT_UP_TO = 2**30  # bytes of float32 volumes that are kept as they are when nothing is said
+# Sums over the classes that are off by more than the first are divided out, by more than the second refused. Half
+# floats are off by 5e-4, bytes over 255 by some hundredths.
+_DIVIDED_FROM, _REFUSED_FROM = 1e-3, 0.05
 
 
 Header = tuple[tuple[int, ...], bool, np.dtype]
@@ -52,16 +55,39 @@ class Volumes(NamedTuple):
 def open_volumes(path: Path, *, key: str | None = None, layout: Layout = "auto") -> Volumes:
     """Opens a .npz or .npy with an array (N,C,H,W), or a folder of .npy files with one image (C,H,W) or (H,W,C) each.
 
-    Memory holds one image, also of a .npz. Raises CacheError that names what was looked for and what was found.
+    ``layout`` hwc: an array is (N,H,W,C). Memory holds one image, also of a .npz. Raises CacheError that names what was
+    looked for and what was found.
     """
     if path.is_dir():
-        return _folder(path, layout)
+        return _named(_folder(path, layout))
     if path.suffix == ".npz" and path.is_file():
-        return _npz(path, key)
+        return _named(_last_axis_first(_npz(path, key), layout))
     if path.suffix == ".npy" and path.is_file():
-        return _npy(path)
+        return _named(_last_axis_first(_npy(path), layout))
     found = "there is no such file or folder" if not path.exists() else "it is none of these"
     raise CacheError(f"{path}: volumes come as a .npz, a .npy or a folder of .npy files; {found}")
+
+
+def _named(volumes: Volumes) -> Volumes:
+    """The volumes, if a cache can hold their names: its texts are UTF-8."""
+    for name in (*volumes.image_ids, volumes.origin):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise CacheError(f"{name!a}: this name is no UTF-8; rename the file or the image") from None
+    return volumes
+
+
+def _last_axis_first(volumes: Volumes, layout: Layout) -> Volumes:
+    """Images (H,W,C), as the caller says, turned to (C,H,W)."""
+    if layout != "hwc":
+        return volumes
+    height, width, classes = volumes.shape
+    return volumes._replace(
+        shape=(classes, height, width),
+        read=lambda number: volumes.read(number).transpose(2, 0, 1),
+        array=f"{volumes.array} hwc".strip(),
+    )
 
 
 def _npy(path: Path) -> Volumes:
@@ -76,11 +102,20 @@ def _loaded(path: Path) -> np.ndarray:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         # numpy recommends allow_pickle here, which would run what is in the file
-        why = "it holds Python objects, which are not opened" if "pickle" in str(error) else error
+        why: object = error
+        if "pickle" in str(error):
+            why = (
+                "it holds Python objects, which are not opened" if _is_npy(path) else "its content is another format's"
+            )
         raise CacheError(f"{path}: cannot be read as .npy ({why})") from None
     if not isinstance(array, np.ndarray):
         raise CacheError(f"{path}: is a .npz by its content; give it that name")
     return array
+
+
+def _is_npy(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(6) == b"\x93NUMPY"
 
 
 def _npz(path: Path, key: str | None) -> Volumes:
@@ -94,8 +129,10 @@ def _npz(path: Path, key: str | None) -> Volumes:
     if key is None:  # one array, or one that is called what it is
         volumes = [name for name in volumes if name in _USUAL_NAMES] or volumes
     if key is None and len(volumes) != 1:
-        listed = ", ".join(volumes) or "none"
-        raise CacheError(f"{path}: has several arrays (N,C,H,W) of floats, or none ({listed}); name one with --key")
+        if not volumes:
+            found = ", ".join(f"{name} {dtype} {shape}" for name, (shape, _, dtype) in headers.items()) or "no array"
+            raise CacheError(f"{path}: an array (N,C,H,W) of floats is needed; it holds {found}")
+        raise CacheError(f"{path}: has several arrays (N,C,H,W) of floats ({', '.join(volumes)}); name one with --key")
     key = key or volumes[0]
     if key not in volumes:
         raise CacheError(f"{path}: {key!r} is no array (N,C,H,W) of floats; there are {', '.join(volumes) or 'none'}")
@@ -117,7 +154,9 @@ def _ids_in(path: Path, headers: dict[str, Header], count: int) -> list[str]:
     if dtype.kind not in "US" or shape != (count,):
         raise CacheError(f"{path}: image_ids is {dtype} of shape {shape}; {count} texts are needed")
     with np.load(path, allow_pickle=False) as arrays:
-        return [value.decode() if isinstance(value, bytes) else str(value) for value in arrays["image_ids"].tolist()]
+        values = arrays["image_ids"].tolist()
+    # surrogates stand for bytes that are no UTF-8, as in file names
+    return [value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value) for value in values]
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> Header:
@@ -209,8 +248,9 @@ def import_volumes(
 ) -> CacheSpec:
     """Writes a cache of the volumes; a killed import goes on with the next part.
 
-    ``auto`` keeps volumes of up to 1 GiB in all as float32, exactly, and larger ones as ``probabilities``.
-    Raises CacheError that names an image whose values are no probabilities or whose shape differs.
+    ``auto`` keeps volumes of up to 1 GiB in all as float32, exactly, and larger ones as ``probabilities``. An image
+    whose sums are off by more than 1e-3 is divided by them: statistics and all readings are of distributions. Raises
+    CacheError that names an image whose values are no probabilities or whose shape differs.
     """
     count, size = len(volumes.image_ids), math.prod(volumes.shape)
     made_of = {"files": [_identity(file) for file in volumes.files], "array": volumes.array, "ids": volumes.image_ids}
@@ -244,7 +284,7 @@ def _identity(file: Path) -> tuple[str, int, int]:
 
 
 def _checked(volumes: Volumes, position: int) -> np.ndarray:
-    """One volume, contiguous float32, between 0 and 1."""
+    """One volume, contiguous float32, between 0 and 1; with sums of 1 where they were off by more than rounding."""
     image_id, array = volumes.image_ids[position], volumes.read(position)
     if array.shape != volumes.shape:
         raise CacheError(f"{image_id}: has shape {array.shape}, the first image {volumes.shape}: all must be alike")
@@ -256,10 +296,15 @@ def _checked(volumes: Volumes, position: int) -> np.ndarray:
     smallest = float(prob_CHW.min())
     if -1e-3 < smallest < 0:  # cubic resampling overshoots
         prob_CHW = np.maximum(prob_CHW, np.float32(0))
-    off = float(np.abs(prob_CHW.sum(axis=0) - 1).max())
-    if smallest <= -1e-3 or off > 0.05:
+    sum_HW = prob_CHW.sum(axis=0)
+    off = float(np.abs(sum_HW - 1).max())
+    if smallest <= -1e-3 or off > _REFUSED_FROM:
+        last = np.abs(array.sum(axis=2, dtype=np.float64) - 1).max() <= _REFUSED_FROM
+        hint = "it does over its last axis: say --layout hwc" if last else "are these logits? apply softmax first"
         raise CacheError(
             f"{image_id}: does not sum to 1 over its {len(prob_CHW)} classes (off by {off:.3g}, smallest value "
-            f"{smallest:.3g}); are these logits? apply softmax first ({volumes.origin})"
+            f"{smallest:.3g}); {hint} ({volumes.origin})"
         )
+    if off > _DIVIDED_FROM:
+        prob_CHW = prob_CHW / sum_HW
     return np.minimum(prob_CHW, np.float32(1))  # rounding may leave 1.0000001

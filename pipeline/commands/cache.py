@@ -10,10 +10,9 @@ import typer
 from rich.table import Table
 
 from pipeline.commands.cache_folder import Cache
-from pipeline.commands.class_names import names_of
+from pipeline.commands.class_names import CLASSES_HELP, names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
-from pipeline.labels import CLASS_SETS
 
 if TYPE_CHECKING:
     from pipeline.cache.index import CacheIndex
@@ -119,16 +118,16 @@ def import_(
     volumes: Annotated[Path, typer.Argument(help="a .npz or .npy (N,C,H,W), or a folder of .npy, one image each")],
     out: Annotated[Path, typer.Argument(help="the cache's folder; a killed import is continued there")],
     key: Annotated[str | None, typer.Option(help="name of the array in a .npz that has several")] = None,
-    layout: Annotated[VolumeLayout, typer.Option(help="of files with one image; auto: what sums to 1")] = (
+    layout: Annotated[VolumeLayout, typer.Option(help="order of the axes; auto finds it where a file is one image")] = (
         VolumeLayout.auto
     ),
-    classes: Annotated[str | None, typer.Option(help=f"class set: {', '.join(CLASS_SETS)}; default: by number")] = None,
+    classes: Annotated[str | None, typer.Option(help=CLASSES_HELP)] = None,
     profile: Annotated[
         KeptAs, typer.Option(help="float32: exact; probabilities: one byte each; auto: exact up to 1 GiB in all")
     ] = KeptAs.auto,
     part_images: Annotated[int, typer.Option(min=1, help="images per part")] = 32,
 ) -> None:
-    """Make a cache of probabilities that another program computed."""
+    """Make a cache of probabilities that another program computed; sums that are off by up to 0.05 are divided out."""
     from pipeline.cache.volumes import import_volumes, open_volumes
 
     found = open_volumes(volumes, key=key, layout=layout.value)

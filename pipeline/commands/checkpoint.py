@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pipeline.commands.class_names import names_of
+from pipeline.commands.class_names import CLASSES_HELP, names_of, told_names
 from pipeline.commands.console import console, readable
 from pipeline.commands.model_file import model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
-from pipeline.errors import ReadableError
-from pipeline.labels import CLASS_SETS
 
 if TYPE_CHECKING:
     from pipeline.models.checkpoints.convert import Weights
@@ -63,7 +61,7 @@ def import_(
     out: Annotated[Path, typer.Argument(help="the model file to write, e.g. pretrained/advent.pt")],
     class_set: Annotated[
         str | None,
-        typer.Option(help=f"names of the classes: {', '.join(CLASS_SETS)}; default: by number"),
+        typer.Option(help=f"names of the classes: {CLASSES_HELP}"),
     ] = None,
     classes: Annotated[int | None, typer.Option(min=2, help="of the fresh head, where the file is an encoder")] = None,
     aspp_branches: Annotated[Branches | None, typer.Option(help="instead of what the weights show")] = None,
@@ -74,15 +72,13 @@ def import_(
     from pipeline.models.checkpoints.carry import import_checkpoint
 
     keep_what_is_there([out], force)
-    if class_set is not None and class_set not in CLASS_SETS:
-        raise ReadableError(f"there is no class set {class_set!r}; choose one of {', '.join(CLASS_SETS)}")
     found = import_checkpoint(
         file,
         out,
         lambda count: list(names_of(class_set, count, "the checkpoint has")),
         aspp_branches=None if aspp_branches is None else int(aspp_branches.value),
         preprocessing=preprocessing,
-        classes=len(CLASS_SETS[class_set]) if classes is None and class_set is not None else classes,
+        classes=len(told_names(class_set)) if classes is None and class_set is not None else classes,
     )
     console.print(_table(file, found))
     console.print(f"written: {out}", highlight=False, soft_wrap=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -325,3 +326,67 @@ def test_compact_does_not_seal_damaged_data(tmp_path: Path, cache: Path) -> None
     part.write_bytes(damaged)
     with pytest.raises(CacheError, match=r"part-00001\.h5: is damaged"):
         compact(cache, tmp_path / "compact", 4)
+
+
+@pytest.mark.parametrize("profile", ["float32", "probabilities"])
+def test_sums_that_are_off_are_divided_out_and_then_all_is_of_distributions(tmp_path: Path, profile: str) -> None:
+    """As bytes over 255 are off: their sums lie below 1."""
+    off = np.floor(255 * volumes()) / 255
+    off[off.sum(axis=1, keepdims=True).repeat(4, axis=1) < 0.96] = 0.25
+    true = off / off.sum(axis=1, keepdims=True)
+    import_volumes(open_volumes(as_npy(tmp_path, off.astype(np.float32))), tmp_path / "c", NAMES, profile=profile)
+    index, reader = CacheIndex(tmp_path / "c"), CacheReader(tmp_path / "c")
+    np.testing.assert_allclose(reader.probability(0).sum(axis=0), 1, atol=1e-6)
+    terms = true * np.log(np.where(true > 0, true, 1))
+    np.testing.assert_allclose(index.statistic("entropy_mean"), -terms.sum(axis=1).mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        index.statistic("confidence_sum").sum(axis=1), true.max(axis=1).sum(axis=(1, 2)), rtol=1e-6
+    )
+
+
+def test_rounding_is_no_reason_to_touch_a_value(tmp_path: Path) -> None:
+    half = volumes().astype(np.float16)
+    assert 1e-4 < np.abs(half.astype(np.float32).sum(axis=1) - 1).max() < 1e-3
+    import_volumes(open_volumes(as_npy(tmp_path, half)), tmp_path / "c", NAMES)
+    np.testing.assert_array_equal(CacheReader(tmp_path / "c").probability(2), half[2].astype(np.float32))
+
+
+@pytest.mark.parametrize("write", [as_npy, as_npz])
+def test_an_array_with_the_classes_last_is_taken_when_it_is_said(tmp_path: Path, write: Write) -> None:
+    path = write(tmp_path, np.ascontiguousarray(volumes().transpose(0, 2, 3, 1)))
+    with pytest.raises(CacheError, match=r"does not sum to 1 over its 12 classes .* say --layout hwc"):
+        import_volumes(open_volumes(path, key="prob"), tmp_path / "wrong", tuple(map(str, range(12))))
+    found = open_volumes(path, key="prob", layout="hwc")
+    assert found.shape == (4, 12, 20)
+    import_volumes(found, tmp_path / "cache", NAMES)
+    np.testing.assert_array_equal(CacheReader(tmp_path / "cache").probability(3), volumes()[3])
+
+
+def test_names_that_are_no_utf8_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "volumes"
+    folder.mkdir()
+    np.save(folder / "a.npy", volumes(1)[0])
+    (folder / "a.npy").rename(os.fsdecode(os.fsencode(folder) + b"/Z\xfcrich.npy"))
+    np.savez(tmp_path / "v.npz", prob=volumes(1), image_ids=np.array([b"Z\xfcrich"]))
+    for path in (folder, tmp_path / "v.npz"):
+        with pytest.raises(CacheError, match=r"Z\\udcfcrich.*: this name is no UTF-8; rename"):
+            open_volumes(path)
+
+
+def test_what_is_no_array_is_told_from_what_would_run(tmp_path: Path) -> None:
+    (tmp_path / "pointer.npy").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(CacheError, match="its content is another format's"):
+        open_volumes(tmp_path / "pointer.npy")
+    np.savez(tmp_path / "images.npz", first=volumes()[0], second=volumes()[1])
+    with pytest.raises(
+        CacheError, match=r"\(N,C,H,W\) of floats is needed; it holds first float32 \(4, 12, 20\), second"
+    ):
+        open_volumes(tmp_path / "images.npz")
+
+
+def test_a_folder_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
+    import_volumes(open_volumes(as_npy(tmp_path, volumes())), tmp_path / "cache", NAMES)
+    reader = CacheReader(tmp_path / "cache")
+    assert export_cache(reader, tmp_path / "labels-p0.2", "labels") == 5
+    with pytest.raises(CacheError, match="exports go into"):
+        export_cache(reader, tmp_path / "labels.h5", "labels")
