@@ -77,11 +77,15 @@ def select(
             "--centroid": (centroid is not CentroidName.weighted, MethodName.cada),
         },
     )
+    if method is MethodName.cada and compat is CompatName.author:
+        raise typer.BadParameter("CADA has no released code; there is paper only", param_hint="--compat")
     if out.exists() and not out.is_dir():
         raise ReadableError(f"--out: {out} is a file; name a folder")
     keep_what_is_there([out / "selection.json", out / "labels.h5"], force)
     if next(out.glob("part-*.h5"), None) is not None:
         raise ReadableError(f"--out: {out} is a cache; name another folder")
+    if normalise:
+        _check_rare_classes(CacheReader(cache).spec.class_names)
     share = portion or 0.0
     selection, details = {
         MethodName.lse: lambda: methods.select_lse(cache, share, compat.value),
@@ -99,6 +103,18 @@ def _check_options(method: MethodName, given: dict[str, tuple[bool, MethodName]]
     for option, (said, owner) in given.items():
         if said and owner is not method:
             raise typer.BadParameter(f"is {owner.value}'s; {method.value} has none", param_hint=option)
+
+
+def _check_rare_classes(class_names: tuple[str, ...]) -> None:
+    """Refuses to count rare classes where no class has the name of one: every image would have none."""
+    from pipeline.selection.intrada import RARE_CLASSES
+
+    if not set(class_names) & set(RARE_CLASSES):
+        raise typer.BadParameter(
+            f"counts Cityscapes' rare classes ({', '.join(RARE_CLASSES)}), and this cache has none of them: "
+            f"{', '.join(class_names)}; `cache import --classes` names classes",
+            param_hint="--normalise",
+        )
 
 
 def _check_portion(method: MethodName, portion: float | None) -> None:

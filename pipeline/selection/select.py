@@ -39,7 +39,7 @@ def select_lse(cache: Path, portion: float, compat: Compat) -> tuple[Selection, 
             name: None if pivot is None else index.image_ids[pivot]
             for name, pivot in zip(names, answer.pivot, strict=True)
         },
-        "scores": _mean_confidences(index, answer.images),
+        "scores": _mean_confidences(index),
     }
     return selection, details
 
@@ -65,7 +65,7 @@ def select_cbst(
         "portion": portion,
         "thresholds_are": "per-class" if per_class else "global",
         "pixels_per_class": {name: int(count) for name, count in zip(names, pixels_C, strict=True)},
-        "scores": _mean_confidences(reader.index, list(range(len(reader)))),
+        "scores": _mean_confidences(reader.index),
     }
     return selection, details
 
@@ -82,6 +82,7 @@ def select_intrada(cache: Path, easy: float, compat: Compat, normalise: bool = F
     details: Details = {
         "cache": index.spec.fingerprint,
         "portion": easy,
+        "normalise": normalise,
         "easy": easy_ids,
         "hard": hard_ids,
         "scores": dict(zip(index.image_ids, answer.score_N.tolist(), strict=True)),
@@ -111,6 +112,7 @@ def select_cada(cache: Path, delta: float, centroid: cada.Centroid) -> tuple[Sel
     return selection, details
 
 
-def _mean_confidences(index: CacheIndex, images: list[int]) -> dict[str, float]:
+def _mean_confidences(index: CacheIndex) -> dict[str, float]:
+    """Of every image by id, also of those that are not selected."""
     confidence_N = index.statistic("confidence_sum").sum(axis=1) / np.prod(index.spec.size)
-    return {index.image_ids[image]: float(confidence_N[image]) for image in images}
+    return dict(zip(index.image_ids, confidence_N.tolist(), strict=True))

@@ -90,6 +90,33 @@ def test_class_sets_are_chosen_by_number_or_name(tmp_path: Path, cache: Path) ->
     assert "classes, the volumes have 19" in words(answer.output) or "there is no class set" in words(answer.output)
 
 
+def test_classes_have_names_of_ones_own_or_numbers(tmp_path: Path) -> None:
+    np.save(tmp_path / "nine.npy", np.full((1, 9, 4, 6), 1 / 9, np.float32))
+    assert call("cache", "import", tmp_path / "nine.npy", tmp_path / "numbers").exit_code == 0
+    assert CacheIndex(tmp_path / "numbers").spec.class_names == tuple(f"class {number}" for number in range(9))
+    answer = call("cache", "import", tmp_path / "nine.npy", tmp_path / "own", "--classes", "a,b, wall,d,e,f,g,h,i")
+    assert answer.exit_code == 0, answer.output
+    assert CacheIndex(tmp_path / "own").spec.class_names == ("a", "b", "wall", "d", "e", "f", "g", "h", "i")
+    for wrong, said in (("a,b", "has 2 classes, the volumes have 9"), ("a,a,c,d,e,f,g,h,i", "or one twice")):
+        answer = call("cache", "import", tmp_path / "nine.npy", tmp_path / "x", "--classes", wrong)
+        assert answer.exit_code == 1 and said in words(answer.output)
+
+    select = ("--method", "intrada", "--portion", "0.5", "--normalise", "--out")
+    answer = call("select", tmp_path / "numbers", *select, tmp_path / "s")
+    assert answer.exit_code == 2 and "rare classes" in words(answer.output.replace("│", " "))
+    assert call("select", tmp_path / "own", *select, tmp_path / "s").exit_code == 0
+    assert read_json(tmp_path / "s" / "selection.json")["normalise"] is True
+
+
+def test_every_image_has_a_score_also_one_that_is_not_selected(tmp_path: Path, cache: Path) -> None:
+    assert call("select", cache, "--method", "lse", "--portion", "0.2", "--out", tmp_path / "s").exit_code == 0
+    selection = read_json(tmp_path / "s" / "selection.json")
+    index = CacheIndex(cache)
+    assert len(selection["images"]) < len(index.image_ids) == len(selection["scores"])
+    confidence_N = index.statistic("confidence_sum").sum(axis=1) / (12 * 20)
+    assert list(selection["scores"].values()) == pytest.approx(confidence_N)
+
+
 def test_compact_and_export_say_what_they_wrote(tmp_path: Path, cache: Path) -> None:
     answer = call("cache", "compact", cache, tmp_path / "compact", "--part-images", "4")
     assert (answer.exit_code, words(answer.output).endswith("2 parts")) == (0, True)
@@ -159,7 +186,7 @@ def test_lse_on_imported_volumes_is_the_authors(
     assert selection["images"] == ids == [f"{number:05}" for number in golden[f"{key}_selected"]]
     thresholds = [math.nan if value is None else value for value in selection["thresholds"]]
     np.testing.assert_allclose(thresholds, golden[f"{key}_hc"], atol=1e-6, equal_nan=True)
-    assert list(selection["scores"]) == ids
+    assert list(selection["scores"]) == CacheIndex(golden_cache).image_ids
     prediction_NHW = golden["prob"].argmax(axis=1)
     for number, keep_HW in enumerate(golden[f"{key}_keep_first12"]):
         expected_HW = np.where(keep_HW, prediction_NHW[golden[f"{key}_selected"][number]], 255)
@@ -182,6 +209,7 @@ def test_cbst_on_imported_volumes_is_the_authors(
         (("--method", "lse", "--portion", "0.2", "--one-threshold"), "is cbst's; lse has none"),
         (("--method", "cbst", "--portion", "0.2", "--delta", "1"), "is cada's; cbst has none"),
         (("--method", "cada", "--delta", "nan"), "is nan; a number is needed"),
+        (("--method", "cada", "--compat", "author"), "CADA has no released code"),
     ],
 )
 def test_options_of_another_method_are_refused(cache: Path, tmp_path: Path, arguments: tuple, said: str) -> None:
