@@ -76,13 +76,18 @@ def results_of(params: dict[str, Any]) -> dict[str, Any]:
 
 def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
     """Source-only trained for as many steps as the last round has seen: what more training alone earns."""
-    rounds = max(_depth(params["rounds"], name) for name in params["rounds"])
-    steps = params["pretrain"]["steps"] + rounds * params["adapt"]["steps"]
-    write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": steps}})
+    write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": control_steps(params)}})
     run(folder, "dvc", "repro", "evaluate-start@source-only")
     metrics: dict[str, Any] = read_json(folder / "runs" / "source-only" / "metrics.json")
     table = read_json(folder / "runs" / "source-only" / "per_class.json")
     return {**metrics, "IoU": {name: row["IoU"] for name, row in table.items()}}
+
+
+def control_steps(params: dict[str, Any]) -> int:
+    """Those of the start and of all rounds of the longest chain; of three at least, so that --add adds the same control."""
+    rounds = max(ROUNDS, *(_depth(params["rounds"], name) for name in params["rounds"]))
+    steps: int = params["pretrain"]["steps"] + rounds * params["adapt"]["steps"]
+    return steps
 
 
 def _depth(rounds: dict[str, Any], name: str) -> int:

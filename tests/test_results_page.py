@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import results_page
-from bench.accuracy import last_rounds_of
+from bench.accuracy import control_steps, last_rounds_of
 from bench.collected import Collected
 from bench.digits import lines_of
 
@@ -85,3 +85,9 @@ def test_a_seed_that_runs_again_replaces_its_answers() -> None:
     for value in (0.2, 0.4):
         collected.add("1", results(source_only=value))
     assert collected.values("source-only") == [0.4]
+
+
+@pytest.mark.parametrize(("chain", "steps"), [(("a",), 100 + 3 * 10), (("a", "b", "c", "d"), 100 + 4 * 10)])
+def test_the_control_sees_the_same_steps_whatever_methods_a_day_adds(chain: tuple[str, ...], steps: int) -> None:
+    rounds = {name: {"init": init} for name, init in zip(chain, ("source-only", *chain), strict=False)}
+    assert control_steps({"pretrain": {"steps": 100}, "adapt": {"steps": 10}, "rounds": rounds}) == steps
