@@ -59,7 +59,17 @@ def address(project: Path) -> Iterator[str]:
 @pytest.fixture(params=SIZES)
 def page(browser: Browser, request: pytest.FixtureRequest, address: str) -> Iterator[Page]:
     """A page that notes every error of the console; closed before the server ends."""
-    page = browser.new_page(viewport=SIZES[request.param])
+    yield from watched(browser, SIZES[request.param])
+
+
+@pytest.fixture
+def large(browser: Browser, address: str) -> Iterator[Page]:
+    """The same on a full-HD screen."""
+    yield from watched(browser, {"width": 1920, "height": 1080})
+
+
+def watched(browser: Browser, viewport: dict[str, int]) -> Iterator[Page]:
+    page = browser.new_page(viewport=viewport)  # type: ignore[arg-type]
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -227,11 +237,22 @@ def test_nothing_stands_in_the_way_of_anyone(page: Page, address: str, view: str
     assert violations(page) == []
 
 
-def make_cache(folder: Path, ids: list[str], seed: int) -> None:
-    names = ("<script>alert(1)</script>", "b & c")
-    logits_NChw = torch.randn((len(ids), 2, 8, 16), generator=torch.Generator().manual_seed(seed))
-    spec = CacheSpec("nasty", names, (64, 128), "logits", len(ids), 2)
-    dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], folder, spec, batch=2)
+def make_cache(folder: Path, ids: list[str], seed: int, names: tuple[str, ...], part_images: int = 2) -> None:
+    logits_NChw = torch.randn((len(ids), len(names), 8, 16), generator=torch.Generator().manual_seed(seed))
+    spec = CacheSpec("other", names, (64, 128), "logits", len(ids), part_images)
+    dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], folder, spec, batch=8)
+
+
+def test_a_large_screen_shows_more_than_one_page_of_tiles(
+    without_data: None, large: Page, address: str, project: Path
+) -> None:
+    ids = [f"{number:06}" for number in range(150)]
+    make_cache(project / "runs" / "many" / "cache", ids, 1, ("a", "b"), part_images=50)
+    go(large, address, "?run=many&thumb=prediction")
+    expect(large.locator(".tile")).to_have_count(120)  # as far as 800 px below the screen
+    large.mouse.move(600, 600)
+    large.mouse.wheel(0, 20_000)
+    expect(large.locator(".tile")).to_have_count(150)
 
 
 @pytest.fixture
@@ -242,7 +263,8 @@ def without_data(project: Path) -> None:
 
 def test_names_and_ids_are_text(without_data: None, page: Page, address: str, project: Path) -> None:
     image = "aachen/<b>bold</b>&amp;\"'"
-    make_cache(project / "runs" / '<img src=x onerror="document.title=1">' / "cache", [image, "plain"], 1)
+    names = ("<script>alert(1)</script>", "b & c")
+    make_cache(project / "runs" / '<img src=x onerror="document.title=1">' / "cache", [image, "plain"], 1, names)
     go(page, address, "?run=lse-1&sort=order")
     page.select_option("#run", '<img src=x onerror="document.title=1">')
     page.wait_for_load_state("networkidle")

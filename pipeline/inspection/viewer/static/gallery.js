@@ -75,6 +75,7 @@ export function renderTiles() {
     $("tiles").replaceChildren();
     if (!images.length) $("tiles").append(make("li", { className: "empty", textContent: "No image is to be shown here." }));
     more(kept);
+    askAgain();
   }
   for (const link of $("tiles").querySelectorAll(".tile")) link.setAttribute("aria-current", link.dataset.id === state.image);
 }
@@ -92,9 +93,17 @@ function more(count = PAGE) {
   drawn = Math.min(images.length, drawn + count);
 }
 
-new IntersectionObserver((entries) => {
-  if (entries.some((entry) => entry.isIntersecting) && drawn < images.length) more();
-}, { rootMargin: "800px" }).observe($("tiles-end"));
+const observer = new IntersectionObserver((entries) => {
+  if (!entries.some((entry) => entry.isIntersecting) || drawn >= images.length) return;
+  more();
+  askAgain();
+}, { rootMargin: "800px" });
+
+/** An observer tells of changes only: where the end is still in sight, as on a large screen, it has to be asked anew. */
+function askAgain() {
+  observer.unobserve($("tiles-end"));
+  observer.observe($("tiles-end"));
+}
 
 let filmFor = "";
 
