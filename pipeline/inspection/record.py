@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SPLITS = ("source", "target", "target-labelled", "evaluation")
-_UNITS = {"lse": "nats", "cada": "nats", "cbst": "probability"}
+_UNITS = {
+    ("lse", "paper"): "share of ln C",
+    ("lse", "author"): "entropy within its class in the image",
+    ("cada", "paper"): "nats",
+    ("cbst", "paper"): "probability",
+    ("cbst", "author"): "probability",
+}
+"""What a threshold is compared with, by method and compat."""
 
 
 def record_of(params: Params, runs: Path, results: list[Result], classes: ClassSet) -> dict[str, Any]:
@@ -86,7 +93,7 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
             "images": len(selection.images),
             "hard": len(selection.hard),
             "thresholds": dict(zip(classes.names, thresholds, strict=True)),
-            "unit": _UNITS.get(selection.method),
+            "unit": _UNITS.get((selection.method, selection.compat)),
         }
     facts |= _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
     return facts

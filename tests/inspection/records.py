@@ -34,7 +34,7 @@ def round_record(name: str, value: float | None, init: str = "source-only", **mo
             NAMES[0]: {"coverage": 0.1, "precision": 0.934},
             NAMES[1]: {"coverage": None, "precision": None},
         },
-        "selection": {"images": 3, "hard": 0, "thresholds": {NAMES[0]: 0.25, NAMES[1]: None}, "unit": "nats"},
+        "selection": {"images": 3, "hard": 0, "thresholds": {NAMES[0]: 0.25, NAMES[1]: None}, "unit": "share of ln C"},
         "cache": {"images": 4, "bytes": 4_000_000, "predicted_pixels": {NAMES[0]: 30, NAMES[1]: 10}},
         "patches": {"count": 6, "pixels": 100, "labelled_pixels": {NAMES[0]: 60, NAMES[1]: 0}},
     }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from pipeline.box import Box
@@ -15,7 +16,7 @@ from pipeline.inspection.circumstances import git_state, stage_times, versions
 from pipeline.inspection.record import differences, flat, nearest_preset, run_facts
 from pipeline.labels import ClassSet
 from pipeline.patches.file import PatchWriter
-from pipeline.selection.result import Selection, write_selection
+from pipeline.selection.result import Compat, Selection, write_selection
 from pipeline.times import record
 
 CLASSES = ClassSet("two", ("a", "b"), ((0, 0, 0), (1, 1, 1)))
@@ -35,10 +36,28 @@ def test_a_round_tells_thresholds_frequencies_and_sizes(tmp_path: Path, write_ca
     write_text(tmp_path / "confusion.csv", "truth \\ prediction,a,b\na,3,1\nb,0,2\n")
     facts = run_facts(tmp_path, CLASSES)
     assert facts["confusion"] == [[3, 1], [0, 2]]
-    assert facts["selection"] == {"images": 2, "hard": 0, "thresholds": {"a": 0.5, "b": None}, "unit": "nats"}
+    assert facts["selection"] == {"images": 2, "hard": 0, "thresholds": {"a": 0.5, "b": None}, "unit": "share of ln C"}
     assert facts["patches"] == {"count": 2, "pixels": 64, "labelled_pixels": {"a": 16, "b": 8}}
     assert facts["cache"]["predicted_pixels"] == {"a": 72, "b": 24}
     assert facts["cache"]["bytes"] == sum(path.stat().st_size for path in cache.glob("*.h5"))
+
+
+@pytest.mark.parametrize(
+    ("method", "compat", "unit"),
+    [
+        ("lse", "paper", "share of ln C"),
+        ("lse", "author", "entropy within its class in the image"),
+        ("cada", "paper", "nats"),
+        ("cbst", "author", "probability"),
+        ("intrada", "paper", None),
+    ],
+)
+def test_a_threshold_is_told_in_the_unit_of_what_it_is_compared_with(
+    tmp_path: Path, method: str, compat: Compat, unit: str | None
+) -> None:
+    selection = Selection(method, compat, ["a", "b"], ["x"], np.array([0.5, 0.5]))
+    write_selection(tmp_path / "selection" / "selection.json", selection, {})
+    assert run_facts(tmp_path, CLASSES)["selection"]["unit"] == unit
 
 
 def test_a_cache_that_cannot_be_read_is_told_and_a_start_has_none(tmp_path: Path) -> None:

@@ -130,9 +130,31 @@ def test_pseudo_labels_thresholds_and_frequencies_by_hand() -> None:
     # half of the truth is road, 30 of 40 predicted pixels, all pseudo-labels
     assert ["road & lane", "50.0", "75.0", "100.0"] in rows
     assert ["<sky>", "50.0", "25.0", "0.0"] in rows
-    assert "LSE keeps pixels of lower entropy (nats). –" in page
+    assert "LSE keeps pixels of lower entropy (as a share of ln C). –" in page
     page, _ = page_of([SOURCE])
     assert 'id="pseudo-labels"' not in page
+
+
+def test_every_method_s_thresholds_are_told_in_their_own_unit() -> None:
+    units = {"lse": "entropy within its class in the image", "cada": "nats", "cbst": "probability"}
+    rounds = [
+        round_record(f"{kind}-1", 0.45, kind=kind, selection=ROUND["selection"] | {"unit": unit})
+        for kind, unit in units.items()
+    ]
+    page, _ = page_of([SOURCE, *rounds])
+    assert (
+        "LSE keeps pixels of lower entropy (0 to 1 within their class in their image). CADA keeps pixels of lower "
+        "entropy (nats). CBST keeps pixels of larger probability. –" in page
+    )
+
+
+def test_a_class_that_is_predicted_nowhere_has_no_threshold() -> None:
+    """LSE writes 0 there, which would read as a class of which nothing is trusted."""
+    selection = ROUND["selection"] | {"thresholds": {"road & lane": 0.0, "<sky>": 0.0}}
+    cache = ROUND["cache"] | {"predicted_pixels": {"road & lane": 40, "<sky>": 0}}
+    _, rows = page_of([SOURCE, round_record("lse-1", 0.45, selection=selection, cache=cache)])
+    thresholds = rows.index(["class", "lse-1"])
+    assert rows[thresholds + 1 : thresholds + 3] == [["road & lane", "0.000"], ["<sky>", "–"]]
 
 
 def test_mistakes_are_listed_by_the_pixels_that_they_cost() -> None:

@@ -11,6 +11,14 @@ from pipeline.inspection.page.table import DASH, Cell, Row, Table, amount, balan
 from pipeline.inspection.page.verdict import values_by_round
 from pipeline.inspection.seeds import Spread, spread
 
+_KEPT = {
+    "share of ln C": "pixels of lower entropy (as a share of ln C)",
+    "entropy within its class in the image": "pixels of lower entropy (0 to 1 within their class in their image)",
+    "nats": "pixels of lower entropy (nats)",
+    "probability": "pixels of larger probability",
+}
+"""Which pixels a threshold keeps, by its unit."""
+
 
 def quality_charts(found: Collected) -> list[str]:
     """Coverage and precision of each chain over its rounds."""
@@ -45,16 +53,22 @@ def _thresholds(found: Collected, rounds: list[str]) -> Table | None:
     if not rounds:
         return None
     rows = [
-        Row(name, [_number(found.spread(run, "selection", "thresholds", name)) for run in rounds], swatch=rgb(colour))
+        Row(name, [_number(_threshold(found, run, name)) for run in rounds], swatch=rgb(colour))
         for name, colour in zip(found.class_names, found.palette, strict=True)
     ]
-    words = {"nats": "pixels of lower entropy (nats)", "probability": "pixels of larger probability"}
     note = ". ".join(
         f"{', '.join(dict.fromkeys(found.kinds[name].upper() for name in rounds if units[name] == unit))} keeps "
-        f"{words.get(unit, unit)}"
+        f"{_KEPT.get(unit, unit)}"
         for unit in dict.fromkeys(units[name] for name in rounds)
     )
     return Table("Thresholds", "class", rounds, rows, f"{note}. –: the class has none in this round.")
+
+
+def _threshold(found: Collected, run: str, class_name: str) -> Spread | None:
+    """Over the seeds; without those in which LSE gives 0 to a class because it is predicted nowhere."""
+    values = found.values(run, "selection", "thresholds", class_name)
+    pixels = found.values(run, "cache", "predicted_pixels", class_name)
+    return spread(value for value, count in zip(values, pixels, strict=True) if (value, count) != (0, 0))
 
 
 def _unit(found: Collected, name: str) -> str:
