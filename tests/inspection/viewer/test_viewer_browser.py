@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page, expect  # noqa: E402
 from pipeline.cache.dump import dump  # noqa: E402
 from pipeline.cache.schema import CacheSpec  # noqa: E402
 from pipeline.files import read_json  # noqa: E402
+from pipeline.inspection.viewer.class_table import LARGEST_NINES  # noqa: E402
 
 expect.set_options(timeout=30_000)  # a busy machine is no failure
 CHROMIUM = next(
@@ -217,6 +218,24 @@ def test_every_method_has_its_classes_and_thresholds(page: Page, address: str, n
     expect(page.locator("#tab-image")).to_have_attribute("aria-selected", "true")
     expect(page.locator("#panel table")).to_be_visible()
     assert fits(page)
+
+
+def test_the_axis_of_confidences_has_its_labels_where_the_bars_are(page: Page, address: str) -> None:
+    image = read_json(Path("runs/cbst-1/selection/selection.json"))["images"][0]
+    go(page, address, f"?run=cbst-1&image={image}&tab=classes")
+    expect(page.locator(".axis").first).to_contain_text("0.999")
+    middles = page.locator(".axis").first.evaluate(
+        """axis => [...axis.children].slice(1, -1).map((label) => {
+            const whole = axis.getBoundingClientRect(), own = label.getBoundingClientRect();
+            return (own.left + own.width / 2 - whole.left) / whole.width;
+        })"""
+    )
+    assert middles == pytest.approx([nines / LARGEST_NINES for nines in (1, 2, 3, 4)], abs=0.005)
+    edges = page.locator(".axis").first.evaluate(
+        """axis => [axis.firstChild.getBoundingClientRect().left - axis.getBoundingClientRect().left,
+                    axis.getBoundingClientRect().right - axis.lastChild.getBoundingClientRect().right]"""
+    )
+    assert edges == pytest.approx([0, 0], abs=1)
 
 
 def test_the_help_is_a_dialog(page: Page, address: str) -> None:

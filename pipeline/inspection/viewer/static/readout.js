@@ -146,10 +146,18 @@ function classRow(run, table, one, what) {
   if (one.passing !== null) numbers.push(number("on the kept side", percent(one.passing)));
   if (one.coverage !== null) numbers.push(number("coverage", percent(one.coverage)), number("precision", percent(one.precision)));
   numbers.push(number("pixels", percent(one.share, 2)), number("images", one.images));
-  return make("div", { className: "class-row", "data-only": state.only === one.name }, button, histogram(run, table, one, what), make("div", { className: "axis" }, ...axis(what)), make("div", { className: "numbers num" }, ...numbers));
+  return make("div", { className: "class-row", "data-only": state.only === one.name }, button, histogram(run, table, one, what), axis(table, what, run.classes.length), make("div", { className: "numbers num" }, ...numbers));
 }
 
-const axis = (what) => (what === "entropy" ? ["0", "entropy", "ln C"] : ["p = 0", "0.9", "0.99", "0.999", "0.9999", "1"]).map((textContent) => make("span", { textContent }));
+/** What stands below a histogram, each label where its value lies. */
+function axis(table, what, classes) {
+  if (what === "entropy") return make("div", { className: "axis" }, ...["0", "entropy", "ln C"].map((textContent) => make("span", { textContent })));
+  return make("div", { className: "axis placed" }, ...["p = 0", "0.9", "0.99", "0.999", "0.9999", "1"].map((textContent) => {
+    const label = make("span", { textContent });
+    label.style.left = `${100 * onAxis(table, what, Number(textContent.replace("p = ", "")), classes)}%`;
+    return label;
+  }));
+}
 
 /** Where a value lies on the axis, 0 to 1: shares of ln C, or nines of the confidence. */
 function onAxis(table, what, value, classes) {
