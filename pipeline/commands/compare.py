@@ -32,7 +32,11 @@ def compare(
     found = compare_runs(*runs, {name: entry.model_dump() for name, entry in entries.items()})
     console.print(_summary(found))
     console.print(_class_table(found))
-    for image_id, share in most_changed(*runs, images):
+    changed = most_changed(*runs, images)
+    if changed:
+        caches = " and ".join(_cache_names(found))
+        console.print(f"Images whose predictions differ most between {caches}:", highlight=False, soft_wrap=True)
+    for image_id, share in changed:
         console.print(f"{100 * share:5.1f} % of the pixels changed in {image_id}", highlight=False)
 
 
@@ -40,9 +44,11 @@ def _summary(found: Comparison) -> Table:
     table = Table("", *found.names, "Δ", title=f"{found.names[0]} and {found.names[1]}")
     for name, pair in found.metrics.items():
         table.add_row(name, *(_percent(value) for value in pair), _points(pair))
+    if any(found.networks):
+        table.add_row("network of the cache", *(network or "–" for network in found.networks), "")
     if any(value is not None for value in found.entropy):
         table.add_row(
-            "mean entropy of the cache", *(_percent(value) for value in found.entropy), _points(found.entropy)
+            "mean entropy in the cache", *(_percent(value) for value in found.entropy), _points(found.entropy)
         )
     if found.selected is not None:
         one, other, both = found.selected
@@ -53,9 +59,9 @@ def _summary(found: Comparison) -> Table:
 
 
 def _class_table(found: Comparison) -> Table:
-    one, other = found.names
-    heads = ("IoU", "threshold", "share of pixels")
-    table = Table("class", *(f"{head} {name}" for head in heads for name in (one, other)), "Δ IoU", "Δ share")
+    heads = [f"{what} {name}" for what in ("IoU", "threshold") for name in found.names]
+    heads += [f"share in {cache}" for cache in _cache_names(found)]
+    table = Table("class", *heads, "Δ IoU", "Δ share")
     table.title = "Classes (IoU and shares in percent)"
     for row in found.classes:
         cells = [_percent(value) for value in row.iou]
@@ -63,6 +69,12 @@ def _class_table(found: Comparison) -> Table:
         cells += [_percent(value) for value in row.share]
         table.add_row(row.name, *cells, _points(row.iou), _points(row.share))
     return table
+
+
+def _cache_names(found: Comparison) -> list[str]:
+    """With their networks: a round's cache is of the network that it begins with, its IoU of the one it trains."""
+    pairs = zip(found.names, found.networks, strict=True)
+    return [f"the cache of {name}{f' ({network})' if network else ''}" for name, network in pairs]
 
 
 def _percent(value: float | None) -> str:

@@ -30,6 +30,8 @@ class Comparison(NamedTuple):
     """What differs between two runs."""
 
     names: tuple[str, str]
+    networks: tuple[str, str]
+    """Whose answers the caches hold; empty without a cache, or where it does not say."""
     results: tuple[Result | None, Result | None]
     metrics: dict[str, tuple[float | None, float | None]]
     classes: list[ClassPair]
@@ -69,6 +71,7 @@ def compare_runs(first: OpenRun, second: OpenRun, entries: dict[str, dict[str, A
     }
     return Comparison(
         (first.name, second.name),
+        (_network(first), _network(second)),
         results,
         metrics,
         _classes(runs, results),
@@ -114,6 +117,10 @@ def _mean_entropy(run: OpenRun) -> float | None:
     if not run.has_cache:
         return None
     return float(np.mean(run.index.statistic("entropy_mean"))) / math.log(run.index.spec.classes)
+
+
+def _network(run: OpenRun) -> str:
+    return run.network if run.has_cache else ""
 
 
 def _metric(result: Result | None, name: str) -> float | None:

@@ -88,7 +88,8 @@ def _heading(run: OpenRun, image_id: str) -> str:
     number = run.index.number(image_id)
     share = run.index.statistic("entropy_mean")[number] / math.log(run.index.spec.classes)
     chosen = run.chosen(image_id)
-    return f"{run.name}  ·  {image_id}  ·  mean entropy {100 * share:.1f} %{f'  ·  {chosen}' if chosen else ''}"
+    cache = f"  ·  cache of {run.network}" if run.network else ""
+    return f"{run.name}{cache}  ·  {image_id}  ·  mean entropy {100 * share:.1f} %{f'  ·  {chosen}' if chosen else ''}"
 
 
 def _sheet(heading: str, pictures: list[_Picture], run: OpenRun) -> Image.Image:

@@ -115,7 +115,7 @@ class Inspector:
                 "images_of_all": spec.images,
                 "size": spec.size,
                 "profile": spec.profile,
-                "origin": spec.origin,
+                "network": run.network,
                 "classes": [
                     {"name": name, "colour": colour}
                     for name, colour in zip(run.classes.names, run.classes.palette, strict=True)

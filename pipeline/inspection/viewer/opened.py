@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -27,6 +28,8 @@ from pipeline.selection.labels import label_pixels
 from pipeline.selection.result import Selection, read_selection
 
 _IMAGES_IN_MEMORY = 4
+_MODEL = re.compile(r"runs/(?P<run>[^/]+)/model\.pt\b")
+"""How the origin of a dumped cache begins; that of an imported one is in other words."""
 
 
 class Maps(NamedTuple):
@@ -168,6 +171,13 @@ class OpenRun:
     @property
     def classes(self) -> ClassSet:
         return classes_of(self.index.spec.class_names)
+
+    @property
+    def network(self) -> str:
+        """Whose answers the cache holds: a round's is of the network that it begins with, not of the one it trains."""
+        origin = self.index.spec.origin
+        model = _MODEL.match(origin)
+        return model["run"] if model else origin
 
     def classes_differ(self, other: OpenRun) -> str:
         """Why the classes of two caches cannot be compared, in words; empty where they can."""

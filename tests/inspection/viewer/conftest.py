@@ -46,7 +46,11 @@ def params_of(tiny: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_cache(
-    folder: Path, ids: list[str], seed: int, names: tuple[str, ...] = class_set("cityscapes-19").names
+    folder: Path,
+    ids: list[str],
+    seed: int,
+    names: tuple[str, ...] = class_set("cityscapes-19").names,
+    origin: str = "runs/source-only/model.pt, content 01234567",
 ) -> None:
     """Blocks of classes, surer in some images than in others; another seed changes some blocks."""
     logits_NChw = torch.randn((len(ids), len(names), 8, 16), generator=torch.Generator().manual_seed(1))
@@ -54,7 +58,7 @@ def write_cache(
     logits_NChw *= torch.linspace(1, 4, len(ids)).view(-1, 1, 1, 1)
     if "train" in names:
         logits_NChw[::2, names.index("train")] = -30  # a class that half of the images do not show
-    spec = CacheSpec(f"fingerprint-{seed}", names, SIZE, "logits", len(ids), 2, origin=f"network {seed}")
+    spec = CacheSpec(f"fingerprint-{seed}", names, SIZE, "logits", len(ids), 2, origin=origin)
     dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], folder, spec, batch=2)
 
 
@@ -69,7 +73,10 @@ def make_project(folder: Path, params: dict[str, Any]) -> None:
         images = images_of("target", read.data.target, read.data.size)
         for name, entry in read.rounds.items():
             run = Path("runs") / name
-            write_cache(run / "cache", list(images.manifest.ids()), 3 if name == "lse-2" else 2)
+            origin = f"runs/{entry.init}/model.pt, content 01234567"
+            write_cache(
+                run / "cache", list(images.manifest.ids()), 2 if entry.init == "source-only" else 3, origin=origin
+            )
             selection, details = select_for_round(read, entry, run / "cache", Path("no-prior.h5"))
             write_selection(run / "selection" / "selection.json", selection, details)
             patches_for_round(

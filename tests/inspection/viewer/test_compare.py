@@ -67,6 +67,17 @@ def test_the_command_prints_both(project: Path) -> None:
         assert words in answer.stdout
 
 
+def test_the_command_says_whose_network_answered(project: Path) -> None:
+    """IoU is of the network that a round trains, shares are of the one that it begins with."""
+    answer = call("lse-1", "lse-2", "--images", "1")
+    assert answer.exit_code == 0, answer.output
+    assert "differ most between the cache of lse-1 (source-only) and the cache of lse-2 (lse-1):" in answer.stdout
+    head = answer.stdout[answer.stdout.index("IoU and shares") : answer.stdout.index("│ road")]
+    cells = zip(*(line.strip("┃").split("┃") for line in head.splitlines() if line.startswith("┃")), strict=True)
+    heads = [" ".join(" ".join(cell).split()) for cell in cells]
+    assert heads[5:7] == ["share in the cache of lse-1 (source-only)", "share in the cache of lse-2 (lse-1)"]
+
+
 def test_runs_without_anything_to_compare_are_refused(project: Path) -> None:
     (project / "runs" / "source-only").mkdir()
     answer = call("source-only", "lse-1")

@@ -20,6 +20,7 @@ from pipeline.patches.file import PatchFile
 from pipeline.selection.labels import pseudo_label
 from pipeline.selection.result import Selection, read_selection, write_selection
 from pipeline.selection.select import select_cbst, select_lse
+from tests.inspection.viewer.conftest import write_cache
 
 METHODS = ("lse-1", "cbst-1", "intrada-1", "cada-1")
 
@@ -49,8 +50,15 @@ def test_the_workspace_names_rounds_methods_and_layers(client: TestClient) -> No
     assert [runs[name]["method"] for name in METHODS] == ["lse", "cbst", "intrada", "cada"]
     assert (runs["lse-2"]["previous"], runs["lse-1"]["previous"]) == ("lse-1", None)
     assert {"input", "mask", "pseudo", "patches", "label"} <= set(runs["lse-1"]["layers"])
+    assert (runs["lse-1"]["network"], runs["lse-2"]["network"]) == ("source-only", "lse-1")
     assert runs["intrada-1"]["hard"] == 3
     assert all(run["problems"] == [] for run in runs.values())
+
+
+def test_a_cache_that_came_from_elsewhere_says_so_itself(client: TestClient, project: Path) -> None:
+    write_cache(project / "runs" / "imported" / "cache", ["a", "b"], 2, origin="theirs.npz, array 'p'")
+    runs = {run["name"]: run for run in ask(client, "/api/workspace")["runs"]}
+    assert runs["imported"]["network"] == "theirs.npz, array 'p'"
 
 
 def test_the_gallery_is_sorted_by_entropy(client: TestClient) -> None:

@@ -14,12 +14,16 @@ export async function ask(path, parameters = {}) {
 }
 
 export const differences = ["change", "entropy-change"];
-let stamps = new Map();
+let stamps = new Map(), networks = new Map();
 
-/** Remembers the runs' stamps, for pictures of two. */
+/** Remembers the runs' stamps and networks, for pictures of two. */
 export function know(runs) {
   stamps = new Map(runs.map(({ name, stamp }) => [name, stamp]));
+  networks = new Map(runs.map(({ name, network }) => [name, network]));
 }
+
+/** A run with the network whose answers its cache holds: that of the run it begins with. */
+export const cacheOf = (name) => (networks.get(name) ? `${name}, cache of ${networks.get(name)}` : name);
 
 /** The stamp of the run that differences are taken to: the one named, else the previous. */
 export const otherStamp = (run, vs) => stamps.get(vs || run.previous) ?? "";

@@ -1,6 +1,6 @@
 // The pictures of one image: panes whose zoom, place and probe are kept in step.
 
-import { differences, otherStamp, picture, reasonOf } from "./api.js";
+import { cacheOf, differences, otherStamp, picture, reasonOf } from "./api.js";
 import { $, draw, make } from "./dom.js";
 import { aboutOf, available, shown, titleOf } from "./layers.js";
 import { change, state } from "./state.js";
@@ -44,6 +44,9 @@ export function forget() {
   $("panes").replaceChildren();
 }
 
+// What a network says of the image: there it matters whose cache it is.
+const isAnswer = (name) => ["prediction", "entropy", "errors", ...differences].includes(name);
+
 function pane(run, layers, vs) {
   const sheet = make("div", { className: "sheet" });
   const view = make("div", { className: "view", tabIndex: 0, role: "img", "aria-label": `${layers.map(titleOf).join(", ")} of ${state.image} in ${run.name}` }, sheet);
@@ -65,7 +68,7 @@ function pane(run, layers, vs) {
   view.append(cross);
   listen(view, run);
   const title = layers.map(titleOf).join(" + ");
-  const caption = make("figcaption", {}, make("b", { textContent: title }), make("span", { textContent: run.name }), ...legend(layers, run, vs));
+  const caption = make("figcaption", {}, make("b", { textContent: title }), make("span", { textContent: layers.some(isAnswer) ? cacheOf(run.name) : run.name }), ...legend(layers, run, vs));
   return { figure: make("figure", { className: "pane", title: layers.length === 1 ? aboutOf(layers[0]) : "" }, caption, view), view, sheet, pictures, cross, run };
 }
 
@@ -83,8 +86,8 @@ function rectangles(run, found) {
 
 function legend(layers, run, vs) {
   if (layers.includes("entropy")) return [make("span", { className: "scale" }, "0", make("i"), `ln C = ${Math.log(run.classes.length).toFixed(2)} nats`)];
-  if (layers.includes("entropy-change")) return [make("span", { className: "scale change" }, `surer than ${vs || run.previous}`, make("i"), "less sure")];
-  if (layers.includes("change")) return [make("span", { textContent: `against ${vs || run.previous}; unchanged is dark` })];
+  if (layers.includes("entropy-change")) return [make("span", { className: "scale change" }, `surer than ${cacheOf(vs || run.previous)}`, make("i"), "less sure")];
+  if (layers.includes("change")) return [make("span", { textContent: `against ${cacheOf(vs || run.previous)}; unchanged is dark` })];
   if (layers.includes("mask")) return [make("span", { textContent: "dark: dropped" })];
   if (layers.includes("errors")) return [make("span", { textContent: "orange: wrong, dark: not labelled" })];
   return [];
