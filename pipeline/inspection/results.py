@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pipeline.errors import ReadableError
 from pipeline.files import read_json
 
 
@@ -22,18 +23,27 @@ class Result(NamedTuple):
 
 
 def read_result(folder: Path, kind: str) -> Result | None:
-    """What ``evaluate`` wrote into a run's folder; None before it has."""
+    """What ``evaluate`` wrote into a run's folder; None before it has. Raises ReadableError for a damaged file."""
     if not (folder / "metrics.json").exists() or not (folder / "per_class.json").exists():
         return None
-    metrics = read_json(folder / "metrics.json")
+    metrics, table = _table(folder / "metrics.json"), _table(folder / "per_class.json")
     pseudo = dict(metrics.pop("pseudo_labels", {}))
-    table = read_json(folder / "per_class.json")
     by_class = {
         name: {what: row[f"pseudo_label_{what}"] for what in ("coverage", "precision")}
         for name, row in table.items()
         if "pseudo_label_coverage" in row
     }
     return Result(folder.name, kind, metrics, {name: row["IoU"] for name, row in table.items()}, pseudo, by_class)
+
+
+def _table(path: Path) -> dict[str, Any]:
+    try:
+        found = read_json(path)
+    except ValueError as error:  # also of bytes that are no UTF-8
+        raise ReadableError(f"{path}: cannot be read ({error}); run `dvc repro` again") from None
+    if not isinstance(found, dict):
+        raise ReadableError(f"{path}: cannot be read (it is no table); run `dvc repro` again")
+    return found
 
 
 def read_results(runs: Path, kinds: dict[str, str]) -> list[Result]:

@@ -63,6 +63,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raw = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except DuplicateKeyError as error:
         raise ParamsError(path, [_twice(error)]) from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(path, [f"is not UTF-8 ({error}); save it as UTF-8"]) from None
     except YAMLError as error:
         raise ParamsError(path, [f"is not valid YAML: {' '.join(str(error).split())}"]) from None
     if not isinstance(raw, dict):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import ReadableError
 from pipeline.files import write_json
 from pipeline.inspection.results import baseline, gap_closed, read_result, read_results
 
@@ -39,6 +40,15 @@ def test_runs_keep_the_asked_order_and_those_not_evaluated_are_left_out(tmp_path
     kinds = {"source-only": "start", "lse-1": "lse", "lse-2": "lse", "oracle": "oracle"}
     found = read_results(tmp_path, kinds)
     assert [(result.name, result.kind) for result in found] == [("source-only", "start"), ("oracle", "oracle")]
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "per_class.json"])
+@pytest.mark.parametrize("content", [b'{"mIoU": 0.', b"\xff{}", b"[]", b""])
+def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    write_run(tmp_path / "lse-1", 0.5)
+    (tmp_path / "lse-1" / name).write_bytes(content)
+    with pytest.raises(ReadableError, match=f"lse-1/{name}: cannot be read .*; run `dvc repro` again"):
+        read_result(tmp_path / "lse-1", "lse")
 
 
 def test_nothing_evaluated_is_an_empty_list(tmp_path: Path) -> None:

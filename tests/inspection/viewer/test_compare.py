@@ -78,6 +78,13 @@ def test_the_command_says_whose_network_answered(project: Path) -> None:
     assert heads[5:7] == ["share in the cache of lse-1 (source-only)", "share in the cache of lse-2 (lse-1)"]
 
 
+def test_a_cut_file_of_an_evaluation_is_named(project: Path) -> None:
+    evaluated("lse-1", 0.25)
+    Path("runs/lse-1/metrics.json").write_text('{"mIoU": 0.')
+    answer = call("lse-1", "lse-2")
+    assert answer.exit_code == 1 and "runs/lse-1/metrics.json: cannot be read" in answer.stderr
+
+
 def test_runs_without_anything_to_compare_are_refused(project: Path) -> None:
     (project / "runs" / "source-only").mkdir()
     answer = call("source-only", "lse-1")

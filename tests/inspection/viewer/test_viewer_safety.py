@@ -343,6 +343,12 @@ def test_without_data_the_cache_is_still_shown(client: TestClient, project: Path
     assert answer.status_code == 404 and "manifest" in answer.json()["detail"]
 
 
+def test_params_that_are_no_utf_8_are_said_and_the_caches_are_shown(client: TestClient, project: Path) -> None:
+    Path("params.yaml").write_bytes("# Größe\n".encode("latin-1") + Path("params.yaml").read_bytes())
+    assert look_again(client)["lse-1"]["has_cache"]
+    assert "is not UTF-8" in client.get("/api/workspace").json()["images_problem"]
+
+
 def test_an_empty_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     answer = Inspector([]).workspace()
