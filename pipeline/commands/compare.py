@@ -30,6 +30,9 @@ def compare(
     params = inspector.inputs.params
     entries = {**params.starts, **params.rounds} if params else {}
     found = compare_runs(*runs, {name: entry.model_dump() for name, entry in entries.items()})
+    for name in found.before:
+        words = "its evaluation is of the cache or selection before; it is not shown"
+        console.print(f"{name}: {words}", highlight=False, soft_wrap=True)
     console.print(_summary(found))
     console.print(_class_table(found))
     changed = most_changed(*runs, images)

@@ -32,7 +32,7 @@ from pipeline.models.base import SegmentationModel, at_size
 from pipeline.models.state import load_model
 from pipeline.pictures import entropy_picture
 from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import read_selection
+from pipeline.selection.result import read_selection, selection_fingerprint
 from pipeline.work import publish, working_folder
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _headline_over_folds(params: Params, confusion_FCC: np.ndarray, classes: Cla
 
 def _pseudo_label_quality(
     params: Params, folder: Path, classes: ClassSet
-) -> tuple[dict[str, float | int | None], dict[str, dict[str, float | None]]]:
+) -> tuple[dict[str, float | int | str | None], dict[str, dict[str, float | None]]]:
     """Coverage and precision over the selected images, at the cache's size: in all, and by class."""
     reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
     labels = labels_of("target-labelled", params.data.target, classes, reader.spec.size)
@@ -116,11 +116,13 @@ def _pseudo_label_quality(
     scored = [image_id for image_id in selection.images if image_id in labelled]
     for image_id in scored:
         score.add(labels.label(labelled[image_id]), pseudo_label(reader, selection, image_id))
-    overall = {
+    overall: dict[str, float | int | str | None] = {
         "images": len(selection.images),
         "images_scored": len(scored),
         "coverage": score.coverage(),
         "precision": score.precision(),
+        # so that whoever looks while a round runs again tells these figures from those of its next selection
+        "selection": selection_fingerprint(selection, cache=reader.spec.fingerprint),
     }
     return overall, score.per_class(classes.names)
 

@@ -41,13 +41,18 @@ class Comparison(NamedTuple):
     """Images that the first, the second and both selected; None where one has no selection."""
     params: dict[str, tuple[Any, Any]]
     """What their entries in params.yaml say differently."""
+    before: list[str]
+    """The names of those whose evaluation is of an earlier cache or selection; it takes no part."""
 
 
 def compare_runs(first: OpenRun, second: OpenRun, entries: dict[str, dict[str, Any]]) -> Comparison:
     """``entries``: what params.yaml says of each run. Raises ReadableError where neither has anything to compare."""
     runs = (first, second)
-    results = (read_result(RUNS / first.name, first.kind), read_result(RUNS / second.name, second.kind))
-    if not any(results) and not (first.has_cache and second.has_cache):
+    evaluated = [read_result(RUNS / run.name, run.kind) for run in runs]
+    before = [run.name for run, result in zip(runs, evaluated, strict=True) if result and run.is_before(result)]
+    one, other = (None if run.name in before else result for run, result in zip(runs, evaluated, strict=True))
+    results = (one, other)
+    if not any(evaluated) and not (first.has_cache and second.has_cache):
         raise ReadableError(
             f"{first.name} and {second.name}: neither is evaluated, nor have both a cache; run `dvc repro`"
         )
@@ -78,6 +83,7 @@ def compare_runs(first: OpenRun, second: OpenRun, entries: dict[str, dict[str, A
         (_mean_entropy(first), _mean_entropy(second)),
         selected,
         params,
+        before,
     )
 
 

@@ -20,6 +20,8 @@ class Result(NamedTuple):
     pseudo_labels: dict[str, float | None]
     """images, coverage and precision of a round's pseudo-labels; empty where unknown."""
     class_pseudo_labels: dict[str, dict[str, float | None]]
+    selection: str = ""
+    """Fingerprint of the cache and the selection that the pseudo-labels were of; empty where unknown."""
 
 
 def read_result(folder: Path, kind: str) -> Result | None:
@@ -28,12 +30,14 @@ def read_result(folder: Path, kind: str) -> Result | None:
         return None
     metrics, table = _table(folder / "metrics.json"), _table(folder / "per_class.json")
     pseudo = dict(metrics.pop("pseudo_labels", {}))
+    selection = str(pseudo.pop("selection", ""))
     by_class = {
         name: {what: row[f"pseudo_label_{what}"] for what in ("coverage", "precision")}
         for name, row in table.items()
         if "pseudo_label_coverage" in row
     }
-    return Result(folder.name, kind, metrics, {name: row["IoU"] for name, row in table.items()}, pseudo, by_class)
+    class_iou = {name: row["IoU"] for name, row in table.items()}
+    return Result(folder.name, kind, metrics, class_iou, pseudo, by_class, selection)
 
 
 def _table(path: Path) -> dict[str, Any]:

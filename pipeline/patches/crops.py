@@ -21,7 +21,7 @@ from pipeline.labels import IGNORE
 from pipeline.patches.cut import random_boxes
 from pipeline.patches.file import PatchWriter
 from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import Selection
+from pipeline.selection.result import Selection, selection_fingerprint
 
 
 def rare_classes(index: CacheIndex, below: float) -> list[int]:
@@ -49,7 +49,7 @@ def make_crops(
     pseudo-label has, with chance ``mine_chance``; else it lies anywhere. An image whose label is ignored everywhere is
     left out. The windows depend on the seed, the round's name and the image's id only.
     """
-    with PatchWriter(destination, reader.spec.class_names) as writer:
+    with PatchWriter(destination, reader.spec.class_names, selection_fingerprint(selection)) as writer:
         for image_id in tqdm(selection.images, unit="image", desc="crops", disable=None):
             label_HW = pseudo_label(reader, selection, image_id)
             if (label_HW == IGNORE).all():

@@ -32,12 +32,14 @@ _ABOUT = {
 class PatchWriter:
     """Adds patches one by one; the file takes its name only when all are written. Memory holds one patch."""
 
-    def __init__(self, path: Path, class_names: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, class_names: tuple[str, ...], selection: str = "") -> None:
+        """``selection``: fingerprint of the selection whose images they are cut from."""
         self.count = 0
         self._stack = ExitStack()
         self._file = h5py.File(self._stack.enter_context(whole_file(path)), "w")
         self._file.attrs["roundabout_patches_version"] = _VERSION
         self._file.attrs["class_names"] = list(class_names)
+        self._file.attrs["selection"] = selection
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +79,8 @@ class PatchFile:
         self._open: tuple[int, h5py.File] | None = None
         with h5py.File(path, "r", locking="best-effort") as file:
             self._count = len(file["labels"]) if "labels" in file else 0
+            self.selection = str(file.attrs.get("selection", ""))
+            """Fingerprint of the selection that they are of; empty in older files."""
 
     def __len__(self) -> int:
         return self._count

@@ -18,7 +18,7 @@ from pipeline.labels import IGNORE
 from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
 from pipeline.patches.file import PatchWriter
 from pipeline.selection.labels import label_pixels
-from pipeline.selection.result import Selection
+from pipeline.selection.result import Selection, selection_fingerprint
 
 
 def make_patches(
@@ -37,7 +37,7 @@ def make_patches(
     ``target_image`` answers an image (H,W,3) uint8 of the cache's size by its id. The windows depend on the seed, the
     round's name and the image's id only, so that another image in the selection does not move them.
     """
-    with PatchWriter(destination, reader.spec.class_names) as writer:
+    with PatchWriter(destination, reader.spec.class_names, selection_fingerprint(selection)) as writer:
         for image_id in tqdm(selection.images, unit="image", desc="patches", disable=None):
             pixels = reader.pixels(reader.index.number(image_id))
             assert pixels.prob_CHW is not None

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.files import read_json, write_bytes, write_json
+from pipeline.files import fingerprint, read_json, write_bytes, write_json
 
 Compat = Literal["paper", "author"]
 """Whether a method follows its paper, or its released code where that differs (docs/methods.md)."""
@@ -54,6 +54,13 @@ def read_selection(path: Path) -> Selection:
     hard = tuple(raw.get("hard", ()))
     prior = path.parent / raw["spatial_prior"] if "spatial_prior" in raw else None
     return Selection(raw["method"], raw["compat"], raw["class_names"], raw["images"], np.array(thresholds), hard, prior)
+
+
+def selection_fingerprint(selection: Selection, **more: str) -> str:
+    """One hash of what was selected and how, and of more: by it, what is made of a selection says of which it is."""
+    decided = selection._replace(threshold_C=selection.threshold_C.tolist(), prior=None)
+    # not the prior's path, which says nothing; short, because `dvc metrics show` has a column of it
+    return fingerprint(**decided._asdict(), has_prior=selection.prior is not None, **more)[:12]
 
 
 def _beside(path: Path, prior: Path) -> str:

@@ -19,7 +19,7 @@ def write_run(folder: Path, value: float | None, pseudo: dict | None = None) -> 
 
 def test_a_run_is_read_with_its_pseudo_labels_apart(tmp_path: Path) -> None:
     by_class = {"road": {"coverage": 0.5, "precision": 0.75}}
-    write_run(tmp_path / "lse-1", 0.5, {"images": 3, "coverage": 0.4, "precision": 0.8})
+    write_run(tmp_path / "lse-1", 0.5, {"images": 3, "coverage": 0.4, "precision": 0.8, "selection": "abc"})
     row = {"IoU": 0.5, "pseudo_label_coverage": 0.5, "pseudo_label_precision": 0.75}
     write_json(tmp_path / "lse-1" / "per_class.json", {"road": row})
     result = read_result(tmp_path / "lse-1", "lse")
@@ -28,6 +28,7 @@ def test_a_run_is_read_with_its_pseudo_labels_apart(tmp_path: Path) -> None:
     assert result.metrics == {"mIoU": 0.5, "pixel_accuracy": 0.9}
     assert result.class_iou == {"road": 0.5}
     assert result.pseudo_labels == {"images": 3, "coverage": 0.4, "precision": 0.8}
+    assert result.selection == "abc"
     assert result.class_pseudo_labels == by_class
 
 

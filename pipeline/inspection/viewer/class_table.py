@@ -16,9 +16,6 @@ from pipeline.cache.bins import ENTROPY_BINS, confidence_edges
 from pipeline.cache.index import read_values
 from pipeline.cache.parts import open_part
 from pipeline.cache.schema import CONFIDENCE_HISTOGRAM, ENTROPY_HISTOGRAM, HISTOGRAMS
-from pipeline.errors import ReadableError
-from pipeline.files import read_json
-from pipeline.inspection.viewer.files import RUNS
 from pipeline.inspection.viewer.opened import OpenRun
 
 BINS = 64
@@ -59,7 +56,8 @@ def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, An
         "confidence": _binned(_nines(), histograms[CONFIDENCE_HISTOGRAM], LARGEST_NINES),
         "entropy": _binned(_entropy_shares(), histograms[ENTROPY_HISTOGRAM], 1.0),
     }
-    quality, scale, selection = _quality(run.name), quantity_of(run), run.selection
+    quality = run.result.class_pseudo_labels if run.result else {}
+    scale, selection = quantity_of(run), run.selection
     rows = []
     for place, (name, colour) in enumerate(zip(run.classes.names, run.classes.palette, strict=True)):
         pixels, threshold = int(count_C[place]), None
@@ -77,9 +75,8 @@ def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, An
                 "threshold": threshold,
                 "passing": None if threshold is None else _passing(scale, threshold, place, histograms),
                 "histograms": {what: counts_CB[place].tolist() for what, counts_CB in shown.items()},
-                "coverage": quality.get(name, {}).get("pseudo_label_coverage"),
-                "precision": quality.get(name, {}).get("pseudo_label_precision"),
-                "iou": quality.get(name, {}).get("IoU"),
+                "coverage": quality.get(name, {}).get("coverage"),
+                "precision": quality.get(name, {}).get("precision"),
             }
         )
     return {"quantity": scale, "bins": BINS, "largest_nines": LARGEST_NINES, "classes": rows}
@@ -132,15 +129,3 @@ def _binned(value_B: np.ndarray, counts_CB: np.ndarray, largest: float) -> np.nd
     for counts_B, row in zip(counts_CB, binned_CB, strict=True):
         np.add.at(row, place_B, counts_B)
     return binned_CB
-
-
-def _quality(name: str) -> dict[str, dict[str, Any]]:
-    """per_class.json, where the run has been evaluated."""
-    path = RUNS / name / "per_class.json"
-    if not path.exists():
-        return {}
-    try:
-        table: dict[str, dict[str, Any]] = read_json(path)
-    except (OSError, ValueError) as error:
-        raise ReadableError(f"{path}: cannot be read ({error}); run `dvc repro` again") from None
-    return table

@@ -20,12 +20,13 @@ from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheError
 from pipeline.errors import ReadableError
 from pipeline.files import fingerprint, read_json
+from pipeline.inspection.results import Result, read_result
 from pipeline.inspection.viewer.files import RUNS, CacheFolder, cache_folder
 from pipeline.inspection.viewer.palette import classes_of
 from pipeline.labels import IGNORE, ClassSet
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.selection.labels import label_pixels
-from pipeline.selection.result import Selection, read_selection
+from pipeline.selection.result import Selection, read_selection, selection_fingerprint
 
 _IMAGES_IN_MEMORY = 4
 _MODEL = re.compile(r"runs/(?P<run>[^/]+)/model\.pt\b")
@@ -51,6 +52,8 @@ class OpenRun:
         self.selection: Selection | None = None
         self.details: dict[str, Any] = {}
         """selection.json as it is."""
+        self.result: Result | None = None
+        """What ``evaluate`` said, where it is of the cache and selection that there are now."""
         self._superseded = False
         self._index: GrowingIndex | None = None
         self._reader: CacheReader | None = None
@@ -75,7 +78,7 @@ class OpenRun:
                 _listing(self.cache.folder, "part-*.h5") if self.cache else None,
                 _listing(RUNS / self.name / "selection", "selection.json"),
                 _listing(RUNS / self.name / "patches", PATCHES),
-                _listing(RUNS / self.name, "per_class.json"),  # the table of the classes shows it
+                *(_listing(RUNS / self.name, name) for name in ("metrics.json", "per_class.json")),
             )
             if seen != self._seen:
                 self._seen = seen
@@ -84,6 +87,7 @@ class OpenRun:
                 self._open_cache()
                 self._open_selection()
                 self._open_patches()
+                self._open_result()
 
     def _open_cache(self) -> None:
         before, self._index = self._index, None
@@ -139,14 +143,47 @@ class OpenRun:
             self._say_superseded(path)
             return
         try:
-            for image_id, box in PatchFile(path).places():
+            file = PatchFile(path)
+            if self._differs(file.selection):
+                self._say_superseded(path, "selection")
+                return
+            for image_id, box in file.places():
                 self._patches.setdefault(image_id, []).append(box)
         except (OSError, KeyError, ValueError) as error:
             self.problems.append(f"{path}: cannot be read ({error}); run `dvc repro` again")
 
-    def _say_superseded(self, path: Path) -> None:
-        """From when a dump makes the cache anew until the next selection, later stages' files are of the one before."""
-        self.problems.append(f"{path}: is of the cache before this one; it is not shown")
+    def _open_result(self) -> None:
+        self.result = None
+        try:
+            found = read_result(RUNS / self.name, self.kind)
+        except ReadableError as error:
+            self.problems.append(str(error))
+            return
+        if found is not None and self.is_before(found):
+            self._say_superseded(RUNS / self.name / "metrics.json", "cache" if self._superseded else "selection")
+        else:
+            self.result = found
+
+    def is_before(self, result: Result) -> bool:
+        """Whether an evaluation is of a cache or selection before those that there are: the round is on its way again.
+
+        What does not say of which it is, as older files do not, is held for current.
+        """
+        if self._superseded or self._index is None:
+            return self._superseded
+        return self._differs(result.selection, cache=self._index.spec.fingerprint)
+
+    def _differs(self, made_of: str, **more: str) -> bool:
+        """Whether something is of another selection than that which there is."""
+        if not made_of:
+            return False
+        if self.selection is None:  # not yet again, unless it cannot be read, which has been said
+            return not (RUNS / self.name / "selection" / "selection.json").exists()
+        return made_of != selection_fingerprint(self.selection, **more)
+
+    def _say_superseded(self, path: Path, what: str = "cache") -> None:
+        """While a round runs again, later stages' files are of the cache and selection before, until they are new."""
+        self.problems.append(f"{path}: is of the {what} before this one; it is not shown")
 
     @property
     def stamp(self) -> str:

@@ -78,6 +78,17 @@ def test_the_command_says_whose_network_answered(project: Path) -> None:
     assert heads[5:7] == ["share in the cache of lse-1 (source-only)", "share in the cache of lse-2 (lse-1)"]
 
 
+def test_an_evaluation_of_the_selection_before_is_left_out(project: Path) -> None:
+    for name, iou in (("lse-1", 0.25), ("lse-2", 0.5)):
+        evaluated(name, iou)
+    path = Path("runs/lse-2/metrics.json")
+    write_json(path, read_json(path) | {"pseudo_labels": {"coverage": 0.5, "selection": "another"}})
+    answer = call("lse-1", "lse-2")
+    assert answer.exit_code == 0, answer.output
+    assert "lse-2: its evaluation is of the cache or selection before; it is not shown" in answer.stdout
+    assert "25.0" in answer.stdout and "50.0 " not in answer.stdout.split("Classes")[0].split("mIoU")[1].split("\n")[0]
+
+
 def test_a_cut_file_of_an_evaluation_is_named(project: Path) -> None:
     evaluated("lse-1", 0.25)
     Path("runs/lse-1/metrics.json").write_text('{"mIoU": 0.')

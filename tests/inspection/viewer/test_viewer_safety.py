@@ -9,20 +9,25 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import h5py
 import pytest
+import torch
 from fastapi.testclient import TestClient
 
 from pipeline.cache.reader import CacheReader
 from pipeline.errors import ReadableError
+from pipeline.evaluation.run import evaluate_run
 from pipeline.files import read_json, write_json
 from pipeline.inspection.compare import most_changed
 from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
 from pipeline.inspection.viewer.serve import address, listening_socket
 from pipeline.labels import class_set
+from pipeline.models.build import build_model
+from pipeline.models.state import save_model
 from pipeline.params import read_params
 from pipeline.selection.of_round import select_for_round
-from pipeline.selection.result import write_selection
+from pipeline.selection.result import read_selection, selection_fingerprint, write_selection
 from tests.inspection.viewer.conftest import write_cache
 
 
@@ -202,7 +207,86 @@ def test_a_new_cache_is_not_shown_with_the_old_selection_until_there_is_a_new_on
     selection, details = select_for_round(read, read.rounds["lse-2"], run / "cache", Path("no-prior.h5"))
     write_selection(run / "selection" / "selection.json", selection, details)
     described = look_again(client)["lse-2"]
-    assert described["problems"] == [] and described["method"] == "lse"
+    assert described["problems"] == [
+        "runs/lse-2/patches/patches.h5: is of the selection before this one; it is not shown"
+    ]
+    assert described["method"] == "lse"
+
+
+def evaluated(name: str) -> None:
+    """As ``evaluate`` leaves it, of the cache and selection that there are."""
+    run = Path("runs") / name
+    made_of = selection_fingerprint(
+        read_selection(run / "selection" / "selection.json"), cache=CacheReader(run / "cache").spec.fingerprint
+    )
+    write_json(run / "metrics.json", {"mIoU": 0.5, "pseudo_labels": {"coverage": 0.5, "selection": made_of}})
+    row = {"IoU": 0.5, "pseudo_label_coverage": 0.25, "pseudo_label_precision": 0.75}
+    write_json(run / "per_class.json", {"road": row})
+
+
+def quality_of_road(client: TestClient, name: str) -> tuple[float | None, float | None]:
+    row = client.get("/api/classes", params={"run": name}).json()["classes"][0]
+    assert row["name"] == "road"
+    return row["coverage"], row["precision"]
+
+
+@pytest.mark.parametrize("name", ["lse-2", "intrada-1"])
+def test_coverage_and_precision_are_not_shown_beside_a_new_cache(client: TestClient, project: Path, name: str) -> None:
+    evaluated(name)
+    assert look_again(client)[name]["problems"] == []
+    assert quality_of_road(client, name) == (0.25, 0.75)
+    run = Path("runs") / name
+    ids = CacheReader(run / "cache").image_ids
+    shutil.rmtree(run / "cache")
+    write_cache(run / "cache", ids, 7)
+    said = f"runs/{name}/metrics.json: is of the cache before this one; it is not shown"
+    assert said in look_again(client)[name]["problems"]
+    assert quality_of_road(client, name) == (None, None)
+    shutil.rmtree(run / "selection")  # its stage has begun
+    said = f"runs/{name}/metrics.json: is of the selection before this one; it is not shown"
+    assert said in look_again(client)[name]["problems"]
+    read = read_params()
+    selection, details = select_for_round(read, read.rounds[name], run / "cache", Path("no-prior.h5"))
+    write_selection(run / "selection" / "selection.json", selection, details)
+    assert said in look_again(client)[name]["problems"]
+    assert quality_of_road(client, name) == (None, None)
+    evaluated(name)
+    assert said not in look_again(client)[name]["problems"]
+    assert quality_of_road(client, name) == (0.25, 0.75)
+
+
+def test_what_is_of_the_selection_before_is_not_shown_beside_a_new_one(client: TestClient, project: Path) -> None:
+    evaluated("lse-2")
+    path = Path("runs/lse-2/selection/selection.json")
+    raw = read_json(path)
+    write_json(path, raw | {"thresholds": [value / 2 for value in raw["thresholds"]]})
+    described = look_again(client)["lse-2"]
+    assert described["problems"] == [
+        f"runs/lse-2/{name}: is of the selection before this one; it is not shown"
+        for name in ("patches/patches.h5", "metrics.json")
+    ]
+    assert "mask" in described["layers"] and "patches" not in described["layers"]
+    assert quality_of_road(client, "lse-2") == (None, None)
+
+
+def test_an_evaluation_says_of_which_selection_it_is(client: TestClient, project: Path) -> None:
+    model = build_model("small", 19, generator=torch.Generator().manual_seed(1))
+    save_model(model, Path("runs/lse-2/model.pt"), spec={"class_names": list(class_set("cityscapes-19").names)})
+    evaluate_run(read_params(), Path("runs/lse-2"))
+    assert len(read_json(Path("runs/lse-2/metrics.json"))["pseudo_labels"]["selection"]) == 12
+    assert look_again(client)["lse-2"]["problems"] == []
+    assert quality_of_road(client, "lse-2")[0] is not None
+
+
+def test_what_does_not_say_of_which_selection_it_is_counts_as_current(client: TestClient, project: Path) -> None:
+    """Files of before this was written down."""
+    evaluated("lse-2")
+    write_json(Path("runs/lse-2/metrics.json"), {"mIoU": 0.5, "pseudo_labels": {"coverage": 0.5}})
+    with h5py.File("runs/lse-2/patches/patches.h5", "a") as file:
+        del file.attrs["selection"]
+    described = look_again(client)["lse-2"]
+    assert described["problems"] == [] and "patches" in described["layers"]
+    assert quality_of_road(client, "lse-2") == (0.25, 0.75)
 
 
 def test_an_image_that_the_selection_does_not_know_is_said(client: TestClient, project: Path) -> None:
