@@ -164,6 +164,30 @@ def test_the_pixel_under_the_pointer_is_read_and_held(page: Page, address: str) 
     assert "px=" not in page.url
 
 
+def test_the_held_pixel_follows_the_round_while_a_question_is_under_way(page: Page, address: str) -> None:
+    """The last question counts, and not with the rounds of the first."""
+    go(page, address, "?run=lse-1&image=000001&px=20,20")
+    expect(page.locator(".probe h3").first).to_contain_text("lse-1")
+    page.evaluate(
+        """() => {
+            const ask = window.fetch;
+            window.fetch = async (path) => {
+                const answer = await ask(path);
+                if (path.startsWith("/api/pixel")) await new Promise((done) => setTimeout(done, 1500));
+                return answer;
+            };
+        }"""
+    )
+    with page.expect_request("**/api/pixel?run=lse-2*"):
+        page.keyboard.press("r")
+    page.keyboard.press("r")
+    expect(page.locator(".probe h3").first).to_contain_text("cbst-1")
+    with page.expect_request("**/api/pixel?run=intrada-1*"):
+        page.keyboard.press("r")
+    page.select_option("#against", "lse-1")
+    expect(page.locator(".probe")).to_have_count(2)
+
+
 def test_zoom_and_place_are_kept_in_step_and_shared(page: Page, address: str, browser: Browser) -> None:
     image = read_json(Path("runs/lse-1/selection/selection.json"))["images"][0]
     go(page, address, f"?run=lse-1&image={image}&layers=input,prediction~60,entropy,patches")

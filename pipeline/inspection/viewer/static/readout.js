@@ -6,7 +6,7 @@ import { probe } from "./panes.js";
 import { change, state } from "./state.js";
 
 const LARGEST_BARS = 8;
-let pixels = [], pixelProblem = "", busy = false, again = false;
+let pixels = [], pixelProblem = "", busy = false, waiting = null;
 
 // ------------------------------------------------------------------------------------------------------------- the pixel
 
@@ -18,7 +18,7 @@ export async function askPixel(run, other) {
     return renderPixel();
   }
   if (busy) {
-    again = true;
+    waiting = [run, other];
     return undefined;
   }
   busy = true;
@@ -32,9 +32,10 @@ export async function askPixel(run, other) {
     pixelProblem = error.message;
   }
   busy = false;
-  if (again) {
-    again = false;
-    return askPixel(run, other);
+  if (waiting) {
+    const latest = waiting;
+    waiting = null;
+    return askPixel(...latest);
   }
   return renderPixel();
 }
