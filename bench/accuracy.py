@@ -84,7 +84,7 @@ def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def control_steps(params: dict[str, Any]) -> int:
-    """Those of the start and of all rounds of the longest chain; of three at least, so that --add adds the same control."""
+    """Those of the start and of all rounds of the longest chain; of three at least: --add adds the same control."""
     rounds = max(ROUNDS, *(_depth(params["rounds"], name) for name in params["rounds"]))
     steps: int = params["pretrain"]["steps"] + rounds * params["adapt"]["steps"]
     return steps
