@@ -67,16 +67,20 @@ def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -
 
 def _same_inputs(inputs: StageInputs, folder: JobFolder) -> None:
     """DVC records the inputs as they are when the result is there: a result of other ones must not reach it."""
-    try:
-        now: str | None = stage_inputs().key
-    except Exception as error:  # half-edited files, which DVC cannot read: it would not record them either
-        print(f"{inputs.address}: {error}", file=sys.stderr)
-        now = None
-    if now != inputs.key:
+    if _have_changed(inputs):
         raise SlurmError(
             f"{inputs.address}: code, params or data changed while its job ran; its result is kept in {folder.path} "
             "and is taken if you change them back; run `dvc repro` again"
         )
+
+
+def _have_changed(inputs: StageInputs) -> bool:
+    """Whether the stage's inputs are others by now."""
+    try:
+        return stage_inputs().key != inputs.key
+    except Exception as error:  # half-edited files, which DVC cannot read: it would not record them either
+        print(f"{inputs.address}: {error}", file=sys.stderr)
+        return True
 
 
 def _make(driver: _Driver) -> None:
@@ -144,8 +148,7 @@ class _Driver:
         """
         self._log.skip()
         if not (again and (self._folder.path / "request.json").exists()):
-            command = stage_command(self.stage, self.arguments, self.resources)
-            self._folder.prepare(self.inputs, command, {"restarts": self.resources.restarts})
+            self._copy()
         script = self._folder.path / "job.sh"
         script.write_text(_script(self._folder, self.resources), encoding="utf-8")
         try:
@@ -157,6 +160,21 @@ class _Driver:
         self._folder.note_submission(number)
         self.say(f"job {number} submitted {'again ' if again else ''}({self._folder.path}/log*.txt)")
         return number
+
+    def _copy(self) -> None:
+        """Makes the job's copies, of the very inputs that the job is named after.
+
+        An edit may have come while this driver waited, for Slurm or for another driver. Its result would be taken for
+        that of the inputs of before, as soon as somebody changes them back.
+        """
+        command = stage_command(self.stage, self.arguments, self.resources)
+        self._folder.prepare(self.inputs, command, {"restarts": self.resources.restarts})
+        if _have_changed(self.inputs):
+            self._folder.forget()
+            raise SlurmError(
+                f"{self.inputs.address}: code, params or data changed before its job was submitted, and none was; run "
+                "`dvc repro` again"
+            )
 
     def follow(self, number: str) -> bool:
         """Shows what the job says until its result is there (True), or until it is to be submitted again (False)."""

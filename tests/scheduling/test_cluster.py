@@ -68,20 +68,22 @@ def play(inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> object:
         resources: Resources = Resources(where="slurm", restarts=2),  # noqa: B008 - immutable
         recorded: bool = False,
         running: tuple[str, ...] = (),
+        meanwhile: str | Exception | None = None,
         afterwards: str | Exception | None = None,
     ) -> PlayedSlurm:
         played = PlayedSlurm(folder, *states)
         played.running = list(running)
         for name in ("submit", "jobs_called", "tasks_of", "cancel"):
             monkeypatch.setattr(slurm, name, getattr(played, name))
-        answers = [inputs._replace(recorded=recorded)]  # then, what DVC says when the result is there
+        answers = [inputs._replace(recorded=recorded)]  # then, what DVC says before and after the result is there
 
         def asked() -> StageInputs:
             if answers:
                 return answers.pop()
-            if isinstance(afterwards, Exception):
-                raise afterwards
-            return inputs._replace(key=afterwards or inputs.key)
+            now = afterwards if folder.is_finished() else meanwhile
+            if isinstance(now, Exception):
+                raise now
+            return inputs._replace(key=now or inputs.key)
 
         monkeypatch.setattr(cluster, "stage_inputs", asked)
         run.played = played
@@ -118,6 +120,16 @@ def test_a_result_of_inputs_that_have_changed_meanwhile_is_kept_from_dvc(play, n
     assert not MODEL.exists()
     assert play().submitted == [], "changed back: the result is there"
     assert MODEL.exists()
+
+
+@pytest.mark.parametrize("now", ["another key", ValueError("params.yaml: half a line")])
+def test_an_edit_before_the_job_is_submitted_does_not_run_under_the_name_of_the_old_inputs(
+    play, inputs: StageInputs, now: str | Exception
+) -> None:
+    with pytest.raises(SlurmError, match="code, params or data changed before its job was submitted, and none was"):
+        play("FINISHED", meanwhile=now)
+    assert play.played.submitted == []
+    assert not job_folder(inputs).path.exists(), "copies of the edit stay under no name"
 
 
 def test_what_dvc_has_recorded_and_runs_all_the_same_is_made_anew(play) -> None:
