@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.commands.console import console, readable
 from pipeline.errors import ReadableError
+from pipeline.scheduling.graph import changed_stages
 from pipeline.scheduling.seconds import read_seconds
 from pipeline.work import Work, work_folders
 
@@ -45,10 +45,11 @@ class Line(NamedTuple):
 def status() -> None:
     """Say of every stage whether it is done, running or stale, and what `dvc repro` would run."""
     with ThreadPoolExecutor(2) as pool:
-        changed, graph = pool.map(_dvc, (["status", "--json"], ["dag", "--dot"]))
+        graph, changed = pool.submit(_dvc, ["dag", "--dot"]), pool.submit(changed_stages, Path.cwd())
+    stages = stages_of(graph.result())  # DVC's own words for what it cannot read come first
     finished = finishing_times(Path("dvc.lock"))
     seconds = durations(finished) | recorded_durations()
-    found = status_lines(json.loads(changed), stages_of(graph), finished, work_folders(), seconds)
+    found = status_lines(changed.result(), stages, finished, work_folders(), seconds)
     table = Table("stage", "state", "why", "takes about")
     for line in found:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
@@ -97,7 +98,7 @@ def status_lines(
 ) -> list[Line]:
     """One line a stage, in the order in which they run.
 
-    ``changed`` is `dvc status --json`; ``seconds``: about how long a stage of a kind takes.
+    ``changed`` is what `dvc status --json` says; ``seconds``: about how long a stage of a kind takes.
     """
     stale = {stage: reasons for stage, reasons in changed.items() if stage in followers}
     follows = {stage for start in stale for stage in _after(start, followers)} - set(stale)

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -20,8 +19,8 @@ _COMPUTES = "pipeline/device.py"
 
 BUSY = re.compile(r"is busy, it is being blocked by")
 """What DVC says where another DVC holds a file's lock."""
-BUSY_SECONDS = (1, 2, 4, 8, 16)
-"""How long to wait before asking again."""
+BUSY_SECONDS = (1, 2, 4, 8, 16, *[60] * 24 * 60)
+"""How long to wait before asking again: for as long as a stage may take that somebody runs by hand."""
 
 
 class Stage(NamedTuple):
@@ -104,25 +103,20 @@ def descendants(graph: Graph, names: Iterable[str]) -> set[str]:
     return found
 
 
-def _status(workspace: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*dvc(), "status", "--json"], cwd=workspace, env=environment(), capture_output=True, text=True, check=False
-    )
+def changed_stages(workspace: Path) -> dict[str, list[Any]]:
+    """Stages whose result DVC does not hold in the workspace for the present inputs, and why, as `dvc status` says it.
 
-
-def changed_stages(workspace: Path) -> set[str]:
-    """Stages whose result DVC does not hold in the workspace for the present inputs (``dvc status``)."""
-    answer = _status(workspace)
-    for seconds in BUSY_SECONDS:
-        # A DVC that was just killed holds its locks until the system has forgotten it; another one may be at work.
-        if not answer.returncode or not BUSY.search(answer.stderr):
-            break
-        time.sleep(seconds)
-        answer = _status(workspace)
+    Also while stages run, which `dvc status` cannot. Raises ReadableError where DVC cannot read the stages.
+    """
+    program = Path(__file__).with_name("looking.py")
+    answer = subprocess.run(
+        [sys.executable, "-P", str(program)],  # -P: the names of the files beside it are not meant
+        cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if answer.returncode:
-        raise ReadableError(f"{workspace}: `dvc status` failed:\n{answer.stderr.strip()[-2000:]}")
-    status: dict[str, Any] = json.loads(answer.stdout or "{}")
-    return set(status)
+        raise ReadableError(f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}")
+    found: dict[str, list[Any]] = json.loads(answer.stdout)
+    return found
 
 
 def dvc() -> list[str]:

@@ -87,7 +87,7 @@ def plan_night(
     folders = {seed: place_of(root, seed) for seed in dict.fromkeys(seeds or (seed_of(root),))}
 
     def changed_in(seed: int) -> set[str]:
-        return changed_stages(folders[seed]) if write or is_up_to_date(root, seed) else set(graph)
+        return set(changed_stages(folders[seed]) if write or is_up_to_date(root, seed) else graph)
 
     with ThreadPoolExecutor(min(4, len(folders))) as pool:
         changed = dict(zip(folders, pool.map(changed_in, folders), strict=True))

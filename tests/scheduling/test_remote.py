@@ -65,7 +65,7 @@ def check_sharing(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, end
     colleague = workspace(tmp_path / "colleague", url, endpoint)
     shutil.copyfile(mine / "dvc.lock", colleague / "dvc.lock")  # git brings it
     run(colleague, "dvc", "pull")
-    assert changed_stages(colleague) == set()
+    assert changed_stages(colleague) == {}
     assert "lse-1" in run(colleague, "roundabout", "results").stdout
     assert "Data and pipelines are up to date" in run(colleague, "dvc", "repro").stdout
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ReadableError
 from pipeline.files import read_json
-from pipeline.scheduling import graph, repro
+from pipeline.scheduling import repro
 from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.graph import changed_stages, dvc, environment, read_graph
 from pipeline.scheduling.holding import held_key
@@ -46,13 +45,13 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def test_cached_exactly_when_dvc_holds_the_result(workspace):
-    assert changed_stages(workspace) == {"double", "show"}
+    assert set(changed_stages(workspace)) == {"double", "show"}
     assert list(read_graph(workspace)) == ["double", "show"]
     assert read_graph(workspace)["show"].needs == ("double",)
     assert held_key(workspace, "double") is None
     assert go(workspace).outcome is Outcome.ran
     first = held_key(workspace, "double")
-    assert changed_stages(workspace) == {"show"}
+    assert set(changed_stages(workspace)) == {"show"}
     assert go(workspace).outcome is Outcome.cached
 
     (workspace / "twice.txt").unlink()
@@ -166,18 +165,3 @@ def test_a_stage_that_nobody_listens_to_is_asked_to_stop_and_heard_out(monkeypat
 def test_a_stage_that_prints_much_still_counts_as_run(monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, "print(\"Running stage 'double':\")\nfor n in range(500): print('step', n)")
     assert go(tmp_path).outcome is Outcome.ran
-
-
-@pytest.mark.parametrize(("times", "found"), [(2, {"show"}), (9, None)])
-def test_a_busy_dvc_is_asked_again_what_has_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, found: set[str] | None
-) -> None:
-    busy = subprocess.CompletedProcess([], 1, "", "ERROR: 'runs/x' is busy, it is being blocked by:\n  (PID 1): dvc")
-    answers = iter([busy] * times + [subprocess.CompletedProcess([], 0, '{"show": ["changed command"]}', "")])
-    monkeypatch.setattr(graph, "BUSY_SECONDS", (0, 0, 0))
-    monkeypatch.setattr(graph, "_status", lambda workspace: next(answers))
-    if found is None:
-        with pytest.raises(ReadableError, match="is busy"):
-            changed_stages(tmp_path)
-    else:
-        assert changed_stages(tmp_path) == found
