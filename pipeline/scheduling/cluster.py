@@ -20,7 +20,7 @@ from pipeline.scheduling.inputs import StageInputs, stage_inputs
 from pipeline.scheduling.job_folder import JOBS, JobFolder, job_folder
 from pipeline.scheduling.log import Log
 from pipeline.scheduling.site import Resources, StageName
-from pipeline.scheduling.slurm import SlurmError, Task, UnreachableError
+from pipeline.scheduling.slurm import SlurmError, Task, UnclearError, UnreachableError
 from pipeline.work import held
 
 Answer = TypeVar("Answer")
@@ -29,6 +29,8 @@ Answer = TypeVar("Answer")
 _LOOK, _ASK_FIRST, _ASK_LAST = 0.2, 1.0, 15.0
 # After an sbatch that did not answer: until its job is in the queue, if it was taken at all.
 _TAKEN = 20.0
+# So long is asked again what Slurm answers with an error that we do not know.
+_UNCLEAR = 3600.0
 # A file that the job has written may appear here later, on a shared file system.
 _PATIENCE = 60.0
 
@@ -151,15 +153,19 @@ class _Driver:
             self._copy()
         script = self._folder.path / "job.sh"
         script.write_text(_script(self._folder, self.resources), encoding="utf-8")
-        try:
-            number = slurm.submit(str(script), _options(self._folder, self.resources), self._lock)
-        except UnreachableError as error:
-            self.say(str(error))
-            time.sleep(_TAKEN)  # what it has taken may appear later
-            return self._only_job() or self.submit(again=True)
-        self._folder.note_submission(number)
-        self.say(f"job {number} submitted {'again ' if again else ''}({self._folder.path}/log*.txt)")
-        return number
+        while True:
+            try:
+                number = slurm.submit(str(script), _options(self._folder, self.resources), self._lock)
+            except UnreachableError as error:
+                self.say(str(error))
+                time.sleep(_TAKEN)  # what it has taken may appear later
+                taken = self._only_job()
+                if taken is None:
+                    continue
+                return taken
+            self._folder.note_submission(number)
+            self.say(f"job {number} submitted {'again ' if again else ''}({self._folder.path}/log*.txt)")
+            return number
 
     def _copy(self) -> None:
         """Makes the job's copies, of the very inputs that the job is named after.
@@ -236,12 +242,18 @@ class _Driver:
         )
 
     def _patiently(self, question: Callable[[], Answer]) -> Answer:
-        """Asks Slurm until it answers: a controller that restarts loses nothing, and neither do we."""
-        pause = 1.0
+        """Asks Slurm until it answers: a controller that restarts loses nothing, and neither do we.
+
+        An answer that means nothing to us may mean that it never will: that is asked again for an hour.
+        """
+        pause, unclear = 1.0, 0.0
         while True:
             try:
                 return question()
             except UnreachableError as error:
+                unclear += pause if isinstance(error, UnclearError) else 0.0
+                if unclear > _UNCLEAR:
+                    raise
                 self.say(f"{error}; asking again")
                 time.sleep(pause)
                 pause = min(60.0, pause * 2)

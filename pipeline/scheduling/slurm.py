@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
 from typing import NamedTuple
 
@@ -16,8 +17,11 @@ from pipeline.errors import ReadableError
 FINAL = frozenset(("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED")) | frozenset(
     ("NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT")
 )
+# As libslurm 22.05 says it, while the controller restarts, fails over, or is too busy.
 _UNREACHABLE = re.compile(
-    r"unable to contact|timed out|connection refused|connection failure|communication|try(ing)? again|send/recv", re.I
+    r"unable to contact|timed out|connection refused|connection failure|communication|try(ing)? again|send/recv"
+    r"|zero bytes|standby|(message|protocol) \w+ (failure|error)|temporarily (unavailable|disabled|unable)",
+    re.I,
 )
 _UNKNOWN = re.compile(r"invalid job id", re.I)
 
@@ -26,8 +30,16 @@ class SlurmError(ReadableError, RuntimeError):
     """Slurm refused; the message is its own, and what to do."""
 
 
+class MissingError(SlurmError):
+    """There is no Slurm here."""
+
+
 class UnreachableError(SlurmError):
     """The controller does not answer now: it restarts, or the network does. Asking again later is right."""
+
+
+class UnclearError(UnreachableError):
+    """A question, which changes nothing, got an answer that is none. Asking again is right, but not for ever."""
 
 
 class Task(NamedTuple):
@@ -51,7 +63,7 @@ def _ask(*command: str, holding: int | None = None) -> str:
             command, capture_output=True, text=True, check=False, pass_fds=() if holding is None else (holding,)
         )
     except FileNotFoundError:
-        raise SlurmError(
+        raise MissingError(
             f"site.yaml says slurm, and there is no command {command[0]!r} here; start the pipeline where Slurm's "
             "commands are (a login node), or say where: local"
         ) from None
@@ -62,6 +74,16 @@ def _ask(*command: str, holding: int | None = None) -> str:
     return answer.stdout
 
 
+def _question(*command: str) -> str:
+    """Asks what changes nothing: whatever keeps Slurm from answering may pass, known or not."""
+    try:
+        return _ask(*command)
+    except (MissingError, UnreachableError):
+        raise
+    except SlurmError as error:
+        raise UnclearError(str(error)) from None
+
+
 def submit(script: str, options: list[str], holding: int) -> str:
     """Hands in a script and answers the job's number."""
     return _ask("sbatch", "--parsable", *options, script, holding=holding).strip().split(";")[0]
@@ -69,17 +91,15 @@ def submit(script: str, options: list[str], holding: int) -> str:
 
 def jobs_called(name: str) -> list[str]:
     """Numbers of the jobs of that name, of this user, that are not over; the oldest first."""
-    lines = _ask("squeue", "--me", "--noheader", "--name", name, "--format", "%F").split()
+    lines = _question("squeue", "--me", "--noheader", "--name", name, "--format", "%F").split()
     return sorted(set(lines), key=int)
 
 
 def tasks_of(number: str) -> list[Task]:
     """The job, or all tasks of an array; empty where Slurm has forgotten it (MinJobAge, some minutes)."""
     try:
-        text = _ask("scontrol", "--oneliner", "show", "job", number)
-    except UnreachableError:
-        raise
-    except SlurmError as error:
+        text = _question("scontrol", "--oneliner", "show", "job", number)
+    except UnclearError as error:
         if _UNKNOWN.search(str(error)):
             return []
         raise
@@ -97,12 +117,20 @@ def cancel(number: str) -> None:
 
 
 def put_back(number: str, attempts: int = 5) -> None:
-    """Ends this run of a job and lets Slurm start it again under the same number."""
-    for attempt in range(attempts):
+    """Ends this run of a job and lets Slurm start it again under the same number.
+
+    Refused, it tries again some times. While Slurm does not answer, it tries until the time limit ends the job: a job
+    of which Slurm says TIMEOUT is submitted again by its driver, one that ends by itself has failed.
+    """
+    refused = 0
+    while True:
         try:
             _ask("scontrol", "requeue", number)
             return
-        except UnreachableError:
-            if attempt + 1 == attempts:
+        except UnreachableError as error:
+            print(f"{error}; asking again", file=sys.stderr, flush=True)
+        except SlurmError:
+            refused += 1
+            if refused == attempts:
                 raise
-            time.sleep(5)
+        time.sleep(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pipeline.scheduling.cluster import run_on_slurm
 from pipeline.scheduling.inputs import StageInputs
 from pipeline.scheduling.job_folder import JobFolder, job_folder
 from pipeline.scheduling.site import Resources
-from pipeline.scheduling.slurm import SlurmError, Task, UnreachableError
+from pipeline.scheduling.slurm import SlurmError, Task, UnclearError, UnreachableError
 
 MODEL, CURVE = Path("runs/x/model.pt"), Path("runs/x/curves/loss.tsv")
 
@@ -296,6 +297,101 @@ def test_slurms_answers_are_read() -> None:
     assert slurm._task(line) == Task("5", "PENDING", "Resources", 2)
     assert not slurm._task(line).final
     assert slurm._task("JobId=5 JobName=x JobState=TIMEOUT").final
+
+
+ANSWERS = (
+    "Zero Bytes were transmitted or received",
+    "Slurm backup controller in standby mode",
+    "Message receive failure",
+    "Protocol authentication error",
+    "Resource temporarily unavailable",
+    "Unable to contact slurm controller (connect failure)",
+)
+
+
+@pytest.fixture
+def refusing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Commands of Slurm that fail with a message, and write down how they were called."""
+
+    def refuse(message: str) -> Path:
+        for name in ("squeue", "scontrol", "sbatch"):
+            program = tmp_path / "slurm" / name
+            program.parent.mkdir(exist_ok=True)
+            program.write_text(f"#!/bin/sh\necho {name} >> '{tmp_path}/called'\necho 'error: {message}' >&2\nexit 1\n")
+            program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'slurm'}:/usr/bin:/bin")
+        monkeypatch.setattr(slurm.time, "sleep", lambda seconds: None)
+        return tmp_path / "called"
+
+    return refuse
+
+
+@pytest.mark.parametrize("message", ANSWERS)
+def test_a_slurm_that_does_not_answer_is_known_by_many_words(refusing, message: str) -> None:
+    refusing(message)
+    for ask in (lambda: slurm.submit("job.sh", [], 0), lambda: slurm.jobs_called("x"), lambda: slurm.tasks_of("7")):
+        with pytest.raises(UnreachableError) as caught:
+            ask()
+        assert not isinstance(caught.value, UnclearError)
+
+
+def test_a_question_may_be_asked_again_whatever_the_error_a_submission_not(refusing) -> None:
+    refusing("Invalid account or account/partition combination specified")
+    with pytest.raises(UnclearError):
+        slurm.jobs_called("x")
+    with pytest.raises(UnclearError):
+        slurm.tasks_of("7")
+    with pytest.raises(SlurmError) as caught:
+        slurm.submit("job.sh", [], 0)
+    assert not isinstance(caught.value, UnreachableError)
+    refusing("slurm_load_jobs error: Invalid job id specified")
+    assert slurm.tasks_of("7") == []
+
+
+def test_a_job_is_put_back_as_soon_as_slurm_answers(refusing, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = refusing("Slurm backup controller in standby mode")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 20:
+            (called.parent / "slurm" / "scontrol").write_text("#!/bin/sh\nexit 0\n")
+
+    monkeypatch.setattr(slurm.time, "sleep", wait)
+    slurm.put_back("7")
+    assert len(waits) == 20
+    called = refusing("Requested operation is presently disabled")
+    called.unlink()
+    with pytest.raises(SlurmError, match="presently disabled"):
+        slurm.put_back("7")
+    assert called.read_text().splitlines() == ["scontrol"] * 5
+
+
+def test_an_error_that_nobody_knows_is_asked_again_for_an_hour(play, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    def unclear(played: PlayedSlurm, number: str) -> list[Task]:
+        raise UnclearError("scontrol: error: something new")
+
+    monkeypatch.setattr(PlayedSlurm, "tasks_of", unclear)
+    monkeypatch.setattr(cluster.time, "sleep", waited.append)
+    with pytest.raises(UnclearError, match="something new"):
+        play()
+    assert 3000 < sum(waited) < 3700
+
+
+def test_a_submission_is_tried_until_slurm_answers(play, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    real = PlayedSlurm.submit
+
+    def submit(played: PlayedSlurm, script: str, options: list[str], holding: int) -> str:
+        tried.append(1)
+        if len(tried) < 3000:
+            raise UnreachableError("sbatch: Unable to contact slurm controller")
+        return real(played, script, options, holding)
+
+    monkeypatch.setattr(PlayedSlurm, "submit", submit)
+    assert len(play("FINISHED").submitted) == 1
 
 
 def test_without_slurms_commands_the_error_says_where_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
