@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.scheduling import slurm
-from pipeline.scheduling.command import shell_lines, stage_command
+from pipeline.scheduling.command import container_of, shell_lines, stage_command, variables
 from pipeline.scheduling.inputs import StageInputs, stage_inputs
 from pipeline.scheduling.job_folder import JOBS, JobFolder, job_folder
 from pipeline.scheduling.log import Log
@@ -173,8 +173,12 @@ class _Driver:
         An edit may have come while this driver waited, for Slurm or for another driver. Its result would be taken for
         that of the inputs of before, as soon as somebody changes them back.
         """
-        command = stage_command(self.stage, self.arguments, self.resources)
-        self._folder.prepare(self.inputs, command, {"restarts": self.resources.restarts})
+        request = {
+            "restarts": self.resources.restarts,
+            "container": container_of(self.resources),
+            "variables": list(variables(self.resources)),
+        }
+        self._folder.prepare(self.inputs, stage_command(self.stage, self.arguments, self.resources), request)
         if _have_changed(self.inputs):
             self._folder.forget()
             raise SlurmError(

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable, Mapping
 
 from pipeline.errors import ReadableError
 from pipeline.scheduling.site import ALONE, Resources, StageName
+
+# What a stage reads of its environment, beside site.yaml's variables and all that begins with ROUNDABOUT_.
+_READ = ("CUDA_VISIBLE_DEVICES", "DVC_STAGE", "PYTHONSAFEPATH", "PYTHONUNBUFFERED")
 
 
 def stage_command(stage: StageName, arguments: list[str], resources: Resources) -> list[str]:
     """``python -m stages.STAGE …``; under torchrun where several processes share the work, all on this machine."""
     python = resources.python or ("python" if resources.container else sys.executable)
-    container = shlex.split(resources.container or "")
     processes = 1 if stage in ALONE else resources.workers
     if processes == 1:
-        return [*container, python, "-m", f"stages.{stage}", *arguments]
+        return [python, "-m", f"stages.{stage}", *arguments]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     # behind the dashes nothing is torchrun's: it would take --start for its own --start-method
-    return [*container, python, *torchrun, "-m", "--", f"stages.{stage}", *arguments]
+    return [python, *torchrun, "-m", "--", f"stages.{stage}", *arguments]
+
+
+def container_of(resources: Resources) -> list[str]:
+    """The words of site.yaml's container; none without."""
+    return shlex.split(resources.container or "")
+
+
+def contained(container: list[str], variables: Mapping[str, str], command: list[str]) -> list[str]:
+    """The command in a container, which may keep the environment out: its variables go in as words of ``env``."""
+    if not container:
+        return command
+    return [*container, "env", *(f"{name}={value}" for name, value in variables.items()), *command]
+
+
+def read_by_a_stage(environment: Mapping[str, str], own: Iterable[str]) -> dict[str, str]:
+    """Those variables that a stage reads; ``own`` are the names of the site's."""
+    named = {*own, *_READ}
+    return {name: text for name, text in environment.items() if name in named or name.startswith("ROUNDABOUT_")}
 
 
 def cannot_start(command: list[str], error: OSError) -> ReadableError:

@@ -12,10 +12,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import ReadableError
 from pipeline.processes import stop_with_parent
-from pipeline.scheduling.command import cannot_start
+from pipeline.scheduling.command import cannot_start, contained, read_by_a_stage
 from pipeline.scheduling.inputs import signature
 from pipeline.scheduling.job_folder import JobFolder
 from pipeline.scheduling.slurm import SlurmError, put_back
@@ -53,7 +54,9 @@ def _run(folder: JobFolder, signals: _Signals) -> int:
             f"{request['address']}: what it reads ({', '.join(request['data'])}) was written anew since the job was "
             "submitted; run `dvc repro` again"
         )
-    code, near_the_limit = signals.watch(request["command"], _environment(folder))
+    environment = _environment(folder)
+    command = contained(request["container"], _in_a_container(folder, environment, request), request["command"])
+    code, near_the_limit = signals.watch(command, environment)
     # Outputs are moved into place when they are whole, and the last one when all are: what goes wrong afterwards (the
     # end of a process group, a signal) does not touch them.
     if folder.made_all():
@@ -72,6 +75,18 @@ def _environment(folder: JobFolder) -> dict[str, str]:
     task, tasks = os.environ.get("SLURM_ARRAY_TASK_ID"), os.environ.get("SLURM_ARRAY_TASK_COUNT")
     share = {} if task is None else {SHARE: f"{task}/{tasks}"}
     return {**os.environ, OUTPUTS: str(folder.outputs), PARAMS: str(folder.path / "params.yaml"), **share}
+
+
+def _in_a_container(folder: JobFolder, environment: dict[str, str], request: dict[str, Any]) -> dict[str, str]:
+    """What the stage is to read. Of paths of Python only the copied code's, and those that site.yaml names.
+
+    The others, of the login shell, are of packages that do not fit the container's Python. Relative, so that a
+    container may see the workspace under another name.
+    """
+    return {
+        "PYTHONPATH": str(folder.path / "code"),
+        **read_by_a_stage(environment, request["variables"]),
+    }
 
 
 class _Signals:

@@ -10,19 +10,32 @@ import shlex
 import sys
 from typing import NoReturn
 
-from pipeline.scheduling.command import cannot_start, shell_lines, stage_command, variables
+from pipeline.scheduling.command import (
+    cannot_start,
+    contained,
+    container_of,
+    read_by_a_stage,
+    shell_lines,
+    stage_command,
+    variables,
+)
 from pipeline.scheduling.site import Resources, StageName
 
 
 def run_here(stage: StageName, arguments: list[str], resources: Resources) -> NoReturn:
     """Replaces this process by the stage; with lines of setup, by a shell that becomes the stage."""
-    command = stage_command(stage, arguments, resources)
+    command, container, own = stage_command(stage, arguments, resources), container_of(resources), variables(resources)
+    environment = {**os.environ, **own}
+    needed = read_by_a_stage(environment, own)
     sys.stdout.flush()
     sys.stderr.flush()
     if not resources.setup:
+        command = contained(container, needed, command)
         try:
-            os.execvpe(command[0], command, {**os.environ, **variables(resources)})
+            os.execvpe(command[0], command, environment)
         except OSError as error:
             raise cannot_start(command, error) from None
-    script = "\n".join([*shell_lines(resources), f"exec {shlex.join(command)}"])
-    os.execvp("bash", ["bash", "-c", script])
+    # the setup may change them: the shell says what they are then
+    words = [f'{name}="${name}"' for name in needed] if container else []
+    line = " ".join([shlex.join(contained(container, {}, [])), *words, shlex.join(command)])
+    os.execvp("bash", ["bash", "-c", "\n".join([*shell_lines(resources), f"exec {line}"])])

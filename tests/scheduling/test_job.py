@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGE = """
 import os, signal, sys, time
 from pathlib import Path
+from typing import Any
 def stop(number, frame):
     print("saved", flush=True)
     sys.exit(143)
@@ -29,6 +31,7 @@ for name in ("runs/x/model.pt", "runs/x/curves/a.tsv")[: int(sys.argv[2])]:
     made.write_text("made")
 sys.exit(int(sys.argv[3]))
 """
+REQUEST: dict[str, Any] = {"restarts": 2, "container": [], "variables": []}
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def start(
 ) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", STAGE, str(wait), str(outputs), str(code)]
     if not (folder.path / "request.json").exists():
-        folder.prepare(inputs, command, {"restarts": 2})
+        folder.prepare(inputs, command, REQUEST)
     path = f"{Path.cwd()}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.scheduling.job", str(folder.path)],
@@ -64,6 +67,21 @@ def test_a_stage_that_ends_well_leaves_a_result_in_the_jobs_folder(folder: JobFo
     assert not Path("runs").exists()
     again, _ = start(folder, inputs).communicate(timeout=60)
     assert "finished already" in again
+
+
+def test_a_container_that_keeps_the_environment_out_writes_into_the_jobs_folder(
+    folder: JobFolder, inputs: StageInputs
+) -> None:
+    (folder.path / "code").mkdir(parents=True)
+    stage = STAGE.replace("sys.exit(int", "print(os.environ['PYTHONPATH'], os.environ['COLOUR']); sys.exit(int")
+    command = [sys.executable, "-c", stage, "0", "2", "0"]
+    folder.prepare(inputs, command, REQUEST | {"container": ["env", "-i"], "variables": ["COLOUR"]})
+    said, _ = (
+        process := start(folder, inputs, COLOUR="a b", SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_TASK_COUNT="1")
+    ).communicate(timeout=60)
+    assert said == f"share 0/1 params {folder.path}/params.yaml\n{folder.path}/code a b\n"
+    assert (process.returncode, folder.is_finished()) == (0, True)
+    assert not Path("runs").exists()
 
 
 def test_a_task_of_an_array_knows_its_share_and_is_no_result_alone(folder: JobFolder, inputs: StageInputs) -> None:
@@ -86,7 +104,7 @@ def test_a_whole_result_counts_however_the_stage_ends_afterwards(folder: JobFold
 
 
 def test_a_whole_result_of_a_killed_run_is_not_made_again(folder: JobFolder, inputs: StageInputs) -> None:
-    folder.prepare(inputs, ["false"], {"restarts": 2})
+    folder.prepare(inputs, ["false"], REQUEST)
     for output in inputs.outputs:
         (folder.outputs / output).mkdir(parents=True)
     said, _ = (process := start(folder, inputs)).communicate(timeout=60)
@@ -124,7 +142,7 @@ def test_a_cancel_or_a_preemption_is_passed_on_and_is_slurms_to_decide(folder: J
 
 
 def test_data_that_were_written_anew_are_refused(folder: JobFolder, inputs: StageInputs) -> None:
-    folder.prepare(inputs, ["true"], {"restarts": 2})
+    folder.prepare(inputs, ["true"], REQUEST)
     Path("data/in").write_text("other data")
     said, _ = (process := start(folder, inputs)).communicate(timeout=60)
     assert "what it reads (data/in) was written anew since the job was submitted; run `dvc repro` again" in said
@@ -132,7 +150,7 @@ def test_data_that_were_written_anew_are_refused(folder: JobFolder, inputs: Stag
 
 
 def test_a_program_that_is_not_there_is_told(folder: JobFolder, inputs: StageInputs) -> None:
-    folder.prepare(inputs, ["/no/such/container"], {"restarts": 2})
+    folder.prepare(inputs, ["/no/such/container"], REQUEST)
     said, _ = (process := start(folder, inputs)).communicate(timeout=60)
     assert said.startswith("error: site.yaml: cannot start '/no/such/container' (No such file or directory)")
     assert process.returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling.command import stage_command, variables
+from pipeline.scheduling.command import contained, container_of, stage_command, variables
 from pipeline.scheduling.site import Resources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,5 +135,23 @@ def test_several_processes_are_torchruns() -> None:
     assert two[1:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     assert two[5:] == ["-m", "--", *one[2:]]
     assert stage_command("evaluate", arguments, Resources(gpus=2))[2] == "stages.evaluate"
-    contained = stage_command("adapt", arguments, Resources(container="apptainer exec --nv 'an image.sif'"))
-    assert contained == ["apptainer", "exec", "--nv", "an image.sif", "python", "-m", "stages.adapt", "--start", "x"]
+    assert stage_command("adapt", arguments, Resources(container="apptainer exec an.sif"))[0] == "python"
+
+
+def test_a_container_is_words_before_the_command_and_its_variables() -> None:
+    words = container_of(Resources(container="apptainer exec --nv 'an image.sif'"))
+    assert words == ["apptainer", "exec", "--nv", "an image.sif"]
+    assert contained(words, {"A": "b c"}, ["python"]) == [*words, "env", "A=b c", "python"]
+    assert contained([], {"A": "b c"}, ["python"]) == ["python"]
+
+
+@pytest.mark.parametrize("setup", ["", ', setup: [export COLOUR="$COLOUR c"]'])
+def test_a_container_that_keeps_the_environment_out_gets_what_the_stage_reads(workspace: Path, setup: str) -> None:
+    site = f"defaults: {{container: 'env -i PYTHONPATH={ROOT}', python: {sys.executable}, environment: {{COLOUR: a b}}"
+    (workspace / "site.yaml").write_text(f"{site}{setup}}}")
+    (workspace / "stages" / "pretrain.py").write_text("import os; print(sorted(os.environ.items()))")
+    said = launched(workspace, "pretrain", "--start", "x", ROUNDABOUT_PIECES="4", DVC_STAGE="pretrain@x", OTHER="1")
+    found = dict(ast.literal_eval(said.communicate(timeout=60)[0]))
+    assert found["COLOUR"] == ("a b c" if setup else "a b")
+    assert (found["ROUNDABOUT_PIECES"], found["DVC_STAGE"]) == ("4", "pretrain@x")
+    assert "OTHER" not in found
