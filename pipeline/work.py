@@ -156,11 +156,11 @@ def _remove(folder: Path, lock: Path) -> None:
 
 
 @contextmanager
-def held(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
+def held(path: Path, what: str, *, shared: bool = False, wait: bool = True) -> Iterator[int]:
     """Holds a lock on a file, which says who does; answers its descriptor. ``shared``: with others who share it.
 
     The system lets go of it when the process dies, however it dies, and when every process that has inherited the
-    descriptor has. Who must wait is told for whom.
+    descriptor has. Who must wait is told for whom; who does not want to (``wait``) is told by a BlockingIOError.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
@@ -168,7 +168,10 @@ def held(path: Path, what: str, *, shared: bool = False) -> Iterator[int]:
             try:
                 fcntl.flock(lock, kind | fcntl.LOCK_NB)
             except BlockingIOError:
-                print(f"{what}: another process works here ({_holder(path)}); waiting", file=sys.stderr, flush=True)
+                told = f"{what}: another process works here ({_holder(path)})"
+                if not wait:
+                    raise BlockingIOError(told) from None
+                print(f"{told}; waiting", file=sys.stderr, flush=True)
                 fcntl.flock(lock, kind)
             # Who held it may have finished and removed the file: then the lock is on a file that nobody else can open.
             if _is_open_under(path, lock.fileno()):

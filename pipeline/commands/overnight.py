@@ -14,6 +14,7 @@ from pipeline.commands.console import console, failed, readable
 from pipeline.errors import ReadableError
 from pipeline.inspection.results import read_results
 from pipeline.params import read_params
+from pipeline.scheduling.alone import only_night
 from pipeline.scheduling.collect import results_table
 from pipeline.scheduling.early import Rules
 from pipeline.scheduling.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
@@ -60,7 +61,7 @@ def overnight(
         root,
         read_params(root / "params.yaml"),
         rounds=parameters["rounds"], methods=parameters["methods"], seeds=parameters["seeds"],
-        rules=Rules(stop_when_gain_below, stop_when_change_below), write=not dry_run,
+        rules=Rules(stop_when_gain_below, stop_when_change_below), write=False,  # the flow does, as the only night here
     )  # fmt: skip
     if dry_run:
         _print_plan(night, slots or 1)
@@ -169,6 +170,9 @@ def _run_here(night: Night, parameters: dict[str, Any], at: datetime | None) -> 
         console.print(_nothing(night))  # without Prefect, which takes seconds to say so
         _print_seeds(night)
         return
+    else:
+        with only_night(night.root):  # said by the flow, too, half a minute later
+            pass
     from pipeline.scheduling import settings
     from pipeline.scheduling.flow import overnight as night_flow
     from pipeline.scheduling.server import mark_crashed_flows

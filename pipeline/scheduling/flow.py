@@ -26,6 +26,7 @@ from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
 from pipeline.params import read_params
+from pipeline.scheduling.alone import AnotherNightError, only_night
 from pipeline.scheduling.artifacts import publish_results, publish_run
 from pipeline.scheduling.board import Board, Job, Outcome
 from pipeline.scheduling.devices import share_of_gpus
@@ -115,11 +116,19 @@ def overnight(
     """
     root = Path(workspace).resolve()
     rules = Rules(stop_when_gain_below, stop_when_change_below)
-    night = plan_night(
-        root,
-        read_params(root / "params.yaml"),
-        rounds=rounds or (), methods=methods or (), seeds=seeds or (), rules=rules,
-    )  # fmt: skip
+    try:
+        with only_night(root):
+            night = plan_night(
+                root,
+                read_params(root / "params.yaml"),
+                rounds=rounds or (), methods=methods or (), seeds=seeds or (), rules=rules,
+            )  # fmt: skip
+            return _run(night, slots, pull)
+    except AnotherNightError as error:
+        return Failed(message=str(error))
+
+
+def _run(night: Night, slots: int | None, pull: bool) -> State[Any]:
     limit = make_slots(slots)
     board = Board(night.jobs, slots=limit, light=LIGHT_AT_ONCE)
     run_board(night, board, limit, pull)

@@ -1,13 +1,16 @@
 """``roundabout overnight``: what it says before anything runs."""
 
+import os
 from datetime import datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.commands import overnight
 from pipeline.commands.overnight import _moment, duration
 from pipeline.errors import ReadableError
+from pipeline.scheduling.alone import only_night
 
 NOW = datetime(2026, 11, 21, 18, 30).astimezone()
 
@@ -24,6 +27,38 @@ def test_the_next_time_that_a_clock_shows():
 
 def test_durations_are_for_people():
     assert [duration(seconds) for seconds in (5, 600, 26000)] == ["5 s", "10 min", "7 h 13 min"]
+
+
+class Planned:
+    """A night in which something is to be done."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def changed(self):
+        return ["report"]
+
+
+def test_a_night_is_planned_without_writing_for_another_one_may_be_at_work(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(overnight, "read_params", lambda path: None)
+    monkeypatch.setattr(
+        overnight, "plan_night", lambda *arguments, **options: asked.append(options) or Planned(tmp_path)
+    )
+    monkeypatch.setattr(overnight, "_hand_over", lambda *arguments: None)
+    assert CliRunner().invoke(app, ["overnight", "--cron", "0 22 * * *"]).exit_code == 0
+    assert [options["write"] for options in asked] == [False]
+
+
+def test_a_second_night_of_a_workspace_is_refused_and_told_which_the_first_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(overnight, "read_params", lambda path: None)
+    monkeypatch.setattr(overnight, "plan_night", lambda *arguments, **options: Planned(tmp_path))
+    with only_night(tmp_path):
+        answer = CliRunner().invoke(app, ["overnight"])
+    assert answer.exit_code == 1
+    assert f"overnight: another process works here (process {os.getpid()} on " in " ".join(answer.stderr.split())
 
 
 @pytest.mark.parametrize(

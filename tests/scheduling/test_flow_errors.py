@@ -1,14 +1,16 @@
-"""What only looks at a night's results does not end the night; the flow itself is in test_flow.py."""
+"""What only looks at a night's results does not end it, another night does; the flow itself is in test_flow.py."""
 
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
 from pipeline.labels import class_set
 from pipeline.scheduling import flow
+from pipeline.scheduling.alone import only_night
 from pipeline.scheduling.board import Board, Job, Outcome
 from pipeline.scheduling.early import Rules
 from pipeline.scheduling.graph import Stage
@@ -33,3 +35,13 @@ def test_an_error_in_pictures_or_gains_is_logged_and_the_night_goes_on(
     flow._after(night, Board(jobs, slots=1, light=1), name, Outcome.ran)
     assert "a picture without a size" in caplog.text
     assert shown == ([] if broken == "publish_run" else [name]), "the one error does not take the other along"
+
+
+def test_a_second_night_touches_nothing_and_says_which_the_first_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(flow, "plan_night", lambda *_, **__: pytest.fail("it writes the seeds' workspaces"))
+    with only_night(tmp_path):
+        state = flow.overnight.fn(str(tmp_path))
+    assert state.is_failed()
+    assert f"another process works here (process {os.getpid()} on " in str(state.message)

@@ -1,0 +1,30 @@
+"""One night at a time in a workspace, however it was started: two would rewrite each other's seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import ReadableError
+from pipeline.work import held
+
+
+class AnotherNightError(ReadableError):
+    """A night is at work in the workspace."""
+
+
+@contextmanager
+def only_night(root: Path) -> Iterator[None]:
+    """The block is this workspace's night. Raises AnotherNightError while another one is."""
+    lock = root / ".roundabout" / "night.lock"
+    lock.parent.mkdir(exist_ok=True)
+    began = False
+    try:
+        with held(lock, f"{root}: overnight", wait=False):
+            began = True
+            yield
+    except BlockingIOError as error:
+        if began:
+            raise
+        raise AnotherNightError(f"{error}; let that night end, or end it and start again") from None
