@@ -153,9 +153,9 @@ def _hand_over(root: Path, parameters: dict[str, Any], cron: str | None, at: dat
         console.print(
             f"serving {deployment.deployment_name(root)} at {cron!r} ({deployment.time_zone()}); Ctrl-C ends it"
         )
-        deployment.serve(root, parameters, cron)
+        deployment.serve(root, parameters, cron, console.print)
         return
-    name = deployment.deploy(root, parameters, pool, cron=cron, at=at)
+    name = deployment.deploy(root, parameters, pool, console.print, cron=cron, at=at)
     asked = f"when asked: prefect deployment run '{name}'"
     when = f"at {cron!r} ({deployment.time_zone()})" if cron else f"at {at:%Y-%m-%d %H:%M}" if at else asked
     console.print(f"{name} runs on the pool {pool} {when}; its worker: prefect worker start --pool {pool}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.scheduling import settings  # isort: skip - before Prefect, which reads it once
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,26 @@ from pipeline.scheduling.server import make_slots, mark_crashed_flows
 _ENTRYPOINT = "pipeline/scheduling/flow.py:overnight"
 
 
-def serve(root: Path, parameters: dict[str, Any], cron: str) -> None:
+def serve(root: Path, parameters: dict[str, Any], cron: str, tell: Callable[[str], None]) -> None:
     """Runs the flow whenever ``cron`` says, in a process of its own, until this one is stopped."""
     _prepare_server(parameters)
+    _tell_what_is_replaced(deployment_name(root), tell)
     overnight.serve(name=deployment_name(root), schedule=_schedule(cron), parameters=parameters, limit=1)
 
 
-def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | None, at: datetime | None) -> str:
+def deploy(
+    root: Path,
+    parameters: dict[str, Any],
+    pool: str,
+    tell: Callable[[str], None],
+    *,
+    cron: str | None,
+    at: datetime | None,
+) -> str:
     """Registers the flow on a work pool (made where absent), to run at the times of ``cron`` or once ``at``.
 
     A worker must run on the machine that has the workspace: `prefect worker start --pool POOL`. One night at a time.
+    A single night is a deployment of its own, beside the one whose schedule and options remain.
     """
     _prepare_server(parameters)
     with get_client(sync_client=True) as client:
@@ -49,7 +60,9 @@ def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | Non
         raise ReadableError(f"--pool: the work pool {pool!r} is of type {kind}; the flow needs one of type process")
     loaded = flow.from_source(source=str(_code_root()), entrypoint=_ENTRYPOINT)
     assert isinstance(loaded, Flow)
-    name = deployment_name(root)
+    name = deployment_name(root) if at is None else f"{deployment_name(root)}-once"
+    if at is None:
+        _tell_what_is_replaced(name, tell)
     # not Flow.deploy, which first asks for the pool's workers in a way that the server of 3.8.8 refuses (422)
     deployment = loaded.to_deployment(
         name=name, work_pool_name=pool, schedule=None if cron is None else _schedule(cron), parameters=parameters,
@@ -61,6 +74,16 @@ def deploy(root: Path, parameters: dict[str, Any], pool: str, *, cron: str | Non
     if at is not None:
         run_deployment(f"{overnight.name}/{name}", scheduled_time=at, timeout=0, as_subflow=False)
     return f"{overnight.name}/{name}"
+
+
+def _tell_what_is_replaced(name: str, tell: Callable[[str], None]) -> None:
+    with get_client(sync_client=True) as client:
+        try:
+            found = client.read_deployment_by_name(f"{overnight.name}/{name}").schedules
+        except ObjectNotFound:
+            return
+    for schedule in found:
+        tell(f"the nights of before, at {getattr(schedule.schedule, 'cron', schedule.schedule)!r}, are replaced")
 
 
 def deployment_name(root: Path) -> str:

@@ -116,6 +116,26 @@ def test_a_night_begins_by_itself_on_a_work_pool(waiting: Path, server: dict[str
     assert set(task_states(server, run["id"]).values()) == {"Completed"}
 
 
+def test_a_single_night_leaves_the_nightly_ones_alone(waiting: Path, server: dict[str, str]) -> None:
+    def nights() -> dict[str, tuple[list[str], list[str]]]:
+        return {
+            found["name"].partition("-")[2]: (
+                [entry["schedule"]["cron"] for entry in found["schedules"]], found["parameters"]["rounds"],
+            )
+            for found in ask(server, "deployments/filter")
+        }  # fmt: skip
+
+    assert overnight(waiting, server, "--pool", "night", "--cron", "0 22 * * *").returncode == 0
+    (name,) = nights()
+    at = (datetime.now() + timedelta(hours=1)).isoformat(timespec="seconds")
+    answer = overnight(waiting, server, "--pool", "night", "--at", at, "--rounds", "lse-1")
+    assert answer.returncode == 0, answer.stderr
+    assert nights() == {name: (["0 22 * * *"], []), f"{name}-once": ([], ["lse-1"])}
+    answer = overnight(waiting, server, "--pool", "night", "--cron", "0 23 * * *")
+    assert "the nights of before, at '0 22 * * *', are replaced" in answer.stdout
+    assert nights()[name] == (["0 23 * * *"], [])
+
+
 def test_a_served_night_begins_by_itself(waiting: Path, server: dict[str, str], started: Started) -> None:
     serving = started(
         [program("roundabout"), "overnight", "--cron", "* * * * *"], waiting, waiting.parent / "serve.log", **server
