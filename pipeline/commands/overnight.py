@@ -76,10 +76,9 @@ def _listed(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in _listed(text)]
-    except ValueError:
-        raise ReadableError(f"--seeds: {text!r} is not a list of whole numbers such as 1,2,3") from None
+    if not all(part.isdecimal() for part in _listed(text)):
+        raise ReadableError(f"--seeds: {text!r} is not a list of whole numbers such as 1,2,3")
+    return [int(part) for part in _listed(text)]
 
 
 def _moment(text: str, now: datetime | None = None) -> datetime:

@@ -23,6 +23,7 @@ from pipeline.scheduling.graph import dvc, environment
 
 FOLDERS = ("pipeline", "stages", "presets", "data/lists")
 _FILES = ("dvc.yaml", ".dvcignore", "site.yaml")
+_PATHS = ("root", "listed", "weights")
 
 
 def seed_of(root: Path) -> int:
@@ -45,8 +46,13 @@ def seed_workspace(root: Path, seed: int) -> Path:
     for name in _FILES:
         if (root / name).exists():
             _copy(root / name, folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
     params = _params(root) | {"seed": seed}
-    _link_data(root, folder, params)
+    for place, target in _missing_links(root, folder, params):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)  # a link that led elsewhere
+        place.symlink_to(target)
     _write_params(folder, params)
     _share_cache(root, folder)
     return folder
@@ -58,13 +64,19 @@ def seed_folder(root: Path, seed: int) -> Path:
 
 
 def is_up_to_date(root: Path, seed: int) -> bool:
-    """Whether a seed's workspace is there, with the code and params that the main one has now. Writes nothing."""
+    """Whether a seed's workspace is there, with the code and params that the main one has now. Writes nothing.
+
+    Raises ReadableError for a data path that another folder cannot see.
+    """
     folder = seed_folder(root, seed)
     if folder == root:
         return True
-    if not (folder / "params.yaml").exists() or _params(folder) != _params(root) | {"seed": seed}:
+    params = _params(root) | {"seed": seed}
+    if _missing_links(root, folder, params):
         return False
-    names = {Path(name) for name in _FILES if (root / name).exists()}
+    if not (folder / "params.yaml").exists() or _params(folder) != params:
+        return False
+    names = {Path(name) for name in _FILES if (root / name).exists() or (folder / name).exists()}
     for name in FOLDERS:
         names |= {path.relative_to(top) for top in (root, folder) for path in _code(top / name)}
     return all(
@@ -111,34 +123,36 @@ def _write_params(folder: Path, params: dict[str, Any]) -> None:
         YAML().dump(params, file)  # in the file's order, which is that of the report's rows
 
 
-def _link_data(root: Path, folder: Path, params: dict[str, Any]) -> None:
-    """A relative path in params means the same file in both workspaces: by a link where it would lead elsewhere."""
-    for text in set(_strings(params)):
+def _missing_links(root: Path, folder: Path, params: dict[str, Any]) -> list[tuple[Path, Path]]:
+    """A relative path in params means the same file in both workspaces: by a link (place, target) where it leads
+    elsewhere.
+    """
+    missing = []
+    for text in set(_paths(params)):
         path = Path(text)
         if path.is_absolute() or not (root / path).exists() or text in ("", "."):
             continue
-        seen = Path(os.path.normpath(folder / path))
-        if seen.exists() and seen.resolve() == (root / path).resolve():
+        target, place = (root / path).resolve(), Path(os.path.normpath(folder / path))
+        if (place.exists() and place.resolve() == target) or any(path.is_relative_to(name) for name in FOLDERS):
             continue
-        if not seen.is_relative_to(root / ".roundabout"):
+        if not place.is_relative_to(root / ".roundabout") or (place.is_dir() and not place.is_symlink()):
             raise ReadableError(f"params.yaml: the path {text!r} means another file in {folder}; make it absolute")
-        seen.parent.mkdir(parents=True, exist_ok=True)
-        if seen.is_symlink():
-            seen.unlink()
-        if not seen.exists():
-            seen.symlink_to((root / path).resolve())
+        if place.is_symlink() or not place.exists():
+            missing.append((place, target))
+    return missing
 
 
-def _strings(value: Any) -> Iterator[str]:
+def _paths(value: Any, key: str = "") -> Iterator[str]:
+    """What may be a path: all with a slash in it, and names where params want a path."""
     if isinstance(value, str):
-        if "/" in value:
+        if "/" in value or key in _PATHS:
             yield value
     elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _strings(inner)
+        for name, inner in value.items():
+            yield from _paths(inner, name)
     elif isinstance(value, list):
         for inner in value:
-            yield from _strings(inner)
+            yield from _paths(inner)
 
 
 def _share_cache(root: Path, folder: Path) -> None:
@@ -155,8 +169,8 @@ def _share_cache(root: Path, folder: Path) -> None:
 
     with Repo(str(root)) as repo:
         main, cache = dict(repo.config), Path(repo.cache.legacy.path)
-    # files/md5 lies in the cache's folder, and so does the run-cache
-    shared = {**{key: value for key, value in main.get("cache", {}).items() if key == "type"}, "dir": str(cache)}
+    # files/md5 lies in the cache's folder, and so does the run-cache; with the main one's link types, group, …
+    shared = {**main.get("cache", {}), "dir": str(cache)}
     config = Config(str(folder / ".dvc"), validate=False)
     with config.edit("local") as local:  # beside secrets of remotes, as in the main workspace; git ignores .roundabout
         local["core"] = {key: value for key, value in main.get("core", {}).items() if key in ("remote", "analytics")}

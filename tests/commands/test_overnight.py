@@ -65,6 +65,7 @@ def test_a_second_night_of_a_workspace_is_refused_and_told_which_the_first_is(tm
     ("options", "said"),
     [
         (["--seeds", "1,two"], "--seeds: '1,two' is not a list of whole numbers such as 1,2,3"),
+        (["--seeds=-3"], "--seeds: '-3' is not a list of whole numbers such as 1,2,3"),
         (["--at", "22:00", "--cron", "0 22 * * *"], "--at is for one night and --cron for many"),
         ([], "params.yaml"),
     ],

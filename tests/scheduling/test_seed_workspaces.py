@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from bench.waiting import make_waiting_workspace, waiting_params
-from bench.workspace import ROOT, write_params
+from bench.workspace import ROOT, run, write_params
 from pipeline.errors import ReadableError
 from pipeline.scheduling import seeds
 from pipeline.scheduling.seeds import is_up_to_date, seed_workspace
@@ -70,6 +70,36 @@ def test_whether_it_is_up_to_date_is_said_without_writing(root):
     assert not is_up_to_date(root, 2)
 
 
+def test_a_site_that_is_gone_from_the_main_workspace_goes_from_the_seeds(root):
+    (root / "site.yaml").write_text("defaults: {where: slurm}\n", encoding="utf-8")
+    folder = seed_workspace(root, 2)
+    assert (folder / "site.yaml").exists()
+    (root / "site.yaml").unlink()
+    assert not is_up_to_date(root, 2)
+    seed_workspace(root, 2)
+    assert not (folder / "site.yaml").exists()
+    assert is_up_to_date(root, 2)
+
+
+def test_data_beside_params_are_seen_though_their_name_has_no_slash(root):
+    (root / "mine").mkdir()
+    (root / "ids.txt").write_text("a", encoding="utf-8")
+    (root / "lse").mkdir()
+    params = {"seed": 1, "data": {"source": {"root": "mine", "listed": "ids.txt"}}, "rounds": {"a": {"method": "lse"}}}
+    write_params(root, params)
+    folder = seed_workspace(root, 2)
+    assert (folder / "mine").resolve() == root / "mine"
+    assert (folder / "ids.txt").resolve() == root / "ids.txt"
+    assert not (folder / "lse").exists(), "the name of a method is no path"
+    assert is_up_to_date(root, 2)
+    (folder / "mine").unlink()
+    assert not is_up_to_date(root, 2)
+    (folder / "data").mkdir()  # for lists, which are copied
+    write_params(root, {"seed": 1, "data": {"source": {"root": "data"}}})
+    with pytest.raises(ReadableError, match=r"the path 'data' means another file in .*; make it absolute"):
+        is_up_to_date(root, 2)
+
+
 def test_a_path_that_would_mean_another_file_is_refused(root):
     write_params(root, {"seed": 1, "data": {"source": {"path": "../far"}}})
     folder = seed_workspace(root, 3)
@@ -86,8 +116,12 @@ def test_it_shares_the_cache_with_the_main_workspace(tmp_path):
     from dvc.repo import Repo
 
     make_waiting_workspace(tmp_path, waiting_params({"lse": 1}))
+    run(tmp_path, "dvc", "config", "cache.shared", "group")
+    run(tmp_path, "dvc", "config", "cache.slow_link_warning", "false")
     folder = seed_workspace(tmp_path, 2)
     with Repo(str(folder)) as repo:
+        assert repo.config["cache"]["shared"] == "group"
+        assert repo.config["cache"]["slow_link_warning"] is False
         assert Path(repo.cache.legacy.path) == tmp_path / ".dvc" / "cache"
         assert Path(repo.stage_cache.cache_dir) == tmp_path / ".dvc" / "cache" / "runs"
         assert repo.config["cache"]["type"] == ["reflink", "hardlink", "symlink"]
