@@ -6,6 +6,7 @@ finds it by its name, which is made of the stage's inputs.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -266,8 +267,11 @@ class _Driver:
 def _script(folder: JobFolder, resources: Resources) -> str:
     """The batch script. The last line replaces the shell, so that Slurm's signals reach the job's program."""
     code = shlex.quote(str((folder.path / "code").resolve()))
+    # said here, for sbatch need not hand on its environment (--export)
+    ours = {name: text for name, text in os.environ.items() if name.startswith("ROUNDABOUT_")}
     lines = [
         "#!/bin/bash",
+        *(f"export {name}={shlex.quote(text)}" for name, text in ours.items()),
         *shell_lines(resources),
         "export PYTHONSAFEPATH=1",  # the copied code, not the workspace's
         f"export PYTHONPATH={code}${{PYTHONPATH:+:$PYTHONPATH}}",

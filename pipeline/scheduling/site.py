@@ -30,6 +30,12 @@ ALONE: tuple[StageName, ...] = ("translate", "evaluate")
 _TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Options of sbatch by which a job is found, followed, put back and its result taken: the launcher's own.
+_OURS = {
+    "--job-name": "-J", "--array": "-a", "--chdir": "-D", "--output": "-o", "--error": "-e", "--clusters": "-M",
+    "--wait": "-W", "--open-mode": "", "--signal": "", "--requeue": "", "--no-requeue": "", "--parsable": "",
+    "--wrap": "", "--test-only": "",
+}  # fmt: skip
 
 
 class SiteError(ParamsError):
@@ -86,6 +92,14 @@ class Resources(Section):
             raise ValueError("is no memory that Slurm knows; say 32G or 32000M")
         return memory
 
+    @field_validator("options")
+    @classmethod
+    def _leave_ours_alone(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [option for option in options if _is_ours(option)]
+        if wrong:
+            raise ValueError(f"the launcher says itself, or needs otherwise: {', '.join(wrong)}; leave them out")
+        return options
+
     @field_validator("environment", mode="before")
     @classmethod
     def _values_are_text(cls, environment: Any) -> Any:
@@ -102,6 +116,14 @@ class Resources(Section):
     def workers(self) -> int:
         """Processes on a node that share the stage's work."""
         return self.processes or max(1, self.gpus)
+
+
+def _is_ours(option: str) -> bool:
+    """As sbatch reads it: long names may be cut short, short ones have their value behind them."""
+    if option.startswith("--"):
+        given = re.split("[= ]", option)[0]
+        return len(given) > 3 and any(name.startswith(given) for name in _OURS)
+    return option[:2] in filter(None, _OURS.values())
 
 
 class Site(Section):

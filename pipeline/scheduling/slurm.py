@@ -5,6 +5,7 @@ A job is judged by its state, never by its exit code: TIMEOUT has the exit code 
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -60,8 +61,9 @@ def _ask(*command: str, holding: int | None = None) -> str:
     """Runs a command of Slurm. ``holding`` is a lock's descriptor: while the command runs, nobody else has the lock."""
     try:
         answer = subprocess.run(
-            command, capture_output=True, text=True, check=False, pass_fds=() if holding is None else (holding,)
-        )
+            command, capture_output=True, text=True, check=False, env=_environment(),
+            pass_fds=() if holding is None else (holding,),
+        )  # fmt: skip
     except FileNotFoundError:
         raise MissingError(
             f"site.yaml says slurm, and there is no command {command[0]!r} here; start the pipeline where Slurm's "
@@ -72,6 +74,11 @@ def _ask(*command: str, holding: int | None = None) -> str:
         kind = UnreachableError if _UNREACHABLE.search(said) else SlurmError
         raise kind(f"{command[0]}: {said}")
     return answer.stdout
+
+
+def _environment() -> dict[str, str]:
+    """Without what people set for their own looks at the queue: it would hide jobs from ours."""
+    return {name: text for name, text in os.environ.items() if not name.startswith(("SQUEUE_", "SCANCEL_"))}
 
 
 def _question(*command: str) -> str:
@@ -90,8 +97,11 @@ def submit(script: str, options: list[str], holding: int) -> str:
 
 
 def jobs_called(name: str) -> list[str]:
-    """Numbers of the jobs of that name, of this user, that are not over; the oldest first."""
-    lines = _question("squeue", "--me", "--noheader", "--name", name, "--format", "%F").split()
+    """Numbers of the jobs of that name that are not over; the oldest first.
+
+    Of all users: the name is that of one workspace and one set of inputs, whoever of those who share it submitted it.
+    """
+    lines = _question("squeue", "--noheader", "--name", name, "--format", "%F").split()
     return sorted(set(lines), key=int)
 
 

@@ -281,6 +281,14 @@ def test_the_script_says_what_the_site_says(play, inputs: StageInputs) -> None:
     assert "pipeline.scheduling.job" in lines[-1]
 
 
+def test_the_script_says_in_how_many_pieces_batches_go_whatever_sbatch_hands_on(
+    play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUNDABOUT_PIECES", "4")
+    play("FINISHED", resources=Resources(where="slurm", options=("--export=NONE",)))
+    assert "export ROUNDABOUT_PIECES=4" in (job_folder(inputs).path / "job.sh").read_text().splitlines()
+
+
 def test_results_for_other_inputs_go_when_there_is_a_new_one(play, inputs: StageInputs) -> None:
     old = job_folder(inputs._replace(key="f" * 16))
     longer = job_folder(inputs._replace(address="pretrain@x-2"))
@@ -346,6 +354,22 @@ def test_a_question_may_be_asked_again_whatever_the_error_a_submission_not(refus
     assert not isinstance(caught.value, UnreachableError)
     refusing("slurm_load_jobs error: Invalid job id specified")
     assert slurm.tasks_of("7") == []
+
+
+def test_jobs_are_found_whoever_submitted_them_and_whatever_one_likes_to_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nenv > {tmp_path}/environment\necho 12; echo 7\n')
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for name in ("SQUEUE_STATES", "SQUEUE_PARTITION", "SLURM_CONF"):
+        monkeypatch.setenv(name, "x")
+    assert slurm.jobs_called("a") == ["7", "12"]
+    assert "--me" not in (tmp_path / "asked").read_text()
+    environment = (tmp_path / "environment").read_text()
+    assert "SQUEUE_" not in environment
+    assert "SLURM_CONF=x" in environment
 
 
 def test_a_job_is_put_back_as_soon_as_slurm_answers(refusing, monkeypatch: pytest.MonkeyPatch) -> None:

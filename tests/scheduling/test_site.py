@@ -73,6 +73,11 @@ def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None
         ("stages: {evaluate: {gpus: 2}}", "stages.evaluate: works in one process"),
         ("stages: {adapt: {where: slurm, time: 2}}", "stages.adapt.grace: must be shorter than time .120 s of 120 s."),
         ("defaults: {container: 'apptainer exec \"a'}", "defaults.container: is no command: No closing quotation"),
+        (
+            "defaults: {options: [--qos=a, --job-name=mine, -Jmine, '-o log', --arr, --wait-all-nodes=1, --chdir, /]}",
+            "defaults.options: the launcher says itself, or needs otherwise: --job-name=mine, -Jmine, -o log, --arr, "
+            "--chdir; leave them out",
+        ),
         ("defaults: {container: ''}", "defaults.container: is no command; leave it out"),
     ],
 )
