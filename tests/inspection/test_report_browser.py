@@ -14,21 +14,35 @@ from tests.inspection.records import record_of_runs, round_record, run_record
 pytestmark = pytest.mark.browser
 
 
+LONG = "translated-by-colour"
+"""The name of a second start: chains that do not begin with the first carry it."""
+
+
 @pytest.fixture
 def report(write_workspace: Callable[..., Path], tmp_path: Path) -> Path:
-    """The page of three chains and three seeds."""
+    """The page of four chains and three seeds."""
     folders = []
     for seed in (1, 2, 3):
-        runs = [run_record("source-only", "start", 0.4), run_record("oracle", "oracle", 0.6)]
-        for number, method in enumerate(("lse", "cbst", "cada")):
+        runs = [run_record("source-only", "start", 0.4), run_record(LONG, "start", 0.4)]
+        runs.append(run_record("oracle", "oracle", 0.6))
+        for number, (method, start) in enumerate(
+            (("lse", "source-only"), ("cbst", "source-only"), ("cada", "source-only"), ("intrada", LONG))
+        ):
             for place in (1, 2, 3):
-                init = "source-only" if place == 1 else f"{method}-{place - 1}"
+                init = start if place == 1 else f"{method}-{place - 1}"
                 value = 0.4 + 0.01 * place * (number - seed / 2)
                 facts = {"kind": method, "round": place}
                 runs.insert(-1, round_record(f"{method}-{place}", value, init) | facts)
         folders.append(write_workspace(f"seed-{seed}", record_of_runs(runs, seed)))
     collect(folders, tmp_path / "out")
     return tmp_path / "out" / "index.html"
+
+
+_CUT = """() => [...document.querySelectorAll("svg text")].filter((text) => {
+    const own = text.getBoundingClientRect(), whole = text.ownerSVGElement.getBoundingClientRect();
+    return own.left < whole.left - 0.5 || own.right > whole.right + 0.5;
+}).map((text) => text.textContent)"""
+"""The words of charts that reach beyond their chart, where they are cut."""
 
 
 @pytest.mark.parametrize("width", [1280, 800])
@@ -47,6 +61,7 @@ def test_the_page_is_quiet_fits_and_is_accessible(report: Path, width: int) -> N
         page.goto(report.as_uri())
         assert told == [report.as_uri()]
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate(_CUT) == []
         answer = axe.Axe().run(page).response
         browser.close()
     assert [violation["id"] for violation in answer["violations"]] == []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from pipeline.inspection.charts.scale import GREY, INK, Axis, colour_of
+from pipeline.inspection.charts.scale import GREY, INK, Axis, colour_of, width_of
 from pipeline.inspection.seeds import Spread
 
-WIDTH, LEFT, TOP, BAR, GAP = 720, 104, 40, 8, 9
+WIDTH, LEFT, TOP, BAR, GAP, LINE = 720, 104, 40, 8, 9, 16
+"""``TOP`` with a legend of one line; each more moves everything down by ``LINE``."""
 
 Bars = dict[str, list[Spread | None]]
 
@@ -18,17 +19,22 @@ def class_bars(title: str, classes: list[str], base: Bars, tracks: Bars, oracle:
     bars += [(name, colour_of(number), values) for number, (name, values) in enumerate(tracks.items())]
     if not bars or not classes:
         return ""
+    names = [(name, _square(colour)) for name, colour, _ in bars]
+    if oracle is not None:
+        names.append(("oracle", _ORACLE))
+    places = _places([name for name, _ in names])
+    top = TOP + LINE * places[-1][1]
     across = Axis(0.0, 1.0, LEFT, WIDTH - 12)
     step = BAR * len(bars) + GAP
-    height = TOP + step * len(classes) + 20
+    height = top + step * len(classes) + 20
     rows = "".join(
-        _class(name, TOP + number * step, [(colour, values[number]) for _, colour, values in bars], across)
-        + _stroke(None if oracle is None else oracle[number], TOP + number * step, BAR * len(bars), across)
+        _class(name, top + number * step, [(colour, values[number]) for _, colour, values in bars], across)
+        + _stroke(None if oracle is None else oracle[number], top + number * step, BAR * len(bars), across)
         for number, name in enumerate(classes)
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" class="full" role="img" aria-label="{escape(title)}">'
-        f"{_legend(bars, oracle is not None)}{_axis(across, height)}{rows}</svg>"
+        f"{_legend(names, places)}{_axis(across, top, height)}{rows}</svg>"
     )
 
 
@@ -59,23 +65,38 @@ def _stroke(value: Spread | None, top: float, height: float, across: Axis) -> st
     return f'<path d="M{x:.1f} {top - 2:.1f}v{height + 4:.1f}" stroke="{INK}" stroke-width="2.2"/>'
 
 
-def _legend(bars: list[tuple[str, str, list[Spread | None]]], with_oracle: bool) -> str:
-    drawn, x = [], float(LEFT)
-    for name, colour, _ in bars:
-        drawn.append(f'<rect x="{x:.0f}" y="4" width="10" height="10" fill="{colour}"/>')
-        drawn.append(f'<text x="{x + 14:.0f}" y="13" class="name">{escape(name)}</text>')
-        x += 30 + 6.4 * len(name)
-    if with_oracle:
-        drawn.append(f'<path d="M{x + 4:.0f} 3v12" stroke="{INK}" stroke-width="2.2"/>')
-        drawn.append(f'<text x="{x + 11:.0f}" y="13" class="name">oracle</text>')
-    return "".join(drawn)
+_ORACLE = f'<path d="M4 3v12" stroke="{INK}" stroke-width="2.2"/>'
 
 
-def _axis(across: Axis, height: float) -> str:
+def _square(colour: str) -> str:
+    return f'<rect x="0" y="4" width="10" height="10" fill="{colour}"/>'
+
+
+def _places(names: list[str]) -> list[tuple[float, int]]:
+    """Where each entry of the legend begins, and in which line; a new line where the chart ends."""
+    places, x, line = [], float(LEFT), 0
+    for name in names:
+        needs = 14 + width_of(name)
+        if x > LEFT and x + needs > WIDTH:
+            x, line = float(LEFT), line + 1
+        places.append((x, line))
+        x += needs + 16
+    return places
+
+
+def _legend(names: list[tuple[str, str]], places: list[tuple[float, int]]) -> str:
+    return "".join(
+        f'<g transform="translate({x:.0f} {LINE * line})">{sign}'
+        f'<text x="14" y="13" class="name">{escape(name)}</text></g>'
+        for (name, sign), (x, line) in zip(names, places, strict=True)
+    )
+
+
+def _axis(across: Axis, top: float, height: float) -> str:
     places = [(percent, across.place(percent / 100)) for percent in (0, 20, 40, 60, 80, 100)]
     return "".join(
-        f'<path d="M{x:.1f} {TOP - 6}V{height - 18}" class="grid"/>'
-        f'<text x="{x:.1f}" y="{TOP - 10}" text-anchor="middle">{percent}</text>'
+        f'<path d="M{x:.1f} {top - 6}V{height - 18}" class="grid"/>'
+        f'<text x="{x:.1f}" y="{top - 10}" text-anchor="middle">{percent}</text>'
         f'<text x="{x:.1f}" y="{height - 5}" text-anchor="middle">{percent}</text>'
         for percent, x in places
     )

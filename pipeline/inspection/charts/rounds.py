@@ -5,10 +5,20 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
-from pipeline.inspection.charts.scale import GREY, Axis, apart, colour_of, ticks
+from pipeline.inspection.charts.scale import GREY, Axis, apart, colour_of, ticks, width_of
 from pipeline.inspection.seeds import Spread
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BASE = 560, 290, 40, 130, 34, 254
+HEIGHT, LEFT, TOP, BASE = 290, 40, 34, 254
+WIDTH, RIGHT, NARROWEST = 560, 430, 300
+"""Of the picture, where the lines end and their names begin, and how far that may move to the left for long names."""
+
+
+class _Name(NamedTuple):
+    """What stands beside the end of a line."""
+
+    text: str
+    colour: str
+    value: float
 
 
 class Track(NamedTuple):
@@ -32,13 +42,17 @@ def rounds_chart(title: str, tracks: list[Track], levels: dict[str, Spread], *, 
     up = Axis(max(0.0, low - room), min(1.0, high + room), BASE, TOP)  # shares
     last = max(number for track in tracks for number in track.values)
     first = min(number for track in tracks for number in track.values)
-    across = Axis(first - 0.25, max(last, first + 1) + 0.15, LEFT, WIDTH - RIGHT)
+    names = _names(tracks, levels)
+    needs = 8 + max(width_of(name.text) for name in names)
+    right = min(RIGHT, max(NARROWEST, WIDTH - needs))
+    width = max(WIDTH, right + needs)
+    across = Axis(first - 0.25, max(last, first + 1) + 0.15, LEFT, right)
     axes = _axes(across, up, range(first, last + 1))
     lines = "".join(_track(track, number, len(tracks), across, up) for number, track in enumerate(tracks))
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="wide" role="img" aria-label="{escape(title)}">'
+        f'<svg viewBox="0 0 {width:.0f} {HEIGHT}" class="wide" role="img" aria-label="{escape(title)}">'
         f'<text x="{LEFT}" y="14" class="title">{escape(title)}</text>'
-        f"{axes}{_levels(levels, up)}{lines}{_names(tracks, levels, up)}</svg>"
+        f"{axes}{_levels(levels, across, up)}{lines}{_beside(names, across, up)}</svg>"
     )
 
 
@@ -74,32 +88,36 @@ def _mark(number: int, x: float, y: float, colour: str) -> str:
     return shapes[number % len(shapes)]
 
 
-def _levels(levels: dict[str, Spread], up: Axis) -> str:
+def _levels(levels: dict[str, Spread], across: Axis, up: Axis) -> str:
     return "".join(
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up.place(value.mean):.1f}" y2="{up.place(value.mean):.1f}" '
+        f'<line x1="{LEFT}" x2="{across.end:.1f}" y1="{up.place(value.mean):.1f}" y2="{up.place(value.mean):.1f}" '
         f'stroke="{GREY}" stroke-dasharray="5 4"/>'
         for value in levels.values()
     )
 
 
-def _names(tracks: list[Track], levels: dict[str, Spread], up: Axis) -> str:
-    entries = [(name, GREY, value.mean) for name, value in levels.items()]
-    entries += [
+def _names(tracks: list[Track], levels: dict[str, Spread]) -> list[_Name]:
+    ends = [(name, GREY, value.mean) for name, value in levels.items()]
+    ends += [
         (track.label, colour_of(number), track.values[max(track.values)].mean) for number, track in enumerate(tracks)
     ]
-    places = apart([up.place(value) for _, _, value in entries], 13)
+    return [_Name(f"{name} {100 * value:.1f}", colour, value) for name, colour, value in ends]
+
+
+def _beside(names: list[_Name], across: Axis, up: Axis) -> str:
+    places = apart([up.place(name.value) for name in names], 13)
     too_low = max(0.0, max(places, default=0) - BASE)
     return "".join(
-        f'<text x="{WIDTH - RIGHT + 6}" y="{y - too_low + 4:.1f}" fill="{colour}" class="name">'
-        f"{escape(name)} {100 * value:.1f}</text>"
-        for (name, colour, value), y in zip(entries, places, strict=True)
+        f'<text x="{across.end + 6:.1f}" y="{y - too_low + 4:.1f}" fill="{name.colour}" class="name">'
+        f"{escape(name.text)}</text>"
+        for name, y in zip(names, places, strict=True)
     )
 
 
 def _axes(across: Axis, up: Axis, rounds: range) -> str:
     rows = "".join(
         f'<text x="{LEFT - 5}" y="{up.place(value) + 4:.1f}" text-anchor="end">{100 * value:g}</text>'
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up.place(value):.1f}" y2="{up.place(value):.1f}" class="grid"/>'
+        f'<line x1="{LEFT}" x2="{across.end:.1f}" y1="{up.place(value):.1f}" y2="{up.place(value):.1f}" class="grid"/>'
         for value in ticks(up.low, up.high, 5)
     )
     columns = "".join(

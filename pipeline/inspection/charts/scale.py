@@ -41,6 +41,11 @@ class Axis(NamedTuple):
         return self.begin + (self.end - self.begin) * (value - self.low) / ((self.high - self.low) or 1.0)
 
 
+def width_of(text: str) -> float:
+    """About how wide a name is drawn; rather too wide than cut: fonts differ."""
+    return 6.9 * len(text)
+
+
 def apart(places: list[float], distance: float) -> list[float]:
     """The places moved as little as needed (downwards) so that no two are nearer than ``distance``; order is kept."""
     order = sorted(range(len(places)), key=lambda number: places[number])

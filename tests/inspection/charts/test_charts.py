@@ -11,7 +11,7 @@ from pipeline.inspection.charts import bars
 from pipeline.inspection.charts.bars import class_bars
 from pipeline.inspection.charts.confusion import confusion_chart, shade, shares_of
 from pipeline.inspection.charts.rounds import Track, rounds_chart
-from pipeline.inspection.charts.scale import Axis, apart, ticks
+from pipeline.inspection.charts.scale import Axis, apart, ticks, width_of
 from pipeline.inspection.seeds import Spread
 
 
@@ -74,6 +74,29 @@ def test_bars_are_as_long_as_their_values_and_unknown_ones_are_not_drawn() -> No
     assert [float(rect.attrib["width"]) for rect in drawn] == pytest.approx([whole / 2, whole / 4, whole], abs=0.1)
     assert [rect.find("title").text for rect in drawn] == ["a<b: 50.0", "a<b: 25.0", "c: 100.0"]  # type: ignore[union-attr]
     assert "oracle" not in texts(svg)
+
+
+def test_a_long_legend_goes_on_in_another_line() -> None:
+    tracks = {f"LSE from another start {number}": [value(0.5)] for number in range(4)}
+    svg = ElementTree.fromstring(class_bars("IoU", ["road"], {"source": [value(0.5)]}, tracks, [value(0.6)]))
+    places = [group.attrib["transform"].removeprefix("translate(").rstrip(")").split() for group in svg.findall("g")]
+    names = [group.find("text").text for group in svg.findall("g")]  # type: ignore[union-attr]
+    assert names == ["source", *tracks, "oracle"]
+    assert len({line for _, line in places}) > 1 and places[0] == [str(bars.LEFT), "0"]
+    for (x, _), name in zip(places, names, strict=True):
+        assert int(x) + 14 + width_of(str(name)) <= bars.WIDTH
+    first = next(rect for rect in svg.findall("rect") if rect.find("title") is not None)
+    assert float(first.attrib["y"]) > max(int(line) for _, line in places) + bars.LINE
+
+
+@pytest.mark.parametrize("label", ["LSE", "LSE from translated", "CADA → LSE from a start with a long name"])
+def test_the_names_of_lines_have_room(label: str) -> None:
+    svg = ElementTree.fromstring(rounds_chart("mIoU", [Track(label, {0: value(0.3), 1: value(0.35)})], {}, least=0.05))
+    (name,) = [text for text in svg.findall("text") if text.text == f"{label} 35.0"]
+    width = float(svg.attrib["viewBox"].split()[2])
+    assert float(name.attrib["x"]) + width_of(str(name.text)) <= width
+    ends = [float(line.attrib["points"].split()[-1].split(",")[0]) for line in svg.findall("polyline")]
+    assert 260 < max(ends) < float(name.attrib["x"])
 
 
 def test_confusion_shows_shares_of_the_true_class_by_hand() -> None:
