@@ -325,12 +325,20 @@ def test_names_and_ids_are_text(without_data: None, page: Page, address: str, pr
 def test_a_growing_cache_fills_the_page_without_a_reload(page: Page, address: str, project: Path) -> None:
     work = project / ".roundabout" / "work" / "dump-lse-9-0123456789ab" / "cache"
     work.mkdir(parents=True)
-    go(page, address, "?run=lse-9")
+    go(page, address, "?run=lse-9&sort=order")
     expect(page.locator("#notices")).to_contain_text("No part of the cache is finished yet")
     for part, images in (("part-00000.h5", 2), ("part-00002.h5", 4)):
         os.link(project / "runs" / "lse-1" / "cache" / part, work / part)
         expect(page.locator(".tile")).to_have_count(images, timeout=60_000)
+        if images == 2:
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowRight")
+            second = page.evaluate("document.activeElement.dataset.id")
     expect(page.locator("#summary")).to_contain_text("4 of 6 are there")
+    tiles = page.eval_on_selector_all(".tile", "found => found.map((tile) => tile.dataset.id)")
+    assert page.evaluate("document.activeElement.dataset.id") == second  # the keyboard's place is kept
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.id") == tiles[tiles.index(second) + 1]
     (work / "part-00001.h5").write_bytes(b"half")
     expect(page.locator("#notices")).to_contain_text("part-00001.h5: cannot be read", timeout=60_000)
     expect(page.locator(".tile")).to_have_count(4)

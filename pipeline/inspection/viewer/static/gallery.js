@@ -70,15 +70,19 @@ export function renderTiles() {
   const key = JSON.stringify([runNow.name, runNow.stamp, state.sort, state.of, state.rev, state.show, state.thumb, state.vs, otherStamp(runNow, state.vs), images.map((image) => [image.id, image.value])]);
   if (key !== drawnFor) {
     const kept = drawnFor && JSON.parse(drawnFor)[0] === runNow.name ? Math.max(PAGE, drawn) : PAGE;
+    const focused = $("tiles").contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
     drawnFor = key;
     drawn = 0;
     $("tiles").replaceChildren();
     if (!images.length) $("tiles").append(make("li", { className: "empty", textContent: "No image is to be shown here." }));
-    more(kept);
+    more(Math.max(kept, 1 + images.findIndex((image) => image.id === focused)));
+    tileOf(focused)?.focus({ preventScroll: true }); // whoever goes through the tiles by keys stays where they are
     askAgain();
   }
   for (const link of $("tiles").querySelectorAll(".tile")) link.setAttribute("aria-current", link.dataset.id === state.image);
 }
+
+const tileOf = (id) => [...$("tiles").querySelectorAll(".tile")].find((link) => link.dataset.id === id);
 
 export function forget() {
   images = [];
