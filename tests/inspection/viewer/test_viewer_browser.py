@@ -145,6 +145,25 @@ def test_sorting_goes_through_the_address(page: Page, address: str) -> None:
     assert values == sorted(values)
 
 
+def test_filters_that_a_round_does_not_know_are_none_there(page: Page, address: str, project: Path) -> None:
+    ids = [f"{number:06}" for number in range(6)]
+    make_cache(project / "runs" / "other" / "cache", ids, 1, ("a", "b"))
+    go(page, address, "?run=lse-1&show=not selected&sort=entropy&of=road&only=road&thumb=prediction")
+    expect(page.locator("#show")).to_have_value("not selected")
+    assert page.locator(".tile").count() < 6
+    for name in ("intrada-1", "other"):
+        page.select_option("#run", name)
+        expect(page.locator(".tile")).to_have_count(6)
+        expect(page.locator("#show")).to_have_value("")
+    expect(page.locator("#of")).to_have_value("")
+    page.locator(".tile").first.click()
+    pictures_are_there(page, ".sheet img")
+    page.keyboard.press("g")
+    page.select_option("#run", "lse-1")
+    expect(page.locator("#show")).to_have_value("not selected")  # the address has kept it
+    expect(page.locator("#of")).to_have_value("road")
+
+
 def test_the_pixel_under_the_pointer_is_read_and_held(page: Page, address: str) -> None:
     image = read_json(Path("runs/lse-1/selection/selection.json"))["images"][0]
     go(page, address, f"?run=lse-1&image={image}")

@@ -1,6 +1,7 @@
 // The gallery: every image that is there, in an order; and the film strip of the same.
 
 import { ask, otherStamp, picture } from "./api.js";
+import { showOf, showsOf, sortedBy } from "./choices.js";
 import { $, make, options, percent, short } from "./dom.js";
 import { titleOf } from "./layers.js";
 import { address, change, state } from "./state.js";
@@ -15,7 +16,7 @@ export const all = () => images;
 /** Asks for the order again; answers whether something is still being measured. */
 export async function load(run) {
   const turn = ++asked;
-  const answer = await ask("/api/gallery", { run: run.name, sort: state.sort, of: state.of, reverse: state.rev, show: state.show, against: state.sort === "change" ? state.vs : "" });
+  const answer = await ask("/api/gallery", { run: run.name, sort: state.sort, of: sortedBy(run), reverse: state.rev, show: showOf(run), against: state.sort === "change" ? state.vs : "" });
   if (turn !== asked) return false; // another question was asked meanwhile
   images = answer.images;
   runNow = run;
@@ -30,11 +31,10 @@ export function renderTools(workspace, run) {
   options($("sort"), orders.map(([name, order]) => [name, order.title, impossible[name]]), state.sort);
   const order = workspace.orders[state.sort] ?? orders[0][1];
   unit = order.unit;
-  options($("of"), [["", "all"], ...(run.classes ?? []).map(({ name }) => [name, name])], state.of);
+  options($("of"), [["", "all"], ...(run.classes ?? []).map(({ name }) => [name, name])], sortedBy(run));
   $("of").disabled = !order.of_class;
   $("reverse").setAttribute("aria-pressed", state.rev === "1");
-  const shows = run.method === "intrada" ? ["easy", "hard"] : run.method ? ["selected", "not selected"] : [];
-  options($("show"), [["", "all"], ...shows.map((show) => [show, show])], state.show);
+  options($("show"), [["", "all"], ...showsOf(run).map((show) => [show, show])], showOf(run));
   const thumbs = ["input", "prediction", "entropy", "mask", "pseudo", "label", "errors"].filter((name) => layers.has(name));
   if (run.previous || state.vs) thumbs.push("change");
   options($("thumb"), thumbs.map((name) => [name, titleOf(name)]), thumb(run));

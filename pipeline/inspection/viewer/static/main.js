@@ -1,6 +1,7 @@
 // The page: what the address says is drawn; keys, buttons and the passing of time change the address or ask again.
 
 import { ask, know, otherStamp, picture } from "./api.js";
+import { onlyOf, sortedBy } from "./choices.js";
 import { $, make, options, swatch } from "./dom.js";
 import * as gallery from "./gallery.js";
 import * as layers from "./layers.js";
@@ -111,7 +112,7 @@ async function renderImage(here) {
   $("image-chosen").textContent = chosen;
   $("image-chosen").hidden = !chosen;
   const order = workspace.orders[state.sort]?.title ?? "";
-  $("image-value").textContent = image ? `${gallery.position() + 1} of ${gallery.all().length} by ${order}${state.of ? ` of ${state.of}` : ""}${state.sort === "order" ? "" : `: ${gallery.valueText(image)}`}` : "";
+  $("image-value").textContent = image ? `${gallery.position() + 1} of ${gallery.all().length} by ${order}${sortedBy(here) ? ` of ${sortedBy(here)}` : ""}${state.sort === "order" ? "" : `: ${gallery.valueText(image)}`}` : "";
   $("previous").disabled = !gallery.neighbour(-1);
   $("next").disabled = !gallery.neighbour(1);
   if (found.length && found[0][1]) {
@@ -169,7 +170,7 @@ function prefetch(here, beside) {
     const image = gallery.neighbour(step);
     if (!image) continue;
     for (const name of layers.shown().keys()) {
-      if (there.has(name) && name !== "patches" && !["change", "entropy-change"].includes(name)) new Image().src = picture("picture", name, here, image.id, { only: name === "entropy" ? "" : state.only });
+      if (there.has(name) && name !== "patches" && !["change", "entropy-change"].includes(name)) new Image().src = picture("picture", name, here, image.id, { only: name === "entropy" ? "" : onlyOf(here) });
     }
   }
 }

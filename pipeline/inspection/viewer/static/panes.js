@@ -1,6 +1,7 @@
 // The pictures of one image: panes whose zoom, place and probe are kept in step.
 
 import { cacheOf, differences, otherStamp, picture, reasonOf } from "./api.js";
+import { onlyOf } from "./choices.js";
 import { $, draw, make } from "./dom.js";
 import { aboutOf, available, shown, titleOf } from "./layers.js";
 import { change, state } from "./state.js";
@@ -53,7 +54,7 @@ function pane(run, layers, vs) {
   view.style.setProperty("--aspect", run.size[1] / run.size[0]);
   const base = run.layers.includes("input") && !layers.includes("input") ? ["input"] : [];
   const pictures = [...base, ...layers].map((name) => {
-    const src = picture("picture", name, run, state.image, { vs: differences.includes(name) ? vs : "", only: name === "entropy" ? "" : state.only });
+    const src = picture("picture", name, run, state.image, { vs: differences.includes(name) ? vs : "", only: name === "entropy" ? "" : onlyOf(run) });
     const img = make("img", { alt: "", draggable: false, src, "data-layer": name });
     img.onerror = async () => {
       img.classList.add("failed");

@@ -1,0 +1,16 @@
+// What of the address a round knows. A filter or class of another round stays in the address, and counts as none here.
+
+import { state } from "./state.js";
+
+/** By what the images of a round can be told apart. */
+export const showsOf = (run) => (run.method === "intrada" ? ["easy", "hard"] : run.method ? ["selected", "not selected"] : []);
+
+export const showOf = (run) => (showsOf(run).includes(state.show) ? state.show : "");
+
+const known = (run, name) => ((run.classes ?? []).some((one) => one.name === name) ? name : "");
+
+/** The class by which images are sorted. */
+export const sortedBy = (run) => known(run, state.of);
+
+/** The class that is shown alone. */
+export const onlyOf = (run) => known(run, state.only);
