@@ -215,6 +215,11 @@ def test_zoom_and_place_are_kept_in_step_and_shared(page: Page, address: str, br
     transforms = set(page.eval_on_selector_all(".sheet", "found => found.map((one) => one.style.transform)"))
     assert len(transforms) == 1 and "scale(2.25)" in transforms.pop()
     expect(page.locator(".patch:not(.under)")).to_have_count(4 * 3)
+    slider = page.get_by_label("Opacity of Patches")
+    slider.fill("10")
+    slider.blur()  # keys go to the page again
+    opacities = page.eval_on_selector_all(".sheet svg", "found => found.map((one) => getComputedStyle(one).opacity)")
+    assert opacities == ["0.1"] * 3 and "patches~10" in page.url
     page.keyboard.press("k")
     expect(page.locator(".pane")).to_have_count(1)
     assert page.eval_on_selector('.sheet img[data-layer="prediction"]', "one => one.style.opacity") == "0.6"

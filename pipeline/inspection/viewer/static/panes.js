@@ -63,8 +63,8 @@ function pane(run, layers, vs) {
     return img;
   });
   view.classList.toggle("bare", !run.layers.includes("input"));
+  if (shown().has("patches") && boxes[run.name]?.length) pictures.push(rectangles(run, boxes[run.name]));
   sheet.append(...pictures);
-  if (shown().has("patches") && boxes[run.name]?.length) sheet.append(rectangles(run, boxes[run.name]));
   const cross = make("div", { className: "cross", hidden: true });
   view.append(cross);
   listen(view, run);
@@ -75,7 +75,7 @@ function pane(run, layers, vs) {
 
 function rectangles(run, found) {
   const [height, width] = run.size;
-  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true", "data-layer": "patches" });
   found.forEach((box, number) => {
     for (const kind of ["patch under", "patch"]) svg.append(draw("rect", { class: kind, x: box.left, y: box.top, width: box.width, height: box.height }));
     const text = draw("text", { x: box.left + height / 40, y: box.top + height / 14, "font-size": height / 16 });
@@ -109,7 +109,7 @@ export function place() {
   for (const { view, sheet, pictures, cross, run } of panes) {
     const left = 50 - 100 * x * z, top = 50 - 100 * y * z;
     sheet.style.transform = `translate(${left}%, ${top}%) scale(${z})`;
-    for (const img of pictures) img.style.opacity = layers.get(img.dataset.layer) ?? 1;
+    for (const one of pictures) one.style.opacity = layers.get(one.dataset.layer) ?? 1;
     cross.hidden = !probe;
     if (probe) {
       const [height, width] = run.size;
