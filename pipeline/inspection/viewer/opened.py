@@ -42,6 +42,19 @@ class Maps(NamedTuple):
     pseudo_HW: np.ndarray | None
 
 
+class _Opened(NamedTuple):
+    """An index with its readers, put in place together: a request sees those of before, or these.
+
+    They are readers of their own, so that planes, which are stored, never wait for maps, which are computed, and
+    neither waits for a pass over all images.
+    """
+
+    images: GrowingIndex
+    maps: CacheReader
+    planes: CacheReader
+    passes: CacheReader
+
+
 class OpenRun:
     """Reads what is there, and says in words what is not. ``refresh`` looks again; memory holds a few images."""
 
@@ -55,12 +68,7 @@ class OpenRun:
         self.result: Result | None = None
         """What ``evaluate`` said, where it is of the cache and selection that there are now."""
         self._superseded = False
-        self._index: GrowingIndex | None = None
-        self._reader: CacheReader | None = None
-        # Readers of their own, so that planes, which are stored, never wait for maps, which are computed, and neither
-        # waits for a pass over all images.
-        self._plane_reader: CacheReader | None = None
-        self._pass_reader: CacheReader | None = None
+        self._opened: _Opened | None = None
         self._plane_lock, self._pass_lock = threading.Lock(), threading.Lock()
         self._patches: dict[str, list[Box]] = {}
         self._maps: OrderedDict[str, Maps] = OrderedDict()
@@ -84,94 +92,91 @@ class OpenRun:
                 self._seen = seen
                 self.problems = []
                 self._maps.clear()
-                self._open_cache()
-                self._open_selection()
-                self._open_patches()
-                self._open_result()
+                self._opened = self._open_cache()  # until then, requests go on with what was open
+                self.selection, self.details = self._read_selection() or (None, {})
+                self._patches = self._read_patches()
+                self.result = self._read_result()
 
-    def _open_cache(self) -> None:
-        before, self._index = self._index, None
-        self._reader = self._plane_reader = self._pass_reader = None
+    def _open_cache(self) -> _Opened | None:
         if self.cache is None:
             self.problems.append(self._without_a_cache())
-            return
+            return None
         try:
-            self._index = GrowingIndex(self.cache.folder, before)
+            index = GrowingIndex(self.cache.folder, self._opened.images if self._opened else None)
         except CacheError as error:
             waits = self.cache.in_work and not any(self.cache.folder.glob("part-*.h5"))
             self.problems.append("No part of the cache is finished yet; this page fills up." if waits else str(error))
-            return
-        self._reader, self._plane_reader, self._pass_reader = (
-            CacheReader(self.cache.folder, threads=1, index=self._index) for _ in range(3)
-        )
-        self.problems += self._index.problems
-        if self._index.missing and not self.cache.running:
-            there = f"{len(self._index):,} of {self._index.spec.images:,} images are there"
+            return None
+        self.problems += index.problems
+        if index.missing and not self.cache.running:
+            there = f"{len(index):,} of {index.spec.images:,} images are there"
             self.problems.append(f"{self.cache.folder}: {there}; the dump was stopped. `dvc repro` goes on from here.")
+        return _Opened(index, *(CacheReader(self.cache.folder, threads=1, index=index) for _ in range(3)))
 
     def _without_a_cache(self) -> str:
         if self.kind in ("start", "oracle"):
             return f"{self.name} is a start: caches belong to rounds. A round's cache is its initial network's answer."
         return f"{self.name} has no cache yet; `dvc repro` runs its dump."
 
-    def _open_selection(self) -> None:
-        self.selection, self.details = None, {}
+    def _read_selection(self) -> tuple[Selection, dict[str, Any]] | None:
         self._superseded = self.cache is not None and self.cache.in_work
         path = RUNS / self.name / "selection" / "selection.json"
         if not path.exists():
-            return
+            return None
         try:
             selection, details = read_selection(path), read_json(path)
         except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
             self.problems.append(f"{path}: cannot be read ({error!r}); run `dvc repro` again")
-            return
-        if self._index is not None:
-            self._superseded |= details.get("cache", self._index.spec.fingerprint) != self._index.spec.fingerprint
+            return None
+        spec = self._opened.images.spec if self._opened else None
+        if spec is not None:
+            self._superseded |= details.get("cache", spec.fingerprint) != spec.fingerprint
         if self._superseded:
             self._say_superseded(path)
-        elif self._index is not None and list(self._index.spec.class_names) != list(selection.class_names):
+            return None
+        if spec is not None and list(spec.class_names) != list(selection.class_names):
             self.problems.append(f"{path}: is about other classes than the cache; run `dvc repro` again")
-        else:
-            self.selection, self.details = selection, details
+            return None
+        return selection, details
 
-    def _open_patches(self) -> None:
-        self._patches = {}
+    def _read_patches(self) -> dict[str, list[Box]]:
         path = RUNS / self.name / "patches" / PATCHES
+        found: dict[str, list[Box]] = {}
         if not path.exists():
-            return
+            return found
         if self._superseded:
             self._say_superseded(path)
-            return
+            return found
         try:
             file = PatchFile(path)
             if self._differs(file.selection):
                 self._say_superseded(path, "selection")
-                return
+                return found
             for image_id, box in file.places():
-                self._patches.setdefault(image_id, []).append(box)
+                found.setdefault(image_id, []).append(box)
         except (OSError, KeyError, ValueError) as error:
             self.problems.append(f"{path}: cannot be read ({error}); run `dvc repro` again")
+        return found
 
-    def _open_result(self) -> None:
-        self.result = None
+    def _read_result(self) -> Result | None:
         try:
             found = read_result(RUNS / self.name, self.kind)
         except ReadableError as error:
             self.problems.append(str(error))
-            return
-        if found is not None and self.is_before(found):
-            self._say_superseded(RUNS / self.name / "metrics.json", "cache" if self._superseded else "selection")
-        else:
-            self.result = found
+            return None
+        if found is None or not self.is_before(found):
+            return found
+        self._say_superseded(RUNS / self.name / "metrics.json", "cache" if self._superseded else "selection")
+        return None
 
     def is_before(self, result: Result) -> bool:
         """Whether an evaluation is of a cache or selection before those that there are: the round is on its way again.
 
         What does not say of which it is, as older files do not, is held for current.
         """
-        if self._superseded or self._index is None:
+        if self._superseded or self._opened is None:
             return self._superseded
-        return self._differs(result.selection, cache=self._index.spec.fingerprint)
+        return self._differs(result.selection, cache=self._opened.images.spec.fingerprint)
 
     def _differs(self, made_of: str, **more: str) -> bool:
         """Whether something is of another selection than that which there is."""
@@ -193,13 +198,11 @@ class OpenRun:
     @property
     def index(self) -> GrowingIndex:
         """The images that are there. Raises ReadableError that says why there are none."""
-        if self._index is None:
-            raise ReadableError(self.problems[0] if self.problems else f"{self.name} has no cache")
-        return self._index
+        return self._there().images
 
     @property
     def has_cache(self) -> bool:
-        return self._index is not None
+        return self._opened is not None
 
     @property
     def has_patches(self) -> bool:
@@ -250,12 +253,14 @@ class OpenRun:
     def label(self, image_id: str) -> np.ndarray:
         """The network's class of each pixel, (H,W) uint8."""
         with self._plane_lock:
-            return self._opened(self._plane_reader).label(self.index.number(image_id))
+            opened = self._there()
+            return opened.planes.label(opened.images.number(image_id))
 
     def entropy_byte(self, image_id: str) -> np.ndarray:
         """The stored entropy, (H,W) uint8: 255 is ln C."""
         with self._plane_lock:
-            return self._opened(self._plane_reader).entropy_byte(self.index.number(image_id))
+            opened = self._there()
+            return opened.planes.entropy_byte(opened.images.number(image_id))
 
     def probabilities(self, image_id: str, row: int, column: int) -> np.ndarray:
         """The class distribution of one pixel, (C,) float32. Raises ReadableError for a pixel outside the image."""
@@ -264,7 +269,8 @@ class OpenRun:
             height, width = self.index.spec.size
             raise ReadableError(f"pixel ({column}, {row}) lies outside the image of {width}x{height}")
         with self._lock:
-            prob_C11 = self._opened(self._reader).probability(self.index.number(image_id), box)
+            opened = self._there()
+            prob_C11 = opened.maps.probability(opened.images.number(image_id), box)
         distribution_C: np.ndarray = prob_C11[:, 0, 0].numpy()
         return distribution_C
 
@@ -272,7 +278,7 @@ class OpenRun:
         """The exact maps of an image; those of the last few images are kept."""
         with self._lock:
             if image_id not in self._maps:
-                self._maps[image_id] = self._computed(self._reader, image_id)
+                self._maps[image_id] = self._computed(self._there().maps, image_id)
             self._maps.move_to_end(image_id)
             while len(self._maps) > _IMAGES_IN_MEMORY:
                 self._maps.popitem(last=False)
@@ -288,27 +294,29 @@ class OpenRun:
     def computed_pseudo_label(self, image_id: str) -> np.ndarray:
         """The same without a place in memory, for passes over all images."""
         with self._pass_lock:
-            return self._known(self._computed(self._pass_reader, image_id).pseudo_HW)
+            return self._known(self._computed(self._there().passes, image_id).pseudo_HW)
 
     def _known(self, pseudo_HW: np.ndarray | None) -> np.ndarray:
         if pseudo_HW is None:
             raise ReadableError(f"{self.name}: nothing has been selected yet")
         return pseudo_HW
 
-    def _computed(self, reader: CacheReader | None, image_id: str) -> Maps:
-        needs_volume = self.selection is not None and self.selection.method == "cbst"
-        pixels = self._opened(reader).pixels(self.index.number(image_id), volume=needs_volume)
+    def _computed(self, reader: CacheReader, image_id: str) -> Maps:
+        selection = self.selection
+        needs_volume = selection is not None and selection.method == "cbst"
+        pixels = reader.pixels(reader.index.number(image_id), volume=needs_volume)
         pseudo_HW = None
-        if self.selection is not None:
-            pseudo_HW = label_pixels(pixels, self.selection)
-            if image_id in self.selection.hard:
+        if selection is not None:
+            pseudo_HW = label_pixels(pixels, selection)
+            if image_id in selection.hard:
                 pseudo_HW = np.full_like(pseudo_HW, IGNORE)
         return Maps(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), pixels.entropy_HW.numpy(), pseudo_HW)
 
-    def _opened(self, reader: CacheReader | None) -> CacheReader:
-        if reader is None:
+    def _there(self) -> _Opened:
+        opened = self._opened
+        if opened is None:
             raise ReadableError(self.problems[0] if self.problems else f"{self.name} has no cache")
-        return reader
+        return opened
 
 
 def _listing(folder: Path, pattern: str) -> list[tuple[str, int, int]]:

@@ -7,7 +7,9 @@ import math
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -19,6 +21,7 @@ from pipeline.errors import ReadableError
 from pipeline.evaluation.run import evaluate_run
 from pipeline.files import read_json, write_json
 from pipeline.inspection.compare import most_changed
+from pipeline.inspection.viewer import opened
 from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
 from pipeline.inspection.viewer.serve import address, listening_socket
@@ -358,6 +361,27 @@ def test_the_address_of_a_difference_names_both_stamps(tmp_path: Path) -> None:
         ["node", str(tmp_path / "ask.mjs")], capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert answer.split() == ["B-A", "B-C", "B"]
+
+
+def test_requests_are_answered_while_a_cache_is_read_again(
+    client: TestClient, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They go on with what was open before: there is a cache, and a selection, at every moment."""
+    run = client.inspector.run("lse-1")  # type: ignore[attr-defined]
+    image = run.index.image_ids[0]
+    expected_HW, asked = run.label(image), []
+
+    def meanwhile(*arguments: Any, real: Any) -> Any:
+        asked.append(real.__name__)
+        assert run.has_cache and (run.label(image) == expected_HW).all() and run.chosen(image) and run.has_patches
+        return real(*arguments)
+
+    for what in (opened.GrowingIndex, opened.read_selection, opened.PatchFile):
+        monkeypatch.setattr(opened, what.__name__, partial(meanwhile, real=what))
+    for path in ("cache/part-00000.h5", "selection/selection.json"):
+        os.utime(f"runs/lse-1/{path}")
+    look_again(client)
+    assert asked == ["GrowingIndex", "read_selection", "PatchFile"]
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_shown(client: TestClient, project: Path) -> None:
