@@ -157,6 +157,12 @@ def test_a_class_that_is_predicted_nowhere_has_no_threshold() -> None:
     assert rows[thresholds + 1 : thresholds + 3] == [["road & lane", "0.000"], ["<sky>", "–"]]
 
 
+def test_the_oracle_s_loss_is_on_the_target_s_labels() -> None:
+    page, _ = page_of([SOURCE, ORACLE])
+    names = re.findall(r">([^<]*): loss<tspan[^>]*>([^<]*)</tspan>", page)
+    assert names == [("source-only", "source"), ("oracle", "target labels")]
+
+
 def test_mistakes_are_listed_by_the_pixels_that_they_cost() -> None:
     _, rows = page_of([SOURCE | {"confusion": [[90, 10], [6, 4]]}, ROUND])
     place = rows.index(["truth → prediction", "source-only", "lse-1"])

@@ -16,6 +16,10 @@ _WHY = {
 }
 
 
+_OF_ORACLE = {"source": "target labels"}
+"""What the loss on labelled images is called where they are the target's."""
+
+
 class Picture(NamedTuple):
     """Images as data addresses, one above the other, with one caption."""
 
@@ -47,6 +51,8 @@ def curves(found: Collected) -> list[str]:
             for what, points in run.get("curves", {}).items():
                 series.setdefault(what, []).append([(step, value) for step, value in points])
         ordered = dict(sorted(series.items(), key=lambda entry: (entry[0] != "source", entry[0])))  # one colour for all
+        if found.kinds[name] == "oracle":  # the labelled images that it learns from are the target's
+            ordered = {_OF_ORACLE.get(what, what): lines for what, lines in ordered.items()}
         charts.append(line_chart(f"{name}: loss", ordered))
     return [chart for chart in charts if chart]
 
