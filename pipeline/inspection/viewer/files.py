@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,15 +23,17 @@ class CacheFolder(NamedTuple):
     """A process writes it."""
 
 
-def run_names(known: list[str]) -> list[str]:
+def run_names(known: list[str], translations: Container[str] = ()) -> list[str]:
     """The runs of params.yaml that have a folder or a dump in the making, in that order, then other folders of runs/.
 
+    Folders of translations hold a gallery, and are no runs.
     Names come from here alone: no path is ever made of what a browser or a user says.
     """
     there = {path.name for path in RUNS.iterdir() if path.is_dir()} if RUNS.is_dir() else set()
     there = {name for name in there if not name.startswith(".")}
     there |= {work.stage.removeprefix("dump-") for work in work_folders() if work.stage.startswith("dump-")}
-    return [name for name in known if name in there] + sorted(there - set(known))
+    others = sorted(name for name in there - set(known) if name not in translations)
+    return [name for name in known if name in there] + others
 
 
 def checked_run(name: str, names: list[str]) -> str:

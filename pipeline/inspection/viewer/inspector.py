@@ -42,7 +42,7 @@ class Inspector:
 
     def _there(self) -> list[str]:
         params = self.inputs.params
-        return run_names(list(params.run_kinds()) if params else [])
+        return run_names(list(params.run_kinds()), params.translations) if params else run_names([])
 
     def refresh(self) -> None:
         """Looks at the files again, at most once a second."""
@@ -195,9 +195,7 @@ class Inspector:
         missing = {
             "kept": f"{run.name}: nothing has been selected yet." if run.selection is None else "",
             "iou": self.inputs.labels_problem(run.index.spec),
-            "change": f"{run.name} has no previous round with a cache to compare with."
-            if other is None
-            else run.classes_differ(other),
+            "change": self._without_previous(run) if other is None else run.classes_differ(other),
         }[order]
         if missing:
             return nothing_N, missing
@@ -215,6 +213,12 @@ class Inspector:
                 nothing_N[number] = value
         count = sum(image_id in known for image_id in wanted)
         return nothing_N, "" if count == len(wanted) else f"Measuring: {count:,} of {len(wanted):,} images so far."
+
+    def _without_previous(self, run: OpenRun) -> str:
+        if run.init and run.init not in self._runs and run.init in self._there():
+            both = f"`roundabout inspect {run.init} {run.name}`"
+            return f"{run.name}: its previous round, {run.init}, is not shown here; name it, too: {both}"
+        return f"{run.name} has no previous round with a cache to compare with."
 
     def _measure(self, order: str, run: OpenRun, other: OpenRun | None) -> Measured[Any]:
         """What fills in an order's values; begun again where the run, or the other, is no longer the same."""

@@ -109,8 +109,9 @@ class OpenRun:
             return None
         self.problems += index.problems
         if index.missing and not self.cache.running:
-            there = f"{len(index):,} of {index.spec.images:,} images are there"
-            self.problems.append(f"{self.cache.folder}: {there}; the dump was stopped. `dvc repro` goes on from here.")
+            there = f"{self.cache.folder}: {len(index):,} of {index.spec.images:,} images are there"
+            stopped = "; the dump was stopped. `dvc repro` goes on from here." if self.cache.in_work else "."
+            self.problems.append(there + stopped)
         return _Opened(index, *(CacheReader(self.cache.folder, threads=1, index=index) for _ in range(3)))
 
     def _without_a_cache(self) -> str:

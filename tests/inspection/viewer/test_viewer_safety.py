@@ -127,6 +127,19 @@ def test_a_run_that_is_not_there_is_named(project: Path) -> None:
         Inspector(["../project/runs/lse-1"])
     inspector = Inspector(["lse-2"])
     assert [run["name"] for run in inspector.workspace()["runs"]] == ["lse-2"]
+    words = inspector.gallery("lse-2", "change", None, False, "", None)["words"]
+    assert words.startswith("lse-2: its previous round, lse-1, is not shown here; name it, too")
+
+
+def test_a_translation_is_no_round(client: TestClient, project: Path) -> None:
+    params = Path("params.yaml")
+    text = params.read_text(encoding="utf-8")
+    params.write_text(f"{text}\ntranslations: {{colours: {{method: colour}}}}\n", encoding="utf-8")
+    assert "colours" in read_params().translations
+    (project / "runs" / "colours" / "gallery").mkdir(parents=True)
+    (project / "runs" / "imported").mkdir()
+    names = list(look_again(client))
+    assert "colours" not in names and "imported" in names
 
 
 # ------------------------------------------------------------------------------------ what is missing, damaged, growing
@@ -390,7 +403,7 @@ def test_a_damaged_part_is_named_and_the_rest_is_shown(client: TestClient, proje
     described = look_again(client)["lse-1"]
     assert described["images"] == 4
     assert "part-00001.h5: cannot be read as HDF5" in described["problems"][0]
-    assert "4 of 6 images are there" in described["problems"][1]
+    assert described["problems"][1] == "runs/lse-1/cache: 4 of 6 images are there."  # its dump has ended
 
 
 def test_parts_of_another_cache_are_left_out(client: TestClient, project: Path) -> None:
