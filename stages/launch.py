@@ -6,7 +6,8 @@ No stage depends on this file or on what it imports: where a stage runs does not
 import sys
 
 from pipeline.scheduling.launcher import launch
-from pipeline.scheduling.site import STAGES
+from pipeline.scheduling.site import STAGES, StageName
+from pipeline.scheduling.slurm import PASSING, PassingError
 from stages.run import say_errors
 
 
@@ -16,7 +17,16 @@ def main() -> None:
     if stage is None:
         print(f"usage: python -m stages.launch {{{','.join(STAGES)}}} --KIND NAME", file=sys.stderr)
         sys.exit(2)
-    say_errors(lambda: launch(stage, sys.argv[2:]))
+    say_errors(lambda: _launch(stage, sys.argv[2:]))
+
+
+def _launch(stage: StageName, arguments: list[str]) -> None:
+    """In a night, what may pass is tried again (scheduling/repro.py): it is said in other words than errors are."""
+    try:
+        launch(stage, arguments)
+    except PassingError as error:
+        print(f"{PASSING}{error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

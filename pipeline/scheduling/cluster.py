@@ -21,7 +21,7 @@ from pipeline.scheduling.inputs import StageInputs, stage_inputs
 from pipeline.scheduling.job_folder import JOBS, JobFolder, job_folder
 from pipeline.scheduling.log import Log
 from pipeline.scheduling.site import Resources, StageName
-from pipeline.scheduling.slurm import SlurmError, Task, UnclearError, UnreachableError
+from pipeline.scheduling.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
 from pipeline.work import held
 
 Answer = TypeVar("Answer")
@@ -37,6 +37,8 @@ _PATIENCE = 60.0
 
 # What ends a job without anybody's decision: the stage is submitted again and goes on from what it has saved.
 _AGAIN = frozenset(("BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"))
+# The stage has said why, or nobody has: a node's GPU, say, or its file system.
+_PASSING = frozenset(("COMPLETED", "FAILED"))
 _WHY = {
     "CANCELLED": "was cancelled (scancel)",
     "OUT_OF_MEMORY": "ran out of the node's memory; raise memory in site.yaml",
@@ -240,8 +242,9 @@ class _Driver:
     def _raise(self, number: str, lost: list[Task]) -> None:
         self._log.show()
         state = lost[0].state
+        kind = PassingError if state in _PASSING else SlurmError
         why = _WHY.get(state, "left no result" if state == "COMPLETED" else f"ended as {state}; see its log above")
-        raise SlurmError(
+        raise kind(
             f"{self.inputs.address}: job {number} {why} ({self._folder.path}/log*.txt). What it has saved stays: "
             "`dvc repro` submits it again, and it goes on from there"
         )

@@ -15,6 +15,7 @@ from pipeline.errors import ReadableError
 from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.graph import BUSY, BUSY_SECONDS, dvc, environment
 from pipeline.scheduling.memory import enough_pieces, in_pieces, remember_pieces
+from pipeline.scheduling.slurm import PASSING
 
 _SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change, skipping|is cached - skipping run, checking out outputs)")
 _RUNNING = re.compile(r"Running stage '([^']+)'")
@@ -25,6 +26,7 @@ _OUT_OF_MEMORY = re.compile(
 )
 _IN_BATCHES = ("pretrain", "adapt")  # what pieces of a batch help (training/pieces.py)
 _READABLE = re.compile(r"^error: (.+)", re.MULTILINE)
+_PASSING = re.compile(rf"^{PASSING}(.+)", re.MULTILINE)
 _TAIL = 60  # lines that decide what went wrong and that an error quotes
 
 
@@ -109,7 +111,7 @@ def _run(
                 last.append(line)
                 if _SKIPPED.search(line) or _RUNNING.search(line):
                     decisive.append(line)
-                elif any(reason.search(line) for reason in (_OUT_OF_MEMORY, BUSY, _READABLE)):
+                elif any(reason.search(line) for reason in (_OUT_OF_MEMORY, BUSY, _READABLE, _PASSING)):
                     reasons.append(line)
                 if line.strip():
                     tell(line.rstrip())
@@ -147,5 +149,8 @@ def _failure(stage: str, code: int, said: str, log: Path) -> StageError:
     readable = _READABLE.findall(said)
     if readable:
         return StageError(f"{stage}: {readable[-1]} (log: {log})", again=False)
+    passing = _PASSING.findall(said)  # said by the launcher, after all that a job has said
+    if passing:
+        return StageError(f"{stage}: {passing[-1].removeprefix(f'{stage}: ')} (log: {log})", again=True)
     tail = "\n".join(said.strip().splitlines()[-15:])
     return StageError(f"{stage}: `dvc repro` ended with code {code} (log: {log}):\n{tail}", again=True)

@@ -27,6 +27,10 @@ _UNREACHABLE = re.compile(
 _UNKNOWN = re.compile(r"invalid job id", re.I)
 
 
+PASSING = "failed: "
+"""How the launcher begins a line about an error that another try may cure; `error: ` begins those that it does not."""
+
+
 class SlurmError(ReadableError, RuntimeError):
     """Slurm refused; the message is its own, and what to do."""
 
@@ -35,7 +39,11 @@ class MissingError(SlurmError):
     """There is no Slurm here."""
 
 
-class UnreachableError(SlurmError):
+class PassingError(SlurmError):
+    """What went wrong may go well another time: a node's fault, a queue that is full. Nobody has explained it."""
+
+
+class UnreachableError(PassingError):
     """The controller does not answer now: it restarts, or the network does. Asking again later is right."""
 
 
@@ -92,8 +100,13 @@ def _question(*command: str) -> str:
 
 
 def submit(script: str, options: list[str], holding: int) -> str:
-    """Hands in a script and answers the job's number."""
-    return _ask("sbatch", "--parsable", *options, script, holding=holding).strip().split(";")[0]
+    """Hands in a script and answers the job's number. Refusals are passing ones: a limit on jobs, often."""
+    try:
+        return _ask("sbatch", "--parsable", *options, script, holding=holding).strip().split(";")[0]
+    except (MissingError, UnreachableError):
+        raise
+    except SlurmError as error:
+        raise PassingError(str(error)) from None
 
 
 def jobs_called(name: str) -> list[str]:

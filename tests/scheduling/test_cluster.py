@@ -12,7 +12,7 @@ from pipeline.scheduling.cluster import run_on_slurm
 from pipeline.scheduling.inputs import StageInputs
 from pipeline.scheduling.job_folder import JobFolder, job_folder
 from pipeline.scheduling.site import Resources
-from pipeline.scheduling.slurm import SlurmError, Task, UnclearError, UnreachableError
+from pipeline.scheduling.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
 
 MODEL, CURVE = Path("runs/x/model.pt"), Path("runs/x/curves/loss.tsv")
 
@@ -201,8 +201,9 @@ def test_after_so_many_restarts_it_is_given_up(play) -> None:
     ],
 )
 def test_an_end_that_somebody_must_look_at_is_an_error(play, state: str, words: str) -> None:
-    with pytest.raises(SlurmError, match=words + ".*goes on from there"):
+    with pytest.raises(SlurmError, match=words + ".*goes on from there") as caught:
         play("RUNNING", state)
+    assert isinstance(caught.value, PassingError) == (state in ("FAILED", "COMPLETED"))
     assert not MODEL.exists()
 
 
@@ -349,7 +350,7 @@ def test_a_question_may_be_asked_again_whatever_the_error_a_submission_not(refus
         slurm.jobs_called("x")
     with pytest.raises(UnclearError):
         slurm.tasks_of("7")
-    with pytest.raises(SlurmError) as caught:
+    with pytest.raises(PassingError) as caught:
         slurm.submit("job.sh", [], 0)
     assert not isinstance(caught.value, UnreachableError)
     refusing("slurm_load_jobs error: Invalid job id specified")

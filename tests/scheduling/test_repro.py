@@ -15,6 +15,8 @@ from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.graph import changed_stages, dvc, environment, read_graph
 from pipeline.scheduling.holding import held_key
 from pipeline.scheduling.repro import StageError, reproduce
+from pipeline.scheduling.slurm import SlurmError, UnreachableError
+from stages import launch
 
 DVC_YAML = """
 stages:
@@ -142,6 +144,31 @@ def test_an_error_written_for_people_is_not_tried_again(monkeypatch, tmp_path):
         go(tmp_path)
     assert caught.value.again
     assert "the file server is away" in (tmp_path / ".roundabout" / "logs" / "double.log").read_text(encoding="utf-8")
+
+
+def test_what_went_wrong_on_a_cluster_is_tried_again_unless_the_stage_has_explained_it(monkeypatch, tmp_path):
+    passing = "print('failed: adapt@x: job 7 ended as FAILED; see its log above', file=sys.stderr); sys.exit(1)"
+    pretend(monkeypatch, tmp_path, f"print('RuntimeError: CUDA error: uncorrectable ECC error')\n{passing}")
+    with pytest.raises(StageError, match=r"^adapt@x: job 7 ended as FAILED; see its log above") as caught:
+        go(tmp_path, "adapt@x")
+    assert caught.value.again
+    pretend(monkeypatch, tmp_path, f"print('error: params.yaml: portion is 7')\n{passing}")
+    with pytest.raises(StageError, match=r"^adapt@x: params.yaml: portion is 7") as caught:
+        go(tmp_path, "adapt@x")
+    assert not caught.value.again
+
+
+def test_the_launcher_tells_what_may_pass_from_errors(monkeypatch, capsys):
+    monkeypatch.setattr(launch.sys, "argv", ["launch", "adapt", "--round", "x"])
+    for error, said in ((SlurmError("a"), "error: a\n"), (UnreachableError("b"), "failed: b\n")):
+
+        def fail(*_: object, error: SlurmError = error) -> None:
+            raise error
+
+        monkeypatch.setattr(launch, "launch", fail)
+        with pytest.raises(SystemExit):
+            launch.main()
+        assert capsys.readouterr().err == said
 
 
 def test_a_stage_that_nobody_listens_to_is_asked_to_stop_and_heard_out(monkeypatch, tmp_path):
