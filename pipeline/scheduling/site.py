@@ -145,24 +145,31 @@ def read_site(path: Path = SITE) -> Site:
         return Site(stages={})
     raw = _read_yaml(path)
     problems = _unknown(raw, "", ("defaults", "stages"))
-    problems += [f"{key}: must be a table" for key in ("defaults", "stages") if not isinstance(raw.get(key, {}), dict)]
+    defaults, stages = (_table(raw, key) for key in ("defaults", "stages"))
+    tables = {"defaults": defaults, "stages": stages}
+    problems += [f"{key}: must be a table" for key, table in tables.items() if not isinstance(table, dict)]
     if problems:
         raise SiteError(path, problems)
-    defaults, stages = raw.get("defaults", {}), raw.get("stages", {})
     problems += _unknown(stages, "stages.", STAGES) + _problems_of(defaults, "defaults")
     made: dict[StageName, Resources] = {}
     for stage in STAGES:
-        own = stages.get(stage, {})
+        own = _table(stages, stage)
         if not isinstance(own, dict):
             problems.append(f"stages.{stage}: must be a table")
             continue
         problems += _problems_of(own, f"stages.{stage}")
         if not problems:
-            made[stage] = Resources(**_merged(defaults, own))
+            made[stage] = Resources(**_merged(_for_one(defaults) if stage in ALONE else defaults, own))
             problems += _misfits(stage, made[stage], own)
     if problems:
         raise SiteError(path, problems)
     return Site(stages=made)
+
+
+def _table(raw: dict[str, Any], key: str) -> Any:
+    """The value of a key; a key with nothing behind it, or with all of it commented out, is an empty table."""
+    value = raw.get(key)
+    return {} if value is None else value
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -175,6 +182,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise SiteError(path, ["must be a table with the keys defaults and stages"])
     return raw
+
+
+def _for_one(defaults: dict[str, Any]) -> dict[str, Any]:
+    """The defaults of a stage that works alone: more GPUs than one would wait for it, and idle."""
+    kept = {key: value for key, value in defaults.items() if key != "processes"}
+    return {**kept, "gpus": 1} if kept.get("gpus", 0) > 1 else kept
 
 
 def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,18 @@ def test_a_stage_gets_the_defaults_and_what_is_said_of_it(tmp_path: Path) -> Non
     assert found.resources("evaluate").where == "local"
 
 
+def test_stages_that_work_alone_ask_for_one_gpu_whatever_the_defaults(tmp_path: Path) -> None:
+    path = written(tmp_path, "defaults: {gpus: 4, processes: 8}\nstages: {translate: {gpus: 0}}\n")
+    found = read_site(path)
+    gpus = {stage: (found.resources(stage).gpus, found.resources(stage).workers) for stage in site.STAGES}
+    assert gpus == {"translate": (0, 1), "pretrain": (4, 8), "dump": (4, 8), "adapt": (4, 8), "evaluate": (1, 1)}
+
+
+@pytest.mark.parametrize("text", ["defaults:\nstages:\n", "stages: {dump: }", "defaults:\n  # gpus: 4\n"])
+def test_an_empty_key_is_an_empty_table(tmp_path: Path, text: str) -> None:
+    assert read_site(written(tmp_path, text)).resources("dump") == Resources()
+
+
 def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None:
     path = written(
         tmp_path,
