@@ -62,6 +62,7 @@ def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -
         if delivered and folder.path.exists():
             folder.forget()
         if not folder.is_finished():
+            _name_others(folder)
             _make(_Driver(stage, arguments, resources, inputs, folder, descriptor))
         _same_inputs(inputs, folder)
         folder.publish()
@@ -307,12 +308,17 @@ def _options(folder: JobFolder, resources: Resources) -> list[str]:
     ]
 
 
+def _name_others(folder: JobFolder) -> None:
+    """Jobs for other inputs of this stage are named, before this one waits behind them; they may be wanted, too."""
+    with suppress(SlurmError):
+        for other in folder.others():
+            for number in [] if other.is_finished() else slurm.jobs_called(other.name):
+                said = f"job {number} still works for other code, params or data; `scancel {number}` ends it"
+                print(said, file=sys.stderr, flush=True)
+
+
 def _tidy(folder: JobFolder) -> None:
-    """Results for other inputs of this stage are no longer wanted; a job that still makes one is named."""
+    """Results for other inputs of this stage are no longer wanted, nor folders whose job has gone."""
     for other in folder.others():
-        if other.is_finished():
+        if other.is_finished() or not slurm.jobs_called(other.name):
             other.forget()
-            continue
-        running = slurm.jobs_called(other.name)
-        if running:
-            print(f"job {running[0]} still works for earlier params; `scancel {running[0]}` ends it", file=sys.stderr)

@@ -290,6 +290,25 @@ def test_the_script_says_in_how_many_pieces_batches_go_whatever_sbatch_hands_on(
     assert "export ROUNDABOUT_PIECES=4" in (job_folder(inputs).path / "job.sh").read_text().splitlines()
 
 
+def test_a_job_for_other_inputs_is_named_before_the_new_one_is_submitted_and_its_folder_stays(
+    play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running, over = (job_folder(inputs._replace(key=letter * 16)) for letter in "ef")
+    for folder in (running, over):
+        folder.prepare(inputs, ["python"], {"restarts": 0})
+    real = PlayedSlurm.jobs_called
+    monkeypatch.setattr(
+        PlayedSlurm, "jobs_called", lambda played, name: ["17"] if name == running.name else real(played, name)
+    )
+    play("FINISHED")
+    said = capfd.readouterr().err
+    assert said.index("job 17 still works for other code, params or data; `scancel 17` ends it") < said.index(
+        "job 1 submitted"
+    )
+    assert running.path.exists()
+    assert not over.path.exists(), "cancelled, or ended by an error"
+
+
 def test_results_for_other_inputs_go_when_there_is_a_new_one(play, inputs: StageInputs) -> None:
     old = job_folder(inputs._replace(key="f" * 16))
     longer = job_folder(inputs._replace(address="pretrain@x-2"))
