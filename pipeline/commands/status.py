@@ -19,6 +19,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.commands.console import console, readable
 from pipeline.errors import ReadableError
 from pipeline.scheduling.graph import changed_stages
+from pipeline.scheduling.queued import queued_jobs
 from pipeline.scheduling.seconds import read_seconds
 from pipeline.work import Work, work_folders
 
@@ -49,7 +50,7 @@ def status() -> None:
     stages = stages_of(graph.result())  # DVC's own words for what it cannot read come first
     finished = finishing_times(Path("dvc.lock"))
     seconds = durations(finished) | recorded_durations()
-    found = status_lines(changed.result(), stages, finished, work_folders(), seconds)
+    found = status_lines(changed.result(), stages, finished, work_folders(), seconds, queued_jobs())
     table = Table("stage", "state", "why", "takes about")
     for line in found:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
@@ -95,10 +96,12 @@ def status_lines(
     finished: dict[str, float],
     works: list[Work],
     seconds: dict[str, float],
+    jobs: dict[str, str],
 ) -> list[Line]:
     """One line a stage, in the order in which they run.
 
-    ``changed`` is what `dvc status --json` says; ``seconds``: about how long a stage of a kind takes.
+    ``changed`` is what `dvc status --json` says; ``seconds``: about how long a stage of a kind takes; ``jobs``: their
+    numbers on the cluster, where a node of its own holds the working folder.
     """
     stale = {stage: reasons for stage, reasons in changed.items() if stage in followers}
     follows = {stage for start in stale for stage in _after(start, followers)} - set(stale)
@@ -114,6 +117,8 @@ def status_lines(
         work = working.get(_working_name(stage))
         if work is not None and (state != "done" or work.running):
             state, why = ("running" if work.running else "stopped"), _progress(work)
+        if stage in jobs and state != "done":
+            state, why = "running", f"job {jobs[stage]} is in Slurm's queue{_parts(work)}"
         lines.append(Line(stage, state, why, seconds.get(stage.partition("@")[0])))
     return lines
 
@@ -169,9 +174,14 @@ def _few(names: list[str]) -> list[str]:
     return [*(name for name in names if name not in code), f"{len(code)} sources"]
 
 
+def _parts(work: Work | None) -> str:
+    parts = 0 if work is None else len(list((work.folder / "cache").glob("part-*.h5")))
+    return f", {parts} parts are written" if parts else ""
+
+
 def _progress(work: Work) -> str:
-    parts = len(list((work.folder / "cache").glob("part-*.h5")))
-    made = f"{parts} parts are written" if parts else "from its last checkpoint" if not work.running else "at work"
+    parts = _parts(work)
+    made = parts.removeprefix(", ") if parts else "from its last checkpoint" if not work.running else "at work"
     return made if work.running else f"was stopped; goes on, {made}"
 
 

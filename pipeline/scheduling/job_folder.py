@@ -31,6 +31,11 @@ class JobFolder(NamedTuple):
         return self.path.name
 
     @property
+    def address(self) -> str:
+        """The stage's, as in ``dvc repro``."""
+        return self.name.rpartition("-")[0].replace("~", "@")
+
+    @property
     def outputs(self) -> Path:
         """Below it the job's outputs lie under the names that they have in the workspace."""
         return self.path / "outputs"

@@ -15,6 +15,9 @@ from bench.workspace import make_workspace, run, write_params
 from pipeline.cli import app
 from pipeline.commands.status import durations, finishing_times, in_order, recorded_durations, stages_of, status_lines
 from pipeline.errors import ReadableError
+from pipeline.scheduling import slurm
+from pipeline.scheduling.job_folder import JOBS
+from pipeline.scheduling.queued import queued_jobs
 from pipeline.times import record
 from pipeline.work import Work, work_folders
 
@@ -31,9 +34,15 @@ DOT = """strict digraph {
 CHANGED = {"dump@r-1": [{"changed deps": {"params.yaml": {"dump.batch": "modified"}, "pipeline/cache": "modified"}}]}
 
 
-def states(changed: dict, works: list[Work], finished: dict[str, float] | None = None) -> dict[str, tuple[str, str]]:
+def states(
+    changed: dict,
+    works: list[Work],
+    finished: dict[str, float] | None = None,
+    jobs: dict[str, str] | None = None,
+) -> dict[str, tuple[str, str]]:
     times = {"dump@r-1": 1.0} if finished is None else finished
-    return {line.stage: (line.state, line.why) for line in status_lines(changed, stages_of(DOT), times, works, {})}
+    lines = status_lines(changed, stages_of(DOT), times, works, {}, jobs or {})
+    return {line.stage: (line.state, line.why) for line in lines}
 
 
 def test_stages_come_in_the_order_in_which_they_run() -> None:
@@ -63,6 +72,31 @@ def test_work_is_running_or_was_stopped(tmp_path: Path) -> None:
     assert states({}, [Work("dump-r-1", tmp_path, False)])["dump@r-1"] == ("done", "")  # left by other parameters
 
 
+def test_a_job_on_another_node_is_running_whoever_holds_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "part-00000.h5").touch()
+    jobs = {"dump@r-1": "4711", "adapt@r-1": "4712"}
+    found = states(CHANGED, [Work("dump-r-1", tmp_path, False)], jobs=jobs)
+    assert found["dump@r-1"] == ("running", "job 4711 is in Slurm's queue, 1 parts are written")
+    assert found["adapt@r-1"] == ("running", "job 4712 is in Slurm's queue")
+    assert states({}, [], jobs=jobs)["dump@r-1"][0] == "done"
+
+
+def test_jobs_in_the_queue_are_known_by_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert queued_jobs() == {}
+    waiting, done = "evaluate-start~my-run-0123456789ab", "dump~r-1-0123456789ab"
+    for name in (waiting, done):
+        (JOBS / name).mkdir(parents=True)
+    (JOBS / done / "result.json").touch()
+    monkeypatch.setattr(slurm, "jobs_called", lambda name: ["12"])
+    assert queued_jobs() == {"evaluate-start@my-run": "12"}
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert queued_jobs() == {}, "no Slurm here"
+
+
 def test_the_evaluation_of_a_start_is_seen_at_work_and_its_time_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +104,7 @@ def test_the_evaluation_of_a_start_is_seen_at_work_and_its_time_known(
     record("evaluate", "source-only", 7.0)
     stage = "evaluate-start@source-only"
     works = [Work("evaluate-source-only", tmp_path, True)]
-    (line,) = status_lines({stage: ["changed command"]}, {stage: set()}, {}, works, recorded_durations())
+    (line,) = status_lines({stage: ["changed command"]}, {stage: set()}, {}, works, recorded_durations(), {})
     assert (line.state, line.why, line.seconds) == ("running", "at work", 7.0)
 
 
