@@ -6,6 +6,7 @@ from its cache has no record here, and `make clean` deletes them all.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from pipeline.files import read_json, write_json
 
 TIMES = Path(".roundabout") / "times"
 _KEPT = 20  # attempts of one stage
+_SHARE = "ROUNDABOUT_SHARE"  # "3/8": of a cluster's array of jobs (pipeline/inference.py)
 
 
 class Attempt(NamedTuple):
@@ -86,12 +88,49 @@ def last_work(attempts: list[Attempt]) -> Work | None:
     return Work(sum(attempt.seconds or 0.0 for attempt in counted), joules, unknown)
 
 
+def last_works(folder: Path = TIMES) -> dict[tuple[str, str], Work]:
+    """What the last result of each stage took, by (stage, name); stages without a result are left out.
+
+    Of shares that are made side by side the longest counts, and what all of them consumed.
+    """
+    shares: dict[tuple[str, str], dict[str, list[list[Attempt]]]] = {}
+    for (stage, known), attempts in read(folder).items():
+        name, _, share = known.partition("~")
+        shares.setdefault((stage, name), {}).setdefault(share.partition("of")[2], []).append(attempts)
+    found = {key: _newest_whole(by_total) for key, by_total in shares.items()}
+    return {key: work for key, work in found.items() if work is not None}
+
+
+def _newest_whole(by_total: dict[str, list[list[Attempt]]]) -> Work | None:
+    """Of the divisions of a stage ("" for none, "8" for eight shares) the last one of which every share is there."""
+    for total, logs in sorted(by_total.items(), key=lambda item: _last_begun(item[1]), reverse=True):
+        works = [work for log in logs if (work := last_work(log)) is not None]
+        if len(works) == int(total or 1):
+            return _together(works)
+    return None
+
+
+def _last_begun(logs: list[list[Attempt]]) -> str:
+    return max((attempt.begun for log in logs for attempt in log), default="")
+
+
+def _together(works: list[Work]) -> Work:
+    joules: dict[str, float] = {}
+    for work in works:
+        for meter, value in work.joules.items():
+            joules[meter] = joules.get(meter, 0.0) + value
+    return Work(max(work.seconds for work in works), joules, sum(work.unknown for work in works))
+
+
 @contextmanager
 def recorded(stage: str, name: str, since: float) -> Iterator[None]:
     """Records the block as an attempt that began at ``since`` (time.monotonic()); a log that cannot be written is none.
 
-    It is noted as running first, so that a kill leaves a trace.
+    It is noted as running first, so that a kill leaves a trace. Each task of a cluster's array notes the share that it
+    makes in a file of its own: they run at the same time.
     """
+    if _SHARE in os.environ:
+        name = f"{name}~{os.environ[_SHARE].replace('/', 'of')}"
     before = time.monotonic() - since
     begun = datetime.fromtimestamp(time.time() - before, UTC)
     meter = EnergyMeter()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.times import TIMES, Attempt, Work, last_work, read, record, recorded
+from pipeline.times import TIMES, Attempt, Work, last_work, last_works, read, record, recorded
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +52,28 @@ def test_the_last_result_took_all_attempts_since_the_result_before() -> None:
     assert last_work(attempts) == Work(12.0, {"cpu": 20.0}, unknown=1)
     assert last_work(attempts[:1]) == Work(100.0, {"cpu": 10.0}, unknown=0)
     assert last_work(attempts[1:3]) is None
+
+
+def test_shares_that_run_at_the_same_time_are_one_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def share(number: int, of: int, seconds: float, minute: int) -> None:
+        begun = datetime(2026, 1, 1, 0, minute, tzinfo=UTC)
+        record("dump", f"a~{number}of{of}", seconds, joules={"gpu": seconds}, begun=begun)
+
+    record("dump", "a", 50.0, begun=datetime(2026, 1, 1, tzinfo=UTC))
+    for number, seconds in enumerate((7.0, 9.0, 8.0)):
+        share(number, 3, seconds, minute=1)
+    assert last_works() == {("dump", "a"): Work(9.0, {"gpu": 24.0}, unknown=0)}
+    share(0, 2, 1.0, minute=2)
+    assert last_works()["dump", "a"].seconds == 9.0, "the other half is not made"
+    share(1, 2, 2.0, minute=2)
+    assert last_works()["dump", "a"].seconds == 2.0
+    record("dump", "a", 30.0, begun=datetime(2026, 1, 1, 0, 3, tzinfo=UTC))
+    assert last_works()["dump", "a"] == Work(30.0, {}, unknown=0)
+    monkeypatch.setenv("ROUNDABOUT_SHARE", "1/4")
+    with recorded("dump", "b", time.monotonic()):
+        pass
+    assert [(TIMES / f"dump@{name}.json").exists() for name in ("b", "b~1of4")] == [False, True]
+    assert ("dump", "b") not in last_works()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from pipeline.times import TIMES, last_work, read
+from pipeline.times import TIMES, last_works
 
 _PACKAGES = ("roundabout", "torch", "torchvision", "numpy", "h5py", "pillow", "numba", "dvc", "dvclive")
 _MADE = ("dvc.lock",)  # what `dvc repro` itself writes while it runs says nothing about the code
@@ -42,8 +42,7 @@ def versions() -> dict[str, str]:
 
 def stage_times(folder: Path = TIMES) -> dict[str, dict[str, Any]]:
     """Seconds, joules and killed attempts of the last result of each stage, by ``STAGE@NAME``."""
-    work = {f"{stage}@{name}": last_work(attempts) for (stage, name), attempts in read(folder).items()}
-    return {key: value._asdict() for key, value in work.items() if value is not None}
+    return {f"{stage}@{name}": work._asdict() for (stage, name), work in last_works(folder).items()}
 
 
 def _git(folder: Path | None, *arguments: str) -> str:

@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 
 from pipeline.files import read_json, write_json
-from pipeline.times import TIMES, last_work, read
+from pipeline.times import TIMES, last_works
 
 _KEPT = 5
 
@@ -25,12 +25,10 @@ def record_seconds(root: Path, stage: str, seconds: float) -> None:
 def read_seconds(root: Path) -> dict[str, list[float]]:
     """The last times of every stage that ran here: in a night, else under `dvc repro`, whose stages note their own."""
     noted: dict[str, list[float]] = {}
-    for (stage, name), attempts in read(root / TIMES).items():
-        work = last_work(attempts)
-        if work is not None:
-            # one program evaluates starts and rounds, which are two stages to DVC
-            for kind in ("evaluate", "evaluate-start") if stage == "evaluate" else (stage,):
-                noted[f"{kind}@{name}" if name else kind] = [work.seconds]
+    for (stage, name), work in last_works(root / TIMES).items():
+        # one program evaluates starts and rounds, which are two stages to DVC
+        for kind in ("evaluate", "evaluate-start") if stage == "evaluate" else (stage,):
+            noted[f"{kind}@{name}" if name else kind] = [work.seconds]
     nights = {path.stem: [float(value) for value in read_json(path)] for path in sorted(_folder(root).glob("*.json"))}
     return noted | nights
 
