@@ -10,8 +10,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,13 +54,7 @@ def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -
     """
     inputs = stage_inputs()
     folder = job_folder(inputs)
-    delivered = folder.is_published() and inputs.recorded
-    JOBS.mkdir(parents=True, exist_ok=True)
-    # One lock for the stage, not for its inputs: two drivers never publish at once.
-    lock = JOBS / f"{folder.name.rpartition('-')[0]}.lock"
-    with held(lock, inputs.address) as descriptor:
-        if delivered and folder.path.exists():
-            folder.forget()
+    with _stage_held(inputs, folder) as descriptor:
         if not folder.is_finished():
             _name_others(folder)
             _make(_Driver(stage, arguments, resources, inputs, folder, descriptor))
@@ -69,6 +63,43 @@ def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -
         # The result is in place: neither a Slurm that does not answer nor a folder that does not go takes it from DVC.
         with suppress(SlurmError, OSError):
             _tidy(folder)
+
+
+def take_from_a_job() -> bool:
+    """Whether a job has left the result of the stage that is to run here: then its outputs are in place.
+
+    Raises SlurmError while a job for the same inputs is in the queue, of a time when site.yaml said slurm.
+    """
+    inputs = stage_inputs()
+    folder = job_folder(inputs)
+    with _stage_held(inputs, folder):
+        if folder.is_finished():
+            _same_inputs(inputs, folder)
+            folder.publish()
+            return True
+        running: list[str] = []
+        with suppress(SlurmError):  # a machine without Slurm, or without an answer: here it runs
+            running = slurm.jobs_called(folder.name)
+        if running:
+            raise SlurmError(
+                f"{inputs.address}: site.yaml says local, and job {running[0]} is at work on it; "
+                f"`scancel {running[0]}` ends it, and what it has saved stays"
+            )
+    return False
+
+
+@contextmanager
+def _stage_held(inputs: StageInputs, folder: JobFolder) -> Iterator[int]:
+    """One lock for the stage, not for its inputs: two drivers never publish at once.
+
+    What DVC has recorded and runs all the same is forgotten, to be made anew.
+    """
+    delivered = folder.is_published() and inputs.recorded
+    JOBS.mkdir(parents=True, exist_ok=True)
+    with held(JOBS / f"{folder.name.rpartition('-')[0]}.lock", inputs.address) as descriptor:
+        if delivered and folder.path.exists():
+            folder.forget()
+        yield descriptor
 
 
 def _same_inputs(inputs: StageInputs, folder: JobFolder) -> None:

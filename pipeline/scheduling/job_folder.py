@@ -101,17 +101,22 @@ class JobFolder(NamedTuple):
 
     def others(self) -> list[JobFolder]:
         """Folders of the same stage with other inputs."""
-        stem = self.name.rpartition("-")[0]
-        return [
-            JobFolder(path)
-            for path in sorted(self.path.parent.glob(f"{stem}-*"))
-            if path.is_dir() and path != self.path and path.name.rpartition("-")[0] == stem
-        ]
+        return [folder for folder in folders_of(self.address) if folder.path != self.path]
 
 
 def job_folder(inputs: StageInputs) -> JobFolder:
     """The folder of a stage with these inputs, which may hold something already."""
-    return JobFolder(JOBS / f"{inputs.address.replace('@', '~')}-{inputs.key[:12]}")
+    return JobFolder(JOBS / f"{_stem(inputs.address)}-{inputs.key[:12]}")
+
+
+def folders_of(address: str) -> list[JobFolder]:
+    """The folders of a stage, with whatever inputs."""
+    found = [JobFolder(path) for path in sorted(JOBS.glob(f"{_stem(address)}-*")) if path.is_dir()]
+    return [folder for folder in found if folder.address == address]
+
+
+def _stem(address: str) -> str:
+    return address.replace("@", "~")
 
 
 def _link(made: Path, place: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from pipeline.scheduling.job_folder import folders_of
 from pipeline.scheduling.local import run_here
 from pipeline.scheduling.site import StageName, read_site
 
@@ -13,7 +16,21 @@ def launch(stage: StageName, arguments: list[str]) -> None:
     """
     resources = read_site().resources(stage)
     if resources.where == "local":
-        run_here(stage, arguments, resources)
+        if not _has_been_a_job() or not _taken_from_a_job():
+            run_here(stage, arguments, resources)
+        return
     from pipeline.scheduling.cluster import run_on_slurm  # imported here: it is needed where there is a cluster
 
     run_on_slurm(stage, arguments, resources)
+
+
+def _has_been_a_job() -> bool:
+    """Whether the stage has run on Slurm here, with whatever inputs: quick, for most never have."""
+    address = os.environ.get("DVC_STAGE")
+    return bool(address and folders_of(address))
+
+
+def _taken_from_a_job() -> bool:
+    from pipeline.scheduling.cluster import take_from_a_job
+
+    return take_from_a_job()

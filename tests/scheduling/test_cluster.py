@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling import cluster, slurm
+from pipeline.scheduling import cluster, launcher, slurm
 from pipeline.scheduling.cluster import run_on_slurm
 from pipeline.scheduling.inputs import StageInputs
 from pipeline.scheduling.job_folder import JobFolder, job_folder
@@ -131,6 +131,52 @@ def test_an_edit_before_the_job_is_submitted_does_not_run_under_the_name_of_the_
         play("FINISHED", meanwhile=now)
     assert play.played.submitted == []
     assert not job_folder(inputs).path.exists(), "copies of the edit stay under no name"
+
+
+@pytest.fixture
+def locally(play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """What the launcher does with the stage where site.yaml says nothing: `ran` here, or `taken`."""
+    monkeypatch.setenv("DVC_STAGE", inputs.address)
+    monkeypatch.setattr(cluster, "stage_inputs", lambda: inputs)
+
+    class RanError(Exception):
+        pass
+
+    def run(*_: object) -> None:
+        raise RanError
+
+    monkeypatch.setattr(launcher, "run_here", run)
+
+    def go() -> str:
+        try:
+            launcher.launch("pretrain", ["--start", "x"])
+        except RanError:
+            return "ran"
+        return "taken"
+
+    return go
+
+
+def test_here_a_jobs_result_is_taken_and_a_job_that_runs_is_named(
+    locally, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert locally() == "ran"
+    assert not Path(".roundabout").exists(), "no job, no question"
+    folder = job_folder(inputs)
+    folder.prepare(inputs, ["python"], {"restarts": 0})
+    monkeypatch.setattr(slurm, "jobs_called", lambda name: ["17"] if name == folder.name else [])
+    with pytest.raises(SlurmError, match=r"site.yaml says local, and job 17 is at work on it; `scancel 17` ends it"):
+        locally()
+
+    def absent(name: str) -> list[str]:
+        raise SlurmError("there is no command 'squeue' here")
+
+    monkeypatch.setattr(slurm, "jobs_called", absent)
+    assert locally() == "ran"
+    finish(folder)
+    assert (locally(), MODEL.read_text()) == ("taken", "a result")
+    monkeypatch.setattr(cluster, "stage_inputs", lambda: inputs._replace(recorded=True))
+    assert locally() == "ran", "what DVC has recorded and runs all the same is made anew"
 
 
 def test_what_dvc_has_recorded_and_runs_all_the_same_is_made_anew(play) -> None:
