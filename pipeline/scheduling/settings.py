@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 SLOT_LIMIT = "gpu-slot"
 """Name of the global limit: one slot for each stage that may run a network at a time, over all flows of a server."""
@@ -22,7 +23,24 @@ _SETTINGS = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
 }
 
-for _name, _value in _SETTINGS.items():
+
+def _own_home() -> dict[str, str]:
+    """Where Prefect keeps its database if the user's home cannot be written (a service's user, a container).
+
+    It would look for a server that cannot start for minutes, and say nothing of the reason.
+    """
+    home = Path(os.environ.get("HOME") or "/").resolve() / ".prefect"
+    nearest = next(path for path in (home, *home.parents) if path.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return {}
+    profiles = home / "profiles.toml"
+    named = {"PREFECT_PROFILES_PATH": str(profiles)} if profiles.exists() else {}  # it may name a server
+    place = Path.cwd() / ".roundabout" / "prefect"
+    place.mkdir(parents=True, exist_ok=True)  # Prefect would only make the last of the two folders
+    return {"PREFECT_HOME": str(place), **named}
+
+
+for _name, _value in {**_SETTINGS, **({} if "PREFECT_HOME" in os.environ else _own_home())}.items():
     os.environ.setdefault(_name, _value)
 
 
