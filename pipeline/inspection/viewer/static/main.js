@@ -83,12 +83,13 @@ function renderHeader() {
   $("to-image").setAttribute("aria-pressed", onImage());
   const parts = [];
   if (here?.has_cache) {
-    parts.push(make("b", { textContent: `${here.images.toLocaleString("en")} images` }), ` of ${here.size[0]}×${here.size[1]}, ${here.classes.length} classes`);
+    parts.push(make("b", { textContent: `${here.images.toLocaleString("en")} images` }));
     if (here.network) parts.push(" · cache of ", make("b", { textContent: here.network }));
     if (here.images < here.images_of_all) parts.push(` · ${here.writing ? "being written, " : ""}${here.images} of ${here.images_of_all} are there`);
     if (here.method) parts.push(` · ${here.selected} ${here.hard ? `easy, ${here.hard} hard` : "selected"}`);
   }
   $("summary").replaceChildren(...parts);
+  $("summary").title = here?.has_cache ? `of ${here.size[0]}×${here.size[1]} pixels, ${here.classes.length} classes` : "";
   document.title = [onImage() ? state.image : "", state.run, "Roundabout"].filter(Boolean).join(" · ");
 }
 
