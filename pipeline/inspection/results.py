@@ -57,8 +57,8 @@ def read_results(runs: Path, kinds: dict[str, str]) -> list[Result]:
 
 
 def gap_closed(value: float | None, source: float | None, oracle: float | None) -> float | None:
-    """Share of the gap between source-only and the oracle that is closed; None where it is not defined."""
-    if value is None or source is None or oracle is None or oracle == source:
+    """Share of the gap between source-only and the oracle that is closed; None without an oracle above source-only."""
+    if value is None or source is None or oracle is None or oracle <= source:
         return None
     return (value - source) / (oracle - source)
 

@@ -62,7 +62,9 @@ def test_the_gap_closed_by_hand() -> None:
     assert gap_closed(0.7, 0.4, 0.6) == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize("values", [(None, 0.4, 0.6), (0.5, None, 0.6), (0.5, 0.4, None), (0.5, 0.4, 0.4)])
+@pytest.mark.parametrize(
+    "values", [(None, 0.4, 0.6), (0.5, None, 0.6), (0.5, 0.4, None), (0.5, 0.4, 0.4), (0.5, 0.4, 0.3)]
+)
 def test_where_there_is_no_gap_none_is_closed(values: tuple[float | None, ...]) -> None:
     assert gap_closed(*values) is None
 
