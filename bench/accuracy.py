@@ -26,7 +26,7 @@ from bench.results_page import write_section
 from bench.table import RESULTS, machine, publish
 from bench.workspace import ROOT, make_workspace, preset, run, write_params
 from pipeline.commands.rounds import SCHEDULES, block_of
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 
 CONTROL = "source-only, as many steps"
 ROUNDS = 3

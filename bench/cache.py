@@ -30,7 +30,6 @@ from torch import Tensor
 from bench import cache_volumes as plain
 from bench.cache_volumes import CLASSES, LOW_SIZE, SIZE, VOLUME_BYTES, Volumes, spec_of
 from bench.table import Row, machine, publish
-from pipeline.box import Box
 from pipeline.cache.dump import dump
 from pipeline.cache.encode import Histograms, empty_histograms
 from pipeline.cache.index import CacheIndex
@@ -38,6 +37,7 @@ from pipeline.cache.kernels import PlanesHW, Sums, empty_planes, empty_sums, mea
 from pipeline.cache.reader import CacheReader, Pixels
 from pipeline.cache.rebuild import rebuild, source_of
 from pipeline.cache.schema import CacheSpec, View
+from pipeline.common.box import Box
 from pipeline.models.build import build_model
 from pipeline.selection.cbst import exact_thresholds, thresholds_from_histogram
 from pipeline.selection.labels import pseudo_label

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from pipeline.cache.bins import ENTROPY_BINS
 from pipeline.cache.schema import CacheSpec, Profile
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 
 CLASSES, SIZE, LOW_SIZE = 19, (512, 1024), (65, 129)
 VOLUME_BYTES = 4 * CLASSES * SIZE[0] * SIZE[1]

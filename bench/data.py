@@ -23,13 +23,13 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 from torchvision.transforms.v2 import functional as transforms
 
 from bench.table import Row, machine, publish
+from pipeline.common.device import choose_computer
+from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, IGNORE
 from pipeline.datasets import streets
 from pipeline.datasets.entries import entries, label_reader, label_table
 from pipeline.datasets.index import index_split
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import Manifest
-from pipeline.device import choose_computer
-from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, IGNORE
 from pipeline.models.build import build_model, set_normalisation
 from pipeline.params import Bdd100kSplit, CityscapesSplit, FolderSplit, Gta5Split, Optimiser
 from pipeline.training.augmentation import Augment

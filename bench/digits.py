@@ -29,8 +29,8 @@ from bench.collected import gain_row, mean_and_spread
 from bench.results_page import write_lines
 from bench.table import Row, machine, publish
 from bench.workspace import ROOT, preset, write_params
-from pipeline.files import read_json
-from pipeline.processes import stop_with_parent
+from pipeline.common.files import read_json
+from pipeline.common.processes import stop_with_parent
 from pipeline.training.loop import Interrupted
 
 ACCURACY = "pixel_accuracy"  # every pixel of a digit has the digit's class: the share of images that are right

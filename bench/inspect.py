@@ -30,10 +30,10 @@ from bench.workspace import ROOT, preset, write_params
 from pipeline.cache.encode import EncodedImage, empty_histograms, encode_logits
 from pipeline.cache.parts import write_part
 from pipeline.cache.schema import CacheSpec
+from pipeline.common.files import write_text
+from pipeline.common.labels import CITYSCAPES_19
 from pipeline.datasets.manifest import Row as ManifestRow
 from pipeline.datasets.manifest import line_of
-from pipeline.files import write_text
-from pipeline.labels import CITYSCAPES_19
 from pipeline.selection.result import write_selection
 from pipeline.selection.select import select_lse
 

@@ -20,7 +20,7 @@ REPEATS, WAIT = 5, 2.0
 STAGE = """
 import sys, time
 from pathlib import Path
-from pipeline.work import publish
+from pipeline.common.work import publish
 time.sleep({wait})
 made = Path(".roundabout") / sys.argv[-1]
 made.write_text(str(time.time_ns()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from pipeline.files import write_text
+
 from bench.collected import BASE, ORACLE, Collected, mean_and_spread
 from bench.workspace import ROOT
-from pipeline.files import write_text
 
 PAGE = ROOT / "docs" / "results.md"
 _HEAD = """# Results

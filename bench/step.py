@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from bench.table import Row, machine, publish
-from pipeline.device import Computer
+from pipeline.common.device import Computer
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.build import build_model, set_normalisation
 from pipeline.params import Optimiser, Schedule

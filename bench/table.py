@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.files import write_json
+from pipeline.common.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
+from pipeline.common.device import choose_computer
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.datasets.entries import entries
 from pipeline.datasets.problems import DataError
-from pipeline.device import choose_computer
-from pipeline.errors import ReadableError
-from pipeline.labels import class_set
 from pipeline.models.weights import require_class_names, weights_for
 from pipeline.params import Params
 

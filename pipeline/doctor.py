@@ -14,11 +14,11 @@ from typing import Literal, NamedTuple
 from packaging.requirements import Requirement
 
 from pipeline.check import data_problems
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.datasets.compare import has
 from pipeline.datasets.entries import entries, meanings
 from pipeline.datasets.problems import DataError
-from pipeline.errors import ReadableError
-from pipeline.labels import class_set
 from pipeline.params import AnySplit, Params, ParamsError, read_params
 
 PROJECT = "roundabout"

@@ -17,15 +17,15 @@ from pipeline.cache.dump import Share, dump
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.parts import part_name
 from pipeline.cache.schema import CacheError, CacheSpec, Profile, View
+from pipeline.common.device import Computer, choose_computer
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import file_hash, fingerprint
+from pipeline.common.labels import class_set
+from pipeline.common.work import place_of, publish, shared_working_folder, working_folder
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.device import Computer, choose_computer
-from pipeline.errors import ReadableError
-from pipeline.files import file_hash, fingerprint
-from pipeline.labels import class_set
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.state import load_model
-from pipeline.work import place_of, publish, shared_working_folder, working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import Params

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.common.files import read_json, write_json
 from pipeline.energy import EnergyMeter
-from pipeline.files import read_json, write_json
 
 TIMES = Path(".roundabout") / "times"
 _KEPT = 20  # attempts of one stage

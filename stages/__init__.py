@@ -3,7 +3,7 @@
 import os
 import time
 
-from pipeline.processes import stop_with_parent
+from pipeline.common.processes import stop_with_parent
 
 BEGUN = time.monotonic()
 """When the stage began, before its imports."""

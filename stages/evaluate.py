@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.evaluation.run import evaluate_run
 from pipeline.params import read_params
 from stages.run import named_stage, params_file

@@ -2,8 +2,8 @@
 
 import sys
 
+from pipeline.common.labels import class_set
 from pipeline.datasets.prepare import prepare
-from pipeline.labels import class_set
 from pipeline.params import read_params
 from stages.run import stage
 

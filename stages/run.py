@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from stages import BEGUN
 
 # They move their result into place when it is whole, and look then whether it may go there; the others, when they end.
@@ -49,9 +49,9 @@ def params_file() -> Path:
 def _run(stage: str, name: str, work: Callable[[], None]) -> None:
     """Runs a stage and notes how long it took; of processes that share its work, the first one notes it."""
     # Imported here: no output depends on them, so an edit of the log's or the look's code runs no stage again.
+    from pipeline.common.work import before_publishing
     from pipeline.scheduling.watching import Watch
     from pipeline.times import recorded
-    from pipeline.work import before_publishing
 
     watch = Watch()
     before_publishing(watch.look)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.commands.use import PRESETS
-from pipeline.files import write_json
+from pipeline.common.files import write_json
 
 Write = Callable[[dict[str, Any]], Path]
 

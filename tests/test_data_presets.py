@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.workspace import make_workspace, preset, run
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 from tests import published
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from bench.pipeline import stages_run
 from bench.workspace import make_workspace, preset, run
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 from pipeline.patches.file import HARD, PATCHES, PatchFile
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

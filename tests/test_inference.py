@@ -11,10 +11,10 @@ import torch
 
 from pipeline import inference
 from pipeline.cache.dump import Share
+from pipeline.common.files import file_hash
+from pipeline.common.labels import class_set
 from pipeline.datasets.prepare import prepare
-from pipeline.files import file_hash
 from pipeline.inference import dump_target, share_of_process
-from pipeline.labels import class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import Params, read_params

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 from pipeline.cache.dump import dump
 from pipeline.cache.schema import CacheSpec
-from pipeline.labels import CITYSCAPES_19
+from pipeline.common.labels import CITYSCAPES_19
 from pipeline.selection.result import write_selection
 from pipeline.selection.select import select_lse
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.workspace import ROOT, make_workspace, preset, run
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.params import CycleganTranslation, ParamsError, Training, json_schema, read_params
 from pipeline.training.optimisation import rate_factor
 

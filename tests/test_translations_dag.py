@@ -6,7 +6,7 @@ import pytest
 
 from bench.pipeline import stages_run, tiny_params
 from bench.workspace import make_workspace, run, write_params
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -23,7 +23,7 @@ from pipeline.cache.encode import EncodedImage, Histograms, empty_histograms
 from pipeline.cache.measure import Job, encoding_jobs
 from pipeline.cache.parts import is_finished, part_name, write_part
 from pipeline.cache.schema import CacheError, CacheSpec
-from pipeline.files import forget_partial_files
+from pipeline.common.files import forget_partial_files
 
 Network = Callable[[Tensor], list[Tensor]]
 """uint8 images (N,3,H,W) on the CPU -> what the network answers for each view, on its device: logits (N,C,h,w) at its

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheError
-from pipeline.files import whole_file
+from pipeline.common.files import whole_file
 
 What = Literal["probabilities", "labels", "entropy"]
 # Names that ask for one file of another kind. Any other name with a dot is a folder's, as in `probabilities-p0.2`.

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.cache.parts import open_part, part_name, read_ids, read_spec
 from pipeline.cache.schema import HISTOGRAMS, STATISTICS, CacheError, CacheSpec
-from pipeline.errors import did_you_mean
+from pipeline.common.errors import did_you_mean
 
 
 class CacheIndex:

@@ -33,7 +33,7 @@ from pipeline.cache.schema import (
     DamagedPartError,
     View,
 )
-from pipeline.files import write_bytes
+from pipeline.common.files import write_bytes
 
 _SEAL = b"\nroundabout cache part, blake2b "
 _SEAL_BYTES = len(_SEAL) + 64 + 1

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.box import Box
 from pipeline.cache.interpolation import Axis, linear_axis
 from pipeline.cache.kernels import PlanesHW, Sums, Window, measure_logits, measure_probabilities, window_of
 from pipeline.cache.schema import View
+from pipeline.common.box import Box
 
 _ROWS_OF_A_BAND = 32
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 SCHEMA_VERSION = 2
 

@@ -19,7 +19,7 @@ from pipeline.cache.dump import write_cache
 from pipeline.cache.encode import encode_probabilities
 from pipeline.cache.measure import Job
 from pipeline.cache.schema import CacheError, CacheSpec
-from pipeline.files import fingerprint
+from pipeline.common.files import fingerprint
 
 Layout = Literal["auto", "chw", "hwc"]
 _USUAL_NAMES = ("probabilities", "prob", "probs")

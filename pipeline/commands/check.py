@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.console import console, readable
-from pipeline.errors import ReadableError
-from pipeline.files import write_text
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import write_text
 from pipeline.params import json_schema, read_params
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.errors import ReadableError
-from pipeline.labels import CLASS_SETS
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import CLASS_SETS
 
 # Taken for granted from the number of classes: the field's protocols. Nine or ten classes can be anybody's.
 _USUAL = ("cityscapes-19", "synthia-16", "synthia-13")

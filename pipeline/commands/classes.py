@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.commands.console import console, readable
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, NTHU_MERGES, ClassSet, class_set
 from pipeline.datasets import compare
 from pipeline.datasets.meaning import Meanings
-from pipeline.errors import ReadableError
-from pipeline.labels import CITYSCAPES_19, CLASS_SETS, NTHU_MERGES, ClassSet, class_set
 from pipeline.params import read_params
 
 _NAMES = ", ".join(compare.PUBLISHED)

@@ -10,7 +10,7 @@ from typing import ParamSpec
 import typer
 from rich.console import Console
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 # Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone. No markup: names of
 # files and keys of foreign checkpoints may hold brackets, and are printed as they are.

@@ -11,7 +11,7 @@ from pipeline.commands.console import console, readable
 from pipeline.commands.model_file import is_of_a_run, model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.commands.sizes import require_positive
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 PARAMS = Path("params.yaml")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 RUNS = Path("runs")
 MODEL = "model.pt"

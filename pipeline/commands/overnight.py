@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from pipeline.commands.console import console, failed, readable
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.inspection.results import read_results
 from pipeline.params import read_params
 from pipeline.scheduling.alone import only_night

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 Force = Annotated[bool, typer.Option("--force", help="overwrite what is there")]
 

@@ -12,8 +12,8 @@ from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.model_file import is_of_a_run, model_file
 from pipeline.commands.sizes import require_positive
-from pipeline.errors import ReadableError
-from pipeline.files import file_hash
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import file_hash
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -57,7 +57,7 @@ def predict(
     workers: Annotated[int, typer.Option(min=1, help="threads that decode and encode")] = 2,
 ) -> None:
     """Predict any images at their own sizes, one PNG each, under their names."""
-    from pipeline.device import choose_computer
+    from pipeline.common.device import choose_computer
     from pipeline.models.checkpoints.carry import open_model
     from pipeline.prediction.formats import classes_named
     from pipeline.prediction.predict import Views

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from pipeline.commands.console import console, readable
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.inspection.results import Result, baseline, gap_closed, read_results
 from pipeline.inspection.seeds import percent
 from pipeline.params import read_params

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from pipeline.commands.console import readable
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 
 class Schedule(NamedTuple):

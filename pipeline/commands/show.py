@@ -23,7 +23,7 @@ def show(
     ] = None,
 ) -> None:
     """Draw input, prediction, entropy, selection, pseudo-label, patches and label of one image into a PNG."""
-    from pipeline.files import whole_file
+    from pipeline.common.files import whole_file
     from pipeline.inspection.show import show_sheet
     from pipeline.inspection.viewer.inspector import Inspector
 

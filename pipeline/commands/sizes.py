@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 
 def require_positive(size: tuple[int, int] | None) -> None:

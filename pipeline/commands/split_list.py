@@ -10,7 +10,7 @@ import typer
 from pipeline.commands.cache_folder import Cache
 from pipeline.commands.console import console, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 
 @readable

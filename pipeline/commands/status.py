@@ -17,11 +17,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.commands.console import console, readable
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
+from pipeline.common.work import Work, work_folders
 from pipeline.scheduling.graph import changed_stages
 from pipeline.scheduling.queued import queued_jobs
 from pipeline.scheduling.seconds import read_seconds
-from pipeline.work import Work, work_folders
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
 

@@ -10,8 +10,8 @@ import typer
 from rich.text import Text
 
 from pipeline.commands.console import console, readable
-from pipeline.errors import ReadableError, did_you_mean
-from pipeline.files import write_text
+from pipeline.common.errors import ReadableError, did_you_mean
+from pipeline.common.files import write_text
 
 PARAMS = Path("params.yaml")
 PRESETS = Path(__file__).resolve().parents[2] / "presets"

@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from pipeline.common.labels import DIGITS_10
 from pipeline.datasets.listing import Entry, Listing, expanded
 from pipeline.datasets.meaning import Meanings, numbered
 from pipeline.datasets.problems import DataError
-from pipeline.labels import DIGITS_10
 
 if TYPE_CHECKING:
     from pipeline.params import DigitsSplit

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from pipeline.common.labels import ClassSet
 from pipeline.datasets.bdd100k import bdd100k_entries
 from pipeline.datasets.camvid import camvid_entries, camvid_meanings, read_camvid_colours
 from pipeline.datasets.carla import carla_entries, carla_meanings, read_carla_label
@@ -25,7 +26,6 @@ from pipeline.datasets.nthu import NTHU_IDS, nthu_entries
 from pipeline.datasets.problems import DataError
 from pipeline.datasets.synscapes import synscapes_entries
 from pipeline.datasets.synthia import read_synthia_label, synthia_entries, synthia_meanings
-from pipeline.labels import ClassSet
 
 if TYPE_CHECKING:
     from pipeline.params import AnySplit

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from pipeline.common.labels import CITYSCAPES_19, IGNORE, UNKNOWN
 from pipeline.datasets.decoding import check_image, read_label
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Row
 from pipeline.datasets.problems import DataError, Problem
-from pipeline.labels import CITYSCAPES_19, IGNORE, UNKNOWN
 
 Crop = tuple[int, int, int, int]
 """top, left, height, width in the file's pixels"""

@@ -13,13 +13,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from pipeline.common.labels import UNKNOWN
 from pipeline.datasets.decoding import read_label
 from pipeline.datasets.examine import Crop, Examined, examine
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Manifest, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import Problem, raise_on, write_report
-from pipeline.labels import UNKNOWN
 
 __all__ = ["Problem", "index_split", "raise_on", "shared_images", "write_report"]
 

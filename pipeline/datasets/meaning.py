@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, IGNORE, ClassSet, id_table
+from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, IGNORE, ClassSet, id_table
 
 NOTHING = "ignore"
 
@@ -26,7 +26,7 @@ Meanings = dict[int, Meaning]
 
 
 def table_of(meanings: Meanings, classes: ClassSet) -> np.ndarray:
-    """The (256,) uint8 table from ids to indices of the class set; see ``pipeline.labels.id_table``."""
+    """The (256,) uint8 table from ids to indices of the class set; see ``pipeline.common.labels.id_table``."""
     return id_table({identity: meaning.counts_as for identity, meaning in meanings.items()}, classes)
 
 

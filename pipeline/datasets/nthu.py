@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.common.labels import CLASS_SETS
 from pipeline.datasets.listing import (
     Choice,
     Listing,
@@ -16,7 +17,6 @@ from pipeline.datasets.listing import (
 )
 from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, Meanings
 from pipeline.datasets.problems import DataError
-from pipeline.labels import CLASS_SETS
 
 if TYPE_CHECKING:
     from pipeline.params import NthuSplit

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.common.labels import ClassSet
 from pipeline.datasets.entries import label_reader, label_table
 from pipeline.datasets.loading import Size, SplitImages, SplitLabels
 from pipeline.datasets.manifest import Manifest, manifest_path
-from pipeline.labels import ClassSet
 
 if TYPE_CHECKING:
     from pipeline.params import AnySplit

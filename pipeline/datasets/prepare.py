@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from pipeline.common.labels import ClassSet
 from pipeline.datasets.digits import digit_entries, has_labels, write_digits, write_labels
 from pipeline.datasets.entries import Entry, entries, label_reader, label_table
 from pipeline.datasets.folder import same_names
@@ -24,7 +25,6 @@ from pipeline.datasets.opening import labels_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets_files import write_streets
-from pipeline.labels import ClassSet
 
 if TYPE_CHECKING:
     from pipeline.params import AnySplit, Data, DigitsSplit

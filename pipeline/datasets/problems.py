@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 SHOWN = 20
 """Problems that an error message shows; the report has them all."""

@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.files import whole_file
-from pipeline.labels import ClassSet
-from pipeline.pictures import entropy_picture
+from pipeline.common.colours import entropy_picture
+from pipeline.common.files import whole_file
+from pipeline.common.labels import ClassSet
 
 PRIOR = "spatial-prior.h5"
 PICTURE = "spatial-prior.png"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.common.files import write_text
 from pipeline.datasets.problems import DataError
-from pipeline.files import write_text
 
 
 def read_list(path: Path, ids: set[str], identity: Callable[[str], str]) -> set[str]:

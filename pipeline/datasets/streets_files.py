@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from pipeline.common.labels import CITYSCAPES_19, ClassSet
+from pipeline.common.processes import stop_with_parent
 from pipeline.datasets import streets
 from pipeline.datasets.folder import same_names
 from pipeline.datasets.listing import Listing, required_folder
 from pipeline.datasets.parallel import in_order
-from pipeline.labels import CITYSCAPES_19, ClassSet
-from pipeline.processes import stop_with_parent
 
 if TYPE_CHECKING:
     from pipeline.params import StreetsSplit

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 
 
 def confusion_matrix(truth_HW: np.ndarray, prediction_HW: np.ndarray, classes: int) -> np.ndarray:

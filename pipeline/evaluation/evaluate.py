@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from pipeline.cache.statistics import planes
-from pipeline.device import Computer
+from pipeline.common.device import Computer
+from pipeline.common.files import write_json, write_text
 from pipeline.evaluation.confusion import intersection_over_union, mean_iou, pixel_accuracy
-from pipeline.files import write_json, write_text
 from pipeline.models.base import SegmentationModel, at_size
 
 

@@ -17,8 +17,8 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from pipeline.common.files import whole_file, write_text
 from pipeline.evaluation.confusion import mean_iou, pixel_accuracy
-from pipeline.files import whole_file, write_text
 
 if TYPE_CHECKING:  # the report reads these files, and needs no torch for it
     from pipeline.evaluation.evaluate import Answer

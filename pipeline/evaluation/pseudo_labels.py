@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix
-from pipeline.labels import IGNORE
 
 
 class PseudoLabelScore:

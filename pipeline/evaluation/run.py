@@ -16,24 +16,24 @@ from PIL import Image
 
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.statistics import planes
+from pipeline.common.colours import entropy_picture
+from pipeline.common.device import Computer, choose_computer
+from pipeline.common.files import file_hash, forget_partial_files
+from pipeline.common.labels import ClassSet, class_set, colour_label
+from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.nthu import FOLDS, fold_of
 from pipeline.datasets.opening import images_of, labels_of
-from pipeline.device import Computer, choose_computer
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
 from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables
 from pipeline.evaluation.folds import over_folds
 from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, PredictionsWriter, score_image, write_scores
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
-from pipeline.files import file_hash, forget_partial_files
-from pipeline.labels import ClassSet, class_set, colour_label
 from pipeline.models.base import SegmentationModel, at_size
 from pipeline.models.state import load_model
-from pipeline.pictures import entropy_picture
 from pipeline.selection.labels import pseudo_label
 from pipeline.selection.result import read_selection, selection_fingerprint
-from pipeline.work import publish, working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import Params

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.errors import ReadableError
-from pipeline.files import write_text
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import write_text
 from pipeline.inspection.collected import Bundle, Collected
 from pipeline.inspection.page.render import render
 from pipeline.inspection.record import differences

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.inspection.results import Result, read_result
 from pipeline.inspection.viewer.files import RUNS
 from pipeline.inspection.viewer.opened import OpenRun

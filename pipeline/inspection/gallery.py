@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from pipeline.common.colours import entropy_picture
+from pipeline.common.files import write_bytes
+from pipeline.common.labels import IGNORE, ClassSet, colour_label
 from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, ImageScore, PredictionsReader, Seen, read_scores
-from pipeline.files import write_bytes
 from pipeline.inspection.chains import Chain
-from pipeline.labels import IGNORE, ClassSet, colour_label
-from pipeline.pictures import entropy_picture
 
 PICTURES = "pictures"
 EACH = 3

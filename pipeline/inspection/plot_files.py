@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.files import write_json
+from pipeline.common.files import write_json
 from pipeline.inspection.charts.confusion import shares_of
 from pipeline.inspection.collected import Bundle, Collected
 

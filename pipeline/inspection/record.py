@@ -15,12 +15,12 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheError
+from pipeline.common.files import read_json
+from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
-from pipeline.files import read_json
 from pipeline.inspection.chains import depth
 from pipeline.inspection.charts.lines import read_curve
 from pipeline.inspection.results import Result, baseline, gap_closed
-from pipeline.labels import ClassSet
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.selection.result import read_selection
 

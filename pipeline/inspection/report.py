@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ReadableError
-from pipeline.files import read_json, write_json, write_text
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import read_json, write_json, write_text
 from pipeline.inspection.collected import Bundle, Collected
 from pipeline.inspection.gallery import PICTURES
 from pipeline.inspection.page.render import render

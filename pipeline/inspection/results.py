@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.errors import ReadableError
-from pipeline.files import read_json
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import read_json
 
 
 class Result(NamedTuple):

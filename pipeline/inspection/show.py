@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.inspection.viewer.inputs import Inputs
 from pipeline.inspection.viewer.layers import DROPPED, LAYERS, Wanted, entropy_colours, layer
 from pipeline.inspection.viewer.opened import OpenRun

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import ReadableError
-from pipeline.files import whole_file
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import whole_file
 from pipeline.models.base import SegmentationModel, at_size
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ModelSpec, construct_model
 

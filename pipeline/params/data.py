@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.errors import did_you_mean
-from pipeline.labels import CITYSCAPES_19, DIGITS_10
+from pipeline.common.errors import did_you_mean
+from pipeline.common.labels import CITYSCAPES_19, DIGITS_10
 from pipeline.params.section import Crop, LabelId, NotNegative, Positive, Section, Size
 
 

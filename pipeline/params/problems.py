@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pipeline.errors import did_you_mean
-from pipeline.labels import DIGITS_10, class_set
+from pipeline.common.errors import did_you_mean
+from pipeline.common.labels import DIGITS_10, class_set
 from pipeline.params.starts import TARGET_LABELLED
 from pipeline.params.whole import RESERVED_METRICS, Params
 

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline.errors import did_you_mean
+from pipeline.common.errors import did_you_mean
 from pipeline.params.section import Section
 from pipeline.params.whole import Params
 

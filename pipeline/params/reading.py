@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.params.problems import (
     alignment_problems,
     class_problems,

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.errors import ReadableError, did_you_mean
-from pipeline.labels import CLASS_SETS, class_set
+from pipeline.common.errors import ReadableError, did_you_mean
+from pipeline.common.labels import CLASS_SETS, class_set
 from pipeline.params.data import Data
 from pipeline.params.methods import Cada, Cbst, Intrada, Lse, Round
 from pipeline.params.model import Model

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.box import Box
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.reader import CacheReader
-from pipeline.labels import IGNORE
+from pipeline.common.box import Box
+from pipeline.common.labels import IGNORE
 from pipeline.patches.cut import random_boxes
 from pipeline.patches.file import PatchWriter
 from pipeline.selection.labels import pseudo_label

@@ -14,8 +14,8 @@ from typing import Self
 import h5py
 import numpy as np
 
-from pipeline.box import Box
-from pipeline.files import whole_file
+from pipeline.common.box import Box
+from pipeline.common.files import whole_file
 
 PATCHES, HARD = "patches.h5", "hard.h5"
 """Names of the files: what a round learns from, and the unlabelled images that an alignment looks at."""

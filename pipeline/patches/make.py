@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
 from pipeline.patches.file import PatchWriter
 from pipeline.selection.labels import label_pixels

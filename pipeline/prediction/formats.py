@@ -10,8 +10,8 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.errors import ReadableError
-from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, ClassSet, colour_label
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, ClassSet, colour_label
 
 FORMATS = ("label-ids", "train-ids", "colour", "overlay")
 OPACITY = 0.5

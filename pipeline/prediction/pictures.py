@@ -7,11 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import file_hash
 from pipeline.datasets.examine import Crop
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.manifest import Manifest
-from pipeline.errors import ReadableError
-from pipeline.files import file_hash
 
 
 class Picture(NamedTuple):

@@ -17,14 +17,14 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from pipeline.common.device import Computer
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import read_json, whole_file, write_json
+from pipeline.common.labels import ClassSet
 from pipeline.datasets.decoding import read_image
 from pipeline.datasets.examine import box_of, crop_problem
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
-from pipeline.device import Computer
-from pipeline.errors import ReadableError
-from pipeline.files import read_json, whole_file, write_json
-from pipeline.labels import ClassSet
 from pipeline.models.base import SegmentationModel, at_size
 from pipeline.prediction.formats import picture_of, table_of
 from pipeline.prediction.pictures import Picture, Pictures

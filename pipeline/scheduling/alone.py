@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import ReadableError
-from pipeline.work import held
+from pipeline.common.errors import ReadableError
+from pipeline.common.work import held
 
 
 class AnotherNightError(ReadableError):

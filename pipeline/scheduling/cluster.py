@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.common.work import held
 from pipeline.scheduling import slurm
 from pipeline.scheduling.command import container_of, shell_lines, stage_command, variables
 from pipeline.scheduling.inputs import StageInputs, stage_inputs
@@ -22,7 +23,6 @@ from pipeline.scheduling.job_folder import JOBS, JobFolder, job_folder
 from pipeline.scheduling.log import Log
 from pipeline.scheduling.site import Resources, StageName
 from pipeline.scheduling.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
-from pipeline.work import held
 
 Answer = TypeVar("Answer")
 

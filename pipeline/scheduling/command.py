@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.scheduling.site import ALONE, Resources, StageName
 
 # What a stage reads of its environment, beside site.yaml's variables and all that begins with ROUNDABOUT_.

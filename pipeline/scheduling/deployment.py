@@ -21,8 +21,8 @@ from prefect.flows import Flow
 from prefect.schedules import Cron, Schedule
 from tzlocal import get_localzone_name
 
-from pipeline.errors import ReadableError
-from pipeline.files import fingerprint
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import fingerprint
 from pipeline.scheduling.flow import overnight
 from pipeline.scheduling.server import make_slots, mark_crashed_flows
 

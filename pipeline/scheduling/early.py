@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 
 
 class Rules(NamedTuple):

@@ -12,10 +12,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 # A stage that imports this computes with the network, so it wants a GPU: dvc.yaml's deps are compared with the imports.
-_COMPUTES = "pipeline/device.py"
+_COMPUTES = "pipeline/models"
 
 BUSY = re.compile(r"is busy, it is being blocked by")
 """What DVC says where another DVC holds a file's lock."""

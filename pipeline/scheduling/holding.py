@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.files import fingerprint
+from pipeline.common.files import fingerprint
 
 
 def held_key(workspace: Path, stage: str) -> str | None:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import ReadableError
-from pipeline.files import fingerprint
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import fingerprint
 
 
 class StageInputs(NamedTuple):

@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ReadableError
-from pipeline.processes import stop_with_parent
+from pipeline.common.errors import ReadableError
+from pipeline.common.processes import stop_with_parent
 from pipeline.scheduling.command import cannot_start, contained, read_by_a_stage
 from pipeline.scheduling.inputs import signature
 from pipeline.scheduling.job_folder import JobFolder
 from pipeline.scheduling.slurm import SlurmError, put_back
 
-# What the stage reads of them: pipeline/work.py, stages/run.py, pipeline/inference.py.
+# What the stage reads of them: pipeline/common/work.py, stages/run.py, pipeline/inference.py.
 OUTPUTS, PARAMS, SHARE = "ROUNDABOUT_OUTPUTS", "ROUNDABOUT_PARAMS", "ROUNDABOUT_SHARE"
 
 

@@ -12,9 +12,9 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.files import read_json, write_json, write_text
+from pipeline.common.files import read_json, write_json, write_text
+from pipeline.common.work import publish
 from pipeline.scheduling.inputs import StageInputs, signature
-from pipeline.work import publish
 
 JOBS = Path(".roundabout") / "jobs"
 CODE = ("pipeline", "stages")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.files import read_json, write_json
+from pipeline.common.files import read_json, write_json
 
 MOST_PIECES = 64
 

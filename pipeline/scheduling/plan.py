@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import ReadableError, did_you_mean
-from pipeline.labels import ClassSet, class_set
+from pipeline.common.errors import ReadableError, did_you_mean
+from pipeline.common.labels import ClassSet, class_set
 from pipeline.scheduling.board import Board, Job, simulate
 from pipeline.scheduling.early import Rules
 from pipeline.scheduling.graph import Graph, Stage, ancestors, changed_stages, descendants, read_graph

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.graph import BUSY, BUSY_SECONDS, dvc, environment
 from pipeline.scheduling.memory import enough_pieces, in_pieces, remember_pieces
@@ -128,7 +128,7 @@ def _ended_with_us(process: subprocess.Popen[str], log: TextIO) -> Iterator[None
     try:
         yield
     except BaseException:
-        process.terminate()  # DVC's death asks the stage to stop (pipeline/processes.py)
+        process.terminate()  # DVC's death asks the stage to stop (pipeline/common/processes.py)
         assert process.stdout is not None
         log.writelines(process.stdout)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from pipeline.files import read_json, write_json
+from pipeline.common.files import read_json, write_json
 from pipeline.times import TIMES, last_works
 
 _KEPT = 5

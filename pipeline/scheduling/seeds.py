@@ -17,8 +17,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.errors import ReadableError
-from pipeline.files import whole_file
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import whole_file
 from pipeline.scheduling.graph import dvc, environment
 
 FOLDERS = ("pipeline", "stages", "presets", "data/lists")

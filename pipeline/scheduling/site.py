@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import did_you_mean
+from pipeline.common.errors import did_you_mean
 from pipeline.params.readable import in_words
 from pipeline.params.reading import ParamsError
 from pipeline.params.section import NotNegative, Positive, Section

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 # Of these a job does not come back; all other states are on their way to one of them.
 FINAL = frozenset(("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED")) | frozenset(

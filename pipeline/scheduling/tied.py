@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pipeline.processes import stop_with_parent
+from pipeline.common.processes import stop_with_parent
 
 if __name__ == "__main__":
     stop_with_parent()  # survives the exec below

@@ -12,9 +12,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.errors import ReadableError
-from pipeline.files import file_hash
-from pipeline.work import sources
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import file_hash
+from pipeline.common.work import sources
 
 _PARAMS = Path("params.yaml")
 

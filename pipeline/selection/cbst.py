@@ -20,7 +20,7 @@ from pipeline.cache.codec import CONFIDENCE_OF_CODE
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import confidence_bin
 from pipeline.cache.reader import CacheReader
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 from pipeline.selection.quantiles import Ranks, from_above, just_below, lies_below, selected_ranks
 from pipeline.selection.result import Compat
 

@@ -14,8 +14,8 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader, Pixels
-from pipeline.files import whole_file
-from pipeline.labels import IGNORE
+from pipeline.common.files import whole_file
+from pipeline.common.labels import IGNORE
 from pipeline.selection import cada, cbst, lse
 from pipeline.selection.result import Selection
 from pipeline.selection.spatial_prior import read_prior

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.files import fingerprint, read_json, write_bytes, write_json
+from pipeline.common.files import fingerprint, read_json, write_bytes, write_json
 
 Compat = Literal["paper", "author"]
 """Whether a method follows its paper, or its released code where that differs (docs/methods.md)."""

@@ -20,7 +20,7 @@ from numba import njit
 from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.selection.cbst import AUTHOR_STRIDE, count_by_bin
 from pipeline.selection.quantiles import from_above, just_below, lies_below, selected_ranks
 from pipeline.selection.result import Compat

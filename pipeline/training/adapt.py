@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.device import choose_computer
-from pipeline.errors import ReadableError
-from pipeline.files import file_hash
-from pipeline.labels import ClassSet, class_set
+from pipeline.common.device import choose_computer
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import file_hash
+from pipeline.common.labels import ClassSet, class_set
 from pipeline.models.state import load_model
 from pipeline.patches.file import HARD, PATCHES, PatchFile
 from pipeline.training.batches import Stream, share_of

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 
 
 class Augment(NamedTuple):

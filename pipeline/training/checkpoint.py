@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.files import whole_file
+from pipeline.common.files import whole_file
 
 
 class Resumed(NamedTuple):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.common.labels import IGNORE
 from pipeline.datasets.loading import SplitImages, SplitLabels
-from pipeline.labels import IGNORE
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt
 from pipeline.translation.style import Style

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
-from pipeline.device import Computer
-from pipeline.errors import ReadableError
+from pipeline.common.device import Computer
+from pipeline.common.errors import ReadableError
 from pipeline.training.batches import Batch, Stream, prefetched
 from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
 from pipeline.training.objectives import Term

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 from pipeline.training.together import total
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.models.base import SegmentationModel
 from pipeline.training.together import processes
 

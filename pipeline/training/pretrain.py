@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pipeline.common.device import choose_computer
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import file_hash
+from pipeline.common.labels import ClassSet, class_set
 from pipeline.datasets.manifest import manifest_path
-from pipeline.device import choose_computer
-from pipeline.errors import ReadableError
-from pipeline.files import file_hash
-from pipeline.labels import ClassSet, class_set
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
 from pipeline.models.weights import fill, require_class_names, weights_for

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from torch import Tensor
 from tqdm import tqdm
 
-from pipeline.files import write_text
+from pipeline.common.files import write_text
 
 CURVES = Path("plots") / "metrics"
 """Where DVCLive keeps one TSV per curve (columns ``step`` and its name), below its folder."""

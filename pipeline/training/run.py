@@ -9,11 +9,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.common.device import Computer
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import ClassSet
+from pipeline.common.work import publish
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.opening import images_of, labels_of
-from pipeline.device import Computer
-from pipeline.errors import ReadableError
-from pipeline.labels import ClassSet
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import set_normalisation
 from pipeline.models.state import save_model
@@ -26,7 +27,6 @@ from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
 from pipeline.training.together import processes, rank, share_normalisation
 from pipeline.translation.source import labelled_images, labelled_split
-from pipeline.work import publish
 
 if TYPE_CHECKING:
     from pipeline.params import Params, Training

@@ -23,8 +23,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-from pipeline.device import Computer
-from pipeline.work import working_folder
+from pipeline.common.device import Computer
+from pipeline.common.work import working_folder
 
 # One process may wait for the working folder of a stage that is about to end; a dead one is torchrun's to notice.
 _LONGEST_WAIT = timedelta(hours=12)

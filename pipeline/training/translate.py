@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.common.files import file_hash
+from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.files import file_hash
 from pipeline.training.cyclegan.run import run_cyclegan
 from pipeline.translation.gallery import Shown, write_gallery
 from pipeline.translation.style import Images, Style, open_style, write_style
-from pipeline.work import publish, working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import ColourTranslation, FourierTranslation, Params

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pipeline.files import whole_file
+from pipeline.common.files import whole_file
 
 PICTURES = 6
 _GAP = 4

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.common.files import file_hash
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.files import file_hash
 from pipeline.translation.style import SETTINGS, SOURCE, TARGET, Style, open_style
 
 if TYPE_CHECKING:

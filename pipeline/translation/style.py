@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from pipeline.errors import ReadableError
-from pipeline.files import read_json, whole_file, write_json
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import read_json, whole_file, write_json
 from pipeline.translation.colour import histogram, match_histograms, match_moments, moments
 from pipeline.translation.fourier import amplitudes, swap_amplitudes
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.box import Box
 from pipeline.cache.arithmetic import exponential, logarithm
 from pipeline.cache.kernels import measure_logits, window_of
 from pipeline.cache.rebuild import rebuild, rebuild_on_device, source_of
 from pipeline.cache.schema import View
+from pipeline.common.box import Box
 
 
 def random_logits(classes: int, low: tuple[int, int]) -> np.ndarray:

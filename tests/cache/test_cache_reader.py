@@ -18,11 +18,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pipeline.box import Box
 from pipeline.cache.dump import dump
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import ALL_STATISTICS, CacheError, CacheSpec, View
 from pipeline.cache.statistics import planes_of_probabilities
+from pipeline.common.box import Box
 
 SIZE = (64, 128)
 IDS = ["a", "b", "c", "d", "e"]

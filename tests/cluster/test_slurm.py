@@ -15,7 +15,7 @@ from on_slurm import Workspace, ask, until
 
 from bench.pipeline import stages_run
 from bench.workspace import write_params
-from pipeline.files import file_hash
+from pipeline.common.files import file_hash
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 

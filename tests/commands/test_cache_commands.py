@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cli import app
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 
 
 def call(*arguments: str | Path) -> Result:

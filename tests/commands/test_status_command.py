@@ -14,12 +14,12 @@ from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.cli import app
 from pipeline.commands.status import durations, finishing_times, in_order, recorded_durations, stages_of, status_lines
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
+from pipeline.common.work import Work, work_folders
 from pipeline.scheduling import slurm
 from pipeline.scheduling.job_folder import JOBS
 from pipeline.scheduling.queued import queued_jobs
 from pipeline.times import record
-from pipeline.work import Work, work_folders
 
 DOT = """strict digraph {
 "report";

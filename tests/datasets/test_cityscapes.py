@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
 from pipeline.datasets.entries import DataError, entries, label_table
-from pipeline.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
 from pipeline.params import CityscapesSplit
 
 STEMS = ("aachen_000000_000019", "aachen_000001_000019", "bochum_000000_000313")

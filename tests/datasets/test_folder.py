@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
 from pipeline.datasets.entries import DataError, entries, label_table
-from pipeline.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
 from pipeline.params import FolderSplit
 
 CAMVID = Path(__file__).parents[2].parent / "shared" / "data" / "camvid11"

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.common.labels import CITYSCAPES_19
 from pipeline.datasets.entries import DataError, entries, label_table
 from pipeline.datasets.index import index_split
 from pipeline.datasets.loading import SplitLabels
 from pipeline.datasets.manifest import Manifest
-from pipeline.labels import CITYSCAPES_19
 from pipeline.params import Gta5Split
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.common.labels import CLASS_SETS
 from pipeline.datasets.entries import entries, label_table
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images, write_report
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
-from pipeline.labels import CLASS_SETS
 from pipeline.params import FolderSplit
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

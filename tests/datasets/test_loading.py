@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.common.labels import IGNORE, UNKNOWN
 from pipeline.datasets.index import index_split
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.problems import DataError
-from pipeline.labels import IGNORE, UNKNOWN
 
 TABLE = np.full(256, UNKNOWN, np.uint8)
 TABLE[[3, 5, 9]] = 0, 1, IGNORE

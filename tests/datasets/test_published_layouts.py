@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
+from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN, class_set
 from pipeline.datasets.entries import MEANINGS, DataError, entries, label_reader, label_table, meanings
 from pipeline.datasets.nthu import fold_of
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.prepare import prepare
 from pipeline.datasets.synthia import read_synthia_label
-from pipeline.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN, class_set
 from pipeline.params import AnySplit, Data, Split
 from tests import published
 

@@ -7,12 +7,12 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
+from pipeline.common.labels import CITYSCAPES_19, IGNORE
 from pipeline.datasets.streets import DOMAINS, draw
 from pipeline.datasets.streets_lens import draw_weather
 from pipeline.datasets.streets_look import hull
 from pipeline.datasets.streets_parts import Label, Scene
 from pipeline.datasets.streets_scene import compose
-from pipeline.labels import CITYSCAPES_19, IGNORE
 
 SCENES = 48
 LARGE = ("road", "building", "vegetation", "sky")

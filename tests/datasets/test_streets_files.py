@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.labels import CITYSCAPES_19, CLASS_SETS
+from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS
 from pipeline.params import StreetsSplit
 
 streets_files = pytest.importorskip("pipeline.datasets.streets_files")

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID
 from pipeline.datasets.entries import entries, label_reader, label_table
 from pipeline.datasets.index import index_split
 from pipeline.datasets.loading import SplitLabels
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.meaning import CITYSCAPES_IDS, table_of
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou
-from pipeline.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID
 from pipeline.params import CityscapesSplit
 from tests import published
 

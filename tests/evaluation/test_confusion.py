@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou, merged, pixel_accuracy
-from pipeline.labels import IGNORE
 
 TRUTH = np.array([[0, 0, 0, 1], [1, 1, IGNORE, IGNORE]], dtype=np.uint8)
 PREDICTION = np.array([[0, 0, 1, 1], [0, 2, 2, 0]], dtype=np.uint8)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.device import choose_computer
+from pipeline.common.device import choose_computer
+from pipeline.common.labels import IGNORE
 from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables
-from pipeline.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample, at_size
 
 CPU = choose_computer("cpu", "float32")

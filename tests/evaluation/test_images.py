@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.common.files import file_hash
+from pipeline.common.labels import IGNORE
 from pipeline.evaluation.evaluate import Answer
 from pipeline.evaluation.images import (
     ImageScore,
@@ -18,8 +20,6 @@ from pipeline.evaluation.images import (
     score_image,
     write_scores,
 )
-from pipeline.files import file_hash
-from pipeline.labels import IGNORE
 
 
 def answer(seed: int) -> Answer:

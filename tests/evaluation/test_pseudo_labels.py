@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.common.labels import IGNORE
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
-from pipeline.labels import IGNORE
 
 X = IGNORE
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.common.files import file_hash
+from pipeline.common.labels import CITYSCAPES_19, class_set
+from pipeline.common.work import folder_of
 from pipeline.datasets.prepare import prepare
 from pipeline.evaluation.run import evaluate_run
-from pipeline.files import file_hash
-from pipeline.labels import CITYSCAPES_19, class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import Params
-from pipeline.work import folder_of
 
 
 def test_half_a_file_of_a_killed_run_is_not_published(

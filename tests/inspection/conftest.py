@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.files import write_json
+from pipeline.common.files import write_json
 from tests.inspection.records import made_by
 
 

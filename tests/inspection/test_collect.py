@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.inspection.collect import collect
 from tests.inspection.records import made_by, record_of_runs, round_record, run_record
 

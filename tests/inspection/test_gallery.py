@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.common.labels import IGNORE, ClassSet
 from pipeline.evaluation.evaluate import Answer
 from pipeline.evaluation.images import ImageScore, PredictionsWriter, write_scores
 from pipeline.inspection.chains import Chain
@@ -24,7 +25,6 @@ from pipeline.inspection.gallery import (
     drawing,
     photograph,
 )
-from pipeline.labels import IGNORE, ClassSet
 
 CLASSES = ClassSet("two", ("a", "b"), ((128, 64, 128), (70, 130, 180)))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.files import read_json, write_text
+from pipeline.common.files import read_json, write_text
 from pipeline.inspection.plot_files import write_plot_files
 from tests.inspection.records import NAMES, record_of_runs, round_record, run_record
 

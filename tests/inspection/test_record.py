@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.box import Box
-from pipeline.files import write_json, write_text
+from pipeline.common.box import Box
+from pipeline.common.files import write_json, write_text
+from pipeline.common.labels import ClassSet
 from pipeline.inspection.circumstances import git_state, stage_times, versions
 from pipeline.inspection.record import differences, flat, nearest_preset, run_facts
-from pipeline.labels import ClassSet
 from pipeline.patches.file import PatchWriter
 from pipeline.selection.result import Compat, Selection, write_selection
 from pipeline.times import record

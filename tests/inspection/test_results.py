@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ReadableError
-from pipeline.files import write_json
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import write_json
 from pipeline.inspection.results import baseline, gap_closed, read_result, read_results
 
 

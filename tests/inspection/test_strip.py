@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.common.labels import CITYSCAPES_19
 from pipeline.inspection.results import Result
 from pipeline.inspection.strip import draw_strip
-from pipeline.labels import CITYSCAPES_19
 
 GREEN, BLUE = (0, 255, 0), (0, 0, 255)
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.box import Box
 from pipeline.cache.reader import CacheReader
-from pipeline.labels import IGNORE
+from pipeline.common.box import Box
+from pipeline.common.labels import IGNORE
 from pipeline.patches.crops import centred_on_a_class, make_crops, rare_classes
 from pipeline.selection.labels import pseudo_label
 from pipeline.selection.result import Selection

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.box import Box
-from pipeline.labels import IGNORE
+from pipeline.common.box import Box
+from pipeline.common.labels import IGNORE
 from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
 
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.box import Box
+from pipeline.common.box import Box
 from pipeline.patches.file import PatchFile, PatchWriter
 
 GENERATOR = np.random.default_rng(0)

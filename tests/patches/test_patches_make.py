@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.box import Box
 from pipeline.cache.reader import CacheReader
-from pipeline.labels import IGNORE
+from pipeline.common.box import Box
+from pipeline.common.labels import IGNORE
 from pipeline.patches.cut import zoomed_pseudo_label
 from pipeline.patches.make import make_patches
 from pipeline.selection.labels import pseudo_label

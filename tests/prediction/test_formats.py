@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS
 from pipeline.datasets.meaning import CITYSCAPES_IDS
 from pipeline.datasets.meaning import table_of as ids_to_classes
-from pipeline.errors import ReadableError
-from pipeline.labels import CITYSCAPES_19, CLASS_SETS
 from pipeline.prediction.formats import FORMATS, classes_named, overlay, picture_of, table_of
 
 IMAGE = Image.new("RGB", (40, 20), (100, 100, 100))

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.commands.model_file import is_of_a_run
+from pipeline.common.device import choose_computer
+from pipeline.common.files import read_json
+from pipeline.common.labels import CITYSCAPES_19, class_set
 from pipeline.datasets.meaning import CITYSCAPES_IDS, table_of
 from pipeline.datasets.prepare import prepare
-from pipeline.device import choose_computer
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union, mean_iou
 from pipeline.evaluation.evaluate import predictions
-from pipeline.files import read_json
-from pipeline.labels import CITYSCAPES_19, class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import load_model, save_model
 from pipeline.params import Params, read_params

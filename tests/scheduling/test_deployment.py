@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tzlocal
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.scheduling import deployment
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.files import write_json
+from pipeline.common.files import write_json
 from pipeline.scheduling.change import changed_pixels
 from pipeline.scheduling.early import Rules, change_endings, followers, gain_endings
 

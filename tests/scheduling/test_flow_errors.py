@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.labels import class_set
+from pipeline.common.labels import class_set
 from pipeline.scheduling import flow
 from pipeline.scheduling.alone import only_night
 from pipeline.scheduling.board import Board, Job, Outcome

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.scheduling.graph import changed_stages, dvc, environment
 from pipeline.scheduling.looking import reasons_of
 from tests.scheduling.conftest import program, wait_until

@@ -9,7 +9,7 @@ import pytest
 
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import write_params
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.params import Params
 from pipeline.scheduling import plan
 from pipeline.scheduling.early import Rules

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import read_json
+from pipeline.common.files import read_json
 from pipeline.scheduling import repro
 from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.graph import changed_stages, dvc, environment, read_graph

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import ROOT, run, write_params
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.scheduling import seeds
 from pipeline.scheduling.seeds import is_up_to_date, seed_workspace
 

@@ -13,7 +13,7 @@ import pytest
 
 from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run
-from pipeline.files import file_hash
+from pipeline.common.files import file_hash
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

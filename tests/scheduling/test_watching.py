@@ -23,7 +23,7 @@ PARAMS = "seed: 1\nstarts: {a: {x: 1}, b: {x: 1}}\n"
 STAGE = """
 import os
 from pathlib import Path
-from pipeline.work import publish, working_folder
+from pipeline.common.work import publish, working_folder
 from stages.run import named_stage
 
 @named_stage("run")

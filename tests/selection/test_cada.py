@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 from pipeline.selection.cada import keep_filter, thresholds
 from pipeline.selection.labels import pseudo_label
 from pipeline.selection.select import select_cada

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.cache.volumes import import_volumes, open_volumes
-from pipeline.labels import class_set
+from pipeline.common.labels import class_set
 from pipeline.selection.intrada import RARE_CLASSES, rare_classes_predicted, split
 from pipeline.selection.select import select_intrada
 

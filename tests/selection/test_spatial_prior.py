@@ -15,9 +15,9 @@ from PIL import Image
 
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import CITYSCAPES_19, IGNORE
 from pipeline.datasets.spatial_prior import PICTURE, PRIOR, estimate, kernel_size, write_prior
-from pipeline.errors import ReadableError
-from pipeline.labels import CITYSCAPES_19, IGNORE
 from pipeline.selection.labels import prior_at, pseudo_label
 from pipeline.selection.result import Compat, read_selection, write_selection
 from pipeline.selection.select import select_cbst

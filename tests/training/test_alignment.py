@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.device import choose_computer
-from pipeline.labels import IGNORE
+from pipeline.common.device import choose_computer
+from pipeline.common.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import Discriminators, Optimiser, Schedule
 from pipeline.training.alignment.adversarial import Adversarial

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 from pipeline.training.augmentation import Augment
 
 HEIGHT, WIDTH = 48, 96

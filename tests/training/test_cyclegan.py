@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.device import choose_computer
-from pipeline.labels import IGNORE
+from pipeline.common.device import choose_computer
+from pipeline.common.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import CycleganTranslation, Optimiser
 from pipeline.training.batches import Batch, Labelled, Sample, Stream

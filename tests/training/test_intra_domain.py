@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.box import Box
-from pipeline.labels import IGNORE
+from pipeline.common.box import Box
+from pipeline.common.labels import IGNORE
 from pipeline.params import Params, read_params
 from pipeline.patches.file import HARD, PATCHES, PatchFile, PatchWriter
 from pipeline.training.augmentation import Augment

@@ -18,7 +18,7 @@ import torch
 from dvc.repo import Repo
 from torch import Tensor, nn
 
-from pipeline.device import choose_computer
+from pipeline.common.device import choose_computer
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import Optimiser, Schedule
 from pipeline.training.batches import Batch, Sample, Stream

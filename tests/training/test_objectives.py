@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.labels import IGNORE
+from pipeline.common.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from pipeline.common.labels import class_set
 from pipeline.datasets.prepare import prepare
-from pipeline.labels import class_set
 from pipeline.models.state import load_model
 from pipeline.params import AnyStart, Params
 from pipeline.training.alignment.methods import Levels

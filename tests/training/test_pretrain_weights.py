@@ -11,9 +11,9 @@ import torch
 import torchvision.models
 
 from pipeline.check import data_problems
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import CITYSCAPES_19, class_set
 from pipeline.datasets.prepare import prepare
-from pipeline.errors import ReadableError
-from pipeline.labels import CITYSCAPES_19, class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import load_model, save_model
 from pipeline.params import Params

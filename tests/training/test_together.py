@@ -19,8 +19,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.device import choose_computer
-from pipeline.errors import ReadableError
+from pipeline.common.device import choose_computer
+from pipeline.common.errors import ReadableError
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.models.build import set_normalisation
 from pipeline.params import Optimiser, Schedule

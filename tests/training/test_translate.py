@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import read_json
+from pipeline.common.labels import class_set
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.prepare import prepare
-from pipeline.errors import ReadableError
-from pipeline.files import read_json
-from pipeline.labels import class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import Params

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.params import ColourTranslation, FourierTranslation
 from pipeline.translation.colour import histogram, match_histograms, match_moments, moments
 from pipeline.translation.fourier import amplitudes, swap_amplitudes

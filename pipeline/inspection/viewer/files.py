@@ -7,8 +7,8 @@ from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import ReadableError
-from pipeline.work import work_folders
+from pipeline.common.errors import ReadableError
+from pipeline.common.work import work_folders
 
 RUNS = Path("runs")
 _NAME = re.compile(r"[^/\\\x00]+")

@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from pipeline.cache.schema import CacheSpec
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.problems import DataError
-from pipeline.errors import ReadableError
-from pipeline.labels import class_set
 from pipeline.params import read_params
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import fingerprint
+from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou
-from pipeline.files import fingerprint
 from pipeline.inspection.viewer.class_table import Histograms, class_table, quantity_of
 from pipeline.inspection.viewer.files import checked_run, run_names
 from pipeline.inspection.viewer.inputs import Inputs
@@ -20,7 +21,6 @@ from pipeline.inspection.viewer.measured import Measured
 from pipeline.inspection.viewer.opened import OpenRun
 from pipeline.inspection.viewer.orders import MEASURED, ORDERS, falls, sorted_positions, statistic_values
 from pipeline.inspection.viewer.reasons import reason
-from pipeline.labels import IGNORE
 
 _LOOK_AGAIN = 1.0
 """Seconds for which the listing of the files is believed."""

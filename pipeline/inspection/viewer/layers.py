@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pipeline.errors import ReadableError
+from pipeline.common.colours import entropy_picture
+from pipeline.common.errors import ReadableError
+from pipeline.common.labels import IGNORE
 from pipeline.inspection.viewer.inputs import Inputs
 from pipeline.inspection.viewer.opened import OpenRun
-from pipeline.labels import IGNORE
-from pipeline.pictures import entropy_picture
 
 Colour = tuple[int, int, int]
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 Value = TypeVar("Value")
 _TRIES = 3

@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.box import Box
 from pipeline.cache.growing import GrowingIndex
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheError
-from pipeline.errors import ReadableError
-from pipeline.files import fingerprint, read_json
+from pipeline.common.box import Box
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import fingerprint, read_json
+from pipeline.common.labels import IGNORE, ClassSet
 from pipeline.inspection.results import Result, read_result
 from pipeline.inspection.viewer.files import RUNS, CacheFolder, cache_folder
 from pipeline.inspection.viewer.palette import classes_of
-from pipeline.labels import IGNORE, ClassSet
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.selection.labels import label_pixels
 from pipeline.selection.result import Selection, read_selection, selection_fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 
-from pipeline.labels import CLASS_SETS, ClassSet
+from pipeline.common.labels import CLASS_SETS, ClassSet
 
 _GOLDEN = 0.618034
 

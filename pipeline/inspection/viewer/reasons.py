@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.common.labels import IGNORE
 from pipeline.inspection.viewer.opened import Maps
-from pipeline.labels import IGNORE
 from pipeline.selection.labels import prior_at
 from pipeline.selection.lse import normalised_within_class
 from pipeline.selection.result import Selection

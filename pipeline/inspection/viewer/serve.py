@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
 

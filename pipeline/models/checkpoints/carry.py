@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from pipeline.files import whole_file
+from pipeline.common.files import whole_file
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.models.build import build_model, construct_model
 from pipeline.models.checkpoints.convert import Weights, read_weights, to_authors

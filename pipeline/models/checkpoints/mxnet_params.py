@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.files import whole_file
+from pipeline.common.files import whole_file
 from pipeline.models.state import ModelFileError
 
 LIST_MAGIC = 0x112

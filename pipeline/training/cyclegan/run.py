@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pipeline.common.device import Computer, choose_computer
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import file_hash, whole_file, write_json
+from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.device import Computer, choose_computer
-from pipeline.errors import ReadableError
-from pipeline.files import file_hash, whole_file, write_json
 from pipeline.models.cyclegan import discriminator, generator
 from pipeline.models.state import load_model
 from pipeline.training.augmentation import Augment
@@ -32,7 +33,6 @@ from pipeline.training.progress import CURVES
 from pipeline.training.run import augment_of
 from pipeline.translation.gallery import Shown, write_gallery
 from pipeline.translation.style import SETTINGS
-from pipeline.work import publish, working_folder
 
 if TYPE_CHECKING:
     from pipeline.params import CycleganTranslation, Params

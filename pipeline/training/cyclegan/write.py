@@ -16,12 +16,12 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
+from pipeline.common.device import Computer
+from pipeline.common.files import whole_file, write_bytes
 from pipeline.datasets.examine import content_hash
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import line_of
 from pipeline.datasets.parallel import in_order
-from pipeline.device import Computer
-from pipeline.files import whole_file, write_bytes
 from pipeline.training.cyclegan.game import scaled, to_bytes
 
 _IN_FLIGHT = 4  # per thread: loaded images that wait for the generator, and translated ones that wait for the disk

@@ -17,11 +17,11 @@ from bench.pipeline import tiny_params
 from pipeline.cache.dump import dump
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheSpec
+from pipeline.common.labels import class_set
 from pipeline.datasets.opening import images_of
 from pipeline.datasets.prepare import prepare
 from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
-from pipeline.labels import class_set
 from pipeline.params import read_params
 from pipeline.patches.of_round import patches_for_round
 from pipeline.selection.of_round import select_for_round

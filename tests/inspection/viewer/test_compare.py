@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from pipeline.cache.reader import CacheReader
 from pipeline.cli import app
-from pipeline.files import read_json, write_json
+from pipeline.common.files import read_json, write_json
 from pipeline.inspection.compare import compare_runs, most_changed
 from pipeline.inspection.viewer.inspector import Inspector
 

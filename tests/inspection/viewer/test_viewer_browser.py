@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect  # noqa: E402
 
 from pipeline.cache.dump import dump  # noqa: E402
 from pipeline.cache.schema import CacheSpec  # noqa: E402
-from pipeline.files import read_json  # noqa: E402
+from pipeline.common.files import read_json  # noqa: E402
 from pipeline.inspection.viewer.class_table import LARGEST_NINES  # noqa: E402
 
 expect.set_options(timeout=30_000)  # a busy machine is no failure

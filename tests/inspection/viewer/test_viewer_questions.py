@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from pipeline.cache.reader import CacheReader
-from pipeline.files import read_json
-from pipeline.labels import CITYSCAPES_19, IGNORE
+from pipeline.common.files import read_json
+from pipeline.common.labels import CITYSCAPES_19, IGNORE
 from pipeline.patches.file import PatchFile
 from pipeline.selection.labels import pseudo_label
 from pipeline.selection.result import Selection, read_selection, write_selection

@@ -17,15 +17,15 @@ import torch
 from fastapi.testclient import TestClient
 
 from pipeline.cache.reader import CacheReader
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
+from pipeline.common.files import read_json, write_json
+from pipeline.common.labels import class_set
 from pipeline.evaluation.run import evaluate_run
-from pipeline.files import read_json, write_json
 from pipeline.inspection.compare import most_changed
 from pipeline.inspection.viewer import opened
 from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
 from pipeline.inspection.viewer.serve import address, listening_socket
-from pipeline.labels import class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import read_params

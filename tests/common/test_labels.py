@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.datasets.meaning import CITYSCAPES_IDS, TRAIN_IDS, table_of
-from pipeline.labels import (
+from pipeline.common.labels import (
     CITYSCAPES_19,
     IGNORE,
     UNKNOWN,
@@ -14,6 +13,7 @@ from pipeline.labels import (
     colour_label,
     id_table,
 )
+from pipeline.datasets.meaning import CITYSCAPES_IDS, TRAIN_IDS, table_of
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the parent-deat
 
 CHILD = """
 import time
-from pipeline.processes import stop_with_parent
+from pipeline.common.processes import stop_with_parent
 stop_with_parent()
 print("ready", flush=True)
 time.sleep(60)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import file_hash, fingerprint, read_json, whole_file, write_json, write_text
+from pipeline.common.files import file_hash, fingerprint, read_json, whole_file, write_json, write_text
 
 
 def test_a_file_takes_its_name_only_when_the_block_ends(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.files import file_hash, fingerprint
+from pipeline.common.files import file_hash, fingerprint
 
 WORK = Path(".roundabout") / "work"
 

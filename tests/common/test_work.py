@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.work
-from pipeline.work import code_version, publish, working_folder
+import pipeline.common.work
+from pipeline.common.work import code_version, publish, working_folder
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def left_by_a_failure(stage: str, **inputs: object) -> Path:
 def test_a_folder_is_removed_with_its_lock_on_success(here: Path) -> None:
     with working_folder("dump", model="a") as folder:
         assert folder.is_dir()
-    assert list((here / pipeline.work.WORK).rglob("*")) == []
+    assert list((here / pipeline.common.work.WORK).rglob("*")) == []
 
 
 def test_the_same_inputs_find_what_a_failed_run_left(here: Path) -> None:
@@ -54,7 +54,7 @@ def test_other_inputs_get_another_folder(here: Path, stage: str, inputs: dict[st
 
 def test_changed_code_gets_another_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = left_by_a_failure("dump", model="a")
-    monkeypatch.setattr(pipeline.work, "code_version", lambda: "another")
+    monkeypatch.setattr(pipeline.common.work, "code_version", lambda: "another")
     with working_folder("dump", model="a") as folder:
         assert folder.resolve() != left
 
@@ -65,28 +65,30 @@ def test_the_codes_version_follows_the_source_of_an_imported_module(
     before = code_version()
     assert before == code_version()
     source = tmp_path / "work.py"
-    source.write_bytes(Path(pipeline.work.__file__).read_bytes() + b"# one more line\n")
-    real = pipeline.work._source
-    monkeypatch.setattr(pipeline.work, "_source", lambda m: str(source) if m is pipeline.work else real(m))
+    source.write_bytes(Path(pipeline.common.work.__file__).read_bytes() + b"# one more line\n")
+    real = pipeline.common.work._source
+    monkeypatch.setattr(
+        pipeline.common.work, "_source", lambda m: str(source) if m is pipeline.common.work else real(m)
+    )
     assert code_version() != before
 
 
 def test_the_codes_version_is_not_that_of_what_only_looks_on() -> None:
     program = (
-        "import pipeline.errors; from pipeline.work import code_version; before = code_version();"
+        "import pipeline.common.errors; from pipeline.common.work import code_version; before = code_version();"
         "import pipeline.times, pipeline.energy, pipeline.scheduling.watching; assert code_version() == before;"
-        "import pipeline.labels; assert code_version() != before"
+        "import pipeline.common.labels; assert code_version() != before"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_check_keeps_a_result_from_its_place(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.work, "_checks", [])
+    monkeypatch.setattr(pipeline.common.work, "_checks", [])
 
     def check() -> None:
         raise RuntimeError("edited")
 
-    pipeline.work.before_publishing(check)
+    pipeline.common.work.before_publishing(check)
     Path("made").write_text("new")
     with pytest.raises(RuntimeError, match="edited"):
         publish(Path("made"), Path("output"))
@@ -97,7 +99,7 @@ def test_a_check_keeps_a_result_from_its_place(here: Path, monkeypatch: pytest.M
 
 WORKER = """
 import sys
-from pipeline.work import working_folder
+from pipeline.common.work import working_folder
 with working_folder("dump", model="a") as folder:
     print("in, finds", sorted(path.name for path in folder.iterdir()), flush=True)
     (folder / "half").write_text("")
@@ -173,7 +175,7 @@ def test_a_third_process_waits_for_the_second(workers: list[Worker]) -> None:
 
 SHARER = """
 import sys
-from pipeline.work import shared_working_folder
+from pipeline.common.work import shared_working_folder
 def finish(folder):
     print("last, finds", sorted(path.name for path in folder.iterdir()), flush=True)
     return len(list(folder.iterdir())) == int(sys.argv[2])
@@ -195,7 +197,7 @@ def test_of_several_who_share_a_folder_the_last_one_finishes_it(tmp_path: Path) 
     first, second = start("first"), start("second")
     assert second.communicate("\n", timeout=30)[0] == "", "the other one is at work still"
     assert first.communicate("\n", timeout=30)[0] == "last, finds ['first', 'second']\n"
-    left = tmp_path / pipeline.work.WORK
+    left = tmp_path / pipeline.common.work.WORK
     assert [path.name for path in next(path for path in left.iterdir() if path.is_dir()).iterdir()]
     third = start("third")
     assert third.communicate("\n", timeout=30)[0] == "last, finds ['first', 'second', 'third']\n"

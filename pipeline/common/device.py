@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.errors import ReadableError
+from pipeline.common.errors import ReadableError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
