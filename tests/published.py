@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID
-from pipeline.datasets.camvid import CAMVID_COLOURS
-from pipeline.datasets.carla import CARLA_IDS
+from pipeline.datasets.layouts.camvid import CAMVID_COLOURS
+from pipeline.datasets.layouts.carla import CARLA_IDS
+from pipeline.datasets.layouts.synthia import SYNTHIA_IDS
 from pipeline.datasets.meaning import CITYSCAPES_IDS, TRAIN_IDS
-from pipeline.datasets.synthia import SYNTHIA_IDS
 
 Labels = dict[str, np.ndarray]
 SIZE = (24, 44)

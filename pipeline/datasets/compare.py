@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.camvid import CAMVID_11_IDS, CAMVID_32_IDS
-from pipeline.datasets.carla import CARLA_IDS
+from pipeline.datasets.layouts.camvid import CAMVID_11_IDS, CAMVID_32_IDS
+from pipeline.datasets.layouts.carla import CARLA_IDS
+from pipeline.datasets.layouts.nthu import NTHU_IDS
+from pipeline.datasets.layouts.synthia import SYNTHIA_IDS
 from pipeline.datasets.meaning import CITYSCAPES_IDS, GTA5_IDS, NOTHING, TRAIN_IDS, Meanings
-from pipeline.datasets.nthu import NTHU_IDS
-from pipeline.datasets.synthia import SYNTHIA_IDS
 
 PUBLISHED: dict[str, Meanings] = {
     "gta5": GTA5_IDS,

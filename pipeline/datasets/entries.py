@@ -12,20 +12,20 @@ import numpy as np
 from PIL import Image
 
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.bdd100k import bdd100k_entries
-from pipeline.datasets.camvid import camvid_entries, camvid_meanings, read_camvid_colours
-from pipeline.datasets.carla import carla_entries, carla_meanings, read_carla_label
-from pipeline.datasets.cityscapes import cityscapes_entries
 from pipeline.datasets.decoding import read_label
-from pipeline.datasets.digits import DIGIT_IDS, archive_entries
-from pipeline.datasets.folder import folder_entries, folder_meanings
-from pipeline.datasets.gta5 import gta5_entries, gta5_meanings
+from pipeline.datasets.layouts.bdd100k import bdd100k_entries
+from pipeline.datasets.layouts.camvid import camvid_entries, camvid_meanings, read_camvid_colours
+from pipeline.datasets.layouts.carla import carla_entries, carla_meanings, read_carla_label
+from pipeline.datasets.layouts.cityscapes import cityscapes_entries
+from pipeline.datasets.layouts.digits import DIGIT_IDS, archive_entries
+from pipeline.datasets.layouts.folder import folder_entries, folder_meanings
+from pipeline.datasets.layouts.gta5 import gta5_entries, gta5_meanings
+from pipeline.datasets.layouts.nthu import NTHU_IDS, nthu_entries
+from pipeline.datasets.layouts.synscapes import synscapes_entries
+from pipeline.datasets.layouts.synthia import read_synthia_label, synthia_entries, synthia_meanings
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.meaning import CITYSCAPES_IDS, TRAIN_IDS, Meanings, table_of
-from pipeline.datasets.nthu import NTHU_IDS, nthu_entries
 from pipeline.datasets.problems import DataError
-from pipeline.datasets.synscapes import synscapes_entries
-from pipeline.datasets.synthia import read_synthia_label, synthia_entries, synthia_meanings
 
 if TYPE_CHECKING:
     from pipeline.params import AnySplit

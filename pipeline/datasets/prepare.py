@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.digits import digit_entries, has_labels, write_digits, write_labels
 from pipeline.datasets.entries import Entry, entries, label_reader, label_table
-from pipeline.datasets.folder import same_names
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
+from pipeline.datasets.layouts.digits import digit_entries, has_labels, write_digits, write_labels
+from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
 from pipeline.datasets.opening import labels_of
 from pipeline.datasets.parallel import in_order

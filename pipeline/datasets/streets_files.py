@@ -16,7 +16,7 @@ from tqdm import tqdm
 from pipeline.common.labels import CITYSCAPES_19, ClassSet
 from pipeline.common.processes import stop_with_parent
 from pipeline.datasets import streets
-from pipeline.datasets.folder import same_names
+from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Listing, required_folder
 from pipeline.datasets.parallel import in_order
 

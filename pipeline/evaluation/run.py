@@ -21,9 +21,9 @@ from pipeline.common.device import Computer, choose_computer
 from pipeline.common.files import file_hash, forget_partial_files
 from pipeline.common.labels import ClassSet, class_set, colour_label
 from pipeline.common.work import publish, working_folder
+from pipeline.datasets.layouts.nthu import FOLDS, fold_of
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
-from pipeline.datasets.nthu import FOLDS, fold_of
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
 from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables

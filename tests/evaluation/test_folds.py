@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.datasets.nthu import FOLDS, fold_of
+from pipeline.datasets.layouts.nthu import FOLDS, fold_of
 from pipeline.evaluation.folds import over_folds
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.decoding import bits_of_png, first_deep_channel, read_label
+from pipeline.datasets.layouts.train_id_names import NAMING, TRAIN_ID_ENDING
 from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
     Choice,
@@ -23,7 +24,6 @@ from pipeline.datasets.listing import (
 )
 from pipeline.datasets.meaning import TRAIN_IDS, Meaning, Meanings, numbered
 from pipeline.datasets.problems import DataError
-from pipeline.datasets.train_id_names import NAMING, TRAIN_ID_ENDING
 
 if TYPE_CHECKING:
     from pipeline.params import SynthiaSplit

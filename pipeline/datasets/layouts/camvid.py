@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.decoding import read_colours
-from pipeline.datasets.folder import same_names
+from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import (
     Choice,
     Listing,

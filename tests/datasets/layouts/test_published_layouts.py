@@ -13,10 +13,10 @@ from pydantic import TypeAdapter
 
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN, class_set
 from pipeline.datasets.entries import MEANINGS, DataError, entries, label_reader, label_table, meanings
-from pipeline.datasets.nthu import fold_of
+from pipeline.datasets.layouts.nthu import fold_of
+from pipeline.datasets.layouts.synthia import read_synthia_label
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.prepare import prepare
-from pipeline.datasets.synthia import read_synthia_label
 from pipeline.params import AnySplit, Data, Split
 from tests import published
 
@@ -270,7 +270,7 @@ def test_camvids_editions_have_their_own_keys(here: Path) -> None:
 
 
 def test_the_lists_of_camvid_are_the_701_frames(here: Path) -> None:
-    lists = Path(__file__).resolve().parents[2] / "data" / "lists"
+    lists = Path(__file__).resolve().parents[3] / "data" / "lists"
     names: list[str] = []
     for name, count in (("train", 367), ("val", 101), ("test", 233)):
         lines = (lists / f"camvid-{name}.txt").read_text(encoding="utf-8").splitlines()

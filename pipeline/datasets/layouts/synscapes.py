@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.folder import same_names
+from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
 
 if TYPE_CHECKING:

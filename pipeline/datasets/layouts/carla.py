@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.datasets.decoding import is_grey, read_colours, read_label
-from pipeline.datasets.folder import same_names
+from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
 from pipeline.datasets.meaning import Meanings, numbered
 from pipeline.datasets.problems import DataError

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from pipeline.common.labels import DIGITS_10, class_set
-from pipeline.datasets.digits import archive_entries, has_labels
 from pipeline.datasets.entries import DataError, entries
+from pipeline.datasets.layouts.digits import archive_entries, has_labels
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.prepare import manifest_path, prepare
 from pipeline.params import Data, DigitsSplit
 
-DIGITS = Path(__file__).parents[2].parent / "shared" / "data" / "digits"
+DIGITS = Path(__file__).parents[3].parent / "shared" / "data" / "digits"
 GENERATOR = np.random.default_rng(1)
 
 

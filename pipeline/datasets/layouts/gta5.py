@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layouts.train_id_names import NAMING, TRAIN_ID_ENDING
 from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
     Choice,
@@ -16,7 +17,6 @@ from pipeline.datasets.listing import (
 )
 from pipeline.datasets.meaning import GTA5_IDS, TRAIN_IDS, Meanings
 from pipeline.datasets.problems import DataError
-from pipeline.datasets.train_id_names import NAMING, TRAIN_ID_ENDING
 
 if TYPE_CHECKING:
     from pipeline.params import Gta5Split

@@ -10,7 +10,7 @@ from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
 from pipeline.datasets.entries import DataError, entries, label_table
 from pipeline.params import FolderSplit
 
-CAMVID = Path(__file__).parents[2].parent / "shared" / "data" / "camvid11"
+CAMVID = Path(__file__).parents[3].parent / "shared" / "data" / "camvid11"
 
 
 def touch(root: Path, *names: str) -> None:
