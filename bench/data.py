@@ -25,11 +25,11 @@ from torchvision.transforms.v2 import functional as transforms
 from bench.table import Row, machine, publish
 from pipeline.common.device import choose_computer
 from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, IGNORE
-from pipeline.datasets import streets
 from pipeline.datasets.entries import entries, label_reader, label_table
 from pipeline.datasets.index import index_split
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.streets.draw import draw as draw_street
 from pipeline.models.build import build_model, set_normalisation
 from pipeline.params import Bdd100kSplit, CityscapesSplit, FolderSplit, Gta5Split, Optimiser
 from pipeline.training.augmentation import Augment
@@ -61,7 +61,7 @@ class Set(NamedTuple):
 
 def draw(number: int, height: int, width: int) -> tuple[Image.Image, np.ndarray]:
     """A drawn street of the target's domain and its train ids, enlarged to a size; the sensor's noise comes after."""
-    image_HW3, label_HW = streets.draw("target", 1, number, 256, 512)
+    image_HW3, label_HW = draw_street("target", 1, number, 256, 512)
     image = Image.fromarray(image_HW3).resize((width, height), Image.Resampling.BICUBIC)
     label = Image.fromarray(label_HW).resize((width, height), Image.Resampling.NEAREST)
     noise_HW3 = np.random.default_rng(number).normal(0, 2.5, (height, width, 3))

@@ -24,7 +24,7 @@ from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
 from pipeline.datasets.opening import labels_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.spatial_prior import estimate, write_prior
-from pipeline.datasets.streets_files import write_streets
+from pipeline.datasets.streets.files import write_streets
 
 if TYPE_CHECKING:
     from pipeline.params import AnySplit, Data, DigitsSplit

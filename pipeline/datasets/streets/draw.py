@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.datasets.streets_lens import draw_weather, photograph, target_light
-from pipeline.datasets.streets_look import paint, source_light
-from pipeline.datasets.streets_raster import rasterise
-from pipeline.datasets.streets_scene import compose
+from pipeline.datasets.streets.camera import draw_weather, photograph, target_light
+from pipeline.datasets.streets.rasterise import rasterise
+from pipeline.datasets.streets.scene import compose
+from pipeline.datasets.streets.shading import paint, source_light
 
 DOMAINS = ("source", "target")
 

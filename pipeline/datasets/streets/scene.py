@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets import streets_people as people
-from pipeline.datasets import streets_roadside as roadside
-from pipeline.datasets import streets_vehicles as vehicles
-from pipeline.datasets.streets_parts import (
+from pipeline.datasets.streets import people, roadside, vehicles
+from pipeline.datasets.streets.geometry import (
     FARTHEST,
     NEAREST,
     Camera,
@@ -24,7 +22,7 @@ from pipeline.datasets.streets_parts import (
     level,
     upright,
 )
-from pipeline.datasets.streets_roadside import KERB_HEIGHT, Plot
+from pipeline.datasets.streets.roadside import KERB_HEIGHT, Plot
 
 END_OF_STREET = 150.0  # metres; beyond it stands a backdrop of distant roofs and trees
 STEPS = (1.0, 2.0, 3.0, 4.5, 6.0, 8.0, 11.0, 15.0, 21.0, 30.0, 42.0, 60.0, 85.0, 115.0, 150.0, 220.0)

@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pipeline.datasets.streets_parts import FARTHEST, NEAREST, Bytes, Camera, Floats, Indices, Label, Material, Scene
+from pipeline.datasets.streets.geometry import (
+    FARTHEST,
+    NEAREST,
+    Bytes,
+    Camera,
+    Floats,
+    Indices,
+    Label,
+    Material,
+    Scene,
+)
 
 OVERSAMPLING = 2  # polygons are drawn at twice the size, so that averaging gives the image smooth edges
 SKY_PART = 0  # the index of the sky, which lies behind all polygons

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.datasets.streets_parts import Label, Material, Part, Point, Thing, bar, disc
+from pipeline.datasets.streets.geometry import Label, Material, Part, Point, Thing, bar, disc
 
 Corner = tuple[float, float]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pipeline.datasets.streets_look import LEVEL, Light, lamps
-from pipeline.datasets.streets_parts import Floats, Material
-from pipeline.datasets.streets_raster import Raster
+from pipeline.datasets.streets.geometry import Floats, Material
+from pipeline.datasets.streets.rasterise import Raster
+from pipeline.datasets.streets.shading import LEVEL, Light, lamps
 
 REFERENCE_HEIGHT = 128.0  # the image height at which blur radii and streak lengths are given in pixels
 DUSK_SHARE, RAIN_SHARE = 0.11, 0.10  # of the target's images; the two never coincide

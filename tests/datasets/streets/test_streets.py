@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline.common.labels import CITYSCAPES_19, IGNORE
-from pipeline.datasets.streets import DOMAINS, draw
-from pipeline.datasets.streets_lens import draw_weather
-from pipeline.datasets.streets_look import hull
-from pipeline.datasets.streets_parts import Label, Scene
-from pipeline.datasets.streets_scene import compose
+from pipeline.datasets.streets.camera import draw_weather
+from pipeline.datasets.streets.draw import DOMAINS, draw
+from pipeline.datasets.streets.geometry import Label, Scene
+from pipeline.datasets.streets.scene import compose
+from pipeline.datasets.streets.shading import hull
 
 SCENES = 48
 LARGE = ("road", "building", "vegetation", "sky")

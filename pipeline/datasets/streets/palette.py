@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.datasets.streets_parts import Floats, Material
+from pipeline.datasets.streets.geometry import Floats, Material
 
 SHADES = 60  # entries per material, over which the colours of a row are spread evenly
 

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from pipeline.common.labels import CITYSCAPES_19, ClassSet
 from pipeline.common.processes import stop_with_parent
-from pipeline.datasets import streets
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Listing, required_folder
 from pipeline.datasets.parallel import in_order
+from pipeline.datasets.streets import draw
 
 if TYPE_CHECKING:
     from pipeline.params import StreetsSplit
@@ -55,7 +55,7 @@ def streets_entries(folder: Path | str) -> Listing:
 
 
 def _write_scene(domain: str, seed: int, height: int, width: int, folder: Path, palette: list[int], index: int) -> None:
-    image_HW3, label_HW = streets.draw(domain, seed, index, height, width)
+    image_HW3, label_HW = draw.draw(domain, seed, index, height, width)
     label = Image.fromarray(label_HW).convert("L")
     label.putpalette(palette)
     _save(Image.fromarray(image_HW3), folder / "images" / _name(index))

@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS
 from pipeline.params import StreetsSplit
 
-streets_files = pytest.importorskip("pipeline.datasets.streets_files")
+streets_files = pytest.importorskip("pipeline.datasets.streets.files")
 
 
 def fake_draw(domain, seed, index, height, width):
@@ -23,7 +23,7 @@ def fake_draw(domain, seed, index, height, width):
 @pytest.fixture
 def drawn_here(monkeypatch):
     """Scenes that are drawn in this process by fake_draw."""
-    monkeypatch.setattr(streets_files.streets, "draw", fake_draw)
+    monkeypatch.setattr(streets_files.draw, "draw", fake_draw)
     monkeypatch.setattr(streets_files, "ProcessPoolExecutor", ThreadPoolExecutor)
 
 
@@ -68,7 +68,7 @@ def test_folder_without_scenes_says_what_to_run(tmp_path):
 
 def test_real_scenes_from_two_processes_are_those_of_one(tmp_path):
     streets_files.write_streets(split(images=2, draw_size=(32, 64)), 1, tmp_path, CITYSCAPES_19, progress=False)
-    image_HW3, label_HW = streets_files.streets.draw("target", 1, 41, 32, 64)
+    image_HW3, label_HW = streets_files.draw.draw("target", 1, 41, 32, 64)
     entry = list(streets_files.streets_entries(tmp_path))[1]
     assert np.array_equal(np.asarray(Image.open(entry.image)), image_HW3)
     assert np.array_equal(np.asarray(Image.open(entry.label)), label_HW)

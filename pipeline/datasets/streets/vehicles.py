@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.streets_parts import Label, Material, Part, Point, Thing, disc
+from pipeline.datasets.streets.geometry import Label, Material, Part, Point, Thing, disc
 
 DETAIL_DEPTH = 70.0  # metres; beyond this a vehicle is a few pixels high and is drawn without its small details
 LIFT = 0.02  # metres by which a detail stands off the surface that it lies on

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.datasets.streets_parts import Label, Material, Part, Point, Thing, along, bar, disc, level, upright
+from pipeline.datasets.streets.geometry import (
+    Label,
+    Material,
+    Part,
+    Point,
+    Thing,
+    along,
+    bar,
+    disc,
+    level,
+    upright,
+)
 
 WINDOW_DEPTH = 75.0  # metres; beyond this single windows are smaller than a pixel
 STAND_OFF = 0.04  # metres by which a window stands before its wall

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from pipeline.datasets.streets_palette import SHADES, SOURCE_PALETTE, TARGET_PALETTE
-from pipeline.datasets.streets_parts import Camera, Floats, Material, Scene, Thing
-from pipeline.datasets.streets_raster import OVERSAMPLING, SKY_PART, Raster
+from pipeline.datasets.streets.geometry import Camera, Floats, Material, Scene, Thing
+from pipeline.datasets.streets.palette import SHADES, SOURCE_PALETTE, TARGET_PALETTE
+from pipeline.datasets.streets.rasterise import OVERSAMPLING, SKY_PART, Raster
 
 LEVEL = (
     Material.ASPHALT, Material.PATCH, Material.PAINT, Material.KERB, Material.PAVING, Material.GRASS, Material.RAIL,
