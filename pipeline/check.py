@@ -6,12 +6,12 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
+from pipeline.checkpoints.weights import require_class_names, weights_for
 from pipeline.common.device import choose_computer
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.datasets.entries import entries
 from pipeline.datasets.problems import DataError
-from pipeline.models.weights import require_class_names, weights_for
 from pipeline.params import Params
 
 

@@ -15,7 +15,7 @@ from pipeline.commands.model_file import model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
 
 if TYPE_CHECKING:
-    from pipeline.models.checkpoints.convert import Weights
+    from pipeline.checkpoints.convert import Weights
 
 app = typer.Typer(
     help="Checkpoints of others: say what a file is, take it in, write it back. docs/models.md lists the kinds.",
@@ -36,7 +36,7 @@ class Branches(StrEnum):
 @readable
 def info(file: File) -> None:
     """Say what a file of weights is: network, heads, classes, preprocessing, and how that is known."""
-    from pipeline.models.checkpoints.convert import read_weights
+    from pipeline.checkpoints.convert import read_weights
 
     console.print(_table(file, read_weights(file)))
 
@@ -69,7 +69,7 @@ def import_(
     force: Force = False,
 ) -> None:
     """Take a checkpoint in as a model file: for `weights` of `model` or of a start in params.yaml, or to predict."""
-    from pipeline.models.checkpoints.carry import import_checkpoint
+    from pipeline.checkpoints.import_export import import_checkpoint
 
     keep_what_is_there([out], force)
     found = import_checkpoint(
@@ -93,7 +93,7 @@ def export(
     force: Force = False,
 ) -> None:
     """Write a model under its authors' names, for their code."""
-    from pipeline.models.checkpoints.carry import export_checkpoint
+    from pipeline.checkpoints.import_export import export_checkpoint
 
     keep_what_is_there([out], force)
     written = export_checkpoint(model_file(model), out, kind)

@@ -27,7 +27,7 @@ def export(
     force: Force = False,
 ) -> None:
     """Write a network as ONNX (RGB bytes in, logits at image size out, compared with torch) or as safetensors."""
-    from pipeline.models.checkpoints.carry import open_model, save_safetensors
+    from pipeline.checkpoints.import_export import open_model, save_safetensors
 
     if onnx is None and safetensors is None:
         raise ReadableError("say what to write: --onnx FILE, --safetensors FILE, or both")

@@ -57,8 +57,8 @@ def predict(
     workers: Annotated[int, typer.Option(min=1, help="threads that decode and encode")] = 2,
 ) -> None:
     """Predict any images at their own sizes, one PNG each, under their names."""
+    from pipeline.checkpoints.import_export import open_model
     from pipeline.common.device import choose_computer
-    from pipeline.models.checkpoints.carry import open_model
     from pipeline.prediction.formats import classes_named
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pipeline.checkpoints.weights import fill, require_class_names, weights_for
 from pipeline.common.device import choose_computer
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
@@ -14,7 +15,6 @@ from pipeline.common.labels import ClassSet, class_set
 from pipeline.datasets.manifest import manifest_path
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
-from pipeline.models.weights import fill, require_class_names, weights_for
 from pipeline.training.alignment.start import adversary_of, alignment_of
 from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream

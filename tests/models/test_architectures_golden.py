@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from typer.testing import CliRunner
 
+from pipeline.checkpoints.convert import read_weights
+from pipeline.checkpoints.import_export import model_of
 from pipeline.cli import app
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.build import ModelSpec, construct_model
-from pipeline.models.checkpoints.carry import model_of
-from pipeline.models.checkpoints.convert import read_weights
 from pipeline.models.discriminators import patch_discriminator
 from pipeline.models.state import load_model
 

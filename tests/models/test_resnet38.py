@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.checkpoints.kinds import KINDS
 from pipeline.models.base import full_size
 from pipeline.models.build import ModelSpec, construct_model
-from pipeline.models.checkpoints.kinds import KINDS
 from pipeline.models.resnet38 import ResNet38
 
 Arrays = dict[str, Tensor]

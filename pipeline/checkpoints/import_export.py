@@ -15,12 +15,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from pipeline.checkpoints.convert import Weights, read_weights, to_authors
+from pipeline.checkpoints.kinds import KINDS
+from pipeline.checkpoints.mxnet_params import write_mxnet
 from pipeline.common.files import whole_file
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.models.build import build_model, construct_model
-from pipeline.models.checkpoints.convert import Weights, read_weights, to_authors
-from pipeline.models.checkpoints.kinds import KINDS
-from pipeline.models.checkpoints.mxnet_params import write_mxnet
 from pipeline.models.state import FILE_FORMAT, FILE_VERSION, ModelFileError, save_model
 
 SUFFIXES = (".pth", ".pt", ".safetensors", ".params")

@@ -10,8 +10,8 @@ import torch
 import torchvision.models
 from torch import Tensor
 
-from pipeline.models.checkpoints.kinds import KINDS, kind_of_model
-from pipeline.models.checkpoints.recognise import closest, recognise
+from pipeline.checkpoints.kinds import KINDS, kind_of_model
+from pipeline.checkpoints.recognise import closest, recognise
 
 TIMM = json.loads((Path(__file__).parent / "timm_names.json").read_text())
 Tensors = dict[str, Tensor]

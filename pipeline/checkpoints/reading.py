@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pipeline.models.checkpoints.mxnet_params import is_mxnet, read_mxnet
+from pipeline.checkpoints.mxnet_params import is_mxnet, read_mxnet
 from pipeline.models.state import FILE_FORMAT, ModelFileError
 
 # Where training programs keep the weights beside optimisers and counters, the likeliest first.

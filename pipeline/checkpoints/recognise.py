@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pipeline.models.checkpoints.kinds import KINDS, Kind, Shapes, Slot, shapes_of, without_counters
-from pipeline.models.checkpoints.naming import COUNTER
+from pipeline.checkpoints.kinds import KINDS, Kind, Shapes, Slot, shapes_of, without_counters
+from pipeline.checkpoints.naming import COUNTER
 
 MOST_PREFIXES = 3
 SHOWN = 3

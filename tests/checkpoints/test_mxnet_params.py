@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.checkpoints.mxnet_params import read_mxnet, write_mxnet
+from pipeline.checkpoints.mxnet_params import read_mxnet, write_mxnet
 from pipeline.models.state import ModelFileError
 
 VALUES = np.arange(6, dtype="<f4").reshape(2, 3)

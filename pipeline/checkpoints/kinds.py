@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from pipeline.checkpoints import naming
+from pipeline.checkpoints.naming import COUNTER, Rename
 from pipeline.models.build import ModelSpec, construct_model
-from pipeline.models.checkpoints import naming
-from pipeline.models.checkpoints.naming import COUNTER, Rename
 from pipeline.models.discriminators import discriminator_shapes
 
 Shape = tuple[int, ...]

@@ -12,11 +12,11 @@ from click.testing import Result
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from pipeline.checkpoints.convert import read_weights
+from pipeline.checkpoints.import_export import import_checkpoint, open_model
 from pipeline.cli import app
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
-from pipeline.models.checkpoints.carry import import_checkpoint, open_model
-from pipeline.models.checkpoints.convert import read_weights
 from pipeline.models.discriminators import patch_discriminator
 from pipeline.models.state import ModelFileError, load_model, save_model
 

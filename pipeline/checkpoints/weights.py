@@ -8,10 +8,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pipeline.checkpoints.convert import Weights, read_weights
+from pipeline.checkpoints.kinds import head_parts
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ModelSpec
-from pipeline.models.checkpoints.convert import Weights, read_weights
-from pipeline.models.checkpoints.kinds import head_parts
 from pipeline.models.state import ModelFileError
 
 DEEPLAB_MAIN_HEAD = {1: "layer5", 2: "layer6"}

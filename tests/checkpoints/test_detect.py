@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.checkpoints.detect import aspp_branches, input_spread, reads_bytes
 from pipeline.models.base import PREPROCESSINGS
-from pipeline.models.checkpoints.detect import aspp_branches, input_spread, reads_bytes
 
 
 def photographs() -> torch.Tensor:

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pipeline.checkpoints.detect import ASPP_BRANCHES, aspp_branches, reads_bytes
+from pipeline.checkpoints.kinds import Kind, head_parts, kind_of_model, own_shapes
+from pipeline.checkpoints.naming import COUNTER
+from pipeline.checkpoints.reading import CheckpointFile, read_checkpoint_file
+from pipeline.checkpoints.recognise import Recognised, closest, recognise
 from pipeline.models.build import ModelSpec
-from pipeline.models.checkpoints.detect import ASPP_BRANCHES, aspp_branches, reads_bytes
-from pipeline.models.checkpoints.kinds import Kind, head_parts, kind_of_model, own_shapes
-from pipeline.models.checkpoints.naming import COUNTER
-from pipeline.models.checkpoints.reading import CheckpointFile, read_checkpoint_file
-from pipeline.models.checkpoints.recognise import Recognised, closest, recognise
 from pipeline.models.state import FILE_FORMAT, FILE_VERSION, ModelFileError
 
 
