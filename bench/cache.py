@@ -38,11 +38,11 @@ from pipeline.cache.reader import CacheReader, Pixels
 from pipeline.cache.rebuild import rebuild, source_of
 from pipeline.cache.schema import CacheSpec, View
 from pipeline.common.box import Box
+from pipeline.methods.cbst import exact_thresholds, thresholds_from_histogram
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.select import select_cbst, select_lse
+from pipeline.methods.selection_file import read_selection, write_selection
 from pipeline.models.build import build_model
-from pipeline.selection.cbst import exact_thresholds, thresholds_from_histogram
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import read_selection, write_selection
-from pipeline.selection.select import select_cbst, select_lse
 
 WHOLE = Box(0, 0, *SIZE)
 PORTIONS = (0.2, 0.5)
@@ -515,8 +515,8 @@ def memory_rows(counts: Counts) -> list[Row]:
 _SELECT_LSE = """
 import sys
 from pathlib import Path
-from pipeline.selection.result import write_selection
-from pipeline.selection.select import select_lse
+from pipeline.methods.selection_file import write_selection
+from pipeline.methods.select import select_lse
 write_selection(Path(sys.argv[2]), *select_lse(Path(sys.argv[1]), 0.5, "paper"))
 """
 

@@ -34,8 +34,8 @@ from pipeline.common.files import write_text
 from pipeline.common.labels import CITYSCAPES_19
 from pipeline.datasets.manifest import Row as ManifestRow
 from pipeline.datasets.manifest import line_of
-from pipeline.selection.result import write_selection
-from pipeline.selection.select import select_lse
+from pipeline.methods.select import select_lse
+from pipeline.methods.selection_file import write_selection
 
 IMAGES, PART_IMAGES, DISTINCT = 3000, 32, 8
 LOOKED_AT = 60

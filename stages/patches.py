@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pipeline.cache.reader import CacheReader
 from pipeline.datasets.opening import images_of
+from pipeline.methods.selection_file import read_selection
 from pipeline.params import read_params
 from pipeline.patches.of_round import patches_for_round
-from pipeline.selection.result import read_selection
 from stages.run import named_stage
 
 

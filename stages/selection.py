@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.methods.of_round import select_for_round
+from pipeline.methods.selection_file import write_selection
 from pipeline.params import read_params
-from pipeline.selection.of_round import select_for_round
-from pipeline.selection.result import write_selection
 from stages.run import named_stage
 
 SPATIAL_PRIOR = Path("data/prepared/spatial-prior/spatial-prior.h5")

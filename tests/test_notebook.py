@@ -12,8 +12,8 @@ from nbclient import NotebookClient
 from pipeline.cache.dump import dump
 from pipeline.cache.schema import CacheSpec
 from pipeline.common.labels import CITYSCAPES_19
-from pipeline.selection.result import write_selection
-from pipeline.selection.select import select_lse
+from pipeline.methods.select import select_lse
+from pipeline.methods.selection_file import write_selection
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "explore.ipynb"
 

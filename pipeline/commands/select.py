@@ -60,9 +60,9 @@ def select(
 ) -> None:
     """Select images, thresholds and pseudo-labels from a cache: selection.json and labels.h5."""
     from pipeline.cache.reader import CacheReader
-    from pipeline.selection import select as methods
-    from pipeline.selection.labels import write_labels
-    from pipeline.selection.result import write_selection
+    from pipeline.methods import select as methods
+    from pipeline.methods.pseudo_labels import write_labels
+    from pipeline.methods.selection_file import write_selection
 
     _check_portion(method, portion)
     if not math.isfinite(delta):
@@ -107,7 +107,7 @@ def _check_options(method: MethodName, given: dict[str, tuple[bool, MethodName]]
 
 def _check_rare_classes(class_names: tuple[str, ...]) -> None:
     """Refuses to count rare classes where no class has the name of one: every image would have none."""
-    from pipeline.selection.intrada import RARE_CLASSES
+    from pipeline.methods.intrada import RARE_CLASSES
 
     if not set(class_names) & set(RARE_CLASSES):
         raise typer.BadParameter(

@@ -26,7 +26,7 @@ def split_list(
     """
     from pipeline.cache.index import CacheIndex
     from pipeline.datasets.split_lists import write_list
-    from pipeline.selection.class_balanced import best_scored, class_balanced_score
+    from pipeline.methods.class_balanced import best_scored, class_balanced_score
 
     index = CacheIndex(cache)
     score_N = class_balanced_score(index.statistic("pixel_count"), index.statistic("confidence_sum"))

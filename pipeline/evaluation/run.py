@@ -30,10 +30,10 @@ from pipeline.evaluation.evaluate import per_class, predictions, summary, write_
 from pipeline.evaluation.folds import over_folds
 from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, PredictionsWriter, score_image, write_scores
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.selection_file import read_selection, selection_fingerprint
 from pipeline.models.base import SegmentationModel, at_size
 from pipeline.models.state import load_model
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import read_selection, selection_fingerprint
 
 if TYPE_CHECKING:
     from pipeline.params import Params

@@ -21,8 +21,8 @@ from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.inspection.chains import depth
 from pipeline.inspection.charts.lines import read_curve
 from pipeline.inspection.results import Result, baseline, gap_closed
+from pipeline.methods.selection_file import read_selection
 from pipeline.patches.file import PATCHES, PatchFile
-from pipeline.selection.result import read_selection
 
 if TYPE_CHECKING:
     from pipeline.params import Params

@@ -18,10 +18,10 @@ from pipeline.cache.index import CacheIndex
 from pipeline.cache.reader import CacheReader
 from pipeline.common.box import Box
 from pipeline.common.labels import IGNORE
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.selection_file import Selection, selection_fingerprint
 from pipeline.patches.cut import random_boxes
 from pipeline.patches.file import PatchWriter
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import Selection, selection_fingerprint
 
 
 def rare_classes(index: CacheIndex, below: float) -> list[int]:

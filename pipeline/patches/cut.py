@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from pipeline.common.box import Box
 from pipeline.common.labels import IGNORE
-from pipeline.selection.result import Compat
+from pipeline.methods.selection_file import Compat
 
 
 def random_boxes(

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
 from pipeline.common.labels import IGNORE
+from pipeline.methods.pseudo_labels import label_pixels
+from pipeline.methods.selection_file import Selection, selection_fingerprint
 from pipeline.patches.cut import random_boxes, zoomed_pseudo_label
 from pipeline.patches.file import PatchWriter
-from pipeline.selection.labels import label_pixels
-from pipeline.selection.result import Selection, selection_fingerprint
 
 
 def make_patches(

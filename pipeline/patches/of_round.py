@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.cache.reader import CacheReader
+from pipeline.methods.selection_file import Selection
 from pipeline.patches.crops import keep_unlabelled, make_crops, rare_classes
 from pipeline.patches.file import HARD, PATCHES
 from pipeline.patches.make import make_patches
-from pipeline.selection.result import Selection
 
 if TYPE_CHECKING:
     from pipeline.params import Cada, Cbst, Intrada, Params

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.datasets.split_lists import read_list
-from pipeline.selection.class_balanced import best_scored, class_balanced_score
+from pipeline.methods.class_balanced import best_scored, class_balanced_score
 
 
 def test_the_score_is_the_mean_over_classes_of_the_mean_confidence() -> None:

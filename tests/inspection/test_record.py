@@ -15,8 +15,8 @@ from pipeline.common.files import write_json, write_text
 from pipeline.common.labels import ClassSet
 from pipeline.inspection.circumstances import git_state, stage_times, versions
 from pipeline.inspection.record import differences, flat, nearest_preset, run_facts
+from pipeline.methods.selection_file import Compat, Selection, write_selection
 from pipeline.patches.file import PatchWriter
-from pipeline.selection.result import Compat, Selection, write_selection
 from pipeline.times import record
 
 CLASSES = ClassSet("two", ("a", "b"), ((0, 0, 0), (1, 1, 1)))

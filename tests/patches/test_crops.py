@@ -16,9 +16,9 @@ import torch
 from pipeline.cache.reader import CacheReader
 from pipeline.common.box import Box
 from pipeline.common.labels import IGNORE
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.selection_file import Selection
 from pipeline.patches.crops import centred_on_a_class, make_crops, rare_classes
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import Selection
 
 SIZE = (16, 32)
 IDS = ["a", "b", "c", "d"]

@@ -16,10 +16,10 @@ import torch
 from pipeline.cache.reader import CacheReader
 from pipeline.common.box import Box
 from pipeline.common.labels import IGNORE
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.selection_file import Selection
 from pipeline.patches.cut import zoomed_pseudo_label
 from pipeline.patches.make import make_patches
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import Selection
 
 SIZE = (16, 32)
 IDS = ["a", "b", "c", "d"]

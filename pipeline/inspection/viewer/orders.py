@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.inspection.viewer.opened import OpenRun
-from pipeline.selection.lse import by_falling_confidence
+from pipeline.methods.lse import by_falling_confidence
 
 
 class Order(NamedTuple):

@@ -12,9 +12,9 @@ import numpy as np
 
 from pipeline.common.labels import IGNORE
 from pipeline.inspection.viewer.opened import Maps
-from pipeline.selection.labels import prior_at
-from pipeline.selection.lse import normalised_within_class
-from pipeline.selection.result import Selection
+from pipeline.methods.lse import normalised_within_class
+from pipeline.methods.pseudo_labels import prior_at
+from pipeline.methods.selection_file import Selection
 
 
 class Reason(NamedTuple):

@@ -16,10 +16,10 @@ from PIL import Image
 from pipeline.cache.reader import CacheReader
 from pipeline.common.files import read_json
 from pipeline.common.labels import CITYSCAPES_19, IGNORE
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.select import select_cbst, select_lse
+from pipeline.methods.selection_file import Selection, read_selection, write_selection
 from pipeline.patches.file import PatchFile
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.result import Selection, read_selection, write_selection
-from pipeline.selection.select import select_cbst, select_lse
 from tests.inspection.viewer.conftest import write_cache
 
 METHODS = ("lse-1", "cbst-1", "intrada-1", "cada-1")

@@ -26,11 +26,11 @@ from pipeline.inspection.viewer import opened
 from pipeline.inspection.viewer.app import create_app
 from pipeline.inspection.viewer.inspector import Inspector
 from pipeline.inspection.viewer.serve import address, listening_socket
+from pipeline.methods.of_round import select_for_round
+from pipeline.methods.selection_file import read_selection, selection_fingerprint, write_selection
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import read_params
-from pipeline.selection.of_round import select_for_round
-from pipeline.selection.result import read_selection, selection_fingerprint, write_selection
 from tests.inspection.viewer.conftest import write_cache
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.selection.lse import ClassStatistics, keep_filter, select
-from pipeline.selection.result import Selection, read_selection, write_selection
+from pipeline.methods.lse import ClassStatistics, keep_filter, select
+from pipeline.methods.selection_file import Selection, read_selection, write_selection
 
 LN2 = math.log(2)
 

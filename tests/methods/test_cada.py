@@ -11,9 +11,9 @@ import pytest
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import IGNORE
-from pipeline.selection.cada import keep_filter, thresholds
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.select import select_cada
+from pipeline.methods.cada import keep_filter, thresholds
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.select import select_cada
 
 
 def entropy(*p: float) -> float:

@@ -8,12 +8,12 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.reader import CacheReader
-from pipeline.selection import cada
-from pipeline.selection.cbst import exact_thresholds
-from pipeline.selection.intrada import rare_classes_predicted, split
-from pipeline.selection.lse import ClassStatistics, select
-from pipeline.selection.result import Compat, Selection
-from pipeline.selection.spatial_prior import prior_thresholds, read_prior
+from pipeline.methods import cada
+from pipeline.methods.cbst import exact_thresholds
+from pipeline.methods.cbst_spatial_prior import prior_thresholds, read_prior
+from pipeline.methods.intrada import rare_classes_predicted, split
+from pipeline.methods.lse import ClassStatistics, select
+from pipeline.methods.selection_file import Compat, Selection
 
 Details = dict[str, object]
 

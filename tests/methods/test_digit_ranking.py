@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from pipeline.cache.reader import CacheReader
-from pipeline.selection.labels import pseudo_label
-from pipeline.selection.select import select_intrada
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.select import select_intrada
 
 # Probabilities of five images over ten classes, and their entropies by hand.
 CERTAIN = [0.91] + [0.01] * 9

@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import class_set
-from pipeline.selection.intrada import RARE_CLASSES, rare_classes_predicted, split
-from pipeline.selection.select import select_intrada
+from pipeline.methods.intrada import RARE_CLASSES, rare_classes_predicted, split
+from pipeline.methods.select import select_intrada
 
 ENTROPY = np.array([0.5, 0.1, 0.9, 0.3])
 

@@ -21,8 +21,8 @@ from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import confidence_bin
 from pipeline.cache.reader import CacheReader
 from pipeline.common.labels import IGNORE
-from pipeline.selection.quantiles import Ranks, from_above, just_below, lies_below, selected_ranks
-from pipeline.selection.result import Compat
+from pipeline.methods.quantiles import Ranks, from_above, just_below, lies_below, selected_ranks
+from pipeline.methods.selection_file import Compat
 
 AUTHOR_STRIDE = 4
 """The released code keeps every 4th pixel of each class, in the order of the image's pixels."""

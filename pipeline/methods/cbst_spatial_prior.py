@@ -21,9 +21,9 @@ from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
 from pipeline.common.errors import ReadableError
-from pipeline.selection.cbst import AUTHOR_STRIDE, count_by_bin
-from pipeline.selection.quantiles import from_above, just_below, lies_below, selected_ranks
-from pipeline.selection.result import Compat
+from pipeline.methods.cbst import AUTHOR_STRIDE, count_by_bin
+from pipeline.methods.quantiles import from_above, just_below, lies_below, selected_ranks
+from pipeline.methods.selection_file import Compat
 
 _HALF = 16
 _BINS = 1 << _HALF

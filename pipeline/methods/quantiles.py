@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.selection.result import Compat
+from pipeline.methods.selection_file import Compat
 
 
 class Ranks(NamedTuple):

@@ -16,9 +16,9 @@ from tqdm import tqdm
 from pipeline.cache.reader import CacheReader, Pixels
 from pipeline.common.files import whole_file
 from pipeline.common.labels import IGNORE
-from pipeline.selection import cada, cbst, lse
-from pipeline.selection.result import Selection
-from pipeline.selection.spatial_prior import read_prior
+from pipeline.methods import cada, cbst, lse
+from pipeline.methods.cbst_spatial_prior import read_prior
+from pipeline.methods.selection_file import Selection
 
 
 def pseudo_label(reader: CacheReader, selection: Selection, image_id: str) -> np.ndarray:

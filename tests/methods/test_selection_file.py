@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.selection.result import Selection, read_selection, selection_fingerprint, write_selection
+from pipeline.methods.selection_file import Selection, read_selection, selection_fingerprint, write_selection
 
 
 def test_a_selection_has_one_fingerprint_before_and_after_it_is_written(tmp_path: Path) -> None:

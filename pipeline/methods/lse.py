@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.selection.result import Compat
+from pipeline.methods.selection_file import Compat
 
 # The released code divides the portion by 19 also where there are fewer classes (LSE.py, class_wise_sort).
 _AUTHOR_CLASSES = 19

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.selection.result import Selection
-from pipeline.selection.select import Details, select_cada, select_cbst, select_intrada, select_lse
+from pipeline.methods.select import Details, select_cada, select_cbst, select_intrada, select_lse
+from pipeline.methods.selection_file import Selection
 
 if TYPE_CHECKING:
     from pipeline.params import Params, Round

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.selection.quantiles import selected_count
-from pipeline.selection.result import Compat
+from pipeline.methods.quantiles import selected_count
+from pipeline.methods.selection_file import Compat
 
 RARE_CLASSES = (
     "wall", "fence", "pole", "traffic light", "traffic sign", "terrain", "rider", "bus", "train", "motorcycle",

@@ -18,10 +18,10 @@ from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import CITYSCAPES_19, IGNORE
 from pipeline.datasets.spatial_prior import PICTURE, PRIOR, estimate, kernel_size, write_prior
-from pipeline.selection.labels import prior_at, pseudo_label
-from pipeline.selection.result import Compat, read_selection, write_selection
-from pipeline.selection.select import select_cbst
-from pipeline.selection.spatial_prior import prior_thresholds, read_prior
+from pipeline.methods.cbst_spatial_prior import prior_thresholds, read_prior
+from pipeline.methods.pseudo_labels import prior_at, pseudo_label
+from pipeline.methods.select import select_cbst
+from pipeline.methods.selection_file import Compat, read_selection, write_selection
 
 CLASSES = CITYSCAPES_19.subset("five", ("road", "sky", "car", "bus", "train"))
 SIZE = (32, 64)

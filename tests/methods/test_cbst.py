@@ -14,9 +14,9 @@ import pytest
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import IGNORE
-from pipeline.selection.cbst import exact_thresholds, pseudo_label, thresholds_from_histogram
-from pipeline.selection.quantiles import selected_ranks
-from pipeline.selection.result import Compat
+from pipeline.methods.cbst import exact_thresholds, pseudo_label, thresholds_from_histogram
+from pipeline.methods.quantiles import selected_ranks
+from pipeline.methods.selection_file import Compat
 
 NAMES = ("road", "sky", "car", "bus", "train")
 

@@ -16,7 +16,7 @@ from pipeline.cache.schema import PER_CLASS_STATISTICS
 from pipeline.cache.statistics import Planes, image_statistics, planes_of_probabilities
 from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union
-from pipeline.selection.lse import ClassStatistics, keep_filter, select
+from pipeline.methods.lse import ClassStatistics, keep_filter, select
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss
 
 
