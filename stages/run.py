@@ -50,7 +50,7 @@ def _run(stage: str, name: str, work: Callable[[], None]) -> None:
     """Runs a stage and notes how long it took; of processes that share its work, the first one notes it."""
     # Imported here: no output depends on them, so an edit of the log's or the look's code runs no stage again.
     from pipeline.common.work import before_publishing
-    from pipeline.scheduling.watching import Watch
+    from pipeline.dvc_view.edit_guard import Watch
     from pipeline.times import recorded
 
     watch = Watch()

@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
-from pipeline.scheduling.graph import changed_stages
+from pipeline.dvc_view.graph import changed_stages
 from pipeline.scheduling.queued import queued_jobs
 from pipeline.scheduling.seconds import read_seconds
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.common.work import held
+from pipeline.dvc_view.stage_inputs import StageInputs, stage_inputs
 from pipeline.scheduling import slurm
 from pipeline.scheduling.command import container_of, shell_lines, stage_command, variables
-from pipeline.scheduling.inputs import StageInputs, stage_inputs
 from pipeline.scheduling.job_folder import JOBS, JobFolder, job_folder
 from pipeline.scheduling.log import Log
 from pipeline.scheduling.site import Resources, StageName

@@ -25,13 +25,13 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
+from pipeline.dvc_view.held_key import held_key
 from pipeline.params import read_params
 from pipeline.scheduling.alone import AnotherNightError, only_night
 from pipeline.scheduling.artifacts import publish_results, publish_run
 from pipeline.scheduling.board import Board, Job, Outcome
 from pipeline.scheduling.devices import share_of_gpus
 from pipeline.scheduling.early import Ending, Rules, change_endings, followers, gain_endings
-from pipeline.scheduling.holding import held_key
 from pipeline.scheduling.plan import EVALUATIONS, LIGHT_AT_ONCE, Night, Place, plan_night
 from pipeline.scheduling.repro import StageError, reproduce
 from pipeline.scheduling.seconds import record_seconds

@@ -16,8 +16,8 @@ from typing import Any
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.processes import stop_with_parent
+from pipeline.dvc_view.stage_inputs import signature
 from pipeline.scheduling.command import cannot_start, contained, read_by_a_stage
-from pipeline.scheduling.inputs import signature
 from pipeline.scheduling.job_folder import JobFolder
 from pipeline.scheduling.slurm import SlurmError, put_back
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pipeline.common.files import read_json, write_json, write_text
 from pipeline.common.work import publish
-from pipeline.scheduling.inputs import StageInputs, signature
+from pipeline.dvc_view.stage_inputs import StageInputs, signature
 
 JOBS = Path(".roundabout") / "jobs"
 CODE = ("pipeline", "stages")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from pipeline.common.errors import ReadableError
+from pipeline.dvc_view.graph import BUSY, BUSY_SECONDS, dvc, environment
 from pipeline.scheduling.board import Outcome
-from pipeline.scheduling.graph import BUSY, BUSY_SECONDS, dvc, environment
 from pipeline.scheduling.memory import enough_pieces, in_pieces, remember_pieces
 from pipeline.scheduling.slurm import PASSING
 

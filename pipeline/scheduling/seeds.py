@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import whole_file
-from pipeline.scheduling.graph import dvc, environment
+from pipeline.dvc_view.graph import dvc, environment
 
 FOLDERS = ("pipeline", "stages", "presets", "data/lists")
 _FILES = ("dvc.yaml", ".dvcignore", "site.yaml")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.waiting import make_waiting_workspace, waiting_params
-from pipeline.scheduling.inputs import StageInputs
+from pipeline.dvc_view.stage_inputs import StageInputs
 
 SETTINGS = {
     "DO_NOT_TRACK": "1",

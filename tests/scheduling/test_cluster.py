@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.dvc_view.stage_inputs import StageInputs
 from pipeline.scheduling import cluster, launcher, slurm
 from pipeline.scheduling.cluster import run_on_slurm
-from pipeline.scheduling.inputs import StageInputs
 from pipeline.scheduling.job_folder import JobFolder, job_folder
 from pipeline.scheduling.site import Resources
 from pipeline.scheduling.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError

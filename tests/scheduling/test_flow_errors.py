@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.labels import class_set
+from pipeline.dvc_view.graph import Stage
 from pipeline.scheduling import flow
 from pipeline.scheduling.alone import only_night
 from pipeline.scheduling.board import Board, Job, Outcome
 from pipeline.scheduling.early import Rules
-from pipeline.scheduling.graph import Stage
 from pipeline.scheduling.plan import Night, Place
 
 

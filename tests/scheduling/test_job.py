@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.scheduling.inputs import StageInputs
+from pipeline.dvc_view.stage_inputs import StageInputs
 from pipeline.scheduling.job_folder import JobFolder, job_folder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,10 +10,10 @@ import pytest
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import write_params
 from pipeline.common.errors import ReadableError
+from pipeline.dvc_view.graph import Graph, Stage, ancestors, descendants, read_graph
 from pipeline.params import Params
 from pipeline.scheduling import plan
 from pipeline.scheduling.early import Rules
-from pipeline.scheduling.graph import Graph, Stage, ancestors, descendants, read_graph
 from pipeline.scheduling.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
 from pipeline.scheduling.seconds import estimate, read_seconds, record_seconds
 from pipeline.times import TIMES, record

@@ -13,8 +13,8 @@ import pytest
 
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import run
+from pipeline.dvc_view.graph import changed_stages, read_graph
 from pipeline.scheduling.board import Outcome
-from pipeline.scheduling.graph import changed_stages, read_graph
 from pipeline.scheduling.repro import reproduce
 from tests.scheduling.conftest import program, wait_until
 

@@ -3,7 +3,7 @@
 DVC's own takes locks on all that stages read and write. A stage that is under way holds those that it writes, and
 `dvc status` fails. What this says of such a stage is what can be seen of it: its old result is gone, or it changes.
 
-Run as a file, in the workspace (scheduling/graph.py); it imports nothing of this project, whose code may be edited.
+Run as a file, in the workspace (dvc_view/graph.py); it imports nothing of this project, whose code may be edited.
 """
 
 from __future__ import annotations

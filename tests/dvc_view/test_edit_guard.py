@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling.graph import dvc, environment
+from pipeline.dvc_view.graph import dvc, environment
 
 DVC_YAML = """
 stages:

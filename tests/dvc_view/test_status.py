@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pipeline.common.errors import ReadableError
-from pipeline.scheduling.graph import changed_stages, dvc, environment
-from pipeline.scheduling.looking import reasons_of
+from pipeline.dvc_view.graph import changed_stages, dvc, environment
+from pipeline.dvc_view.status import reasons_of
 from tests.scheduling.conftest import program, wait_until
 
 DVC_YAML = """

@@ -108,7 +108,7 @@ def changed_stages(workspace: Path) -> dict[str, list[Any]]:
 
     Also while stages run, which `dvc status` cannot. Raises ReadableError where DVC cannot read the stages.
     """
-    program = Path(__file__).with_name("looking.py")
+    program = Path(__file__).with_name("status.py")
     answer = subprocess.run(
         [sys.executable, "-P", str(program)],  # -P: the names of the files beside it are not meant
         cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
