@@ -5,9 +5,9 @@ No stage depends on this file or on what it imports: where a stage runs does not
 
 import sys
 
-from pipeline.scheduling.launcher import launch
-from pipeline.scheduling.site import STAGES, StageName
-from pipeline.scheduling.slurm import PASSING, PassingError
+from pipeline.launcher.launch import launch
+from pipeline.launcher.site import STAGES, StageName
+from pipeline.launcher.slurm import PASSING, PassingError
 from stages.run import say_errors
 
 

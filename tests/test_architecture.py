@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "energy": set(),
     "times": {"energy"},
     "inspection": {"cache", "datasets", "evaluation", "methods", "params", "patches", "times"},
-    "scheduling": {"cache", "dvc_view", "inspection", "params", "times"},
+    "scheduling": {"cache", "dvc_view", "inspection", "launcher", "params", "times"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",
@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "doctor",
         "dvc_view",
         "inspection",
+        "launcher",
         "methods",
         "models",
         "params",
@@ -44,6 +45,7 @@ MAY_IMPORT = {
     "doctor": {"check", "datasets", "params"},
     "cli": {"commands"},
     "dvc_view": set(),
+    "launcher": {"dvc_view", "params"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

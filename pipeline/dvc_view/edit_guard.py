@@ -22,7 +22,7 @@ _PARAMS = Path("params.yaml")
 class Watch:
     """What a stage that DVC has started here depends on, as it is when this is made: after the stage's imports.
 
-    A cluster's job works on copies, and its driver looks (scheduling/cluster.py); what nobody started through DVC is
+    A cluster's job works on copies, and its driver looks (launcher/driver.py); what nobody started through DVC is
     recorded by nobody.
     """
 

@@ -13,9 +13,9 @@ from typing import NamedTuple, TextIO
 
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.graph import BUSY, BUSY_SECONDS, dvc, environment
+from pipeline.launcher.slurm import PASSING
 from pipeline.scheduling.board import Outcome
 from pipeline.scheduling.memory import enough_pieces, in_pieces, remember_pieces
-from pipeline.scheduling.slurm import PASSING
 
 _SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change, skipping|is cached - skipping run, checking out outputs)")
 _RUNNING = re.compile(r"Running stage '([^']+)'")

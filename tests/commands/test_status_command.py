@@ -16,9 +16,9 @@ from pipeline.cli import app
 from pipeline.commands.status import durations, finishing_times, in_order, recorded_durations, stages_of, status_lines
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
-from pipeline.scheduling import slurm
-from pipeline.scheduling.job_folder import JOBS
-from pipeline.scheduling.queued import queued_jobs
+from pipeline.launcher import slurm
+from pipeline.launcher.job_folder import JOBS
+from pipeline.launcher.queued import queued_jobs
 from pipeline.times import record
 
 DOT = """strict digraph {

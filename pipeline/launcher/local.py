@@ -10,7 +10,7 @@ import shlex
 import sys
 from typing import NoReturn
 
-from pipeline.scheduling.command import (
+from pipeline.launcher.command import (
     cannot_start,
     contained,
     container_of,
@@ -19,7 +19,7 @@ from pipeline.scheduling.command import (
     stage_command,
     variables,
 )
-from pipeline.scheduling.site import Resources, StageName
+from pipeline.launcher.site import Resources, StageName
 
 
 def run_here(stage: StageName, arguments: list[str], resources: Resources) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The program of a job on the cluster: ``python -m pipeline.scheduling.job FOLDER``. It runs the stage and watches it.
+"""The program of a job on the cluster: ``python -m pipeline.launcher.job FOLDER``. It runs the stage and watches it.
 
 Slurm's signals come here. USR1 says that the time limit is near: the stage is asked to save and stop, and the job puts
 itself back into the queue, under the same number. TERM (a preemption, a cancel) is passed on; what happens to the job
@@ -17,9 +17,9 @@ from typing import Any
 from pipeline.common.errors import ReadableError
 from pipeline.common.processes import stop_with_parent
 from pipeline.dvc_view.stage_inputs import signature
-from pipeline.scheduling.command import cannot_start, contained, read_by_a_stage
-from pipeline.scheduling.job_folder import JobFolder
-from pipeline.scheduling.slurm import SlurmError, put_back
+from pipeline.launcher.command import cannot_start, contained, read_by_a_stage
+from pipeline.launcher.job_folder import JobFolder
+from pipeline.launcher.slurm import SlurmError, put_back
 
 # What the stage reads of them: pipeline/common/work.py, stages/run.py, pipeline/inference.py.
 OUTPUTS, PARAMS, SHARE = "ROUNDABOUT_OUTPUTS", "ROUNDABOUT_PARAMS", "ROUNDABOUT_SHARE"

@@ -17,12 +17,12 @@ from typing import TypeVar
 
 from pipeline.common.work import held
 from pipeline.dvc_view.stage_inputs import StageInputs, stage_inputs
-from pipeline.scheduling import slurm
-from pipeline.scheduling.command import container_of, shell_lines, stage_command, variables
-from pipeline.scheduling.job_folder import JOBS, JobFolder, job_folder
-from pipeline.scheduling.log import Log
-from pipeline.scheduling.site import Resources, StageName
-from pipeline.scheduling.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
+from pipeline.launcher import slurm
+from pipeline.launcher.command import container_of, shell_lines, stage_command, variables
+from pipeline.launcher.job_folder import JOBS, JobFolder, job_folder
+from pipeline.launcher.job_log import Log
+from pipeline.launcher.site import Resources, StageName
+from pipeline.launcher.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
 
 Answer = TypeVar("Answer")
 
@@ -310,7 +310,7 @@ def _script(folder: JobFolder, resources: Resources) -> str:
         *shell_lines(resources),
         "export PYTHONSAFEPATH=1",  # the copied code, not the workspace's
         f"export PYTHONPATH={code}${{PYTHONPATH:+:$PYTHONPATH}}",
-        f"exec {shlex.join([sys.executable, '-m', 'pipeline.scheduling.job', str(folder.path)])}",
+        f"exec {shlex.join([sys.executable, '-m', 'pipeline.launcher.job', str(folder.path)])}",
     ]
     return "\n".join(lines) + "\n"
 

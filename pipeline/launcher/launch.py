@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from pipeline.scheduling.job_folder import folders_of
-from pipeline.scheduling.local import run_here
-from pipeline.scheduling.site import StageName, read_site
+from pipeline.launcher.job_folder import folders_of
+from pipeline.launcher.local import run_here
+from pipeline.launcher.site import StageName, read_site
 
 
 def launch(stage: StageName, arguments: list[str]) -> None:
@@ -19,7 +19,7 @@ def launch(stage: StageName, arguments: list[str]) -> None:
         if not _has_been_a_job() or not _taken_from_a_job():
             run_here(stage, arguments, resources)
         return
-    from pipeline.scheduling.cluster import run_on_slurm  # imported here: it is needed where there is a cluster
+    from pipeline.launcher.driver import run_on_slurm  # imported here: it is needed where there is a cluster
 
     run_on_slurm(stage, arguments, resources)
 
@@ -31,6 +31,6 @@ def _has_been_a_job() -> bool:
 
 
 def _taken_from_a_job() -> bool:
-    from pipeline.scheduling.cluster import take_from_a_job
+    from pipeline.launcher.driver import take_from_a_job
 
     return take_from_a_job()

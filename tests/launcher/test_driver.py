@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.dvc_view.stage_inputs import StageInputs
-from pipeline.scheduling import cluster, launcher, slurm
-from pipeline.scheduling.cluster import run_on_slurm
-from pipeline.scheduling.job_folder import JobFolder, job_folder
-from pipeline.scheduling.site import Resources
-from pipeline.scheduling.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
+from pipeline.launcher import driver, launch, slurm
+from pipeline.launcher.driver import run_on_slurm
+from pipeline.launcher.job_folder import JobFolder, job_folder
+from pipeline.launcher.site import Resources
+from pipeline.launcher.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
 
 MODEL, CURVE = Path("runs/x/model.pt"), Path("runs/x/curves/loss.tsv")
 
@@ -58,10 +58,10 @@ class PlayedSlurm:
 @pytest.fixture
 def play(inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> object:
     """Runs the driver against a script; answers the played Slurm."""
-    monkeypatch.setattr(cluster, "_LOOK", 0.001)
-    monkeypatch.setattr(cluster, "_ASK_FIRST", 0.001)
-    monkeypatch.setattr(cluster, "_PATIENCE", 0.01)
-    monkeypatch.setattr(cluster.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(driver, "_LOOK", 0.001)
+    monkeypatch.setattr(driver, "_ASK_FIRST", 0.001)
+    monkeypatch.setattr(driver, "_PATIENCE", 0.01)
+    monkeypatch.setattr(driver.time, "sleep", lambda seconds: None)
     folder = job_folder(inputs)
 
     def run(
@@ -86,7 +86,7 @@ def play(inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> object:
                 raise now
             return inputs._replace(key=now or inputs.key)
 
-        monkeypatch.setattr(cluster, "stage_inputs", asked)
+        monkeypatch.setattr(driver, "stage_inputs", asked)
         run.played = played
         run_on_slurm("pretrain", ["--start", "x"], resources)
         return played
@@ -137,7 +137,7 @@ def test_an_edit_before_the_job_is_submitted_does_not_run_under_the_name_of_the_
 def locally(play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
     """What the launcher does with the stage where site.yaml says nothing: `ran` here, or `taken`."""
     monkeypatch.setenv("DVC_STAGE", inputs.address)
-    monkeypatch.setattr(cluster, "stage_inputs", lambda: inputs)
+    monkeypatch.setattr(driver, "stage_inputs", lambda: inputs)
 
     class RanError(Exception):
         pass
@@ -145,11 +145,11 @@ def locally(play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> Calla
     def run(*_: object) -> None:
         raise RanError
 
-    monkeypatch.setattr(launcher, "run_here", run)
+    monkeypatch.setattr(launch, "run_here", run)
 
     def go() -> str:
         try:
-            launcher.launch("pretrain", ["--start", "x"])
+            launch.launch("pretrain", ["--start", "x"])
         except RanError:
             return "ran"
         return "taken"
@@ -175,7 +175,7 @@ def test_here_a_jobs_result_is_taken_and_a_job_that_runs_is_named(
     assert locally() == "ran"
     finish(folder)
     assert (locally(), MODEL.read_text()) == ("taken", "a result")
-    monkeypatch.setattr(cluster, "stage_inputs", lambda: inputs._replace(recorded=True))
+    monkeypatch.setattr(driver, "stage_inputs", lambda: inputs._replace(recorded=True))
     assert locally() == "ran", "what DVC has recorded and runs all the same is made anew"
 
 
@@ -325,7 +325,7 @@ def test_the_script_says_what_the_site_says(play, inputs: StageInputs) -> None:
     lines = (job_folder(inputs).path / "job.sh").read_text().splitlines()
     assert lines[:4] == ["#!/bin/bash", "set -e", "export A='b c'", "module load cuda"]
     assert lines[-1].startswith("exec ")
-    assert "pipeline.scheduling.job" in lines[-1]
+    assert "pipeline.launcher.job" in lines[-1]
 
 
 def test_the_script_says_in_how_many_pieces_batches_go_whatever_sbatch_hands_on(
@@ -464,7 +464,7 @@ def test_an_error_that_nobody_knows_is_asked_again_for_an_hour(play, monkeypatch
         raise UnclearError("scontrol: error: something new")
 
     monkeypatch.setattr(PlayedSlurm, "tasks_of", unclear)
-    monkeypatch.setattr(cluster.time, "sleep", waited.append)
+    monkeypatch.setattr(driver.time, "sleep", waited.append)
     with pytest.raises(UnclearError, match="something new"):
         play()
     assert 3000 < sum(waited) < 3700

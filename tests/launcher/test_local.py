@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling.command import contained, container_of, stage_command, variables
-from pipeline.scheduling.site import Resources
+from pipeline.launcher.command import contained, container_of, stage_command, variables
+from pipeline.launcher.site import Resources
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.scheduling import slurm
-from pipeline.scheduling.job_folder import JOBS, JobFolder
-from pipeline.scheduling.slurm import SlurmError
+from pipeline.launcher import slurm
+from pipeline.launcher.job_folder import JOBS, JobFolder
+from pipeline.launcher.slurm import SlurmError
 
 
 def queued_jobs() -> dict[str, str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling import site
-from pipeline.scheduling.site import Resources, SiteError, read_site
+from pipeline.launcher import site
+from pipeline.launcher.site import Resources, SiteError, read_site
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from pipeline.common.errors import ReadableError
-from pipeline.scheduling.site import ALONE, Resources, StageName
+from pipeline.launcher.site import ALONE, Resources, StageName
 
 # What a stage reads of its environment, beside site.yaml's variables and all that begins with ROUNDABOUT_.
 _READ = ("CUDA_VISIBLE_DEVICES", "DVC_STAGE", "PYTHONSAFEPATH", "PYTHONUNBUFFERED")

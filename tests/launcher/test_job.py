@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.dvc_view.stage_inputs import StageInputs
-from pipeline.scheduling.job_folder import JobFolder, job_folder
+from pipeline.launcher.job_folder import JobFolder, job_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGE = """
@@ -50,7 +50,7 @@ def start(
         folder.prepare(inputs, command, REQUEST)
     path = f"{Path.cwd()}{os.pathsep}{os.environ['PATH']}"
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.scheduling.job", str(folder.path)],
+        [sys.executable, "-m", "pipeline.launcher.job", str(folder.path)],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1", "PATH": path, "SLURM_JOB_ID": "7"}
         | environment,
         stdout=subprocess.PIPE,
