@@ -21,7 +21,7 @@ from typing import Any
 from bench.table import Row, machine, publish
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import run
-from pipeline.scheduling.board import Board, Job, Outcome, simulate
+from pipeline.overnight.scheduler import Board, Job, Outcome, simulate
 
 METHODS, SEEDS, ROUNDS = 8, 3, 7
 NINE_ROUNDS = {"lse": 3, "cbst": 2, "st": 2, "cada": 2}
@@ -93,7 +93,7 @@ def nights_jobs(seconds: float) -> list[Job]:
 
 def simulated_night(seconds: float, slots: int, light: int) -> tuple[int, float, float]:
     """Stages, wall seconds of the real loop with sleeping stages, and of the same schedule without any overhead."""
-    from pipeline.scheduling.flow import drive
+    from pipeline.overnight.flow import drive
 
     jobs = nights_jobs(seconds)
     ideal = max(end for _, end in simulate(Board(jobs, slots=slots, light=light)).values())

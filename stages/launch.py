@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def _launch(stage: StageName, arguments: list[str]) -> None:
-    """In a night, what may pass is tried again (scheduling/repro.py): it is said in other words than errors are."""
+    """In a night, what may pass is tried again (overnight/repro.py): it is said in other words than errors are."""
     try:
         launch(stage, arguments)
     except PassingError as error:

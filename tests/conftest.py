@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 # does not begin with `exec`, bash does not.
 os.environ["SHELL"] = "/bin/sh"
 
+pytest_plugins = ["tests.programs"]
+
 
 @pytest.fixture
 def tiny_params() -> dict[str, Any]:

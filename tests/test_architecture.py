@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "energy": set(),
     "times": {"energy"},
     "inspection": {"cache", "datasets", "evaluation", "methods", "params", "patches", "times"},
-    "scheduling": {"cache", "dvc_view", "inspection", "launcher", "params", "times"},
+    "scheduling": {"times"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",
@@ -38,6 +38,7 @@ MAY_IMPORT = {
         "launcher",
         "methods",
         "models",
+        "overnight",
         "params",
         "prediction",
         "scheduling",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "cli": {"commands"},
     "dvc_view": set(),
     "launcher": {"dvc_view", "params"},
+    "overnight": {"cache", "dvc_view", "inspection", "launcher", "params", "scheduling"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

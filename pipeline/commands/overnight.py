@@ -13,11 +13,11 @@ from rich.table import Table
 from pipeline.commands.console import console, failed, readable
 from pipeline.common.errors import ReadableError
 from pipeline.inspection.results import read_results
+from pipeline.overnight.collect import results_table
+from pipeline.overnight.early_stopping import Rules
+from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
+from pipeline.overnight.workspace_lock import only_night
 from pipeline.params import read_params
-from pipeline.scheduling.alone import only_night
-from pipeline.scheduling.collect import results_table
-from pipeline.scheduling.early import Rules
-from pipeline.scheduling.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
 
 
 @readable
@@ -145,7 +145,7 @@ def _nothing(night: Night) -> str:
 
 
 def _hand_over(root: Path, parameters: dict[str, Any], cron: str | None, at: datetime | None, pool: str | None) -> None:
-    from pipeline.scheduling import deployment  # imported here: Prefect takes seconds, which a dry run need not pay
+    from pipeline.overnight import deployment  # imported here: Prefect takes seconds, which a dry run need not pay
 
     if pool is None:
         assert cron is not None
@@ -172,11 +172,11 @@ def _run_here(night: Night, parameters: dict[str, Any], at: datetime | None) -> 
     else:
         with only_night(night.root):  # said by the flow, too, half a minute later
             pass
-    from pipeline.scheduling import settings
-    from pipeline.scheduling.flow import overnight as night_flow
-    from pipeline.scheduling.server import mark_crashed_flows
+    from pipeline.overnight import prefect_settings
+    from pipeline.overnight.flow import overnight as night_flow
+    from pipeline.overnight.server import mark_crashed_flows
 
-    if settings.server_address() is not None:
+    if prefect_settings.server_address() is not None:
         mark_crashed_flows()
     state = night_flow(**parameters, return_state=True)
     if not state.is_completed():

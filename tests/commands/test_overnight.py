@@ -10,7 +10,7 @@ from pipeline.cli import app
 from pipeline.commands import overnight
 from pipeline.commands.overnight import _moment, duration
 from pipeline.common.errors import ReadableError
-from pipeline.scheduling.alone import only_night
+from pipeline.overnight.workspace_lock import only_night
 
 NOW = datetime(2026, 11, 21, 18, 30).astimezone()
 

@@ -14,7 +14,7 @@ import pytest
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.graph import changed_stages, dvc, environment
 from pipeline.dvc_view.status import reasons_of
-from tests.scheduling.conftest import program, wait_until
+from tests.programs import program, wait_until
 
 DVC_YAML = """
 stages:

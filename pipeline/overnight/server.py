@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.scheduling import settings  # isort: skip - before Prefect, which reads it once
+from pipeline.overnight import prefect_settings  # isort: skip - before Prefect, which reads it once
 
 from datetime import timedelta
 
@@ -20,9 +20,9 @@ def make_slots(slots: int | None) -> int:
     with get_client(sync_client=True) as client:
         if slots is None:
             for limit in client.read_global_concurrency_limits():
-                if limit.name == settings.SLOT_LIMIT:
+                if limit.name == prefect_settings.SLOT_LIMIT:
                     return limit.limit
-        client.upsert_global_concurrency_limit_by_name(settings.SLOT_LIMIT, slots or 1)
+        client.upsert_global_concurrency_limit_by_name(prefect_settings.SLOT_LIMIT, slots or 1)
     return slots or 1
 
 
@@ -41,12 +41,14 @@ def mark_crashed_flows() -> None:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=settings.SILENT_SECONDS),
+            within=timedelta(seconds=prefect_settings.SILENT_SECONDS),
         ),
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message=f"nothing was heard of this flow for {settings.SILENT_SECONDS} s; start it again to resume",
+                message=(
+                    f"nothing was heard of this flow for {prefect_settings.SILENT_SECONDS} s; start it again to resume"
+                ),
             )
         ],
     )

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.scheduling import settings
+from pipeline.overnight import prefect_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLD = """
 import os
-from pipeline.scheduling import settings
+from pipeline.overnight import prefect_settings
 print([os.environ.get(name) for name in ("PREFECT_HOME", "PREFECT_PROFILES_PATH")])
 """
 
@@ -44,9 +44,9 @@ def test_the_profiles_of_a_home_that_can_only_be_read_are_kept(tmp_path: Path, m
     profiles.touch()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert settings._own_home() == {}
-    monkeypatch.setattr(settings.os, "access", lambda path, mode: False)  # root may write everywhere
-    assert settings._own_home() == {
+    assert prefect_settings._own_home() == {}
+    monkeypatch.setattr(prefect_settings.os, "access", lambda path, mode: False)  # root may write everywhere
+    assert prefect_settings._own_home() == {
         "PREFECT_HOME": str(tmp_path / ".roundabout" / "prefect"),
         "PREFECT_PROFILES_PATH": str(profiles),
     }

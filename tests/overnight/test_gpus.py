@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.scheduling.devices import gpus_here, share_of_gpus, shares
+from pipeline.overnight.gpus import gpus_here, share_of_gpus, shares
 
 
 def test_every_slot_has_gpus_of_its_own():

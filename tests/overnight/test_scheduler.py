@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pipeline.scheduling.board import Board, Job, Outcome, simulate
+from pipeline.overnight.scheduler import Board, Job, Outcome, simulate
 
 GOOD = (Outcome.ran, Outcome.cached)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.labels import ClassSet, class_set
 from pipeline.dvc_view.graph import Graph, Stage, ancestors, changed_stages, descendants, read_graph
-from pipeline.scheduling.board import Board, Job, simulate
-from pipeline.scheduling.early import Rules
+from pipeline.overnight.early_stopping import Rules
+from pipeline.overnight.scheduler import Board, Job, simulate
+from pipeline.overnight.seed_workspaces import is_up_to_date, seed_folder, seed_of, seed_workspace
 from pipeline.scheduling.seconds import estimate, read_seconds
-from pipeline.scheduling.seeds import is_up_to_date, seed_folder, seed_of, seed_workspace
 
 if TYPE_CHECKING:
     from pipeline.params import Params

@@ -14,9 +14,9 @@ import pytest
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import run
 from pipeline.dvc_view.graph import changed_stages, read_graph
-from pipeline.scheduling.board import Outcome
-from pipeline.scheduling.repro import reproduce
-from tests.scheduling.conftest import program, wait_until
+from pipeline.overnight.repro import reproduce
+from pipeline.overnight.scheduler import Outcome
+from tests.programs import program, wait_until
 
 pytestmark = [pytest.mark.timeout(1500)]
 

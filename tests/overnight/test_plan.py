@@ -11,10 +11,10 @@ from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import write_params
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.graph import Graph, Stage, ancestors, descendants, read_graph
+from pipeline.overnight import plan
+from pipeline.overnight.early_stopping import Rules
+from pipeline.overnight.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
 from pipeline.params import Params
-from pipeline.scheduling import plan
-from pipeline.scheduling.early import Rules
-from pipeline.scheduling.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
 from pipeline.scheduling.seconds import estimate, read_seconds, record_seconds
 from pipeline.times import TIMES, record
 

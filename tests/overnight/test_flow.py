@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from bench.waiting import make_waiting_workspace, waiting_params
-from tests.scheduling.conftest import environment, program, wait_until
+from tests.programs import environment, program, wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 

@@ -10,7 +10,7 @@ import pytest
 import tzlocal
 
 from pipeline.common.errors import ReadableError
-from pipeline.scheduling import deployment
+from pipeline.overnight import deployment
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.scheduling import settings  # isort: skip - before Prefect, which reads it once
+from pipeline.overnight import prefect_settings  # isort: skip - before Prefect, which reads it once
 
 import os
 from collections.abc import Callable
@@ -23,10 +23,10 @@ from tzlocal import get_localzone_name
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint
-from pipeline.scheduling.flow import overnight
-from pipeline.scheduling.server import make_slots, mark_crashed_flows
+from pipeline.overnight.flow import overnight
+from pipeline.overnight.server import make_slots, mark_crashed_flows
 
-_ENTRYPOINT = "pipeline/scheduling/flow.py:overnight"
+_ENTRYPOINT = "pipeline/overnight/flow.py:overnight"
 
 
 def serve(root: Path, parameters: dict[str, Any], cron: str, tell: Callable[[str], None]) -> None:
@@ -108,7 +108,7 @@ def _code_root() -> Path:
 
 
 def _prepare_server(parameters: dict[str, Any]) -> None:
-    if settings.server_address() is None:
+    if prefect_settings.server_address() is None:
         raise ReadableError(
             "a night that begins by itself needs a Prefect server: run `prefect server start --host 127.0.0.1`, and in "
             "this shell `export PREFECT_API_URL=http://127.0.0.1:4200/api`"

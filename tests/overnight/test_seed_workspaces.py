@@ -10,8 +10,8 @@ from ruamel.yaml import YAML
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import ROOT, run, write_params
 from pipeline.common.errors import ReadableError
-from pipeline.scheduling import seeds
-from pipeline.scheduling.seeds import is_up_to_date, seed_workspace
+from pipeline.overnight import seed_workspaces
+from pipeline.overnight.seed_workspaces import is_up_to_date, seed_workspace
 
 
 def read(folder: Path) -> dict:
@@ -21,7 +21,7 @@ def read(folder: Path) -> dict:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project without DVC."""
-    monkeypatch.setattr(seeds, "_share_cache", lambda root, folder: None)
+    monkeypatch.setattr(seed_workspaces, "_share_cache", lambda root, folder: None)
     for name in ("pipeline/a.py", "pipeline/inner/b.py", "stages/c.py", "dvc.yaml", "data/mine/x.png"):
         (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "project" / name).write_text(name, encoding="utf-8")
@@ -132,5 +132,5 @@ def test_a_workspace_has_all_of_the_project_that_stages_depend_on():
     needed = {path for stage in stages.values() for path in stage.get("do", stage)["deps"]}
     own = {path for path in needed if not path.startswith(("runs", "data/prepared"))}
     assert {
-        path for path in own if not any(path == name or path.startswith(f"{name}/") for name in seeds.FOLDERS)
+        path for path in own if not any(path == name or path.startswith(f"{name}/") for name in seed_workspaces.FOLDERS)
     } == set()

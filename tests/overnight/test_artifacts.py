@@ -5,7 +5,7 @@ import base64
 from PIL import Image
 
 from pipeline.inspection.results import Result
-from pipeline.scheduling.artifacts import (
+from pipeline.overnight.artifacts import (
     artifact_key,
     curves_markdown,
     mean_and_spread,

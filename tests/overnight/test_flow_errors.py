@@ -10,11 +10,11 @@ import pytest
 
 from pipeline.common.labels import class_set
 from pipeline.dvc_view.graph import Stage
-from pipeline.scheduling import flow
-from pipeline.scheduling.alone import only_night
-from pipeline.scheduling.board import Board, Job, Outcome
-from pipeline.scheduling.early import Rules
-from pipeline.scheduling.plan import Night, Place
+from pipeline.overnight import flow
+from pipeline.overnight.early_stopping import Rules
+from pipeline.overnight.plan import Night, Place
+from pipeline.overnight.scheduler import Board, Job, Outcome
+from pipeline.overnight.workspace_lock import only_night
 
 
 @pytest.mark.parametrize("broken", ["publish_run", "_endings"])

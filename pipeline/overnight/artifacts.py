@@ -18,9 +18,9 @@ from prefect.artifacts import (
 from pipeline.inspection.charts.lines import line_chart, read_curve
 from pipeline.inspection.results import Result, read_results
 from pipeline.inspection.strip import draw_strip
-from pipeline.scheduling.board import Outcome
-from pipeline.scheduling.collect import mean_and_spread, results_table
-from pipeline.scheduling.plan import Night, Place
+from pipeline.overnight.collect import mean_and_spread, results_table
+from pipeline.overnight.plan import Night, Place
+from pipeline.overnight.scheduler import Outcome
 
 _WIDEST = 1600  # pixels of a picture in the UI's database
 _STYLE = (  # white below: the UI is dark, and the chart's text is not

@@ -81,6 +81,6 @@ def change_endings(
 
 def _changed_pixels(before: Path, after: Path) -> float:
     # imported here: whoever makes a plan needs the rules, and not torch, which the cache imports
-    from pipeline.scheduling.change import changed_pixels
+    from pipeline.overnight.change import changed_pixels
 
     return changed_pixels(before, after)

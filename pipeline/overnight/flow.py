@@ -7,7 +7,7 @@ thrown away, and starting the flow again resumes.
 
 from __future__ import annotations
 
-from pipeline.scheduling import settings  # isort: skip - before Prefect, which reads it once
+from pipeline.overnight import prefect_settings  # isort: skip - before Prefect, which reads it once
 
 import queue
 from collections.abc import Callable, Iterator
@@ -26,16 +26,16 @@ from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
 from pipeline.dvc_view.held_key import held_key
+from pipeline.overnight.artifacts import publish_results, publish_run
+from pipeline.overnight.early_stopping import Ending, Rules, change_endings, followers, gain_endings
+from pipeline.overnight.gpus import share_of_gpus
+from pipeline.overnight.plan import EVALUATIONS, LIGHT_AT_ONCE, Night, Place, plan_night
+from pipeline.overnight.repro import StageError, reproduce
+from pipeline.overnight.scheduler import Board, Job, Outcome
+from pipeline.overnight.server import make_slots
+from pipeline.overnight.workspace_lock import AnotherNightError, only_night
 from pipeline.params import read_params
-from pipeline.scheduling.alone import AnotherNightError, only_night
-from pipeline.scheduling.artifacts import publish_results, publish_run
-from pipeline.scheduling.board import Board, Job, Outcome
-from pipeline.scheduling.devices import share_of_gpus
-from pipeline.scheduling.early import Ending, Rules, change_endings, followers, gain_endings
-from pipeline.scheduling.plan import EVALUATIONS, LIGHT_AT_ONCE, Night, Place, plan_night
-from pipeline.scheduling.repro import StageError, reproduce
 from pipeline.scheduling.seconds import record_seconds
-from pipeline.scheduling.server import make_slots
 
 RETRIES, RETRY_SECONDS = 2, 20.0
 
@@ -78,7 +78,7 @@ def _slot(slots: int) -> Iterator[dict[str, str]]:
         return
     # renewed while the stage runs; free again within a minute where this process dies
     with (
-        concurrency(settings.SLOT_LIMIT, strict=True, lease_duration=settings.LEASE_SECONDS),
+        concurrency(prefect_settings.SLOT_LIMIT, strict=True, lease_duration=prefect_settings.LEASE_SECONDS),
         share_of_gpus(slots) as seen,
     ):
         yield seen

@@ -13,9 +13,9 @@ from pipeline.common.files import read_json
 from pipeline.dvc_view.graph import changed_stages, dvc, environment, read_graph
 from pipeline.dvc_view.held_key import held_key
 from pipeline.launcher.slurm import SlurmError, UnreachableError
-from pipeline.scheduling import repro
-from pipeline.scheduling.board import Outcome
-from pipeline.scheduling.repro import StageError, reproduce
+from pipeline.overnight import repro
+from pipeline.overnight.repro import StageError, reproduce
+from pipeline.overnight.scheduler import Outcome
 from stages import launch
 
 DVC_YAML = """

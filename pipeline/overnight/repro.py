@@ -14,8 +14,8 @@ from typing import NamedTuple, TextIO
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.graph import BUSY, BUSY_SECONDS, dvc, environment
 from pipeline.launcher.slurm import PASSING
-from pipeline.scheduling.board import Outcome
-from pipeline.scheduling.memory import enough_pieces, in_pieces, remember_pieces
+from pipeline.overnight.out_of_memory import enough_pieces, in_pieces, remember_pieces
+from pipeline.overnight.scheduler import Outcome
 
 _SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change, skipping|is cached - skipping run, checking out outputs)")
 _RUNNING = re.compile(r"Running stage '([^']+)'")
@@ -135,7 +135,7 @@ def _ended_with_us(process: subprocess.Popen[str], log: TextIO) -> Iterator[None
 
 
 def _tied() -> list[str]:
-    return [dvc()[0], "-m", "pipeline.scheduling.tied"]
+    return [dvc()[0], "-m", "pipeline.overnight.die_with_parent"]
 
 
 def _outcome(stage: str, said: str) -> Outcome:
