@@ -51,7 +51,7 @@ def _run(stage: str, name: str, work: Callable[[], None]) -> None:
     # Imported here: no output depends on them, so an edit of the log's or the look's code runs no stage again.
     from pipeline.common.work import before_publishing
     from pipeline.dvc_view.edit_guard import Watch
-    from pipeline.times import recorded
+    from pipeline.timing.log import recorded
 
     watch = Watch()
     before_publishing(watch.look)

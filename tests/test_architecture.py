@@ -22,10 +22,7 @@ MAY_IMPORT = {
     "inference": {"cache", "datasets", "models"},
     "prediction": {"datasets", "models"},
     "evaluation": {"cache", "datasets", "methods", "models"},
-    "energy": set(),
-    "times": {"energy"},
-    "inspection": {"cache", "datasets", "evaluation", "methods", "params", "patches", "times"},
-    "scheduling": {"times"},
+    "inspection": {"cache", "datasets", "evaluation", "methods", "params", "patches", "timing"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",
@@ -41,13 +38,14 @@ MAY_IMPORT = {
         "overnight",
         "params",
         "prediction",
-        "scheduling",
+        "timing",
     },
     "doctor": {"check", "datasets", "params"},
     "cli": {"commands"},
     "dvc_view": set(),
     "launcher": {"dvc_view", "params"},
-    "overnight": {"cache", "dvc_view", "inspection", "launcher", "params", "scheduling"},
+    "overnight": {"cache", "dvc_view", "inspection", "launcher", "params", "timing"},
+    "timing": set(),
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

@@ -21,7 +21,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import changed_stages
 from pipeline.launcher.queued import queued_jobs
-from pipeline.scheduling.seconds import read_seconds
+from pipeline.timing.estimates import read_seconds
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
 

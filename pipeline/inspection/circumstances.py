@@ -8,7 +8,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from pipeline.times import TIMES, last_works
+from pipeline.timing.log import TIMES, last_works
 
 _PACKAGES = ("roundabout", "torch", "torchvision", "numpy", "h5py", "pillow", "numba", "dvc", "dvclive")
 _MADE = ("dvc.lock",)  # what `dvc repro` itself writes while it runs says nothing about the code

@@ -35,7 +35,7 @@ from pipeline.overnight.scheduler import Board, Job, Outcome
 from pipeline.overnight.server import make_slots
 from pipeline.overnight.workspace_lock import AnotherNightError, only_night
 from pipeline.params import read_params
-from pipeline.scheduling.seconds import record_seconds
+from pipeline.timing.estimates import record_seconds
 
 RETRIES, RETRY_SECONDS = 2, 20.0
 

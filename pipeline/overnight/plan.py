@@ -13,7 +13,7 @@ from pipeline.dvc_view.graph import Graph, Stage, ancestors, changed_stages, des
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.scheduler import Board, Job, simulate
 from pipeline.overnight.seed_workspaces import is_up_to_date, seed_folder, seed_of, seed_workspace
-from pipeline.scheduling.seconds import estimate, read_seconds
+from pipeline.timing.estimates import estimate, read_seconds
 
 if TYPE_CHECKING:
     from pipeline.params import Params

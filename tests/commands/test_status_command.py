@@ -19,7 +19,7 @@ from pipeline.common.work import Work, work_folders
 from pipeline.launcher import slurm
 from pipeline.launcher.job_folder import JOBS
 from pipeline.launcher.queued import queued_jobs
-from pipeline.times import record
+from pipeline.timing.log import record
 
 DOT = """strict digraph {
 "report";

@@ -17,7 +17,7 @@ from pipeline.inspection.circumstances import git_state, stage_times, versions
 from pipeline.inspection.record import differences, flat, nearest_preset, run_facts
 from pipeline.methods.selection_file import Compat, Selection, write_selection
 from pipeline.patches.file import PatchWriter
-from pipeline.times import record
+from pipeline.timing.log import record
 
 CLASSES = ClassSet("two", ("a", "b"), ((0, 0, 0), (1, 1, 1)))
 

@@ -15,8 +15,8 @@ from pipeline.overnight import plan
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
 from pipeline.params import Params
-from pipeline.scheduling.seconds import estimate, read_seconds, record_seconds
-from pipeline.times import TIMES, record
+from pipeline.timing.estimates import estimate, read_seconds, record_seconds
+from pipeline.timing.log import TIMES, record
 
 
 def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "oracle")) -> Graph:

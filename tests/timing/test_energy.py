@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.energy import EnergyMeter
+from pipeline.timing.energy import EnergyMeter
 
 
 def write_package(folder: Path, microjoules: int) -> None:

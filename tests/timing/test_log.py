@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.times import TIMES, Attempt, Work, last_work, last_works, read, record, recorded
+from pipeline.timing.log import TIMES, Attempt, Work, last_work, last_works, read, record, recorded
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_how_a_block_ended_is_recorded(error: BaseException | None, ended: str) 
 
 
 def test_a_kill_leaves_a_trace(here: Path) -> None:
-    code = "import os, signal, time\nfrom pipeline.times import recorded\n"
+    code = "import os, signal, time\nfrom pipeline.timing.log import recorded\n"
     code += "with recorded('adapt', 'lse-1', time.monotonic()):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     record("adapt", "lse-1", 4.0)

@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 
 from pipeline.common.files import read_json, write_json
-from pipeline.times import TIMES, last_works
+from pipeline.timing.log import TIMES, last_works
 
 _KEPT = 5
 

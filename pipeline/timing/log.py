@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.common.files import read_json, write_json
-from pipeline.energy import EnergyMeter
+from pipeline.timing.energy import EnergyMeter
 
 TIMES = Path(".roundabout") / "times"
 _KEPT = 20  # attempts of one stage
