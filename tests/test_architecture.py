@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "inference": {"cache", "datasets", "models"},
     "prediction": {"datasets", "models"},
     "evaluation": {"cache", "datasets", "methods", "models"},
-    "inspection": {"cache", "datasets", "evaluation", "methods", "params", "patches", "timing"},
+    "inspection": {"cache", "datasets", "evaluation", "methods", "patches", "timing"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",
@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "params",
         "prediction",
         "timing",
+        "viewer",
     },
     "doctor": {"check", "datasets", "params"},
     "cli": {"commands"},
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "launcher": {"dvc_view", "params"},
     "overnight": {"cache", "dvc_view", "inspection", "launcher", "params", "timing"},
     "timing": set(),
+    "viewer": {"cache", "datasets", "evaluation", "inspection", "methods", "params", "patches"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

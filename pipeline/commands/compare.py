@@ -10,7 +10,7 @@ from rich.table import Table
 from pipeline.commands.console import console, readable
 
 if TYPE_CHECKING:
-    from pipeline.inspection.compare import Comparison
+    from pipeline.viewer.compare import Comparison
 
 Pair = tuple[float | None, float | None]
 
@@ -22,8 +22,8 @@ def compare(
     images: Annotated[int, typer.Option(min=0, help="name so many images that changed most; 0: none")] = 5,
 ) -> None:
     """Compare two runs: metrics, classes, thresholds, selections, params, and the images that changed most."""
-    from pipeline.inspection.compare import compare_runs, most_changed
-    from pipeline.inspection.viewer.inspector import Inspector
+    from pipeline.viewer.compare import compare_runs, most_changed
+    from pipeline.viewer.inspector import Inspector
 
     inspector = Inspector([])
     runs = (inspector.run(first), inspector.run(second))

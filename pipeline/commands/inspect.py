@@ -18,8 +18,8 @@ def inspect(
     browser: Annotated[bool, typer.Option("--browser", help="open the page in the browser")] = False,
 ) -> None:
     """Serve a page to look at caches, selections and patches; it only reads, also while a dump is being written."""
-    from pipeline.inspection.viewer.inspector import Inspector
-    from pipeline.inspection.viewer.serve import address, listening_socket, serve
+    from pipeline.viewer.inspector import Inspector
+    from pipeline.viewer.serve import address, listening_socket, serve
 
     inspector = Inspector(runs or [])
     bound = listening_socket(host, port)

@@ -24,8 +24,8 @@ def show(
 ) -> None:
     """Draw input, prediction, entropy, selection, pseudo-label, patches and label of one image into a PNG."""
     from pipeline.common.files import whole_file
-    from pipeline.inspection.show import show_sheet
-    from pipeline.inspection.viewer.inspector import Inspector
+    from pipeline.viewer.inspector import Inspector
+    from pipeline.viewer.sheet import show_sheet
 
     inspector = Inspector([])
     wanted = inspector.wanted(run, image, against, None)

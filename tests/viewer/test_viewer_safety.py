@@ -21,17 +21,17 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import read_json, write_json
 from pipeline.common.labels import class_set
 from pipeline.evaluation.run import evaluate_run
-from pipeline.inspection.compare import most_changed
-from pipeline.inspection.viewer import opened
-from pipeline.inspection.viewer.app import create_app
-from pipeline.inspection.viewer.inspector import Inspector
-from pipeline.inspection.viewer.serve import address, listening_socket
 from pipeline.methods.of_round import select_for_round
 from pipeline.methods.selection_file import read_selection, selection_fingerprint, write_selection
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import read_params
-from tests.inspection.viewer.conftest import write_cache
+from pipeline.viewer import run_view
+from pipeline.viewer.app import create_app
+from pipeline.viewer.compare import most_changed
+from pipeline.viewer.inspector import Inspector
+from pipeline.viewer.serve import address, listening_socket
+from tests.viewer.conftest import write_cache
 
 
 def look_again(client: TestClient) -> dict[str, dict]:
@@ -98,7 +98,7 @@ def test_pages_may_load_nothing_from_elsewhere(client: TestClient) -> None:
     assert answer.status_code == 200
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
-    static = Path(__file__).resolve().parents[3] / "pipeline" / "inspection" / "viewer" / "static"
+    static = Path(__file__).resolve().parents[2] / "pipeline" / "viewer" / "static"
     texts = [path.read_text(encoding="utf-8") for path in static.iterdir()]
     assert len(texts) >= 10
     for text in texts:
@@ -358,7 +358,7 @@ def test_an_evaluation_changes_the_stamp(client: TestClient, project: Path) -> N
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")
 def test_the_address_of_a_difference_names_both_stamps(tmp_path: Path) -> None:
-    static = Path(__file__).resolve().parents[3] / "pipeline" / "inspection" / "viewer" / "static"
+    static = Path(__file__).resolve().parents[2] / "pipeline" / "viewer" / "static"
     shutil.copyfile(static / "api.js", tmp_path / "api.mjs")
     (tmp_path / "ask.mjs").write_text(
         """
@@ -389,8 +389,8 @@ def test_requests_are_answered_while_a_cache_is_read_again(
         assert run.has_cache and (run.label(image) == expected_HW).all() and run.chosen(image) and run.has_patches
         return real(*arguments)
 
-    for what in (opened.GrowingIndex, opened.read_selection, opened.PatchFile):
-        monkeypatch.setattr(opened, what.__name__, partial(meanwhile, real=what))
+    for what in (run_view.GrowingIndex, run_view.read_selection, run_view.PatchFile):
+        monkeypatch.setattr(run_view, what.__name__, partial(meanwhile, real=what))
     for path in ("cache/part-00000.h5", "selection/selection.json"):
         os.utime(f"runs/lse-1/{path}")
     look_again(client)

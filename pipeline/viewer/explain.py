@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.common.labels import IGNORE
-from pipeline.inspection.viewer.opened import Maps
 from pipeline.methods.lse import normalised_within_class
 from pipeline.methods.pseudo_labels import prior_at
 from pipeline.methods.selection_file import Selection
+from pipeline.viewer.run_view import Maps
 
 
 class Reason(NamedTuple):

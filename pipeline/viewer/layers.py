@@ -14,8 +14,8 @@ from PIL import Image
 from pipeline.common.colours import entropy_picture
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import IGNORE
-from pipeline.inspection.viewer.inputs import Inputs
-from pipeline.inspection.viewer.opened import OpenRun
+from pipeline.viewer.inputs import Inputs
+from pipeline.viewer.run_view import OpenRun
 
 Colour = tuple[int, int, int]
 

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipeline.common.errors import ReadableError
-from pipeline.inspection.viewer.measured import Measured
+from pipeline.viewer.background import Measured
 
 
 def once(measured: Measured[int], ids: list[str]) -> dict[str, int | None]:

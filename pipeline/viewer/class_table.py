@@ -16,7 +16,7 @@ from pipeline.cache.bins import ENTROPY_BINS, confidence_edges
 from pipeline.cache.index import read_values
 from pipeline.cache.parts import open_part
 from pipeline.cache.schema import CONFIDENCE_HISTOGRAM, ENTROPY_HISTOGRAM, HISTOGRAMS
-from pipeline.inspection.viewer.opened import OpenRun
+from pipeline.viewer.run_view import OpenRun
 
 BINS = 64
 LARGEST_NINES = 7.0

@@ -9,8 +9,8 @@ from contextlib import suppress
 import uvicorn
 
 from pipeline.common.errors import ReadableError
-from pipeline.inspection.viewer.app import create_app
-from pipeline.inspection.viewer.inspector import Inspector
+from pipeline.viewer.app import create_app
+from pipeline.viewer.inspector import Inspector
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

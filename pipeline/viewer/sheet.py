@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.common.errors import ReadableError
-from pipeline.inspection.viewer.inputs import Inputs
-from pipeline.inspection.viewer.layers import DROPPED, LAYERS, Wanted, entropy_colours, layer
-from pipeline.inspection.viewer.opened import OpenRun
+from pipeline.viewer.inputs import Inputs
+from pipeline.viewer.layers import DROPPED, LAYERS, Wanted, entropy_colours, layer
+from pipeline.viewer.run_view import OpenRun
 
 SHEET = ("input", "prediction", "entropy", "mask", "pseudo", "label")
 _TITLES = {

@@ -13,14 +13,14 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint
 from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou
-from pipeline.inspection.viewer.class_table import Histograms, class_table, quantity_of
-from pipeline.inspection.viewer.files import checked_run, run_names
-from pipeline.inspection.viewer.inputs import Inputs
-from pipeline.inspection.viewer.layers import Wanted
-from pipeline.inspection.viewer.measured import Measured
-from pipeline.inspection.viewer.opened import OpenRun
-from pipeline.inspection.viewer.orders import MEASURED, ORDERS, falls, sorted_positions, statistic_values
-from pipeline.inspection.viewer.reasons import reason
+from pipeline.viewer.background import Measured
+from pipeline.viewer.class_table import Histograms, class_table, quantity_of
+from pipeline.viewer.explain import reason
+from pipeline.viewer.files import checked_run, run_names
+from pipeline.viewer.inputs import Inputs
+from pipeline.viewer.layers import Wanted
+from pipeline.viewer.run_view import OpenRun
+from pipeline.viewer.sorting import MEASURED, ORDERS, falls, sorted_positions, statistic_values
 
 _LOOK_AGAIN = 1.0
 """Seconds for which the listing of the files is believed."""

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, expect  # noqa: E402
 from pipeline.cache.dump import dump  # noqa: E402
 from pipeline.cache.schema import CacheSpec  # noqa: E402
 from pipeline.common.files import read_json  # noqa: E402
-from pipeline.inspection.viewer.class_table import LARGEST_NINES  # noqa: E402
+from pipeline.viewer.class_table import LARGEST_NINES  # noqa: E402
 
 expect.set_options(timeout=30_000)  # a busy machine is no failure
 CHROMIUM = next(
@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def address(project: Path) -> Iterator[str]:
     """`roundabout inspect` as a user starts it."""
-    root = str(Path(__file__).resolve().parents[3])
+    root = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-m", "pipeline.cli", "inspect", "--port", "0"]
     server = subprocess.Popen(
         command, cwd=project, env={**os.environ, "PYTHONPATH": root}, stdout=subprocess.PIPE, text=True

@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.common.errors import ReadableError
 from pipeline.inspection.results import Result, read_result
-from pipeline.inspection.viewer.files import RUNS
-from pipeline.inspection.viewer.opened import OpenRun
+from pipeline.viewer.files import RUNS
+from pipeline.viewer.run_view import OpenRun
 
 
 class ClassPair(NamedTuple):

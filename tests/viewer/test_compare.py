@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from pipeline.cache.reader import CacheReader
 from pipeline.cli import app
 from pipeline.common.files import read_json, write_json
-from pipeline.inspection.compare import compare_runs, most_changed
-from pipeline.inspection.viewer.inspector import Inspector
+from pipeline.viewer.compare import compare_runs, most_changed
+from pipeline.viewer.inspector import Inspector
 
 
 def call(*arguments: str) -> Result:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.inspection.viewer.opened import OpenRun
 from pipeline.methods.lse import by_falling_confidence
+from pipeline.viewer.run_view import OpenRun
 
 
 class Order(NamedTuple):

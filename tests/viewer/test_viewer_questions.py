@@ -20,7 +20,7 @@ from pipeline.methods.pseudo_labels import pseudo_label
 from pipeline.methods.select import select_cbst, select_lse
 from pipeline.methods.selection_file import Selection, read_selection, write_selection
 from pipeline.patches.file import PatchFile
-from tests.inspection.viewer.conftest import write_cache
+from tests.viewer.conftest import write_cache
 
 METHODS = ("lse-1", "cbst-1", "intrada-1", "cada-1")
 

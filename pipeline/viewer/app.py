@@ -14,8 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from pipeline.common.errors import ReadableError
-from pipeline.inspection.viewer.inspector import Inspector
-from pipeline.inspection.viewer.layers import Layer, layer
+from pipeline.viewer.inspector import Inspector
+from pipeline.viewer.layers import Layer, layer
 
 STATIC = Path(__file__).parent / "static"
 _POLICY = (

@@ -22,11 +22,11 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint, read_json
 from pipeline.common.labels import IGNORE, ClassSet
 from pipeline.inspection.results import Result, read_result
-from pipeline.inspection.viewer.files import RUNS, CacheFolder, cache_folder
-from pipeline.inspection.viewer.palette import classes_of
 from pipeline.methods.pseudo_labels import label_pixels
 from pipeline.methods.selection_file import Selection, read_selection, selection_fingerprint
 from pipeline.patches.file import PATCHES, PatchFile
+from pipeline.viewer.files import RUNS, CacheFolder, cache_folder
+from pipeline.viewer.palette import classes_of
 
 _IMAGES_IN_MEMORY = 4
 _MODEL = re.compile(r"runs/(?P<run>[^/]+)/model\.pt\b")

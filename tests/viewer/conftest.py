@@ -20,12 +20,12 @@ from pipeline.cache.schema import CacheSpec
 from pipeline.common.labels import class_set
 from pipeline.datasets.opening import images_of
 from pipeline.datasets.prepare import prepare
-from pipeline.inspection.viewer.app import create_app
-from pipeline.inspection.viewer.inspector import Inspector
 from pipeline.methods.of_round import select_for_round
 from pipeline.methods.selection_file import write_selection
 from pipeline.params import read_params
 from pipeline.patches.of_round import patches_for_round
+from pipeline.viewer.app import create_app
+from pipeline.viewer.inspector import Inspector
 
 SIZE, IMAGES = (64, 128), 6
 ROUNDS: dict[str, dict[str, Any]] = {
