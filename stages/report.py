@@ -8,13 +8,13 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import whole_file
 from pipeline.common.labels import class_set
 from pipeline.datasets.opening import images_of
+from pipeline.evaluation.results import read_results
 from pipeline.inspection.chains import chains_of
 from pipeline.inspection.circumstances import circumstances
 from pipeline.inspection.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
 from pipeline.inspection.plot_files import write_plot_files
 from pipeline.inspection.record import flat, nearest_preset, record_of
 from pipeline.inspection.report import write_report
-from pipeline.inspection.results import read_results
 from pipeline.inspection.strip import draw_strip
 from pipeline.params import read_params
 from stages.run import stage

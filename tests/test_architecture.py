@@ -31,6 +31,7 @@ MAY_IMPORT = {
         "datasets",
         "doctor",
         "dvc_view",
+        "evaluation",
         "inspection",
         "launcher",
         "methods",
@@ -45,9 +46,9 @@ MAY_IMPORT = {
     "cli": {"commands"},
     "dvc_view": set(),
     "launcher": {"dvc_view", "params"},
-    "overnight": {"cache", "dvc_view", "inspection", "launcher", "params", "timing"},
+    "overnight": {"cache", "dvc_view", "evaluation", "inspection", "launcher", "params", "timing"},
     "timing": set(),
-    "viewer": {"cache", "datasets", "evaluation", "inspection", "methods", "params", "patches"},
+    "viewer": {"cache", "datasets", "evaluation", "methods", "params", "patches"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pipeline.commands.console import console, failed, readable
 from pipeline.common.errors import ReadableError
-from pipeline.inspection.results import read_results
+from pipeline.evaluation.results import read_results
 from pipeline.overnight.collect import results_table
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
-from pipeline.inspection.results import Result, baseline, gap_closed, read_results
-from pipeline.inspection.seeds import percent
+from pipeline.evaluation.over_seeds import percent
+from pipeline.evaluation.results import Result, baseline, gap_closed, read_results
 from pipeline.params import read_params
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.evaluation.over_seeds import Spread, difference, spread
 from pipeline.inspection.chains import Chain, chains_of
-from pipeline.inspection.seeds import Spread, difference, spread
 
 Values = list[float | None]
 

@@ -18,9 +18,9 @@ from pipeline.cache.schema import CacheError
 from pipeline.common.files import read_json
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
+from pipeline.evaluation.results import Result, baseline, gap_closed
 from pipeline.inspection.chains import depth
 from pipeline.inspection.charts.lines import read_curve
-from pipeline.inspection.results import Result, baseline, gap_closed
 from pipeline.methods.selection_file import read_selection
 from pipeline.patches.file import PATCHES, PatchFile
 

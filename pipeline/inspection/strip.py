@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.common.colours import entropy_picture
 from pipeline.common.labels import ClassSet
-from pipeline.inspection.results import Result
+from pipeline.evaluation.results import Result
 
 _GAP, _CAPTION, _LABEL, _LINE = 6, 24, 18, 20
 _INK, _QUIET, _PAPER = (27, 31, 36), (87, 96, 106), "white"

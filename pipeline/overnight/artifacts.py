@@ -15,8 +15,8 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
+from pipeline.evaluation.results import Result, read_results
 from pipeline.inspection.charts.lines import line_chart, read_curve
-from pipeline.inspection.results import Result, read_results
 from pipeline.inspection.strip import draw_strip
 from pipeline.overnight.collect import mean_and_spread, results_table
 from pipeline.overnight.plan import Night, Place

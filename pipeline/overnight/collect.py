@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.inspection.results import Result
+from pipeline.evaluation.results import Result
 
 
 def results_table(by_seed: Mapping[int, Iterable[Result]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.common.errors import ReadableError
-from pipeline.inspection.results import Result, read_result
+from pipeline.evaluation.results import Result, read_result
 from pipeline.viewer.files import RUNS
 from pipeline.viewer.run_view import OpenRun
 

@@ -21,7 +21,7 @@ from pipeline.common.box import Box
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint, read_json
 from pipeline.common.labels import IGNORE, ClassSet
-from pipeline.inspection.results import Result, read_result
+from pipeline.evaluation.results import Result, read_result
 from pipeline.methods.pseudo_labels import label_pixels
 from pipeline.methods.selection_file import Selection, read_selection, selection_fingerprint
 from pipeline.patches.file import PATCHES, PatchFile

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.common.labels import CITYSCAPES_19
-from pipeline.inspection.results import Result
+from pipeline.evaluation.results import Result
 from pipeline.inspection.strip import draw_strip
 
 GREEN, BLUE = (0, 255, 0), (0, 0, 255)

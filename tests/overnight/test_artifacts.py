@@ -4,7 +4,7 @@ import base64
 
 from PIL import Image
 
-from pipeline.inspection.results import Result
+from pipeline.evaluation.results import Result
 from pipeline.overnight.artifacts import (
     artifact_key,
     curves_markdown,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from pipeline.evaluation.over_seeds import Spread
 from pipeline.inspection.charts.scale import GREY, INK, Axis, colour_of, width_of
-from pipeline.inspection.seeds import Spread
 
 WIDTH, LEFT, TOP, BAR, GAP, LINE = 720, 104, 40, 8, 9, 16
 """``TOP`` with a legend of one line; each more moves everything down by ``LINE``."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
+from pipeline.evaluation.over_seeds import Spread
 from pipeline.inspection.charts.scale import GREY, Axis, apart, colour_of, ticks, width_of
-from pipeline.inspection.seeds import Spread
 
 HEIGHT, LEFT, TOP, BASE = 290, 40, 34, 254
 WIDTH, RIGHT, NARROWEST = 560, 430, 300

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.evaluation.over_seeds import Spread
 from pipeline.inspection.charts.bars import class_bars
 from pipeline.inspection.collected import Collected
 from pipeline.inspection.page.table import DASH, Cell, Row, Table, amount, points_cell, share_cell
-from pipeline.inspection.seeds import Spread
 
 
 def runs_table(found: Collected) -> Table:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.evaluation.over_seeds import Spread, spread
 from pipeline.inspection.collected import Collected
 from pipeline.inspection.page.table import DASH, Cell, Row, Table
-from pipeline.inspection.seeds import Spread, spread
 
 _STAGES = ("pretrain", "dump", "selection", "patches", "adapt", "evaluate")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
+from pipeline.evaluation.over_seeds import Spread, spread
 from pipeline.inspection.charts.rounds import Track, rounds_chart
 from pipeline.inspection.collected import Collected
 from pipeline.inspection.page.classes import rgb
 from pipeline.inspection.page.table import DASH, Cell, Row, Table, amount, balance, share_cell
 from pipeline.inspection.page.verdict import values_by_round
-from pipeline.inspection.seeds import Spread, spread
 
 _KEPT = {
     "share of ln C": "pixels of lower entropy (as a share of ln C)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipeline.inspection.seeds import Spread
+from pipeline.evaluation.over_seeds import Spread
 
 _BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)
 _STRONGEST = 0.42  # of a shade: dark text on it keeps a contrast of more than 7

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pipeline.evaluation.over_seeds import percent_of
 from pipeline.inspection.chains import Chain
 from pipeline.inspection.charts.rounds import Track, rounds_chart
 from pipeline.inspection.collected import Collected
 from pipeline.inspection.page.table import DASH, Cell, Row, Table, points_cell, share_cell
-from pipeline.inspection.seeds import percent_of
 
 
 class Verdict(NamedTuple):

@@ -7,12 +7,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from pipeline.evaluation.over_seeds import Spread
 from pipeline.inspection.charts import bars
 from pipeline.inspection.charts.bars import class_bars
 from pipeline.inspection.charts.confusion import confusion_chart, shade, shares_of
 from pipeline.inspection.charts.rounds import Track, rounds_chart
 from pipeline.inspection.charts.scale import Axis, apart, ticks, width_of
-from pipeline.inspection.seeds import Spread
 
 
 def value(mean: float, deviation: float | None = None) -> Spread:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.inspection.seeds import Spread, difference, percent, percent_of, spread
+from pipeline.evaluation.over_seeds import Spread, difference, percent, percent_of, spread
 
 
 def test_mean_and_deviation_by_hand() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import write_json
-from pipeline.inspection.results import baseline, gap_closed, read_result, read_results
+from pipeline.evaluation.results import baseline, gap_closed, read_result, read_results
 
 
 def write_run(folder: Path, value: float | None, pseudo: dict | None = None) -> None:
