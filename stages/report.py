@@ -9,14 +9,14 @@ from pipeline.common.files import whole_file
 from pipeline.common.labels import class_set
 from pipeline.datasets.opening import images_of
 from pipeline.evaluation.results import read_results
-from pipeline.inspection.chains import chains_of
-from pipeline.inspection.circumstances import circumstances
-from pipeline.inspection.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
-from pipeline.inspection.plot_files import write_plot_files
-from pipeline.inspection.record import flat, nearest_preset, record_of
-from pipeline.inspection.report import write_report
-from pipeline.inspection.strip import draw_strip
 from pipeline.params import read_params
+from pipeline.report.chains import chains_of
+from pipeline.report.environment import circumstances
+from pipeline.report.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
+from pipeline.report.plot_files import write_plot_files
+from pipeline.report.record import flat, nearest_preset, record_of
+from pipeline.report.rounds_figure import draw_strip
+from pipeline.report.write import write_report
 from stages.run import stage
 
 RUNS, REPORT = Path("runs"), Path("report")

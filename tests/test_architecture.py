@@ -22,7 +22,6 @@ MAY_IMPORT = {
     "inference": {"cache", "datasets", "models"},
     "prediction": {"datasets", "models"},
     "evaluation": {"cache", "datasets", "methods", "models"},
-    "inspection": {"cache", "datasets", "evaluation", "methods", "patches", "timing"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",
@@ -32,13 +31,13 @@ MAY_IMPORT = {
         "doctor",
         "dvc_view",
         "evaluation",
-        "inspection",
         "launcher",
         "methods",
         "models",
         "overnight",
         "params",
         "prediction",
+        "report",
         "timing",
         "viewer",
     },
@@ -46,9 +45,10 @@ MAY_IMPORT = {
     "cli": {"commands"},
     "dvc_view": set(),
     "launcher": {"dvc_view", "params"},
-    "overnight": {"cache", "dvc_view", "evaluation", "inspection", "launcher", "params", "timing"},
+    "overnight": {"cache", "dvc_view", "evaluation", "launcher", "params", "report", "timing"},
     "timing": set(),
     "viewer": {"cache", "datasets", "evaluation", "methods", "params", "patches"},
+    "report": {"cache", "datasets", "evaluation", "methods", "patches", "timing"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

@@ -12,7 +12,7 @@ import pytest
 from bench.pipeline import stages_run, tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.common.files import read_json
-from pipeline.inspection.collect import collect
+from pipeline.report.merge_seeds import collect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

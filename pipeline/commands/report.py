@@ -18,7 +18,7 @@ def report(
     out: Annotated[Path, typer.Option(help="folder for index.html")],
 ) -> None:
     """Make one report of several seeds: mean and standard deviation of everything."""
-    from pipeline.inspection.collect import collect
+    from pipeline.report.merge_seeds import collect
 
     found = collect(workspaces, out)
     seeds = ", ".join(str(seed) for seed in found.seeds)

@@ -16,11 +16,11 @@ from prefect.artifacts import (
 )
 
 from pipeline.evaluation.results import Result, read_results
-from pipeline.inspection.charts.lines import line_chart, read_curve
-from pipeline.inspection.strip import draw_strip
 from pipeline.overnight.collect import mean_and_spread, results_table
 from pipeline.overnight.plan import Night, Place
 from pipeline.overnight.scheduler import Outcome
+from pipeline.report.charts.lines import line_chart, read_curve
+from pipeline.report.rounds_figure import draw_strip
 
 _WIDEST = 1600  # pixels of a picture in the UI's database
 _STYLE = (  # white below: the UI is dark, and the chart's text is not

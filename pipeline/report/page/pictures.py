@@ -1,0 +1,115 @@
+"""Curves and pictures of the page."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.report.charts.lines import line_chart
+from pipeline.report.seed_set import Collected
+
+_WHY = {
+    "improved": "Most improved: the share of right pixels grew most",
+    "worsened": "Most worsened: the share of right pixels fell most",
+    "uncertain": "Most uncertain: the largest mean entropy after the last round",
+}
+
+
+_OF_ORACLE = {"source": "target labels"}
+"""What the loss on labelled images is called where they are the target's."""
+
+
+class Picture(NamedTuple):
+    """Images as data addresses, one above the other, with one caption."""
+
+    images: list[tuple[str, str]]
+    """(data address, what it shows)."""
+    caption: str
+
+
+class Strip(NamedTuple):
+    """The pictures of one image."""
+
+    title: str
+    pictures: list[Picture]
+
+
+class Group(NamedTuple):
+    """Strips under one heading."""
+
+    title: str
+    strips: list[Strip]
+
+
+def curves(found: Collected) -> list[str]:
+    """The losses of each run; one line per seed."""
+    charts = []
+    for name in found.names:
+        series: dict[str, list[list[tuple[float, float]]]] = {}
+        for run in found.runs(name):
+            for what, points in run.get("curves", {}).items():
+                series.setdefault(what, []).append([(step, value) for step, value in points])
+        ordered = dict(sorted(series.items(), key=lambda entry: (entry[0] != "source", entry[0])))  # one colour for all
+        if found.kinds[name] == "oracle":  # the labelled images that it learns from are the target's
+            ordered = {_OF_ORACLE.get(what, what): lines for what, lines in ordered.items()}
+        charts.append(line_chart(f"{name}: loss", ordered))
+    return [chart for chart in charts if chart]
+
+
+def groups(found: Collected) -> list[Group]:
+    """The gallery of each chain, from the first seed."""
+    bundle = found.bundles[0]
+    made = []
+    for chain in found.chains:
+        rows = [row for row in bundle.pictures["gallery"] if row["run"] == chain.last]
+        for why, words in _WHY.items():
+            strips = [_strip(row, bundle.folder) for row in rows if row["why"] == why]
+            if strips:
+                made.append(Group(f"{chain.label}. {words}", strips))
+    return made
+
+
+def _strip(row: dict, folder: Path) -> Strip:
+    captions = {
+        "input": "input",
+        "truth": "truth",
+        "before": row["start"],
+        "after": row["run"],
+        "change": "change",
+        "entropy": f"entropy, {row['run']}",
+    }
+    known = row["before"] is not None and row["after"] is not None
+    right = f"{100 * row['before']:.1f} → {100 * row['after']:.1f} % of the pixels right" if known else "not labelled"
+    title = f"{row['image']}: {right}, mean entropy {row['entropy']:.2f} nats"
+    pictures = [
+        Picture([(address(folder / row["files"][what]), f"{caption} of image {row['image']}")], caption)
+        for what, caption in captions.items()
+    ]
+    return Strip(title, pictures)
+
+
+def sample(found: Collected) -> list[Strip]:
+    """A few images spread evenly over the split, as every run sees them; of the first seed."""
+    bundle, strips = found.bundles[0], []
+    for number, row in enumerate(bundle.pictures["sample"], start=1):
+        of_run = {"prediction": "prediction of", "entropy": "entropy of"}
+        columns = {"input, truth": {"input": row["input"], "truth": row["label"]}}
+        columns |= {
+            name: {f"{words} {name}": files[what] for what, words in of_run.items()}
+            for name, files in row["runs"].items()
+        }
+        pictures = [
+            Picture(
+                [(address(bundle.folder / file), f"{words}, sample {number}") for words, file in shown.items()], caption
+            )
+            for caption, shown in columns.items()
+        ]
+        strips.append(Strip(f"Sample {number}: prediction above, entropy below", pictures))
+    return strips
+
+
+def address(path: Path) -> str:
+    """A file as a data address, so that the page needs no other file."""
+    kind = "jpeg" if path.suffix == ".jpg" else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -1,0 +1,192 @@
+"""What a report tells of one workspace, as one JSON value: report/results.json. Equal runs give equal bytes.
+
+# C class
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.cache.index import CacheIndex
+from pipeline.cache.schema import CacheError
+from pipeline.common.files import read_json
+from pipeline.common.labels import ClassSet
+from pipeline.datasets.manifest import Manifest, manifest_path
+from pipeline.evaluation.results import Result, baseline, gap_closed
+from pipeline.methods.selection_file import read_selection
+from pipeline.patches.file import PATCHES, PatchFile
+from pipeline.report.chains import depth
+from pipeline.report.charts.lines import read_curve
+
+if TYPE_CHECKING:
+    from pipeline.params import Params
+
+FORMAT = 1
+SPLITS = ("source", "target", "target-labelled", "evaluation")
+_UNITS = {
+    ("lse", "paper"): "share of ln C",
+    ("lse", "author"): "entropy within its class in the image",
+    ("cada", "paper"): "nats",
+    ("cbst", "paper"): "probability",
+    ("cbst", "author"): "probability",
+}
+"""What a threshold is compared with, by method and compat."""
+
+
+def record_of(params: Params, runs: Path, results: list[Result], classes: ClassSet) -> dict[str, Any]:
+    """Everything but pictures, times and versions; ``runs`` as read_results read them."""
+    headline = params.evaluate.headline
+    inits = {name: entry.init for name, entry in params.rounds.items()}
+    kinds = {result.name: result.kind for result in results}
+    source, oracle = baseline(results, "start", headline), baseline(results, "oracle", headline)
+    return {
+        "format": FORMAT,
+        "headline": headline,
+        "seed": params.seed,
+        "classes": {
+            "set": classes.name,
+            "names": list(classes.names),
+            "palette": [list(colour) for colour in classes.palette],
+            # where evaluate.merge counts some classes as others, there are fewer
+            "evaluated": list(results[0].class_iou) if results else list(classes.names),
+        },
+        "metrics": list(results[0].metrics) if results else [],
+        "params": flat(params.model_dump(mode="json", exclude={"runtime"})),
+        "data": data_facts(params),
+        "runs": [
+            {
+                "name": result.name,
+                "kind": result.kind,
+                "init": inits.get(result.name),
+                "round": depth(result.name, kinds, inits),
+                **result.metrics,
+                "gap_closed": gap_closed(result.metrics.get(headline), source, oracle),
+                "IoU": result.class_iou,
+                "pseudo_labels": result.pseudo_labels,
+                "class_pseudo_labels": result.class_pseudo_labels,
+                **run_facts(runs / result.name, classes),
+            }
+            for result in results
+        ],
+    }
+
+
+def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
+    """Of a start or a round: its confusion and curves and, of a round, thresholds, frequencies, sizes."""
+    facts: dict[str, Any] = {
+        "confusion": read_confusion(folder / "confusion.csv"),
+        "curves": {
+            path.stem: [list(point) for point in read_curve(path)]
+            for path in sorted((folder / "curves" / "loss").glob("*.tsv"))
+        },
+    }
+    if (folder / "selection" / "selection.json").exists():
+        selection = read_selection(folder / "selection" / "selection.json")
+        thresholds = [None if math.isnan(value) else float(value) for value in selection.threshold_C]
+        facts["selection"] = {
+            "images": len(selection.images),
+            "hard": len(selection.hard),
+            "thresholds": dict(zip(classes.names, thresholds, strict=True)),
+            "unit": _UNITS.get((selection.method, selection.compat)),
+        }
+    facts |= _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
+    return facts
+
+
+def read_confusion(path: Path) -> list[list[int]] | None:
+    """The pixel counts (C,C), rows are the truth; None where there is no such file."""
+    if not path.exists():
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        _, *rows = csv.reader(file)
+    return [[int(cell) for cell in row[1:]] for row in rows]
+
+
+def _cache_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
+    """Size of the cache and how often its network predicts each class of the target; nothing of one that is gone.
+
+    One that cannot be read is told as ``problem``: it is no reason to have no report.
+    """
+    if not folder.is_dir():
+        return {}
+    try:
+        index = CacheIndex(folder)
+        predicted_C = index.statistic("pixel_count").sum(axis=0)
+    except CacheError as error:
+        return {"cache": {"problem": str(error)}}
+    size = sum(path.stat().st_size for path in index.paths)
+    counts = dict(zip(classes.names, predicted_C.tolist(), strict=True))
+    return {"cache": {"images": len(index), "bytes": size, "predicted_pixels": counts}}
+
+
+def _patch_facts(path: Path, classes: ClassSet) -> dict[str, Any]:
+    """How often each class stands in the pseudo-labels that the round learnt from. Reads one patch at a time."""
+    if not path.exists():
+        return {}
+    patches, count_256 = PatchFile(path), np.zeros(256, dtype=np.int64)
+    for number in range(len(patches)):
+        count_256 += np.bincount(patches.label(number).ravel(), minlength=256)
+    labelled = dict(zip(classes.names, count_256[: len(classes)].tolist(), strict=True))
+    return {"patches": {"count": len(patches), "pixels": int(count_256.sum()), "labelled_pixels": labelled}}
+
+
+def data_facts(params: Params) -> dict[str, Any]:
+    """Of each prepared split: its layout, images, and one hash of the bytes of all its files (not of their names)."""
+    layouts = {
+        "source": params.data.source.layout,
+        "target": params.data.target.layout,
+        "target-labelled": params.data.target.layout,
+        "evaluation": params.data.evaluation.layout,
+    }
+    return {
+        name: {"layout": layouts[name], **_manifest_facts(manifest_path(name))}
+        for name in SPLITS
+        if manifest_path(name).exists()
+    }
+
+
+def _manifest_facts(path: Path) -> dict[str, Any]:
+    total, manifest = hashlib.blake2b(digest_size=16), Manifest(path)
+    for row in manifest:
+        total.update(f"{row.image_hash} {row.label_hash or ''}\n".encode())
+    return {"images": len(manifest), "hash": total.hexdigest()}
+
+
+def flat(values: dict[str, Any], head: str = "") -> dict[str, Any]:
+    """Nested values by dotted key; lists stay values."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{head}{key}.")
+        else:
+            found[f"{head}{key}"] = value
+    return found
+
+
+def differences(here: dict[str, Any], there: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(key, value here, value there) of two flat dicts where they differ; None of a key that one does not have."""
+    keys = [*here, *(key for key in there if key not in here)]
+    return [(key, here.get(key), there.get(key)) for key in keys if here.get(key) != there.get(key)]
+
+
+def nearest_preset(params: dict[str, Any], presets: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """The preset with the fewest different values, and which those are; the seed does not count. None without any."""
+    compared = {
+        name: [row for row in differences(params, preset) if row[0] != "seed"] for name, preset in presets.items()
+    }
+    if not compared:
+        return None
+    name = min(compared, key=lambda preset: len(compared[preset]))
+    return {"name": name, "differences": [list(row) for row in compared[name]]}
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """report/results.json."""
+    record: dict[str, Any] = read_json(path)
+    return record

@@ -1,0 +1,91 @@
+"""The records of one workspace, or of several that differ in their seed, as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.evaluation.over_seeds import Spread, difference, spread
+from pipeline.report.chains import Chain, chains_of
+
+Values = list[float | None]
+
+
+class Bundle(NamedTuple):
+    """What the report stage wrote in one workspace."""
+
+    record: dict[str, Any]
+    """results.json (record.py)."""
+    made: dict[str, Any]
+    """made.json (circumstances.py)."""
+    pictures: dict[str, Any]
+    """pictures.json (gallery.py)."""
+    folder: Path
+    """Where its pictures lie."""
+
+
+class Collected:
+    """All seeds side by side: a value of a run is a list with one entry per seed, None where it is not known."""
+
+    def __init__(self, bundles: list[Bundle]) -> None:
+        self.bundles = bundles
+        first = bundles[0].record
+        self.headline: str = first["headline"]
+        self.class_names: list[str] = first["classes"]["names"]
+        self.palette: list[list[int]] = first["classes"]["palette"]
+        self.evaluated: list[str] = first["classes"]["evaluated"]
+        self.names: list[str] = [run["name"] for run in first["runs"]]
+        self.kinds: dict[str, str] = {run["name"]: run["kind"] for run in first["runs"]}
+        self.rounds: dict[str, int] = {run["name"]: run["round"] for run in first["runs"]}
+        inits = {run["name"]: run["init"] for run in first["runs"] if run["init"] is not None}
+        self.chains: list[Chain] = chains_of(self.kinds, inits)
+        self.inits = inits
+        self._runs = [{run["name"]: run for run in bundle.record["runs"]} for bundle in bundles]
+
+    def colour(self, class_name: str) -> list[int]:
+        """A class's colour."""
+        return self.palette[self.class_names.index(class_name)]
+
+    @property
+    def seeds(self) -> list[int]:
+        """In the order of the workspaces."""
+        return [bundle.record["seed"] for bundle in self.bundles]
+
+    @property
+    def source(self) -> str | None:
+        """The start that everything is compared with: the first that learnt from the source."""
+        return next((name for name in self.names if self.kinds[name] == "start"), None)
+
+    @property
+    def oracle(self) -> str | None:
+        """The first start that learnt from the target's labels."""
+        return next((name for name in self.names if self.kinds[name] == "oracle"), None)
+
+    def runs(self, name: str) -> list[dict[str, Any]]:
+        """What each seed tells of a run; {} where that seed has not evaluated it."""
+        return [runs.get(name, {}) for runs in self._runs]
+
+    def values(self, name: str | None, *keys: str) -> Values:
+        """A value of a run by seed, by its path of keys."""
+        return [_at(run, keys) for run in self.runs(name)] if name is not None else [None] * len(self.bundles)
+
+    def spread(self, name: str | None, *keys: str) -> Spread | None:
+        """Its mean and deviation over the seeds."""
+        return spread(self.values(name, *keys))
+
+    def gain(self, name: str) -> Spread | None:
+        """The headline's difference to source-only, seed by seed."""
+        return difference(self.values(name, self.headline), self.values(self.source, self.headline))
+
+    def gap_closed(self, name: str) -> float | None:
+        """The mean gain over the oracle's mean gain; None without an oracle that is better than source-only."""
+        gain = self.gain(name)
+        gap = None if self.oracle is None else self.gain(self.oracle)
+        return None if gain is None or gap is None or gap.mean <= 0 else gain.mean / gap.mean
+
+
+def _at(run: dict[str, Any], keys: tuple[str, ...]) -> float | None:
+    value: Any = run
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
