@@ -1,7 +1,7 @@
 """Stages that ran out of memory, and in how many pieces their batches fit: remembered from night to night.
 
 It belongs to the machine, not to the experiment, so it lies in .roundabout and DVC does not know it. The stage reads
-the number from the environment variable ROUNDABOUT_PIECES (training/pieces.py), and its curves record it.
+the number from the environment variable ROUNDABOUT_PIECES (training/micro_batches.py), and its curves record it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _OUT_OF_MEMORY = re.compile(
     r"|can't allocate memory|^MemoryError",
     re.MULTILINE,
 )
-_IN_BATCHES = ("pretrain", "adapt")  # what pieces of a batch help (training/pieces.py)
+_IN_BATCHES = ("pretrain", "adapt")  # what pieces of a batch help (training/micro_batches.py)
 _READABLE = re.compile(r"^error: (.+)", re.MULTILINE)
 _PASSING = re.compile(rf"^{PASSING}(.+)", re.MULTILINE)
 _TAIL = 60  # lines that decide what went wrong and that an error quotes

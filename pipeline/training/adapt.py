@@ -12,13 +12,13 @@ from pipeline.common.labels import ClassSet, class_set
 from pipeline.models.state import load_model
 from pipeline.patches.file import HARD, PATCHES, PatchFile
 from pipeline.training.batches import Stream, share_of
+from pipeline.training.distributed import common_folder, joined
 from pipeline.training.intra_domain import intra_domain
 from pipeline.training.loop import Adversary
 from pipeline.training.objectives import Objective, PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
 from pipeline.training.pretrain import new_model
 from pipeline.training.run import augment_of, common_inputs, finish, labelled_stream, run_loop
-from pipeline.training.together import common_folder, joined
 from pipeline.translation.source import identity_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.patches.file import PatchFile
+from pipeline.training.alignment.build import discriminator_generator, make_adversary
 from pipeline.training.alignment.methods import Levels, advent
-from pipeline.training.alignment.start import discriminator_generator, make_adversary
 from pipeline.training.batches import Stream
 from pipeline.training.loop import Adversary
 from pipeline.training.objectives import Objective, PseudoLabelObjective

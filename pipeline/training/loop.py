@@ -17,11 +17,11 @@ from pipeline.common.device import Computer
 from pipeline.common.errors import ReadableError
 from pipeline.training.batches import Batch, Stream, prefetched
 from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
+from pipeline.training.distributed import add_gradients, agreed, draw_as, gathered, rank, wait_for_all
+from pipeline.training.micro_batches import in_pieces, pieces_wanted
 from pipeline.training.objectives import Term
 from pipeline.training.optimisation import rate_factor, set_rates
-from pipeline.training.pieces import in_pieces, pieces_wanted
 from pipeline.training.progress import Progress, Silence
-from pipeline.training.together import add_gradients, agreed, draw_as, gathered, rank, wait_for_all
 
 if TYPE_CHECKING:
     from pipeline.params import Schedule

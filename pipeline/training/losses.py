@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.common.labels import IGNORE
-from pipeline.training.together import total
+from pipeline.training.distributed import total
 
 
 def cross_entropy_per_pixel(logits_NCHW: Tensor, label_NHW: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch
+from pipeline.training.distributed import count_of, total
+from pipeline.training.forward import Shown, show
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
-from pipeline.training.shown import Shown, show
-from pipeline.training.together import count_of, total
 
 Term = tuple[str, Tensor]
 Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]

@@ -15,10 +15,10 @@ from pipeline.common.labels import ClassSet, class_set
 from pipeline.datasets.manifest import manifest_path
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
-from pipeline.training.alignment.start import adversary_of, alignment_of
+from pipeline.training.alignment.build import adversary_of, alignment_of
+from pipeline.training.distributed import common_folder, joined
 from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
-from pipeline.training.together import common_folder, joined
 from pipeline.translation.source import identity_of
 
 if TYPE_CHECKING:

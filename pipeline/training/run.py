@@ -20,12 +20,12 @@ from pipeline.models.build import set_normalisation
 from pipeline.models.state import save_model
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Stream
+from pipeline.training.distributed import processes, rank, share_normalisation
 from pipeline.training.image_samples import labelled_samples, unlabelled_samples
 from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
-from pipeline.training.together import processes, rank, share_normalisation
 from pipeline.translation.source import labelled_images, labelled_split
 
 if TYPE_CHECKING:

@@ -20,15 +20,15 @@ from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import Discriminators, Optimiser, Schedule
 from pipeline.training.alignment.adversarial import Adversarial
 from pipeline.training.alignment.alignment import Alignment
+from pipeline.training.alignment.build import make_adversary
 from pipeline.training.alignment.entropy import mean_entropy, self_information
 from pipeline.training.alignment.methods import Levels, StyleStatistic, adaptsegnet, advent, minent, style
-from pipeline.training.alignment.start import make_adversary
 from pipeline.training.alignment.style import channel_means, channel_means_and_deviations, gram_matrix
 from pipeline.training.batches import Batch, Sample, Stream
+from pipeline.training.forward import Shown, show
 from pipeline.training.loop import Adversary, Plan, train, training_step
 from pipeline.training.objectives import Objective, Term, supervised
 from pipeline.training.optimisation import make_optimiser
-from pipeline.training.shown import Shown, show
 
 CLASSES, SIZE, LONG = 3, (32, 32), 120
 CPU = choose_computer("cpu", "float32")

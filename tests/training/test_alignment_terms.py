@@ -20,7 +20,7 @@ from pipeline.training.alignment.style import (
     channel_means_and_deviations,
     gram_matrix,
 )
-from pipeline.training.shown import Shown
+from pipeline.training.forward import Shown
 
 ANY = Shown(torch.zeros(1, 2, 1, 1))
 

@@ -18,7 +18,7 @@ from pipeline.common.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import CycleganTranslation, Optimiser
 from pipeline.training.batches import Batch, Labelled, Sample, Stream
-from pipeline.training.cyclegan.game import Critics, Game, Generators, Weights, least_squares, scaled, to_bytes
+from pipeline.training.cyclegan.objective import Critics, Game, Generators, Weights, least_squares, scaled, to_bytes
 from pipeline.training.cyclegan.pool import ImagePool
 from pipeline.training.cyclegan.run import new_players
 from pipeline.training.cyclegan.semantics import Semantics

@@ -14,8 +14,8 @@ from pipeline.common.labels import class_set
 from pipeline.datasets.prepare import prepare
 from pipeline.models.state import load_model
 from pipeline.params import AnyStart, Params
+from pipeline.training.alignment.build import alignment_of
 from pipeline.training.alignment.methods import Levels
-from pipeline.training.alignment.start import alignment_of
 from pipeline.training.pretrain import pretrain
 
 STARTS: dict[str, dict[str, Any]] = {

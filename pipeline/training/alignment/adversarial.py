@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.training.shown import Shown
-from pipeline.training.together import mean
+from pipeline.training.distributed import mean
+from pipeline.training.forward import Shown
 
 Gan = Literal["vanilla", "ls"]
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from pipeline.models.base import SegmentationModel
 from pipeline.training.alignment.adversarial import Adversarial
 from pipeline.training.batches import Batch
+from pipeline.training.forward import Shown, show
 from pipeline.training.objectives import Term, segmentation_loss
-from pipeline.training.shown import Shown, show
 
 
 class Part(Protocol):

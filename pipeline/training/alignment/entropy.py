@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.training.shown import Level, Shown
-from pipeline.training.together import mean
+from pipeline.training.distributed import mean
+from pipeline.training.forward import Level, Shown
 
 # So that log2 has a value where a probability is 0; the released code's.
 _TINY = 1e-30

@@ -27,7 +27,7 @@ from pipeline.training.alignment.style import (
     channel_means_and_deviations,
     gram_matrix,
 )
-from pipeline.training.shown import Level, Shown
+from pipeline.training.forward import Level, Shown
 
 StyleStatistic = Literal["adversarial", "gram", "mean-std"]
 Network = Literal["patch", "image"]

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.training.shown import Shown
-from pipeline.training.together import mean_over_batch
+from pipeline.training.distributed import mean_over_batch
+from pipeline.training.forward import Shown
 
 # AdaIN's (Huang and Belongie, ICCV 2017): a constant channel has no infinite gradient.
 _TINY = 1e-5

@@ -22,7 +22,7 @@ from pipeline.models.cyclegan import discriminator, generator
 from pipeline.models.state import load_model
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt, Stream
-from pipeline.training.cyclegan.game import Critics, Game, Generators, Weights
+from pipeline.training.cyclegan.objective import Critics, Game, Generators, Weights
 from pipeline.training.cyclegan.pool import ImagePool
 from pipeline.training.cyclegan.semantics import Semantics
 from pipeline.training.cyclegan.write import picture_path, write_images, write_manifest

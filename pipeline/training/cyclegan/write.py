@@ -22,7 +22,7 @@ from pipeline.datasets.examine import content_hash
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import line_of
 from pipeline.datasets.parallel import in_order
-from pipeline.training.cyclegan.game import scaled, to_bytes
+from pipeline.training.cyclegan.objective import scaled, to_bytes
 
 _IN_FLIGHT = 4  # per thread: loaded images that wait for the generator, and translated ones that wait for the disk
 

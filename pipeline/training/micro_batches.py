@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 
 from pipeline.common.errors import ReadableError
 from pipeline.models.base import SegmentationModel
-from pipeline.training.together import processes
+from pipeline.training.distributed import processes
 
 VARIABLE = "ROUNDABOUT_PIECES"
 

@@ -27,11 +27,11 @@ from pipeline.params import Optimiser, Schedule
 from pipeline.training.alignment.alignment import Alignment
 from pipeline.training.alignment.methods import Levels, adaptsegnet, advent, minent, style
 from pipeline.training.batches import Batch, Sample, Stream
+from pipeline.training.distributed import joined, processes, rank, share_normalisation
 from pipeline.training.loop import Adversary, Interrupted, Plan, train
 from pipeline.training.objectives import Objective, PseudoLabelObjective, Term, supervised
 from pipeline.training.optimisation import make_adam, make_optimiser
 from pipeline.training.run import _share_of_process
-from pipeline.training.together import joined, processes, rank, share_normalisation
 
 STEPS = 4
 SIDE = 32  # a discriminator wants 32

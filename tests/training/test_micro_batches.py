@@ -16,8 +16,8 @@ from pipeline.models.build import set_normalisation
 from pipeline.training.alignment.methods import Levels, advent
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.loop import training_step
+from pipeline.training.micro_batches import in_pieces, pieces_wanted
 from pipeline.training.objectives import PseudoLabelObjective
-from pipeline.training.pieces import in_pieces, pieces_wanted
 
 
 class Net(SegmentationModel):
