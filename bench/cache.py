@@ -35,7 +35,7 @@ from pipeline.cache.encode import Histograms, empty_histograms
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import PlanesHW, Sums, empty_planes, empty_sums, measure_logits, window_of
 from pipeline.cache.reader import CacheReader, Pixels
-from pipeline.cache.rebuild import rebuild, source_of
+from pipeline.cache.reconstruct import rebuild, source_of
 from pipeline.cache.schema import CacheSpec, View
 from pipeline.common.box import Box
 from pipeline.methods.cbst import exact_thresholds, thresholds_from_histogram

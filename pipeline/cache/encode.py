@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.cache.bins import CONFIDENCE_BINS, ENTROPY_BINS, ENTROPY_LEVELS
 from pipeline.cache.codec import EncodedArray, confidence_code, encode_array, probability_roots
 from pipeline.cache.kernels import PlanesHW, Sums, add_to_histograms, empty_planes, empty_sums, measure_probabilities
-from pipeline.cache.rebuild import rebuild, source_of
+from pipeline.cache.reconstruct import rebuild, source_of
 from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, VOLUMES, CacheError, CacheSpec
 from pipeline.common.box import Box
 

@@ -19,7 +19,7 @@ from pipeline.cache.codec import CONFIDENCE_OF_CODE, decode_probabilities
 from pipeline.cache.index import CacheIndex, read_values
 from pipeline.cache.kernels import PlanesHW, empty_planes, measure_probabilities
 from pipeline.cache.parts import open_part
-from pipeline.cache.rebuild import Source, rebuild, rebuild_on_device, source_of
+from pipeline.cache.reconstruct import Source, rebuild, rebuild_on_device, source_of
 from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, VOLUMES, View
 from pipeline.cache.statistics import planes_of_probabilities
 from pipeline.common.box import Box

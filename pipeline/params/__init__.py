@@ -20,6 +20,17 @@ from pipeline.params.data import (
     SynscapesSplit,
     SynthiaSplit,
 )
+from pipeline.params.initial_models import (
+    AdaptSegNetStart,
+    AdventStart,
+    AlignedStart,
+    AnyStart,
+    MinEntStart,
+    PlainStart,
+    Start,
+    StyleDiscriminators,
+    StyleStart,
+)
 from pipeline.params.methods import (
     Cada,
     CadaRound,
@@ -33,21 +44,10 @@ from pipeline.params.methods import (
     WholeImages,
 )
 from pipeline.params.model import Model
+from pipeline.params.params import Dump, Evaluate, Params, Runtime
 from pipeline.params.reading import ParamsError, json_schema, read_params
-from pipeline.params.starts import (
-    AdaptSegNetStart,
-    AdventStart,
-    AlignedStart,
-    AnyStart,
-    MinEntStart,
-    PlainStart,
-    Start,
-    StyleDiscriminators,
-    StyleStart,
-)
 from pipeline.params.training import Adapt, Augmentation, Discriminators, Optimiser, Schedule, Training
 from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
-from pipeline.params.whole import Dump, Evaluate, Params, Runtime
 
 __all__ = [
     "Adapt",

@@ -12,7 +12,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import ReadableError
-from pipeline.params.problems import (
+from pipeline.params.cross_checks import (
     alignment_problems,
     class_problems,
     digit_problems,
@@ -20,8 +20,8 @@ from pipeline.params.problems import (
     supervision_problems,
     translation_problems,
 )
-from pipeline.params.readable import readable
-from pipeline.params.whole import Params
+from pipeline.params.messages import readable
+from pipeline.params.params import Params
 
 
 class ParamsError(ReadableError, ValueError):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.cache.growing import GrowingIndex
+from pipeline.cache.partial_index import GrowingIndex
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheError
 from pipeline.common.box import Box

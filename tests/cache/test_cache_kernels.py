@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from pipeline.cache.arithmetic import exponential, logarithm
 from pipeline.cache.kernels import measure_logits, window_of
-from pipeline.cache.rebuild import rebuild, rebuild_on_device, source_of
+from pipeline.cache.reconstruct import rebuild, rebuild_on_device, source_of
 from pipeline.cache.schema import View
 from pipeline.common.box import Box
 

@@ -10,10 +10,10 @@ from pydantic_core import PydanticCustomError
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.labels import CLASS_SETS, class_set
 from pipeline.params.data import Data
+from pipeline.params.initial_models import AnyStart
 from pipeline.params.methods import Cada, Cbst, Intrada, Lse, Round
 from pipeline.params.model import Model
 from pipeline.params.section import NotNegative, Positive, Scale, Section
-from pipeline.params.starts import AnyStart
 from pipeline.params.training import Adapt, Training
 from pipeline.params.translations import AnyTranslation
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import DIGITS_10, class_set
-from pipeline.params.starts import TARGET_LABELLED
-from pipeline.params.whole import RESERVED_METRICS, Params
+from pipeline.params.initial_models import TARGET_LABELLED
+from pipeline.params.params import RESERVED_METRICS, Params
 
 # The names of prepare's own folders in data/prepared/.
 PREPARED = ("source", "target", TARGET_LABELLED, "evaluation", "spatial-prior")
