@@ -1,4 +1,4 @@
-"""Runs a program that is asked to stop when its parent dies: ``python -m pipeline.overnight.die_with_parent PROGRAM …``.
+"""Runs a program that stops when its parent dies: ``python -m pipeline.overnight.die_with_parent PROGRAM …``.
 
 A flow that is killed must not leave a DVC behind that starts the next command; the stage's own command decides for
 itself (stages/__init__.py here, the launcher on a cluster).
