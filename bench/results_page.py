@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.files import write_text
+from pipeline.common.files import write_text
 
 from bench.collected import BASE, ORACLE, Collected, mean_and_spread
 from bench.workspace import ROOT

@@ -86,14 +86,7 @@ def test_the_heavy_stages_go_through_the_launcher_on_which_none_depends():
             path
             for path in listed
             if path.startswith(
-                (
-                    "pipeline/dvc_view",
-                    "pipeline/launcher",
-                    "pipeline/overnight",
-                    "pipeline/timing",
-                    "stages/launch",
-                    "site",
-                )
+                ("pipeline/dvc_view", "pipeline/launcher", "pipeline/overnight", "stages/launch", "site")
             )
         ]
 
