@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pipeline.common.files import write_text
-
 from bench.collected import BASE, ORACLE, Collected, mean_and_spread
 from bench.workspace import ROOT
+from pipeline.common.files import write_text
 
 PAGE = ROOT / "docs" / "results.md"
 _HEAD = """# Results
