@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -19,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
-from pipeline.dvc_view.graph import changed_stages
+from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
 from pipeline.launcher.queued import queued_jobs
 from pipeline.timing.estimates import read_seconds
 
@@ -46,11 +43,11 @@ class Line(NamedTuple):
 def status() -> None:
     """Say of every stage whether it is done, running or stale, and what `dvc repro` would run."""
     with ThreadPoolExecutor(2) as pool:
-        graph, changed = pool.submit(_dvc, ["dag", "--dot"]), pool.submit(changed_stages, Path.cwd())
-    stages = stages_of(graph.result())  # DVC's own words for what it cannot read come first
+        reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(changed_stages, Path.cwd())
+    graph = reading.result()  # its error, for what DVC cannot read, is the plainer one
     finished = finishing_times(Path("dvc.lock"))
     seconds = durations(finished) | recorded_durations()
-    found = status_lines(changed.result(), stages, finished, work_folders(), seconds, queued_jobs())
+    found = status_lines(comparing.result(), graph, finished, work_folders(), seconds, queued_jobs())
     table = Table("stage", "state", "why", "takes about")
     for line in found:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
@@ -66,33 +63,9 @@ def status() -> None:
     console.print("Times are those of past runs; a stage whose inputs turn out the same is skipped.")
 
 
-def _dvc(arguments: list[str]) -> str:
-    program = Path(sys.executable).with_name("dvc")
-    command = str(program) if program.exists() else shutil.which("dvc")
-    if command is None:
-        raise ReadableError("dvc is not installed beside this program: `make setup`")
-    answer = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        raise ReadableError(f"dvc {' '.join(arguments)}: {answer.stderr.strip() or answer.stdout.strip()}")
-    return answer.stdout
-
-
-def stages_of(dot: str) -> dict[str, set[str]]:
-    """The stages in `dvc dag --dot`, each with the stages that follow from it."""
-    followers: dict[str, set[str]] = {}
-    for line in dot.splitlines():
-        names = [part.strip().strip('"') for part in line.strip().rstrip(";").split("->")]
-        if line.strip().startswith('"'):
-            for name in names:
-                followers.setdefault(name, set())
-            if len(names) == 2:
-                followers[names[0]].add(names[1])
-    return followers
-
-
 def status_lines(
     changed: dict[str, list[Any]],
-    followers: dict[str, set[str]],
+    graph: Graph,
     finished: dict[str, float],
     works: list[Work],
     seconds: dict[str, float],
@@ -103,18 +76,18 @@ def status_lines(
     ``changed`` is what `dvc status --json` says; ``seconds``: about how long a stage of a kind takes; ``jobs``: their
     numbers on the cluster, where a node of its own holds the working folder.
     """
-    stale = {stage: reasons for stage, reasons in changed.items() if stage in followers}
-    follows = {stage for start in stale for stage in _after(start, followers)} - set(stale)
+    stale = {stage: reasons for stage, reasons in changed.items() if stage in graph}
+    follows = descendants(needs_of(graph), stale) - set(stale)
     working = {work.stage: work for work in works}
     lines = []
-    for stage in in_order(followers):
+    for stage in graph:
         state, why = "done", ""
         if stage in stale:
             # of a stage that has not run, DVC calls everything new that it reads and writes
             state, why = ("stale", _in_words(stale[stage])) if stage in finished else ("missing", "has not run here")
         elif stage in follows:
             state, why = "follows", "from what is stale before it"
-        work = working.get(_working_name(stage))
+        work = working.get(_working_name(graph[stage]))
         if work is not None and (state != "done" or work.running):
             state, why = ("running" if work.running else "stopped"), _progress(work)
         if stage in jobs and state != "done":
@@ -123,35 +96,9 @@ def status_lines(
     return lines
 
 
-def _working_name(stage: str) -> str:
-    """What a stage calls its working folder; one program evaluates starts and rounds, which are two stages to DVC."""
-    kind, _, name = stage.partition("@")
-    return f"{'evaluate' if kind == 'evaluate-start' else kind}-{name}"
-
-
-def _after(stage: str, followers: dict[str, set[str]]) -> set[str]:
-    """All that follow from a stage."""
-    found: set[str] = set()
-    waiting = [stage]
-    while waiting:
-        new = followers[waiting.pop()] - found
-        found |= new
-        waiting += new
-    return found
-
-
-def in_order(followers: dict[str, set[str]]) -> list[str]:
-    """The stages, each after those that it follows from; otherwise as DVC lists them."""
-    ordered: dict[str, None] = {}
-    while len(ordered) < len(followers):
-        before = len(ordered)
-        for stage in followers:
-            waits = any(stage in after and name not in ordered for name, after in followers.items())
-            if stage not in ordered and not waits:
-                ordered[stage] = None
-        if len(ordered) == before:
-            raise ReadableError("dvc.yaml: the stages wait for each other in a circle")
-    return list(ordered)
+def _working_name(stage: Stage) -> str:
+    """Return what a stage calls its working folder."""
+    return f"{stage.program}-{stage.run or ''}"
 
 
 def _in_words(reasons: Iterable[Any]) -> str:

@@ -7,19 +7,18 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from pipeline.common.errors import ReadableError
-from pipeline.launcher.site import ALONE, Resources, StageName
+from pipeline.launcher.site import Resources
 
 # What a stage reads of its environment, beside site.yaml's variables and all that begins with ROUNDABOUT_.
 _READ = ("CUDA_VISIBLE_DEVICES", "DVC_STAGE", "PYTHONSAFEPATH", "PYTHONUNBUFFERED")
 
 
-def stage_command(stage: StageName, arguments: list[str], resources: Resources) -> list[str]:
+def stage_command(stage: str, arguments: list[str], resources: Resources) -> list[str]:
     """``python -m stages.STAGE …``; under torchrun where several processes share the work, all on this machine."""
     python = resources.python or ("python" if resources.container else sys.executable)
-    processes = 1 if stage in ALONE else resources.workers
-    if processes == 1:
+    if resources.workers == 1:
         return [python, "-m", f"stages.{stage}", *arguments]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={resources.workers}"]
     # behind the dashes nothing is torchrun's: it would take --start for its own --start-method
     return [python, *torchrun, "-m", "--", f"stages.{stage}", *arguments]
 

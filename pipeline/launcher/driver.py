@@ -21,7 +21,7 @@ from pipeline.launcher import slurm
 from pipeline.launcher.command import container_of, shell_lines, stage_command, variables
 from pipeline.launcher.job_folder import JOBS, JobFolder, job_folder
 from pipeline.launcher.job_log import Log
-from pipeline.launcher.site import Resources, StageName
+from pipeline.launcher.site import Resources
 from pipeline.launcher.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
 
 Answer = TypeVar("Answer")
@@ -46,7 +46,7 @@ _WHY = {
 }
 
 
-def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -> None:
+def run_on_slurm(stage: str, arguments: list[str], resources: Resources) -> None:
     """Answers when the stage's outputs are in place. Raises SlurmError with the reason where they cannot be.
 
     A job that runs already is followed, a result that is there already is taken. What DVC has recorded and runs all
@@ -142,7 +142,7 @@ class _Driver:
 
     def __init__(
         self,
-        stage: StageName,
+        stage: str,
         arguments: list[str],
         resources: Resources,
         inputs: StageInputs,

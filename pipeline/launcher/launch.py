@@ -6,10 +6,10 @@ import os
 
 from pipeline.launcher.job_folder import folders_of
 from pipeline.launcher.local import run_here
-from pipeline.launcher.site import StageName, read_site
+from pipeline.launcher.site import read_site
 
 
-def launch(stage: StageName, arguments: list[str]) -> None:
+def launch(stage: str, arguments: list[str]) -> None:
     """Answers when the stage's outputs are in place; where the stage runs here, this process becomes the stage.
 
     Raises ReadableError for a site.yaml that cannot be used, and for what Slurm says against it.

@@ -19,10 +19,10 @@ from pipeline.launcher.command import (
     stage_command,
     variables,
 )
-from pipeline.launcher.site import Resources, StageName
+from pipeline.launcher.site import Resources
 
 
-def run_here(stage: StageName, arguments: list[str], resources: Resources) -> NoReturn:
+def run_here(stage: str, arguments: list[str], resources: Resources) -> NoReturn:
     """Replaces this process by the stage; with lines of setup, by a shell that becomes the stage."""
     command, container, own = stage_command(stage, arguments, resources), container_of(resources), variables(resources)
     environment = {**os.environ, **own}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -16,16 +16,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import did_you_mean
+from pipeline.dvc_view.stage_facts import StageFacts, launched_programs
 from pipeline.params.messages import in_words
 from pipeline.params.reading import ParamsError
 from pipeline.params.section import NotNegative, Positive, Section
 
 SITE = Path("site.yaml")
-
-StageName = Literal["translate", "pretrain", "dump", "adapt", "evaluate"]
-STAGES: tuple[StageName, ...] = get_args(StageName)
-ALONE: tuple[StageName, ...] = ("translate", "evaluate")
-"""Stages whose work several processes cannot share."""
 
 _TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
@@ -129,9 +125,9 @@ def _is_ours(option: str) -> bool:
 class Site(Section):
     """Resources of every heavy stage: the file's ``defaults``, changed by what ``stages`` says of it."""
 
-    stages: dict[StageName, Resources]
+    stages: dict[str, Resources]
 
-    def resources(self, stage: StageName) -> Resources:
+    def resources(self, stage: str) -> Resources:
         """What a stage gets."""
         return self.stages.get(stage, Resources())
 
@@ -150,20 +146,21 @@ def read_site(path: Path = SITE) -> Site:
     problems += [f"{key}: must be a table" for key, table in tables.items() if not isinstance(table, dict)]
     if problems:
         raise SiteError(path, problems)
-    problems += _unknown(stages, "stages.", STAGES) + _problems_of(defaults, "defaults")
-    made: dict[StageName, Resources] = {}
-    for stage in STAGES:
+    programs = launched_programs()
+    problems += _unknown(stages, "stages.", tuple(programs)) + _problems_of(defaults, "defaults")
+    resources: dict[str, Resources] = {}
+    for stage, facts in programs.items():
         own = _table(stages, stage)
         if not isinstance(own, dict):
             problems.append(f"stages.{stage}: must be a table")
             continue
         problems += _problems_of(own, f"stages.{stage}")
         if not problems:
-            made[stage] = Resources(**_merged(_for_one(defaults) if stage in ALONE else defaults, own))
-            problems += _misfits(stage, made[stage], own)
+            resources[stage] = Resources(**_merged(_for_one(defaults) if facts.alone else defaults, own))
+            problems += _misfits(stage, facts, resources[stage], own)
     if problems:
         raise SiteError(path, problems)
-    return Site(stages=made)
+    return Site(stages=resources)
 
 
 def _table(raw: dict[str, Any], key: str) -> Any:
@@ -198,16 +195,16 @@ def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _misfits(stage: StageName, resources: Resources, own: dict[str, Any]) -> list[str]:
+def _misfits(stage: str, facts: StageFacts, resources: Resources, own: dict[str, Any]) -> list[str]:
     problems = []
-    if stage != "dump" and resources.shards > 1:
-        problems.append(f"stages.{stage}.shards: only dump can be cut into shards; say it under stages.dump")
-    if stage == "dump" and resources.shards > 1 and resources.where == "local":
-        problems.append("stages.dump.shards: are jobs of Slurm; here, say processes")
+    if resources.shards > 1 and not facts.shards:
+        problems.append(f"stages.{stage}.shards: this stage cannot be cut into shards; say it of one that can (dump)")
+    elif resources.shards > 1 and resources.where == "local":
+        problems.append(f"stages.{stage}.shards: are jobs of Slurm; here, say processes")
     limit = _seconds(resources.time)
     if resources.where == "slurm" and limit is not None and resources.grace >= limit:
         problems.append(f"stages.{stage}.grace: must be shorter than time ({resources.grace} s of {limit} s)")
-    if stage in ALONE and (resources.workers > 1) and ("gpus" in own or "processes" in own):
+    if facts.alone and resources.workers > 1 and ("gpus" in own or "processes" in own):
         problems.append(f"stages.{stage}: works in one process and on one GPU")
     return problems
 

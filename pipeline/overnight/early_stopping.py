@@ -27,18 +27,6 @@ class Ending(NamedTuple):
     why: str
 
 
-def followers(begin: dict[str, str], name: str) -> set[str]:
-    """Rounds that begin, directly or not, with ``name``; ``begin`` maps a round to its ``init``."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        more = [later for later, first in begin.items() if first == current and later not in found]
-        found.update(more)
-        waiting += more
-    return found
-
-
 def gain_endings(
     runs: Path, begin: dict[str, str], evaluated: Iterable[str], ended: str, headline: str, rules: Rules
 ) -> list[Ending]:

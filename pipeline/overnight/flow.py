@@ -25,11 +25,12 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
+from pipeline.dvc_view.graph import descendants
 from pipeline.dvc_view.held_key import held_key
 from pipeline.overnight.artifacts import publish_results, publish_run
-from pipeline.overnight.early_stopping import Ending, Rules, change_endings, followers, gain_endings
+from pipeline.overnight.early_stopping import Ending, Rules, change_endings, gain_endings
 from pipeline.overnight.gpus import share_of_gpus
-from pipeline.overnight.plan import EVALUATIONS, LIGHT_AT_ONCE, Night, Place, plan_night
+from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, Place, plan_night
 from pipeline.overnight.repro import StageError, reproduce
 from pipeline.overnight.scheduler import Board, Job, Outcome
 from pipeline.overnight.server import make_slots
@@ -54,14 +55,18 @@ def _another_try_helps(_task: object, _run: TaskRun, state: State[Any]) -> bool:
     retry_condition_fn=_another_try_helps,
     persist_result=False,
 )
-def run_stage(name: str, workspace: str, stage: str, home: str, changed: bool, slots: int, pull: bool) -> State[Any]:
+def run_stage(
+    name: str, workspace: str, stage: str, home: str, changed: bool, slots: int, in_batches: bool, pull: bool
+) -> State[Any]:
     """Runs one stage through DVC, in one of the GPU slots where it wants one (else 0), and answers what DVC did."""
     folder = Path(workspace)
     if not changed:
         return _cached(folder, stage, "DVC holds the result; nothing to do")
     tell = get_run_logger().info
     with _slot(slots) as seen:
-        done = reproduce(folder, stage, Path(home), log_path(folder, stage), tell, pull=pull, extra=seen)
+        done = reproduce(
+            folder, stage, Path(home), log_path(folder, stage), tell, in_batches=in_batches, pull=pull, extra=seen
+        )
     if done.outcome is Outcome.cached:
         return _cached(folder, stage, f"restored by DVC in {done.seconds:.0f} s")
     record_seconds(Path(home), stage, done.seconds)
@@ -150,6 +155,7 @@ def run_board(night: Night, board: Board, slots: int, pull: bool) -> None:
             "home": str(night.root),
             "changed": place.changed,
             "slots": slots if job.slot else 0,
+            "in_batches": place.stage.facts.in_batches,
             "pull": pull,
         }
         needed = [futures[name] for name in job.needs if name in futures]  # so that the UI draws the graph
@@ -196,7 +202,7 @@ def _after(night: Night, board: Board, name: str, outcome: Outcome) -> None:
         return
     with _nothing_ends("whether a chain has stopped paying is unknown"):
         _end_chains(night, board, place)
-    if place.stage.kind in EVALUATIONS and outcome is Outcome.ran:
+    if place.stage.facts.evaluates and outcome is Outcome.ran:
         with _nothing_ends(f"{name}: its curves and pictures are not shown"):
             publish_run(night, place)
 
@@ -219,12 +225,12 @@ def _end_chains(night: Night, board: Board, place: Place) -> None:
 
 def _endings(night: Night, board: Board, place: Place) -> list[Ending]:
     runs, run = place.workspace / "runs", place.stage.run or ""
-    if place.stage.kind in EVALUATIONS:
+    if place.stage.facts.evaluates:
         good = (Outcome.ran, Outcome.cached)
         evaluated = [
             other.stage.run or ""
             for name, other in night.places.items()
-            if other.seed == place.seed and other.stage.kind in EVALUATIONS and board.outcomes.get(name) in good
+            if other.seed == place.seed and other.stage.facts.evaluates and board.outcomes.get(name) in good
         ]
         return gain_endings(runs, night.begin, evaluated, run, night.headline, night.rules)
     if place.stage.kind == "dump":
@@ -233,7 +239,8 @@ def _endings(night: Night, board: Board, place: Place) -> list[Ending]:
 
 
 def _jobs_beyond(night: Night, place: Place, ending: Ending) -> list[str]:
-    rounds = followers(night.begin, ending.first) | ({ending.first} if ending.include_first else set())
+    later = descendants({name: [first] for name, first in night.begin.items()}, [ending.first])
+    rounds = later if ending.include_first else later - {ending.first}
     return [name for name, other in night.places.items() if other.seed == place.seed and other.stage.run in rounds]
 
 

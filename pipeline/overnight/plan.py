@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.labels import ClassSet, class_set
-from pipeline.dvc_view.graph import Graph, Stage, ancestors, changed_stages, descendants, read_graph
+from pipeline.dvc_view.graph import Graph, Stage, ancestors, changed_stages, descendants, needs_of, read_graph
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.scheduler import Board, Job, simulate
 from pipeline.overnight.seed_workspaces import is_up_to_date, seed_folder, seed_of, seed_workspace
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pipeline.params import Params
 
 REPORT = "report"
-EVALUATIONS = ("evaluate", "evaluate-start")
 OVERHEAD = 3.0
 """Seconds that DVC and Prefect take for a stage, at most (bench/overnight.py)."""
 
@@ -82,7 +81,7 @@ def plan_night(
     begin = wanted_rounds(params, rounds, methods)
     graph = read_graph(root)
     wanted = wanted_stages(graph, begin, params, everything=not rounds and not methods)
-    order = {name: _gated(graph[name], wanted, begin, rules) for name in graph if name in wanted}
+    order = {name: _gated(graph, name, wanted, begin, rules) for name in graph if name in wanted}
     place_of = seed_workspace if write else seed_folder
     folders = {seed: place_of(root, seed) for seed in dict.fromkeys(seeds or (seed_of(root),))}
 
@@ -94,14 +93,14 @@ def plan_night(
     past = read_seconds(root)
     places, jobs = {}, []
     for seed, folder in folders.items():
-        stale = descendants(graph, changed[seed] & wanted)
+        stale = descendants(needs_of(graph), changed[seed] & wanted)
         names = {name: job_name(name, seed, seed_of(root)) for name in order}
         for name, needs in order.items():
             place = Place(folder, seed, graph[name], name in stale)
             places[names[name]] = place
             seconds = (estimate(name, past) or 0.0) if place.changed else 0.0
             mapped = tuple(names[needed] for needed in needs)
-            jobs.append(Job(names[name], mapped, place.stage.computes and place.changed, seconds, name == REPORT))
+            jobs.append(Job(names[name], mapped, place.stage.facts.gpu and place.changed, seconds, name == REPORT))
     unknown = [name for name, place in places.items() if place.changed and estimate(place.stage.name, past) is None]
     return Night(
         root,
@@ -156,17 +155,19 @@ def wanted_stages(graph: Graph, begin: Mapping[str, str], params: Params, *, eve
     # the starts that rounds are compared with: source only, and the oracle
     runs |= {name for name, kind in params.run_kinds().items() if kind == "oracle"}
     targets = [name for name, stage in graph.items() if stage.run in runs]
-    wanted = ancestors(graph, targets)
+    wanted = ancestors(needs_of(graph), targets)
     return wanted | ({REPORT} & set(graph))  # it reads what is there: its needs of other rounds are left out
 
 
-def _gated(stage: Stage, wanted: set[str], begin: Mapping[str, str], rules: Rules) -> tuple[str, ...]:
+def _gated(graph: Graph, name: str, wanted: set[str], begin: Mapping[str, str], rules: Rules) -> tuple[str, ...]:
     """What a stage waits for; a round whose chain may end first waits until it is known that it does not."""
+    stage = graph[name]
     needs = [needed for needed in stage.needs if needed in wanted]
     before = begin.get(stage.run or "")
     if stage.kind == "dump" and before is not None and rules.gain_below is not None and before in begin:
-        for name in (before, begin[before]):
-            needs += [gate for kind in EVALUATIONS if (gate := f"{kind}@{name}") in wanted and gate not in needs]
+        compared = (before, begin[before])
+        gates = [other.name for other in graph.values() if other.facts.evaluates and other.run in compared]
+        needs += [gate for gate in gates if gate in wanted and gate not in needs]
     return tuple(needs)
 
 

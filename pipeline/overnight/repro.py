@@ -24,7 +24,6 @@ _OUT_OF_MEMORY = re.compile(
     r"|can't allocate memory|^MemoryError",
     re.MULTILINE,
 )
-_IN_BATCHES = ("pretrain", "adapt")  # what pieces of a batch help (training/micro_batches.py)
 _READABLE = re.compile(r"^error: (.+)", re.MULTILINE)
 _PASSING = re.compile(rf"^{PASSING}(.+)", re.MULTILINE)
 _TAIL = 60  # lines that decide what went wrong and that an error quotes
@@ -55,6 +54,7 @@ def reproduce(
     log: Path,
     tell: Callable[[str], None],
     *,
+    in_batches: bool = False,
     pull: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> Reproduced:
@@ -71,7 +71,6 @@ def reproduce(
         code, said = _run(workspace, stage, log, tell, pull, {**(extra or {}), **in_pieces(pieces)})
         if code == 0:
             return Reproduced(_outcome(stage, said), time.monotonic() - began, pieces)
-        in_batches = stage.partition("@")[0] in _IN_BATCHES
         if in_batches and _OUT_OF_MEMORY.search(said) and (more := remember_pieces(home, stage, pieces)):
             tell(f"{stage}: out of memory; again with each batch in {more} pieces")
             pieces = more

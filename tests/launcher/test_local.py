@@ -30,6 +30,7 @@ def workspace(tmp_path: Path) -> Path:
     for name in ("__init__", "launch", "run"):
         (tmp_path / "stages" / f"{name}.py").write_bytes((ROOT / "stages" / f"{name}.py").read_bytes())
     (tmp_path / "stages" / "pretrain.py").write_text(STAGE)
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     return tmp_path
 
 

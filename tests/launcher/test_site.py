@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.dvc_view.stage_facts import launched_programs
 from pipeline.launcher import site
 from pipeline.launcher.site import Resources, SiteError, read_site
 
@@ -41,7 +42,7 @@ def test_a_stage_gets_the_defaults_and_what_is_said_of_it(tmp_path: Path) -> Non
 def test_stages_that_work_alone_ask_for_one_gpu_whatever_the_defaults(tmp_path: Path) -> None:
     path = written(tmp_path, "defaults: {gpus: 4, processes: 8}\nstages: {translate: {gpus: 0}}\n")
     found = read_site(path)
-    gpus = {stage: (found.resources(stage).gpus, found.resources(stage).workers) for stage in site.STAGES}
+    gpus = {stage: (found.resources(stage).gpus, found.resources(stage).workers) for stage in launched_programs()}
     assert gpus == {"translate": (0, 1), "pretrain": (4, 8), "dump": (4, 8), "adapt": (4, 8), "evaluate": (1, 1)}
 
 
@@ -80,7 +81,10 @@ def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None
         ("default: {}", "default: unknown key; did you mean 'defaults'?"),
         ("defaults: 3", "defaults: must be a table"),
         ("stages: {dump: 3}", "stages.dump: must be a table"),
-        ("stages: {adapt: {shards: 2}}", "stages.adapt.shards: only dump can be cut into shards"),
+        (
+            "stages: {adapt: {shards: 2}}",
+            "stages.adapt.shards: this stage cannot be cut into shards",
+        ),
         ("stages: {dump: {shards: 2}}", "stages.dump.shards: are jobs of Slurm; here, say processes"),
         ("stages: {evaluate: {gpus: 2}}", "stages.evaluate: works in one process"),
         ("stages: {adapt: {where: slurm, time: 2}}", "stages.adapt.grace: must be shorter than time .120 s of 120 s."),

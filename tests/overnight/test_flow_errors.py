@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.common.labels import class_set
 from pipeline.dvc_view.graph import Stage
+from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.overnight import flow
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import Night, Place
@@ -30,7 +31,7 @@ def test_an_error_in_pictures_or_gains_is_logged_and_the_night_goes_on(
     monkeypatch.setattr(flow, "get_run_logger", lambda: logging.getLogger("night"))
     name = "evaluate@lse-1"
     jobs = [Job(name, (), False, 0.0, False)]
-    places = {name: Place(tmp_path, 1, Stage(name, (), True), True)}
+    places = {name: Place(tmp_path, 1, Stage(name, (), StageFacts(gpu=True, evaluates=True)), True)}
     night = Night(tmp_path, jobs, places, {}, "mIoU", class_set("cityscapes-19"), {}, Rules(), [])
     flow._after(night, Board(jobs, slots=1, light=1), name, Outcome.ran)
     assert "a picture without a size" in caplog.text

@@ -10,7 +10,8 @@ import pytest
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import write_params
 from pipeline.common.errors import ReadableError
-from pipeline.dvc_view.graph import Graph, Stage, ancestors, descendants, read_graph
+from pipeline.dvc_view.graph import Graph, Stage, ancestors, descendants, in_order, needs_of, read_graph
+from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.overnight import plan
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
@@ -21,18 +22,28 @@ from pipeline.timing.log import TIMES, record
 
 def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "oracle")) -> Graph:
     """The pipeline's shape, without DVC."""
-    graph = {"prepare": Stage("prepare", (), False)}
+    needs: dict[str, tuple[str, ...]] = {"prepare": ()}
     for start in starts:
-        graph[f"pretrain@{start}"] = Stage(f"pretrain@{start}", ("prepare",), True)
-        graph[f"evaluate-start@{start}"] = Stage(f"evaluate-start@{start}", (f"pretrain@{start}",), True)
+        needs[f"pretrain@{start}"] = ("prepare",)
+        needs[f"evaluate-start@{start}"] = (f"pretrain@{start}",)
     for name, init in rounds.items():
         model = f"adapt@{init}" if init in rounds else f"pretrain@{init}"
-        graph[f"dump@{name}"] = Stage(f"dump@{name}", ("prepare", model), True)
-        graph[f"selection@{name}"] = Stage(f"selection@{name}", (f"dump@{name}",), False)
-        graph[f"adapt@{name}"] = Stage(f"adapt@{name}", (f"selection@{name}", model), True)
-        graph[f"evaluate@{name}"] = Stage(f"evaluate@{name}", (f"adapt@{name}",), True)
-    graph["report"] = Stage("report", tuple(name for name in graph if name.startswith("evaluate")), False)
-    return graph
+        needs[f"dump@{name}"] = ("prepare", model)
+        needs[f"selection@{name}"] = (f"dump@{name}",)
+        needs[f"adapt@{name}"] = (f"selection@{name}", model)
+        needs[f"evaluate@{name}"] = (f"adapt@{name}",)
+    needs["report"] = tuple(name for name in needs if name.startswith("evaluate"))
+    return {name: Stage(name, needed, facts(name)) for name, needed in needs.items()}
+
+
+def facts(name: str) -> StageFacts:
+    kind = name.partition("@")[0]
+    evaluates = kind in ("evaluate", "evaluate-start")
+    return StageFacts(
+        gpu=evaluates or kind in ("pretrain", "dump", "adapt"),
+        evaluates=evaluates,
+        program="evaluate" if evaluates else "",
+    )
 
 
 @pytest.fixture
@@ -83,8 +94,18 @@ def test_a_choice_leaves_other_rounds_out_and_keeps_the_oracle_and_the_report(pa
 
 def test_ancestors_and_descendants():
     graph = graph_of({"lse-1": "source-only"}, ("source-only",))
-    assert ancestors(graph, ["selection@lse-1"]) == {"prepare", "pretrain@source-only", "dump@lse-1", "selection@lse-1"}
-    assert descendants(graph, ["adapt@lse-1"]) == {"adapt@lse-1", "evaluate@lse-1", "report"}
+    needs = needs_of(graph)
+    assert ancestors(needs, ["selection@lse-1"]) == {"prepare", "pretrain@source-only", "dump@lse-1", "selection@lse-1"}
+    assert descendants(needs, ["adapt@lse-1"]) == {"adapt@lse-1", "evaluate@lse-1", "report"}
+    assert descendants(needs, []) == set()
+    assert in_order({"report": ["b", "a"], "b": ["c"], "a": ["c"]}) == ["c", "a", "b", "report"]
+
+
+def test_later_rounds_of_a_chain_follow_from_its_first():
+    begin = {"lse-1": ["source-only"], "lse-2": ["lse-1"], "lse-3": ["lse-2"], "cbst-1": ["source-only"]}
+    assert descendants(begin, ["lse-1"]) == {"lse-1", "lse-2", "lse-3"}
+    assert descendants(begin, ["source-only"]) == {"source-only", *begin}
+    assert descendants(begin, ["lse-3"]) == {"lse-3"}
 
 
 def test_a_night_runs_what_follows_from_what_has_changed(pretended, params):
@@ -164,7 +185,7 @@ def test_dvc_and_the_graph_by_hand_agree(tmp_path):
     params = waiting_params({"lse": 2})
     make_waiting_workspace(tmp_path, params)
     graph = read_graph(tmp_path)
-    assert {name for name, stage in graph.items() if stage.computes} == {
+    assert {name for name, stage in graph.items() if stage.facts.gpu} == {
         name for name in graph if name.split("@")[0] in ("pretrain", "dump", "adapt", "evaluate", "evaluate-start")
     }
     assert "adapt@lse-1" in graph["dump@lse-2"].needs

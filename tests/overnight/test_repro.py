@@ -32,7 +32,8 @@ stages:
 
 
 def go(folder: Path, stage: str = "double") -> repro.Reproduced:
-    return reproduce(folder, stage, folder, folder / ".roundabout" / "logs" / f"{stage}.log", lambda line: None)
+    log = folder / ".roundabout" / "logs" / f"{stage}.log"
+    return reproduce(folder, stage, folder, log, lambda line: None, in_batches=stage.startswith("adapt"))
 
 
 @pytest.fixture
