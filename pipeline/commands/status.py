@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +16,8 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
 from pipeline.launcher.queued import queued_jobs
-from pipeline.timing.estimates import read_seconds
+from pipeline.overnight.seed_workspaces import workspaces_of
+from pipeline.timing.estimates import Past, estimate, past_seconds
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
 
@@ -45,9 +44,8 @@ def status() -> None:
     with ThreadPoolExecutor(2) as pool:
         reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(changed_stages, Path.cwd())
     graph = reading.result()  # its error, for what DVC cannot read, is the plainer one
-    finished = finishing_times(Path("dvc.lock"))
-    seconds = durations(finished) | recorded_durations()
-    found = status_lines(comparing.result(), graph, finished, work_folders(), seconds, queued_jobs())
+    finished, past = stages_with_results(Path("dvc.lock")), past_seconds(workspaces_of(Path()))
+    found = status_lines(comparing.result(), graph, finished, work_folders(), past, queued_jobs())
     table = Table("stage", "state", "why", "takes about")
     for line in found:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
@@ -66,9 +64,9 @@ def status() -> None:
 def status_lines(
     changed: dict[str, list[Any]],
     graph: Graph,
-    finished: dict[str, float],
+    finished: set[str],
     works: list[Work],
-    seconds: dict[str, float],
+    past: Past,
     jobs: dict[str, str],
 ) -> list[Line]:
     """One line a stage, in the order in which they run.
@@ -92,7 +90,7 @@ def status_lines(
             state, why = ("running" if work.running else "stopped"), _progress(work)
         if stage in jobs and state != "done":
             state, why = "running", f"job {jobs[stage]} is in Slurm's queue{_parts(work)}"
-        lines.append(Line(stage, state, why, seconds.get(stage.partition("@")[0])))
+        lines.append(Line(stage, state, why, estimate(graph[stage].program, graph[stage].run, past)))
     return lines
 
 
@@ -132,45 +130,19 @@ def _progress(work: Work) -> str:
     return made if work.running else f"was stopped; goes on, {made}"
 
 
-def finishing_times(lock: Path) -> dict[str, float]:
-    """When each stage of dvc.lock wrote its last output, by the files' times; stages without files are left out."""
+def stages_with_results(lock: Path) -> set[str]:
+    """Return the stages of dvc.lock of whose outputs something exists.
+
+    Raises:
+        ReadableError: where dvc.lock is not YAML.
+    """
     if not lock.exists():
-        return {}
+        return set()
     try:
         stages = (YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
     except YAMLError as error:
-        raise ReadableError(f"{lock}: is no YAML ({error}); restore it from git") from None
-    times = {}
-    for stage, entry in stages.items():
-        written = [time for out in entry.get("outs", []) if (time := _newest(Path(out["path"]))) is not None]
-        if written:
-            times[stage] = max(written)
-    return times
-
-
-def _newest(path: Path) -> float | None:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return max((file.stat().st_mtime for file in files if file.is_file()), default=None)
-
-
-def durations(finished: dict[str, float]) -> dict[str, float]:
-    """About how many seconds a kind of stage takes: the median of the times since the stage that ended before it.
-
-    Stages run one after another, so that is what they took, unless somebody paused between them: hence the median.
-    """
-    ordered = sorted(finished.items(), key=lambda pair: pair[1])
-    took: dict[str, list[float]] = {}
-    for (_, before), (stage, after) in pairwise(ordered):
-        took.setdefault(stage.partition("@")[0], []).append(after - before)
-    return {kind: statistics.median(seconds) for kind, seconds in took.items()}
-
-
-def recorded_durations() -> dict[str, float]:
-    """How many seconds a kind of stage took: the median over its starts or rounds, as recorded here or in nights."""
-    took: dict[str, list[float]] = {}
-    for stage, seconds in read_seconds(Path()).items():
-        took.setdefault(stage.partition("@")[0], []).extend(seconds)
-    return {kind: statistics.median(seconds) for kind, seconds in took.items()}
+        raise ReadableError(f"{lock}: is not YAML ({error}); restore it from git") from None
+    return {name for name, entry in stages.items() if any(Path(out["path"]).exists() for out in entry.get("outs", []))}
 
 
 def _duration(seconds: float | None) -> str:

@@ -36,7 +36,6 @@ from pipeline.overnight.scheduler import Board, Job, Outcome
 from pipeline.overnight.server import make_slots
 from pipeline.overnight.workspace_lock import AnotherNightError, only_night
 from pipeline.params import read_params
-from pipeline.timing.estimates import record_seconds
 
 RETRIES, RETRY_SECONDS = 2, 20.0
 
@@ -69,7 +68,6 @@ def run_stage(
         )
     if done.outcome is Outcome.cached:
         return _cached(folder, stage, f"restored by DVC in {done.seconds:.0f} s")
-    record_seconds(Path(home), stage, done.seconds)
     smaller = f"; each batch in {done.pieces} pieces: it ran out of memory" if done.pieces > 1 else ""
     details = StateDetails(cache_key=held_key(folder, stage))
     return Completed(message=f"ran for {done.seconds:.0f} s{smaller}", state_details=details)

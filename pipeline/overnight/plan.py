@@ -12,8 +12,8 @@ from pipeline.common.labels import ClassSet, class_set
 from pipeline.dvc_view.graph import Graph, Stage, ancestors, changed_stages, descendants, needs_of, read_graph
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.scheduler import Board, Job, simulate
-from pipeline.overnight.seed_workspaces import is_up_to_date, seed_folder, seed_of, seed_workspace
-from pipeline.timing.estimates import estimate, read_seconds
+from pipeline.overnight.seed_workspaces import is_up_to_date, seed_folder, seed_of, seed_workspace, workspaces_of
+from pipeline.timing.estimates import Past, estimate, past_seconds
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -90,7 +90,7 @@ def plan_night(
 
     with ThreadPoolExecutor(min(4, len(folders))) as pool:
         changed = dict(zip(folders, pool.map(changed_in, folders), strict=True))
-    past = read_seconds(root)
+    past = past_seconds(workspaces_of(root))
     places, jobs = {}, []
     for seed, folder in folders.items():
         stale = descendants(needs_of(graph), changed[seed] & wanted)
@@ -98,10 +98,10 @@ def plan_night(
         for name, needs in order.items():
             place = Place(folder, seed, graph[name], name in stale)
             places[names[name]] = place
-            seconds = (estimate(name, past) or 0.0) if place.changed else 0.0
+            seconds = (_estimate(place.stage, past) or 0.0) if place.changed else 0.0
             mapped = tuple(names[needed] for needed in needs)
             jobs.append(Job(names[name], mapped, place.stage.facts.gpu and place.changed, seconds, name == REPORT))
-    unknown = [name for name, place in places.items() if place.changed and estimate(place.stage.name, past) is None]
+    unknown = [name for name, place in places.items() if place.changed and _estimate(place.stage, past) is None]
     return Night(
         root,
         jobs,
@@ -113,6 +113,10 @@ def plan_night(
         rules,
         unknown,
     )
+
+
+def _estimate(stage: Stage, past: Past) -> float | None:
+    return estimate(stage.program, stage.run, past)
 
 
 def job_name(stage: str, seed: int, main_seed: int) -> str:

@@ -63,6 +63,11 @@ def seed_folder(root: Path, seed: int) -> Path:
     return root if seed == seed_of(root) else root / ".roundabout" / "seeds" / str(seed)
 
 
+def workspaces_of(root: Path) -> list[Path]:
+    """Return the main workspace and those of all seeds that there are."""
+    return [root, *sorted((root / ".roundabout" / "seeds").glob("*/"))]
+
+
 def is_up_to_date(root: Path, seed: int) -> bool:
     """Whether a seed's workspace is there, with the code and params that the main one has now. Writes nothing.
 

@@ -16,7 +16,6 @@ from pipeline.overnight import plan
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
 from pipeline.params import Params
-from pipeline.timing.estimates import estimate, read_seconds, record_seconds
 from pipeline.timing.log import TIMES, record
 
 
@@ -149,29 +148,11 @@ def test_a_chain_that_may_end_waits_for_its_evaluations(pretended, params):
     assert "evaluate@lse-1" not in free["dump@lse-2"].needs
 
 
-def test_times_of_past_runs_make_the_estimate(tmp_path):
-    for seconds in (10.0, 30.0, 20.0):
-        record_seconds(tmp_path, "adapt@lse-1", seconds)
-    record_seconds(tmp_path, "adapt@cbst-1", 100.0)
-    past = read_seconds(tmp_path)
-    assert estimate("adapt@lse-1", past) == 20
-    assert estimate("adapt@lse-9", past) == 25, "of its kind: 10, 20, 30, 100"
-    assert estimate("dump@lse-1", past) is None
-    for seconds in range(10):
-        record_seconds(tmp_path, "adapt@lse-1", seconds)
-    assert read_seconds(tmp_path)["adapt@lse-1"] == [5, 6, 7, 8, 9], "the last five"
-    for stage, seconds in (("dump", 7.0), ("evaluate", 3.0), ("adapt", 99.0)):
-        record(stage, "lse-1", seconds, folder=tmp_path / TIMES)
-    past = read_seconds(tmp_path)
-    assert (past["dump@lse-1"], past["evaluate@lse-1"]) == ([7], [3]), "what `dvc repro` ran"
-    assert past["adapt@lse-1"] == [5, 6, 7, 8, 9], "nights know better: DVC's share is in their times"
-
-
 def test_the_plan_is_the_schedule_played_without_running(pretended, params):
     for kind, seconds in {"pretrain": 600, "dump": 60, "selection": 7, "adapt": 300, "evaluate": 30}.items():
-        record_seconds(pretended, f"{kind}@lse-1", seconds)
+        record(kind, "lse-1", float(seconds), folder=pretended / TIMES)
     night = plan_night(pretended, params)
-    assert set(night.unknown) == {"evaluate-start@source-only", "report"}, "of these kinds nothing ever ran"
+    assert set(night.unknown) == {"report"}, "it never ran"
     one, two = (spans_of_night(night, slots, 2) for slots in (1, 2))
     chain = 600 + 2 * (60 + 7 + 300) + 30  # pretrain, two rounds of lse, the last evaluation
     overhead = 3 * 9  # its eight stages, and the report
