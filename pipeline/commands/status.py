@@ -15,7 +15,7 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
-from pipeline.launcher.queued import queued_jobs
+from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
 from pipeline.timing.estimates import Past, estimate, past_seconds
 

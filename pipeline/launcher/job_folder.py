@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from pipeline.common.files import read_json, write_json, write_text
 from pipeline.common.work import publish
 from pipeline.dvc_view.stage_inputs import StageInputs, signature
+from pipeline.launcher import slurm
+from pipeline.launcher.slurm import SlurmError
 
 JOBS = Path(".roundabout") / "jobs"
 CODE = ("pipeline", "stages")
@@ -90,11 +92,6 @@ class JobFolder(NamedTuple):
         """Deletes all of it."""
         shutil.rmtree(self.path)
 
-    def submitted(self) -> str | None:
-        """Number of the job that was handed in last."""
-        path = self.path / "submitted.json"
-        return str(read_json(path)["job"]) if path.exists() else None
-
     def note_submission(self, number: str) -> None:
         """Remembers the number."""
         write_json(self.path / "submitted.json", {"job": number})
@@ -113,6 +110,20 @@ def folders_of(address: str) -> list[JobFolder]:
     """The folders of a stage, with whatever inputs."""
     found = [JobFolder(path) for path in sorted(JOBS.glob(f"{_stem(address)}-*")) if path.is_dir()]
     return [folder for folder in found if folder.address == address]
+
+
+def queued_jobs() -> dict[str, str]:
+    """Return the number of the waiting or running job of each stage that has one; empty if Slurm does not answer."""
+    folders = [JobFolder(path) for path in sorted(JOBS.glob("*-*")) if path.is_dir()]
+    numbers = {}
+    try:
+        for folder in folders:
+            jobs = [] if folder.is_finished() else slurm.jobs_called(folder.name)
+            if jobs:
+                numbers[folder.address] = jobs[0]
+    except SlurmError:
+        return {}
+    return numbers
 
 
 def _stem(address: str) -> str:

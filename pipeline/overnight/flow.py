@@ -26,7 +26,7 @@ from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
 from pipeline.dvc_view.graph import descendants
-from pipeline.dvc_view.held_key import held_key
+from pipeline.dvc_view.stage_inputs import recorded_key
 from pipeline.overnight.artifacts import publish_results, publish_run
 from pipeline.overnight.early_stopping import Ending, Rules, change_endings, gain_endings
 from pipeline.overnight.gpus import share_of_gpus
@@ -69,7 +69,7 @@ def run_stage(
     if done.outcome is Outcome.cached:
         return _cached(folder, stage, f"restored by DVC in {done.seconds:.0f} s")
     smaller = f"; each batch in {done.pieces} pieces: it ran out of memory" if done.pieces > 1 else ""
-    details = StateDetails(cache_key=held_key(folder, stage))
+    details = StateDetails(cache_key=recorded_key(folder, stage))
     return Completed(message=f"ran for {done.seconds:.0f} s{smaller}", state_details=details)
 
 
@@ -89,7 +89,7 @@ def _slot(slots: int) -> Iterator[dict[str, str]]:
 
 def _cached(folder: Path, stage: str, message: str) -> State[Any]:
     """Only for a result that DVC holds: it checks contents, and the key is that of its content."""
-    return Completed(name="Cached", message=message, state_details=StateDetails(cache_key=held_key(folder, stage)))
+    return Completed(name="Cached", message=message, state_details=StateDetails(cache_key=recorded_key(folder, stage)))
 
 
 def log_path(workspace: Path, stage: str) -> Path:

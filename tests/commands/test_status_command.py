@@ -18,8 +18,7 @@ from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Stage
 from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.launcher import slurm
-from pipeline.launcher.job_folder import JOBS
-from pipeline.launcher.queued import queued_jobs
+from pipeline.launcher.job_folder import JOBS, queued_jobs
 from pipeline.timing.estimates import past_seconds
 from pipeline.timing.log import record
 

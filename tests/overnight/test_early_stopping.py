@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from pipeline.common.files import write_json
-from pipeline.overnight.change import changed_pixels
-from pipeline.overnight.early_stopping import Rules, change_endings, gain_endings
+from pipeline.overnight.early_stopping import Rules, change_endings, changed_pixels, gain_endings
 
 BEGIN = {"lse-1": "source-only", "lse-2": "lse-1", "lse-3": "lse-2", "cbst-1": "source-only"}
 
