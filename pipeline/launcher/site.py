@@ -1,6 +1,6 @@
 """site.yaml as types: where each heavy stage runs, and with which resources. No stage depends on it.
 
-The file belongs to a machine, not to the experiment: git and DVC do not track it. Without it everything runs here.
+The file describes a machine, not the experiment: git and DVC do not track it. Without it everything runs here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SITE = Path("site.yaml")
 _TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Options of sbatch by which a job is found, followed, put back and its result taken: the launcher's own.
+# Options of sbatch that the launcher sets itself, to find a job, follow it, requeue it and take its result.
 _OURS = {
     "--job-name": "-J", "--array": "-a", "--chdir": "-D", "--output": "-o", "--error": "-e", "--clusters": "-M",
     "--wait": "-W", "--open-mode": "", "--signal": "", "--requeue": "", "--no-requeue": "", "--parsable": "",
@@ -35,11 +35,11 @@ _OURS = {
 
 
 class SiteError(ParamsError):
-    """site.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
+    """site.yaml has errors; ``problems`` has one line for each."""
 
 
 class Resources(Section):
-    """What one stage gets. site.example.yaml says each of these with an example."""
+    """Resources of one stage. site.example.yaml has an example of each."""
 
     where: Literal["local", "slurm"] = "local"
     processes: Positive | None = Field(None, description="that share the work of one stage; default: one for each GPU")
@@ -66,7 +66,7 @@ class Resources(Section):
     @classmethod
     def _is_a_time(cls, time: str | int | None) -> str | int | None:
         if isinstance(time, bool) or (time is not None and not _TIME.fullmatch(str(time))):
-            raise ValueError("is no time that Slurm knows; say minutes, hours:minutes:seconds or days-hours:minutes")
+            raise ValueError("is not a Slurm time limit; say minutes, hours:minutes:seconds or days-hours:minutes")
         return time
 
     @field_validator("container")
@@ -76,16 +76,16 @@ class Resources(Section):
             try:
                 words = shlex.split(container)
             except ValueError as error:
-                raise ValueError(f"is no command: {error}") from None
+                raise ValueError(f"is not a command: {error}") from None
             if not words:
-                raise ValueError("is no command; leave it out to run without a container")
+                raise ValueError("is not a command; leave it out to run without a container")
         return container
 
     @field_validator("memory")
     @classmethod
     def _is_a_memory(cls, memory: str | int | None) -> str | int | None:
         if isinstance(memory, bool) or (memory is not None and not _MEMORY.fullmatch(str(memory))):
-            raise ValueError("is no memory that Slurm knows; say 32G or 32000M")
+            raise ValueError("is not a Slurm memory size; say 32G or 32000M")
         return memory
 
     @field_validator("options")
@@ -93,13 +93,13 @@ class Resources(Section):
     def _leave_ours_alone(cls, options: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [option for option in options if _is_ours(option)]
         if wrong:
-            raise ValueError(f"the launcher says itself, or needs otherwise: {', '.join(wrong)}; leave them out")
+            raise ValueError(f"are set by the launcher itself: {', '.join(wrong)}; leave them out")
         return options
 
     @field_validator("environment", mode="before")
     @classmethod
     def _values_are_text(cls, environment: Any) -> Any:
-        """YAML's 4 means "4" here; true is refused, for nobody knows which text it should be."""
+        """Turn numbers into text; refuse booleans, whose text is unclear ("true", "True" or "1")."""
         if not isinstance(environment, dict):
             return environment
         wrong = [str(name) for name in environment if not _NAME.fullmatch(str(name))]
@@ -110,12 +110,12 @@ class Resources(Section):
 
     @property
     def workers(self) -> int:
-        """Processes on a node that share the stage's work."""
+        """Number of processes on a node that share the stage's work."""
         return self.processes or max(1, self.gpus)
 
 
 def _is_ours(option: str) -> bool:
-    """As sbatch reads it: long names may be cut short, short ones have their value behind them."""
+    """Whether an option is the launcher's. Like sbatch, accept shortened long names, and short ones with values."""
     if option.startswith("--"):
         given = re.split("[= ]", option)[0]
         return len(given) > 3 and any(name.startswith(given) for name in _OURS)
@@ -123,19 +123,21 @@ def _is_ours(option: str) -> bool:
 
 
 class Site(Section):
-    """Resources of every heavy stage: the file's ``defaults``, changed by what ``stages`` says of it."""
+    """Resources of every heavy stage: the file's ``defaults``, updated by the stage's own table."""
 
     stages: dict[str, Resources]
 
     def resources(self, stage: str) -> Resources:
-        """What a stage gets."""
+        """Return the resources of a stage."""
         return self.stages.get(stage, Resources())
 
 
 def read_site(path: Path = SITE) -> Site:
-    """Reads and checks the file; without one, everything runs here.
+    """Read and check the file; without one, everything runs here.
 
-    Raises SiteError with every problem of the file at once.
+    Raises:
+        SiteError: with all problems of the file.
+        ReadableError: where dvc.yaml, which names the heavy stages, cannot be read.
     """
     if not path.exists():
         return Site(stages={})
@@ -156,7 +158,7 @@ def read_site(path: Path = SITE) -> Site:
             continue
         problems += _problems_of(own, f"stages.{stage}")
         if not problems:
-            resources[stage] = Resources(**_merged(_for_one(defaults) if facts.alone else defaults, own))
+            resources[stage] = Resources(**_merged(_for_one_process(defaults) if facts.alone else defaults, own))
             problems += _misfits(stage, facts, resources[stage], own)
     if problems:
         raise SiteError(path, problems)
@@ -164,7 +166,7 @@ def read_site(path: Path = SITE) -> Site:
 
 
 def _table(raw: dict[str, Any], key: str) -> Any:
-    """The value of a key; a key with nothing behind it, or with all of it commented out, is an empty table."""
+    """Return the value of a key; a key without a value, or with all of it commented out, is an empty table."""
     value = raw.get(key)
     return {} if value is None else value
 
@@ -181,14 +183,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _for_one(defaults: dict[str, Any]) -> dict[str, Any]:
-    """The defaults of a stage that works alone: more GPUs than one would wait for it, and idle."""
+def _for_one_process(defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the defaults of a stage that works in one process: with at most one GPU, for others would idle."""
     kept = {key: value for key, value in defaults.items() if key != "processes"}
     return {**kept, "gpus": 1} if kept.get("gpus", 0) > 1 else kept
 
 
 def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """A stage's own values win; variables of the environment are added to the common ones."""
+    """Update the defaults by a stage's own values; variables of ``environment`` are added to the common ones."""
     merged = {**defaults, **own}
     if "environment" in defaults and "environment" in own:
         merged["environment"] = {**defaults["environment"], **own["environment"]}
@@ -210,7 +212,7 @@ def _misfits(stage: str, facts: StageFacts, resources: Resources, own: dict[str,
 
 
 def _seconds(time: str | int | None) -> int | None:
-    """A time limit in seconds: minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S; None for none, which 0 means, too."""
+    """Return a time limit (minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S) in seconds; None without one, or for 0."""
     if time is None:
         return None
     days, dash, rest = str(time).rpartition("-")
@@ -233,10 +235,10 @@ def _problems_of(raw: dict[str, Any], path: str) -> list[str]:
 
 
 def _line(item: ErrorDetails, path: str) -> str:
-    place = ".".join([path, *(str(step) for step in item["loc"][:2] if step not in ("str", "int"))])
+    key = ".".join([path, *(str(step) for step in item["loc"][:2] if step not in ("str", "int"))])
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key{did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
-    return f"{place}: {in_words(item)}"
+        return f"{key}: unknown key{did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
+    return f"{key}: {in_words(item)}"
 
 
 def _unknown(raw: dict[Any, Any], path: str, known: tuple[str, ...]) -> list[str]:
