@@ -96,7 +96,7 @@ def test_params_that_dvc_needs_may_not_be_left_out():
 
 def test_the_heavy_stages_go_through_the_launcher_on_which_none_depends():
     launched = {stage for stage in STAGES if "stages.launch" in description(stage)["cmd"]}
-    assert launched == {"translate", "pretrain", "dump", "adapt", "evaluate-start", "evaluate"}
+    assert {"pretrain", "adapt"} <= launched
     assert launched == {stage for stage in STAGES if facts_of(stage, description(stage).get("meta")).gpu}
     launching = ("pipeline/dvc_view", "pipeline/launcher", "pipeline/overnight", "stages/launch", "site")
     for stage in STAGES:
