@@ -25,7 +25,7 @@ _SOURCES_NAMED = 3
 
 
 class Line(NamedTuple):
-    """A stage of dvc.yaml. ``seconds``: about how long it takes, None where no past run tells."""
+    """A stage of dvc.yaml. ``seconds``: about how long it takes, None if it never ran."""
 
     stage: str
     state: str
@@ -35,6 +35,7 @@ class Line(NamedTuple):
 
     @property
     def will_run(self) -> bool:
+        """Whether `dvc repro` would run it."""
         return self.state != "done"
 
 
@@ -45,19 +46,19 @@ def status() -> None:
         reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(changed_stages, Path.cwd())
     graph = reading.result()  # its error, for what DVC cannot read, is the plainer one
     finished, past = stages_with_results(Path("dvc.lock")), past_seconds(workspaces_of(Path()))
-    found = status_lines(comparing.result(), graph, finished, work_folders(), past, queued_jobs())
+    lines = status_lines(comparing.result(), graph, finished, work_folders(), past, queued_jobs())
     table = Table("stage", "state", "why", "takes about")
-    for line in found:
+    for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
     console.print(table)
-    todo = [line for line in found if line.will_run]
+    todo = [line for line in lines if line.will_run]
     if not todo:
         console.print("Everything is done: `dvc repro` would run nothing.")
         return
     known = sum(line.seconds for line in todo if line.seconds is not None)
     unknown = sum(line.seconds is None for line in todo)
     tail = f", and {unknown} stages of which no past run tells" if unknown else ""
-    console.print(f"`dvc repro` would run up to {len(todo)} of {len(found)} stages: about {_duration(known)}{tail}.")
+    console.print(f"`dvc repro` would run up to {len(todo)} of {len(lines)} stages: about {_duration(known)}{tail}.")
     console.print("Times are those of past runs; a stage whose inputs turn out the same is skipped.")
 
 
@@ -69,10 +70,10 @@ def status_lines(
     past: Past,
     jobs: dict[str, str],
 ) -> list[Line]:
-    """One line a stage, in the order in which they run.
+    """Return one line for each stage, in the order in which they run.
 
-    ``changed`` is what `dvc status --json` says; ``seconds``: about how long a stage of a kind takes; ``jobs``: their
-    numbers on the cluster, where a node of its own holds the working folder.
+    ``changed`` is the output of `dvc status --json`; ``finished``: stages with a result; ``jobs``: numbers of Slurm
+    jobs, whose working folders are locked on another machine.
     """
     stale = {stage: reasons for stage, reasons in changed.items() if stage in graph}
     follows = descendants(needs_of(graph), stale) - set(stale)
@@ -81,7 +82,7 @@ def status_lines(
     for stage in graph:
         state, why = "done", ""
         if stage in stale:
-            # of a stage that has not run, DVC calls everything new that it reads and writes
+            # of a stage that has not run, DVC lists all inputs and outputs as new
             state, why = ("stale", _in_words(stale[stage])) if stage in finished else ("missing", "has not run here")
         elif stage in follows:
             state, why = "follows", "from what is stale before it"
@@ -112,7 +113,7 @@ def _in_words(reasons: Iterable[Any]) -> str:
 
 
 def _few(names: list[str]) -> list[str]:
-    """The names with many sources as their number: an edit far below changes them all."""
+    """Return the names, with more than three source files as their number."""
     code = [name for name in names if name.startswith(("pipeline/", "stages/"))]
     if len(code) <= _SOURCES_NAMED:
         return names
@@ -126,8 +127,8 @@ def _parts(work: Work | None) -> str:
 
 def _progress(work: Work) -> str:
     parts = _parts(work)
-    made = parts.removeprefix(", ") if parts else "from its last checkpoint" if not work.running else "at work"
-    return made if work.running else f"was stopped; goes on, {made}"
+    progress = parts.removeprefix(", ") if parts else "from its last checkpoint" if not work.running else "at work"
+    return progress if work.running else f"was stopped; goes on, {progress}"
 
 
 def stages_with_results(lock: Path) -> set[str]:

@@ -63,7 +63,7 @@ def run_on_slurm(stage: str, arguments: list[str], resources: Resources) -> None
             _make(_Driver(stage, arguments, resources, inputs, folder, descriptor))
         _same_inputs(inputs, folder)
         folder.publish()
-        # DVC has the result: a Slurm that does not answer, or a folder that cannot be deleted, is no error now.
+        # DVC has the result: a Slurm that does not answer, or a folder that cannot be deleted, is not an error now.
         with suppress(SlurmError, OSError):
             _tidy(folder)
 

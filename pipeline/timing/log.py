@@ -115,7 +115,7 @@ def all_works(folder: Path = TIMES) -> dict[Key, list[Work]]:
         name, _, share = known.partition("~")
         shares.setdefault((stage, name), {}).setdefault(share.partition("of")[2], []).append(attempts)
     works = {key: _newest_whole(by_total) for key, by_total in shares.items()}
-    return {key: found for key, found in works.items() if found}
+    return {key: results for key, results in works.items() if results}
 
 
 def _newest_whole(by_total: dict[str, list[list[Attempt]]]) -> list[Work]:
@@ -138,7 +138,7 @@ def _together(works: list[Work]) -> Work:
 
 @contextmanager
 def recorded(stage: str, name: str, since: float) -> Iterator[None]:
-    """Record the block as an attempt that began at ``since`` (time.monotonic()). An unwritable log is no error.
+    """Record the block as an attempt that began at ``since`` (time.monotonic()). Errors of writing are ignored.
 
     The attempt is recorded as running first, so that a kill leaves a trace. Each task of a cluster's array records its
     share in a file of its own, because they run at the same time.

@@ -14,7 +14,7 @@ from pipeline.dvc_view.graph import Graph, Stage, ancestors, descendants, in_ord
 from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.overnight import plan
 from pipeline.overnight.early_stopping import Rules
-from pipeline.overnight.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
+from pipeline.overnight.plan import plan_night, selected_rounds, selected_stages, spans_of_night
 from pipeline.params import Params
 from pipeline.timing.log import TIMES, record
 
@@ -64,9 +64,9 @@ def pretended(monkeypatch: pytest.MonkeyPatch, params: Params, tmp_path: Path) -
 
 
 def test_rounds_bring_what_they_begin_with(params):
-    assert wanted_rounds(params, ["lse-2"], []) == {"lse-1": "source-only", "lse-2": "lse-1"}
-    assert wanted_rounds(params, [], ["cada"]) == {"cada-1": "source-only"}
-    assert list(wanted_rounds(params, [], [])) == ["lse-1", "lse-2", "cada-1"]
+    assert selected_rounds(params, ["lse-2"], []) == {"lse-1": "source-only", "lse-2": "lse-1"}
+    assert selected_rounds(params, [], ["cada"]) == {"cada-1": "source-only"}
+    assert list(selected_rounds(params, [], [])) == ["lse-1", "lse-2", "cada-1"]
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_rounds_bring_what_they_begin_with(params):
 )
 def test_names_that_params_does_not_have_are_told(params, rounds, methods, said):
     with pytest.raises(ReadableError, match=said):
-        wanted_rounds(params, rounds, methods)
+        selected_rounds(params, rounds, methods)
 
 
 def test_a_choice_leaves_other_rounds_out_and_keeps_the_oracle_and_the_report(params):
     graph = graph_of({name: entry.init for name, entry in params.rounds.items()})
-    wanted = wanted_stages(graph, {"lse-1": "source-only"}, params, everything=False)
+    wanted = selected_stages(graph, {"lse-1": "source-only"}, params, everything=False)
     runs = {graph[name].run for name in wanted}
     assert runs == {None, "lse-1", "source-only", "oracle"}
     assert {"prepare", "report", "evaluate@lse-1", "evaluate-start@oracle"} <= wanted
-    assert wanted_stages(graph, {}, params, everything=True) == set(graph)
+    assert selected_stages(graph, {}, params, everything=True) == set(graph)
 
 
 def test_ancestors_and_descendants():
@@ -109,7 +109,7 @@ def test_later_rounds_of_a_chain_follow_from_its_first():
 
 def test_a_night_runs_what_follows_from_what_has_changed(pretended, params):
     night = plan_night(pretended, params)
-    held = {name for name, place in night.places.items() if not place.changed}
+    held = {name for name, place in night.stages.items() if not place.changed}
     assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}
     jobs = {job.name: job for job in night.jobs}
     assert jobs["dump@lse-1"].slot
@@ -135,7 +135,7 @@ def test_a_plan_may_be_made_without_writing(pretended, params, monkeypatch):
     monkeypatch.setattr(plan, "seed_folder", lambda root, seed: root if seed == 1 else root / str(seed))
     monkeypatch.setattr(plan, "is_up_to_date", lambda root, seed: seed == 1)
     night = plan_night(pretended, params, seeds=[1, 2], write=False)
-    held = {name for name, place in night.places.items() if not place.changed}
+    held = {name for name, place in night.stages.items() if not place.changed}
     assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}, "of seed 2 everything counts as changed"
     assert list(pretended.iterdir()) == []
 
