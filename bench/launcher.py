@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -38,10 +39,11 @@ def make_workspace(folder: Path) -> None:
     (folder / "stages" / "pretrain.py").write_text(STAGE.format(wait=WAIT))
     (folder / "params.yaml").write_text("seed: 1\n")
     (folder / ".roundabout").mkdir()
-    stages = {
+    stages: dict[str, dict[str, Any]] = {
         name: {"cmd": f"exec python -m stages.{command} --start {name}", "deps": ["stages"], "outs": [f"runs/{name}"]}
         for name, command in (("plain", "pretrain"), ("launched", "launch pretrain"))
     }
+    stages["launched"]["meta"] = {"gpu": True, "program": "pretrain"}
     with (folder / "dvc.yaml").open("w", encoding="utf-8") as file:
         YAML().dump({"stages": stages}, file)
     (folder / ".dvcignore").write_text("__pycache__\n")

@@ -21,7 +21,7 @@ from typing import Any
 from bench.table import Row, machine, publish
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import run
-from pipeline.overnight.scheduler import Board, Job, Outcome, simulate
+from pipeline.overnight.scheduler import Job, Outcome, Scheduler, simulate
 
 METHODS, SEEDS, ROUNDS = 8, 3, 7
 NINE_ROUNDS = {"lse": 3, "cbst": 2, "st": 2, "cada": 2}
@@ -96,15 +96,15 @@ def simulated_night(seconds: float, slots: int, light: int) -> tuple[int, float,
     from pipeline.overnight.flow import drive
 
     jobs = nights_jobs(seconds)
-    ideal = max(end for _, end in simulate(Board(jobs, slots=slots, light=light)).values())
-    board = Board(jobs, slots=slots, light=light)
+    ideal = max(end for _, end in simulate(Scheduler(jobs, slots=slots, light=light)).values())
+    scheduler = Scheduler(jobs, slots=slots, light=light)
     before = time.perf_counter()
     with ThreadPoolExecutor(slots + light) as pool:
 
         def submit(job: Job, ended: Any) -> None:
             pool.submit(time.sleep, job.seconds).add_done_callback(lambda _: ended())
 
-        drive(board, submit, lambda name: Outcome.ran, lambda name, outcome: None)
+        drive(scheduler, submit, lambda name: Outcome.ran, lambda name, outcome: None)
     return len(jobs), time.perf_counter() - before, ideal
 
 

@@ -1,4 +1,4 @@
-"""The programs of the DVC stages. A stage stops when the DVC that started it dies, so that no orphan writes on."""
+"""Programs of the DVC stages. A stage stops when the DVC that started it dies, so that no orphan goes on writing."""
 
 import os
 import time

@@ -9,7 +9,7 @@ from stages.run import named_stage, params_file
 
 @named_stage("round")
 def main(name: str) -> None:
-    """Reads the initial model and the target's images, writes runs/NAME/cache/."""
+    """Read the initial model and the target's images; write runs/NAME/cache/."""
     params = read_params(params_file())
     dump_target(params, name, Path("runs") / params.round(name).init / "model.pt", Path("runs") / name / "cache")
 

@@ -1,4 +1,4 @@
-"""evaluate: score a start or a round on labelled images of the target."""
+"""evaluate: score an initial model or a round on labelled images of the target."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from stages.run import named_stage, params_file
 
 @named_stage("run")
 def main(name: str) -> None:
-    """Reads runs/NAME/model.pt and the evaluation split, writes metrics, tables and a gallery into runs/NAME/."""
+    """Read runs/NAME/model.pt and the evaluation split; write metrics, tables and a gallery into runs/NAME/."""
     params = read_params(params_file())
     if name not in params.run_kinds():
-        raise ReadableError(f"there is no start or round {name!r}; there are {', '.join(params.run_kinds())}")
+        raise ReadableError(f"params.yaml has no start or round {name!r}; it has {', '.join(params.run_kinds())}")
     metrics = evaluate_run(params, Path("runs") / name)
     print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float)))
 

@@ -12,7 +12,7 @@ from stages.run import named_stage
 
 @named_stage("round")
 def main(name: str) -> None:
-    """Reads cache, selection and target images, writes runs/NAME/patches/patches.h5."""
+    """Read cache, selection and target images; write runs/NAME/patches/patches.h5."""
     params = read_params()
     folder = Path("runs") / name
     images = images_of("target", params.data.target, params.data.size)

@@ -1,4 +1,4 @@
-"""prepare: look at every file of the data sets, and write their manifests."""
+"""prepare: check every file of the data sets, and write their manifests."""
 
 import sys
 
@@ -10,7 +10,7 @@ from stages.run import stage
 
 @stage
 def main() -> None:
-    """Reads params.yaml, writes data/prepared/."""
+    """Read params.yaml and the data sets; write data/prepared/."""
     params = read_params()
     counts = prepare(
         params.data,

@@ -9,7 +9,7 @@ from stages.run import named_stage, params_file
 
 @named_stage("start")
 def main(name: str) -> None:
-    """Reads the start's labelled split, writes runs/NAME/model.pt and curves."""
+    """Read the initial model's labelled split; write runs/NAME/model.pt and curves."""
     params = read_params(params_file())
     pretrain(params, name, params.start(name), Path("runs") / name)
 

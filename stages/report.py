@@ -1,4 +1,4 @@
-"""report: one page with the results of all starts and rounds."""
+"""report: write one page with the results of all initial models and rounds."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +24,7 @@ RUNS, REPORT = Path("runs"), Path("report")
 
 @stage
 def main() -> None:
-    """Reads runs/, data/prepared/ and presets/, writes report/."""
+    """Read runs/, data/prepared/ and presets/; write report/."""
     params = read_params()
     results, classes = read_results(RUNS, params.run_kinds()), class_set(params.classes)
     record = record_of(params, RUNS, results, classes)
@@ -43,21 +43,21 @@ def main() -> None:
     pictures = {"gallery": gallery, "sample": draw_sample(RUNS, list(kinds), REPORT / PICTURES)}
     write_report(record, circumstances(), pictures, REPORT)
     write_plot_files(record, REPORT / "plots")
-    for place in range(params.evaluate.gallery):
-        strip = draw_strip(RUNS, results, params.evaluate.headline, classes, place)
+    for number in range(params.evaluate.gallery):
+        strip = draw_strip(RUNS, results, params.evaluate.headline, classes, number)
         if strip is not None:
-            with whole_file(REPORT / f"rounds-{place}.png") as temporary:
+            with whole_file(REPORT / f"rounds-{number}.png") as temporary:
                 strip.save(temporary, format="PNG")
     print("report: report/index.html")
 
 
 def _presets(folder: Path) -> dict[str, dict[str, Any]]:
-    """All presets that can be read, flat: a broken one is no reason to have no report."""
-    found = {}
+    """Return the readable presets, flat; a broken one must not prevent the report."""
+    presets = {}
     for path in sorted(folder.glob("*.yaml")):
         with suppress(ReadableError):
-            found[path.stem] = flat(read_params(path).model_dump(mode="json", exclude={"runtime"}))
-    return found
+            presets[path.stem] = flat(read_params(path).model_dump(mode="json", exclude={"runtime"}))
+    return presets
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all stages share: how they are called, and how they say what is wrong."""
+"""How all stages are called, and how they report errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from pathlib import Path
 from pipeline.common.errors import ReadableError
 from stages import BEGUN
 
-# They move their result into place when it is whole, and look then whether it may go there; the others, when they end.
-PUBLISHING = ("translate", "pretrain", "dump", "adapt", "evaluate")
-
 
 def stage(work: Callable[[], None]) -> Callable[[], None]:
-    """A stage without a name of its own."""
+    """Wrap a stage that runs once: ``python -m stages.NAME``."""
 
     def main() -> None:
         argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__).parse_args()
@@ -27,7 +24,7 @@ def stage(work: Callable[[], None]) -> Callable[[], None]:
 
 
 def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], None]]:
-    """A stage of one start or one round: ``python -m stages.NAME --KIND NAME``."""
+    """Wrap a stage of one initial model, round or translation: ``python -m stages.NAME --KIND NAME``."""
 
     def decorate(work: Callable[[str], None]) -> Callable[[], None]:
         def main() -> None:
@@ -42,34 +39,34 @@ def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], Non
 
 
 def params_file() -> Path:
-    """params.yaml, or in a cluster's job the copy that was made when the job was submitted."""
+    """Return the path of params.yaml, or in a cluster's job of the copy that was taken when the job was submitted."""
     return Path(os.environ.get("ROUNDABOUT_PARAMS", "params.yaml"))
 
 
 def _run(stage: str, name: str, work: Callable[[], None]) -> None:
-    """Runs a stage and notes how long it took; of processes that share its work, the first one notes it."""
-    # Imported here: no output depends on them, so an edit of the log's or the look's code runs no stage again.
+    """Run a stage and log how long it took; of several processes the first one logs it.
+
+    A stage that publishes its result has been checked for edits just before; the others are checked when they end.
+    """
+    # Imported here: no output depends on them, so editing the log or the guard runs no stage again.
     from pipeline.common.work import before_publishing
-    from pipeline.dvc_view.edit_guard import Watch
+    from pipeline.dvc_view.edit_guard import EditGuard
     from pipeline.timing.log import recorded
 
-    watch = Watch()
-    before_publishing(watch.look)
+    guard = EditGuard()
+    before_publishing(guard.check)
 
-    def watched() -> None:
-        work()
-        if stage not in PUBLISHING:
-            watch.look()
-
-    def timed() -> None:
+    def recorded_work() -> None:
         with recorded(stage, name, BEGUN):
-            watched()
+            work()
+            if not guard.checked:
+                guard.check()
 
-    say_errors(timed if os.environ.get("RANK", "0") == "0" else watched)
+    print_errors(recorded_work if os.environ.get("RANK", "0") == "0" else work)
 
 
-def say_errors(work: Callable[[], None]) -> None:
-    """Runs ``work``; what is wrong is said in words where somebody wrote them, and the exit code is 1."""
+def print_errors(work: Callable[[], None]) -> None:
+    """Run ``work``; print errors that are written for people without a traceback, and exit with code 1."""
     try:
         work()
     except KeyboardInterrupt:

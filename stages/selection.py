@@ -12,7 +12,7 @@ SPATIAL_PRIOR = Path("data/prepared/spatial-prior/spatial-prior.h5")
 
 @named_stage("round")
 def main(name: str) -> None:
-    """Reads runs/NAME/cache/, and the spatial prior for a round that asks for it; writes runs/NAME/selection/."""
+    """Read runs/NAME/cache/, and the spatial prior for a round that uses it; write runs/NAME/selection/."""
     params = read_params()
     folder = Path("runs") / name
     selection, details = select_for_round(params, params.round(name), folder / "cache", SPATIAL_PRIOR)

@@ -1,4 +1,4 @@
-"""translate: the source's images in the style of the target's, for starts to learn from."""
+"""translate: draw the source's images in the style of the target, as training data of initial models."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from stages.run import named_stage, params_file
 
 @named_stage("translation")
 def main(name: str) -> None:
-    """Reads the images of source and target, writes data/prepared/NAME/ and runs/NAME/."""
+    """Read the images of source and target; write data/prepared/NAME/ and runs/NAME/."""
     translate(read_params(params_file()), name, Path("runs") / name)
 
 

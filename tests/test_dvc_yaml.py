@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.dvc_view.stage_facts import facts_of
 from pipeline.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,6 +52,22 @@ def test_stage_lists_the_code_it_imports(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_meta_names_the_program_that_the_stage_runs_and_its_use_of_networks(stage):
+    words = [word for word in description(stage)["cmd"].split() if word not in ("stages.launch", "exec")]
+    facts = facts_of(stage, description(stage).get("meta"))
+    assert words[2].removeprefix("stages.") == (facts.program or stage)
+    assert facts.gpu == ("pipeline/models" in description(stage)["deps"])
+
+
+def test_stages_of_one_program_have_the_same_facts():
+    by_program: dict[str, set] = {}
+    for stage in STAGES:
+        facts = facts_of(stage, description(stage).get("meta"))
+        by_program.setdefault(facts.program or stage, set()).add(facts._replace(program=""))
+    assert all(len(facts) == 1 for facts in by_program.values())
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_no_shell_stays_between_dvc_and_a_stage(stage):
     """Such a shell outlives a killed DVC, and the stage below it would go on as a second writer."""
     assert description(stage)["cmd"].startswith("exec ")
@@ -79,16 +96,13 @@ def test_params_that_dvc_needs_may_not_be_left_out():
 
 def test_the_heavy_stages_go_through_the_launcher_on_which_none_depends():
     launched = {stage for stage in STAGES if "stages.launch" in description(stage)["cmd"]}
-    assert launched == {"translate", "pretrain", "dump", "adapt", "evaluate-start", "evaluate"}
+    assert {"pretrain", "adapt"} <= launched
+    assert launched == {stage for stage in STAGES if facts_of(stage, description(stage).get("meta")).gpu}
+    launching = ("pipeline/dvc_view", "pipeline/launcher", "pipeline/overnight", "stages/launch", "site")
     for stage in STAGES:
         listed = description(stage)["deps"]
-        assert not [
-            path
-            for path in listed
-            if path.startswith(
-                ("pipeline/dvc_view", "pipeline/launcher", "pipeline/overnight", "stages/launch", "site")
-            )
-        ]
+        assert not [path for path in listed if path.startswith(launching)]
+        assert "pipeline/timing" not in listed or stage == "report", "its page shows the times"
 
 
 def test_runtime_is_no_stage_s_dependency():

@@ -1,4 +1,4 @@
-"""``roundabout overnight``: everything that has changed, of all methods and seeds, while nobody watches."""
+"""``roundabout overnight``: run everything that has changed, of all methods and seeds, unattended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.evaluation.results import read_results
 from pipeline.overnight.collect import results_table
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
-from pipeline.overnight.workspace_lock import only_night
+from pipeline.overnight.workspace_lock import night_lock
 from pipeline.params import read_params
 
 
@@ -82,7 +82,11 @@ def _numbers(text: str) -> list[int]:
 
 
 def _moment(text: str, now: datetime | None = None) -> datetime:
-    """The next time that a clock shows HH:MM, or a date and time; local. Raises ReadableError for others."""
+    """Return the next local time HH:MM, or a local date and time.
+
+    Raises:
+        ReadableError: for other text, and for a time that has passed.
+    """
     now = now or datetime.now().astimezone()
     try:
         if "T" in text:
@@ -93,14 +97,14 @@ def _moment(text: str, now: datetime | None = None) -> datetime:
             moment = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
             moment += timedelta(days=1) if moment <= now else timedelta()
     except ValueError:
-        raise ReadableError(f"--at: {text!r} is no time; 22:00 or 2026-11-22T22:00 is needed") from None
+        raise ReadableError(f"--at: {text!r} is not a time; write 22:00 or 2026-11-22T22:00") from None
     if moment <= now:
         raise ReadableError(f"--at: {text} has passed")
     return moment
 
 
 def _print_plan(night: Night, slots: int) -> None:
-    """What would run, when, and for how long by the times of past runs."""
+    """Print what would run, when, and for how long by the times of past runs."""
     changed = set(night.changed())
     if not changed:
         console.print(_nothing(night))
@@ -115,14 +119,14 @@ def _print_plan(night: Night, slots: int) -> None:
     console.print(f"{held} stages are up to date. Seeds: {', '.join(map(str, night.workspaces()))}.")
     total = duration(max(end for _, end in spans.values()))
     if night.unknown:
-        told = f"it is not known how long it takes: {len(night.unknown)} of them never ran here; at least {total}"
+        message = f"it is not known how long it takes: {len(night.unknown)} of them never ran here; at least {total}"
     else:
-        told = f"it takes about {total}"
-    console.print(f"With {slots} GPU slot(s) {told}.")
+        message = f"it takes about {total}"
+    console.print(f"With {slots} GPU slot(s) {message}.")
 
 
 def duration(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``7 h 05 min``."""
+    """Return a time for people: ``45 s``, ``12 min``, ``7 h 05 min``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -130,7 +134,7 @@ def duration(seconds: float) -> str:
 
 
 def _print_seeds(night: Night) -> None:
-    """Mean and spread of every run, where there are several seeds; one seed's table is `roundabout results`."""
+    """Print mean and spread of every run if there are several seeds; `roundabout results` prints one seed's table."""
     folders = night.workspaces()
     rows = results_table({seed: read_results(folder / "runs", night.kinds) for seed, folder in folders.items()})
     if len(folders) > 1 and rows:
@@ -141,7 +145,7 @@ def _print_seeds(night: Night) -> None:
 
 
 def _nothing(night: Night) -> str:
-    return f"nothing to do: DVC holds the results of all {len(night.jobs)} stages"
+    return f"nothing to do: DVC has the results of all {len(night.jobs)} stages"
 
 
 def _hand_over(root: Path, parameters: dict[str, Any], cron: str | None, at: datetime | None, pool: str | None) -> None:
@@ -166,11 +170,11 @@ def _run_here(night: Night, parameters: dict[str, Any], at: datetime | None) -> 
         while (left := (at - datetime.now().astimezone()).total_seconds()) > 0:
             time.sleep(min(left, 60))  # in steps: a laptop that slept wakes up in time
     elif not night.changed():
-        console.print(_nothing(night))  # without Prefect, which takes seconds to say so
+        console.print(_nothing(night))  # without Prefect, whose import takes seconds
         _print_seeds(night)
         return
     else:
-        with only_night(night.root):  # said by the flow, too, half a minute later
+        with night_lock(night.root):  # the flow would refuse, too, half a minute later
             pass
     from pipeline.overnight import prefect_settings
     from pipeline.overnight.flow import overnight as night_flow

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import statistics
-import subprocess
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +14,10 @@ from ruamel.yaml.error import YAMLError
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
-from pipeline.dvc_view.graph import changed_stages
-from pipeline.launcher.queued import queued_jobs
-from pipeline.timing.estimates import read_seconds
+from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
+from pipeline.launcher.job_folder import queued_jobs
+from pipeline.overnight.seed_workspaces import workspaces_of
+from pipeline.timing.estimates import Past, estimate, past_seconds
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
 
@@ -29,7 +25,7 @@ _SOURCES_NAMED = 3
 
 
 class Line(NamedTuple):
-    """A stage of dvc.yaml. ``seconds``: about how long it takes, None where no past run tells."""
+    """A stage of dvc.yaml. ``seconds``: about how long it takes, None if it never ran."""
 
     stage: str
     state: str
@@ -39,6 +35,7 @@ class Line(NamedTuple):
 
     @property
     def will_run(self) -> bool:
+        """Whether `dvc repro` would run it."""
         return self.state != "done"
 
 
@@ -46,112 +43,61 @@ class Line(NamedTuple):
 def status() -> None:
     """Say of every stage whether it is done, running or stale, and what `dvc repro` would run."""
     with ThreadPoolExecutor(2) as pool:
-        graph, changed = pool.submit(_dvc, ["dag", "--dot"]), pool.submit(changed_stages, Path.cwd())
-    stages = stages_of(graph.result())  # DVC's own words for what it cannot read come first
-    finished = finishing_times(Path("dvc.lock"))
-    seconds = durations(finished) | recorded_durations()
-    found = status_lines(changed.result(), stages, finished, work_folders(), seconds, queued_jobs())
+        reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(changed_stages, Path.cwd())
+    graph = reading.result()  # its error, for what DVC cannot read, is the plainer one
+    finished, past = stages_with_results(Path("dvc.lock")), past_seconds(workspaces_of(Path()))
+    lines = status_lines(comparing.result(), graph, finished, work_folders(), past, queued_jobs())
     table = Table("stage", "state", "why", "takes about")
-    for line in found:
+    for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
     console.print(table)
-    todo = [line for line in found if line.will_run]
+    todo = [line for line in lines if line.will_run]
     if not todo:
         console.print("Everything is done: `dvc repro` would run nothing.")
         return
     known = sum(line.seconds for line in todo if line.seconds is not None)
     unknown = sum(line.seconds is None for line in todo)
     tail = f", and {unknown} stages of which no past run tells" if unknown else ""
-    console.print(f"`dvc repro` would run up to {len(todo)} of {len(found)} stages: about {_duration(known)}{tail}.")
+    console.print(f"`dvc repro` would run up to {len(todo)} of {len(lines)} stages: about {_duration(known)}{tail}.")
     console.print("Times are those of past runs; a stage whose inputs turn out the same is skipped.")
-
-
-def _dvc(arguments: list[str]) -> str:
-    program = Path(sys.executable).with_name("dvc")
-    command = str(program) if program.exists() else shutil.which("dvc")
-    if command is None:
-        raise ReadableError("dvc is not installed beside this program: `make setup`")
-    answer = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        raise ReadableError(f"dvc {' '.join(arguments)}: {answer.stderr.strip() or answer.stdout.strip()}")
-    return answer.stdout
-
-
-def stages_of(dot: str) -> dict[str, set[str]]:
-    """The stages in `dvc dag --dot`, each with the stages that follow from it."""
-    followers: dict[str, set[str]] = {}
-    for line in dot.splitlines():
-        names = [part.strip().strip('"') for part in line.strip().rstrip(";").split("->")]
-        if line.strip().startswith('"'):
-            for name in names:
-                followers.setdefault(name, set())
-            if len(names) == 2:
-                followers[names[0]].add(names[1])
-    return followers
 
 
 def status_lines(
     changed: dict[str, list[Any]],
-    followers: dict[str, set[str]],
-    finished: dict[str, float],
+    graph: Graph,
+    finished: set[str],
     works: list[Work],
-    seconds: dict[str, float],
+    past: Past,
     jobs: dict[str, str],
 ) -> list[Line]:
-    """One line a stage, in the order in which they run.
+    """Return one line for each stage, in the order in which they run.
 
-    ``changed`` is what `dvc status --json` says; ``seconds``: about how long a stage of a kind takes; ``jobs``: their
-    numbers on the cluster, where a node of its own holds the working folder.
+    ``changed`` is the output of `dvc status --json`; ``finished``: stages with a result; ``jobs``: numbers of Slurm
+    jobs, whose working folders are locked on another machine.
     """
-    stale = {stage: reasons for stage, reasons in changed.items() if stage in followers}
-    follows = {stage for start in stale for stage in _after(start, followers)} - set(stale)
+    stale = {stage: reasons for stage, reasons in changed.items() if stage in graph}
+    follows = descendants(needs_of(graph), stale) - set(stale)
     working = {work.stage: work for work in works}
     lines = []
-    for stage in in_order(followers):
+    for stage in graph:
         state, why = "done", ""
         if stage in stale:
-            # of a stage that has not run, DVC calls everything new that it reads and writes
+            # of a stage that has not run, DVC lists all inputs and outputs as new
             state, why = ("stale", _in_words(stale[stage])) if stage in finished else ("missing", "has not run here")
         elif stage in follows:
             state, why = "follows", "from what is stale before it"
-        work = working.get(_working_name(stage))
+        work = working.get(_working_name(graph[stage]))
         if work is not None and (state != "done" or work.running):
             state, why = ("running" if work.running else "stopped"), _progress(work)
         if stage in jobs and state != "done":
             state, why = "running", f"job {jobs[stage]} is in Slurm's queue{_parts(work)}"
-        lines.append(Line(stage, state, why, seconds.get(stage.partition("@")[0])))
+        lines.append(Line(stage, state, why, estimate(graph[stage].program, graph[stage].run, past)))
     return lines
 
 
-def _working_name(stage: str) -> str:
-    """What a stage calls its working folder; one program evaluates starts and rounds, which are two stages to DVC."""
-    kind, _, name = stage.partition("@")
-    return f"{'evaluate' if kind == 'evaluate-start' else kind}-{name}"
-
-
-def _after(stage: str, followers: dict[str, set[str]]) -> set[str]:
-    """All that follow from a stage."""
-    found: set[str] = set()
-    waiting = [stage]
-    while waiting:
-        new = followers[waiting.pop()] - found
-        found |= new
-        waiting += new
-    return found
-
-
-def in_order(followers: dict[str, set[str]]) -> list[str]:
-    """The stages, each after those that it follows from; otherwise as DVC lists them."""
-    ordered: dict[str, None] = {}
-    while len(ordered) < len(followers):
-        before = len(ordered)
-        for stage in followers:
-            waits = any(stage in after and name not in ordered for name, after in followers.items())
-            if stage not in ordered and not waits:
-                ordered[stage] = None
-        if len(ordered) == before:
-            raise ReadableError("dvc.yaml: the stages wait for each other in a circle")
-    return list(ordered)
+def _working_name(stage: Stage) -> str:
+    """Return what a stage calls its working folder."""
+    return f"{stage.program}-{stage.run or ''}"
 
 
 def _in_words(reasons: Iterable[Any]) -> str:
@@ -167,7 +113,7 @@ def _in_words(reasons: Iterable[Any]) -> str:
 
 
 def _few(names: list[str]) -> list[str]:
-    """The names with many sources as their number: an edit far below changes them all."""
+    """Return the names, with more than three source files as their number."""
     code = [name for name in names if name.startswith(("pipeline/", "stages/"))]
     if len(code) <= _SOURCES_NAMED:
         return names
@@ -181,49 +127,23 @@ def _parts(work: Work | None) -> str:
 
 def _progress(work: Work) -> str:
     parts = _parts(work)
-    made = parts.removeprefix(", ") if parts else "from its last checkpoint" if not work.running else "at work"
-    return made if work.running else f"was stopped; goes on, {made}"
+    progress = parts.removeprefix(", ") if parts else "from its last checkpoint" if not work.running else "at work"
+    return progress if work.running else f"was stopped; goes on, {progress}"
 
 
-def finishing_times(lock: Path) -> dict[str, float]:
-    """When each stage of dvc.lock wrote its last output, by the files' times; stages without files are left out."""
+def stages_with_results(lock: Path) -> set[str]:
+    """Return the stages of dvc.lock of whose outputs something exists.
+
+    Raises:
+        ReadableError: where dvc.lock is not YAML.
+    """
     if not lock.exists():
-        return {}
+        return set()
     try:
         stages = (YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
     except YAMLError as error:
-        raise ReadableError(f"{lock}: is no YAML ({error}); restore it from git") from None
-    times = {}
-    for stage, entry in stages.items():
-        written = [time for out in entry.get("outs", []) if (time := _newest(Path(out["path"]))) is not None]
-        if written:
-            times[stage] = max(written)
-    return times
-
-
-def _newest(path: Path) -> float | None:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return max((file.stat().st_mtime for file in files if file.is_file()), default=None)
-
-
-def durations(finished: dict[str, float]) -> dict[str, float]:
-    """About how many seconds a kind of stage takes: the median of the times since the stage that ended before it.
-
-    Stages run one after another, so that is what they took, unless somebody paused between them: hence the median.
-    """
-    ordered = sorted(finished.items(), key=lambda pair: pair[1])
-    took: dict[str, list[float]] = {}
-    for (_, before), (stage, after) in pairwise(ordered):
-        took.setdefault(stage.partition("@")[0], []).append(after - before)
-    return {kind: statistics.median(seconds) for kind, seconds in took.items()}
-
-
-def recorded_durations() -> dict[str, float]:
-    """How many seconds a kind of stage took: the median over its starts or rounds, as recorded here or in nights."""
-    took: dict[str, list[float]] = {}
-    for stage, seconds in read_seconds(Path()).items():
-        took.setdefault(stage.partition("@")[0], []).extend(seconds)
-    return {kind: statistics.median(seconds) for kind, seconds in took.items()}
+        raise ReadableError(f"{lock}: is not YAML ({error}); restore it from git") from None
+    return {name for name, entry in stages.items() if any(Path(out["path"]).exists() for out in entry.get("outs", []))}
 
 
 def _duration(seconds: float | None) -> str:

@@ -9,10 +9,10 @@ import sys
 
 
 def stop_with_parent() -> None:
-    """From now on this process is asked to stop (SIGTERM) when the one that started it dies, also by ``kill -9``.
+    """Ask the system to send SIGTERM to this process when its parent dies, even by ``kill -9``.
 
-    The request arrives also where a process above ignores or blocks SIGTERM, as some services do and all below inherit.
-    Linux only. Elsewhere an orphan keeps its working folder's lock until it ends, and the next run waits for it.
+    SIGTERM is unblocked first, for some services block or ignore it, and all their children inherit that. Linux only:
+    elsewhere an orphan keeps the lock of its working folder until it ends, and the next run waits for it.
     """
     if sys.platform != "linux":
         return
@@ -22,5 +22,5 @@ def stop_with_parent() -> None:
     parent = os.getppid()
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before the request was in place
+    if os.getppid() != parent:  # it died before the request took effect
         sys.exit(128 + signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""Working folders: a stage works beside its outputs and moves the result into place when it is whole.
+"""Working folders: a stage works beside its outputs and publishes the result when it is complete.
 
-DVC deletes a stage's outputs before it runs the stage, so what a killed stage had made must lie elsewhere.
-A working folder is named after the stage and a hash of all that its result depends on: the same inputs find it again,
+DVC deletes a stage's outputs before it runs the stage, so the partial result of a killed stage must be elsewhere.
+A working folder's name has the stage and a hash of all that its result depends on: the same inputs find it again,
 other inputs never do.
 """
 
@@ -32,12 +32,12 @@ _checks: list[Callable[[], None]] = []
 
 
 def before_publishing(check: Callable[[], None]) -> None:
-    """From now on, ``publish`` calls it first: what it raises keeps the result from its place."""
+    """Register a check that ``publish`` calls first; an error of it prevents the publication."""
     _checks.append(check)
 
 
 def sources() -> dict[str, Path]:
-    """The files of every module of this project that is imported now and that results may depend on, by module."""
+    """Return the files of the imported modules of this project on which results may depend, by module."""
     modules = {_name(name, module): module for name, module in sys.modules.items()}
     return {
         name: Path(source)
@@ -47,7 +47,7 @@ def sources() -> dict[str, Path]:
 
 
 def _name(name: str, module: Any) -> str:
-    """That of ``python -m stages.adapt`` is stages.adapt, too."""
+    """Return a module's name; ``__main__`` of ``python -m stages.adapt`` is stages.adapt, too."""
     spec = getattr(module, "__spec__", None) if name == "__main__" else None
     return spec.name if spec is not None else name
 
@@ -65,17 +65,17 @@ def _source(module: Any) -> str | None:
 
 
 def folder_of(stage: str, **inputs: Any) -> Path:
-    """Where a stage with these inputs works."""
+    """Return the working folder of a stage with these inputs."""
     return WORK / f"{stage}-{fingerprint(code=code_version(), **inputs)[:12]}"
 
 
 @contextmanager
 def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
-    """A folder that this process alone uses while the block runs; removed when the block ends well.
+    """Lock a folder for this process while the block runs; remove it when the block ends without an error.
 
     ``inputs`` are all that the result depends on (hashes of files, sections of params); the code's version is added.
-    If another process holds the folder — one whose DVC was killed, say — this one waits for it, and goes on from
-    what it left unfinished. What it finished it has published, and DVC removes that before it runs a stage again.
+    If another process holds the folder (one whose DVC was killed, say), this one waits for it, and resumes what it
+    left. A finished result has been published, and DVC removes that before it runs a stage again.
     """
     folder = folder_of(stage, **inputs)
     lock = folder.with_suffix(".lock")
@@ -87,20 +87,20 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
 
 
 class Work(NamedTuple):
-    """A working folder that is there: of a stage that runs, or of one that was killed and will go on."""
+    """A working folder on disk, of a stage that runs, or of one that was killed and will be resumed."""
 
     stage: str
-    """What ``working_folder`` was told, ``dump-lse-1``."""
+    """The argument of ``working_folder``: ``dump-lse-1``."""
     folder: Path
     running: bool
 
 
 def work_folders() -> list[Work]:
-    """The working folders that are there, the last changed last. For looking on: nothing is written or held."""
-    found = [path for path in WORK.glob("*-*") if path.is_dir()]
+    """Return the working folders on disk, the last changed last, without writing or locking anything."""
+    folders = [path for path in WORK.glob("*-*") if path.is_dir()]
     return [
         Work(folder.name.rpartition("-")[0], folder, _is_held(folder.with_suffix(".lock")))
-        for folder in sorted(found, key=_changed)
+        for folder in sorted(folders, key=_changed)
     ]
 
 
@@ -112,9 +112,9 @@ def _changed(path: Path) -> float:
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a process of this machine holds the lock, as Linux lists it; False elsewhere.
+    """Whether a process of this machine holds the lock, by Linux's list; False on other systems.
 
-    Trying the lock would say so, too, but who leaves a shared folder last must find nobody else trying.
+    Trying the lock would disturb a shared folder, whose last process must get the lock for itself.
     """
     try:
         node = path.stat().st_ino
@@ -122,16 +122,16 @@ def _is_held(path: Path) -> bool:
     except OSError:
         return False
     # "1: FLOCK  ADVISORY  WRITE 708 00:13:4719 0 EOF"; waiting ones begin with "1: -> FLOCK"
-    places = [line.split() for line in listed.splitlines()]
-    return any(words[1] == "FLOCK" and words[5].endswith(f":{node}") for words in places if len(words) > 5)
+    rows = [line.split() for line in listed.splitlines()]
+    return any(words[1] == "FLOCK" and words[5].endswith(f":{node}") for words in rows if len(words) > 5)
 
 
 @contextmanager
 def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: Any) -> Iterator[Path]:
-    """A working folder in which several processes are at once, each making its share of the result.
+    """Share a working folder between several processes, each computing its share of the result.
 
-    They come and go in any order. Who leaves last is alone in it, and calls ``finish``: that publishes the result and
-    answers True, or False where shares are missing still; then somebody will come and make them.
+    They enter and leave in any order. The last to leave is alone in it and calls ``finish``, which publishes the result
+    and returns True, or returns False if shares are still missing; then another process will compute them.
     """
     folder = folder_of(stage, **inputs)
     lock = folder.with_suffix(".lock")
@@ -139,7 +139,7 @@ def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: 
     with held(lock, str(folder), shared=True) as descriptor:
         folder.mkdir(exist_ok=True)
         yield folder
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # first, so that of two who leave together one comes through
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # first, so that of two that leave together one gets the lock
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -149,7 +149,7 @@ def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: 
 
 
 def _remove(folder: Path, lock: Path) -> None:
-    """Tidies up after the result has been published: what does not go (NFS, a full quota) is no reason to lose it."""
+    """Delete the folder after the result has been published; failures (NFS, a full quota) do not matter then."""
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         lock.unlink()
@@ -157,10 +157,13 @@ def _remove(folder: Path, lock: Path) -> None:
 
 @contextmanager
 def held(path: Path, what: str, *, shared: bool = False, wait: bool = True) -> Iterator[int]:
-    """Holds a lock on a file, which says who does; answers its descriptor. ``shared``: with others who share it.
+    """Hold a lock on a file, into which the holder is written, and yield its descriptor. ``shared``: not exclusive.
 
-    The system lets go of it when the process dies, however it dies, and when every process that has inherited the
-    descriptor has. Who must wait is told for whom; who does not want to (``wait``) is told by a BlockingIOError.
+    The system releases it when the process has died, however it died, and all processes that inherited the descriptor.
+    ``what`` names the locked thing in the message about waiting.
+
+    Raises:
+        BlockingIOError: without ``wait``, if another process holds the lock.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     while True:
@@ -168,12 +171,12 @@ def held(path: Path, what: str, *, shared: bool = False, wait: bool = True) -> I
             try:
                 fcntl.flock(lock, kind | fcntl.LOCK_NB)
             except BlockingIOError:
-                told = f"{what}: another process works here ({_holder(path)})"
+                message = f"{what}: another process works here ({_holder(path)})"
                 if not wait:
-                    raise BlockingIOError(told) from None
-                print(f"{told}; waiting", file=sys.stderr, flush=True)
+                    raise BlockingIOError(message) from None
+                print(f"{message}; waiting", file=sys.stderr, flush=True)
                 fcntl.flock(lock, kind)
-            # Who held it may have finished and removed the file: then the lock is on a file that nobody else can open.
+            # The last holder may have removed the file: then the lock is on a file that nobody else can open.
             if _is_open_under(path, lock.fileno()):
                 lock.truncate(0)
                 lock.write(f"process {os.getpid()} on {socket.gethostname()} since {datetime.now():%Y-%m-%d %H:%M:%S}")
@@ -197,14 +200,14 @@ def _is_open_under(path: Path, descriptor: int) -> bool:
 
 
 def place_of(output: Path) -> Path:
-    """Where an output goes: into the workspace, or, in a cluster's job, into the job's own folder."""
+    """Return the path of an output: in the workspace, or, in a cluster's job, in the job's folder."""
     return Path(os.environ.get("ROUNDABOUT_OUTPUTS", "")) / output
 
 
-def publish(made: Path, output: Path) -> None:
-    """Moves a finished file or folder to its place; what was there (a link into DVC's cache, maybe) is replaced.
+def publish(finished: Path, output: Path) -> None:
+    """Move a finished file or folder to the path of an output, and replace what is there (maybe a link of DVC).
 
-    In a cluster's job the place is in the job's own folder, from where the job's driver gives it to DVC.
+    In a cluster's job that path is in the job's folder, from which the job's driver gives it to DVC.
     """
     for check in _checks:
         check()
@@ -212,6 +215,6 @@ def publish(made: Path, output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.is_dir() and not output.is_symlink():
         shutil.rmtree(output)
-    if made.is_dir() and output.is_symlink():
+    if finished.is_dir() and output.is_symlink():
         output.unlink()
-    made.replace(output)
+    finished.replace(output)

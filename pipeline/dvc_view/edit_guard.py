@@ -1,7 +1,7 @@
-"""Whether code or params of a stage have been edited while it ran.
+"""Notices that code or params of a stage have been edited while it ran.
 
-DVC hashes a stage's dependencies when its command has ended. Without this look, the result of what was there at the
-beginning would be recorded as the result of what is there then.
+DVC hashes a stage's dependencies when its command has ended. Unnoticed, the result of the text at the beginning would
+be recorded as the result of the text at the end.
 """
 
 from __future__ import annotations
@@ -19,20 +19,27 @@ from pipeline.common.work import sources
 _PARAMS = Path("params.yaml")
 
 
-class Watch:
-    """What a stage that DVC has started here depends on, as it is when this is made: after the stage's imports.
+class EditGuard:
+    """Code and params of the stage that DVC has started here, as of the guard's construction, after all imports.
 
-    A cluster's job works on copies, and its driver looks (launcher/driver.py); what nobody started through DVC is
-    recorded by nobody.
+    It is idle in a cluster's job, which works on copies (launcher/driver.py compares the inputs), and in a stage that
+    was not started by DVC, whose result nobody records.
     """
 
     def __init__(self) -> None:
         self._address = "" if "ROUNDABOUT_OUTPUTS" in os.environ else os.environ.get("DVC_STAGE", "")
         self._sources = {path: file_hash(path) for path in sources().values()} if self._address else {}
         self._params = _text(_PARAMS)
+        self.checked = False
+        """Whether ``check`` has been called, as it is before a result is published."""
 
-    def look(self) -> None:
-        """Raises ReadableError where the result would be recorded as that of other code or params than it is of."""
+    def check(self) -> None:
+        """Compare code and params with what they were.
+
+        Raises:
+            ReadableError: where DVC would record the result as that of other code or params.
+        """
+        self.checked = True
         if not self._address:
             return
         changed = [
@@ -43,8 +50,8 @@ class Watch:
         if changed:
             raise ReadableError(
                 f"{self._address}: was edited while the stage ran, and DVC would record the old result as that of the "
-                f"new text: {', '.join(changed)}. Run `dvc repro` again; what a heavy stage has made stays in "
-                ".roundabout/work, and is taken up if you change the text back"
+                f"new text: {', '.join(changed)}. Run `dvc repro` again; what a heavy stage has computed stays in "
+                ".roundabout/work, and is used if you change the text back"
             )
 
 
@@ -53,8 +60,8 @@ def _text(path: Path) -> str:
 
 
 def _changed_params(address: str, before: str) -> list[str]:
-    """Params of the stage that have another value now: an edit of what it does not read is none of its business."""
-    from dvc.dependency import ParamsDependency  # imported here: half a second, which only a changed file need cost
+    """Return the stage's params that have another value now; edits of other params do not matter."""
+    from dvc.dependency import ParamsDependency  # imported here: half a second, only after an edit
     from dvc.repo import Repo
 
     try:
@@ -62,7 +69,7 @@ def _changed_params(address: str, before: str) -> list[str]:
             stage = repo.stage.load_one(name=address.rpartition(":")[2])
             keys = [key for entry in stage.deps if isinstance(entry, ParamsDependency) for key in entry.params]
         old, new = (YAML(typ="safe").load(text) for text in (before, _text(_PARAMS)))
-    except Exception:  # half-edited, or the stage is gone from it: DVC could not record the result either
+    except Exception:  # half-edited, or the stage is no longer there: DVC could not record the result either
         return [str(_PARAMS)]
     return [f"{_PARAMS}: {key}" for key in keys if _value(old, key) != _value(new, key)]
 

@@ -1,4 +1,4 @@
-"""DVC's stages and what each of them needs, as plain values."""
+"""The graph of DVC's stages, and what has changed in it, as plain values."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.common.errors import ReadableError
+from pipeline.dvc_view.stage_facts import StageFacts, facts_of
 
-# A stage that imports this computes with the network, so it wants a GPU: dvc.yaml's deps are compared with the imports.
-_COMPUTES = "pipeline/models"
+if TYPE_CHECKING:
+    import networkx as nx
 
 BUSY = re.compile(r"is busy, it is being blocked by")
-"""What DVC says where another DVC holds a file's lock."""
+"""DVC's message when another DVC process has locked a file."""
 BUSY_SECONDS = (1, 2, 4, 8, 16, *[60] * 24 * 60)
-"""How long to wait before asking again: for as long as a stage may take that somebody runs by hand."""
+"""How long to wait before asking again: a day in all, because the other process may run a long stage."""
 
 
 class Stage(NamedTuple):
     """A stage of dvc.yaml, unrolled."""
 
     name: str
-    """As DVC says it: ``dump@lse-1``."""
+    """DVC's address of it: ``dump@lse-1``."""
     needs: tuple[str, ...]
     """Stages whose outputs it reads."""
-    computes: bool
-    """Whether it runs a network, which wants a GPU slot."""
+    facts: StageFacts = StageFacts()
 
     @property
     def kind(self) -> str:
@@ -39,36 +38,41 @@ class Stage(NamedTuple):
         return self.name.partition("@")[0]
 
     @property
+    def program(self) -> str:
+        """The program that DVC runs: ``evaluate`` of ``evaluate-start@source-only``."""
+        return self.facts.program or self.kind
+
+    @property
     def run(self) -> str | None:
-        """The start or round that it belongs to; None for `prepare` and `report`."""
+        """The initial model or round that it belongs to; None for `prepare` and `report`."""
         return self.name.partition("@")[2] or None
 
 
 Graph = dict[str, Stage]
+Needs = Mapping[str, Iterable[str]]
+"""What each node needs, by name: of stages, or of rounds."""
 
 
 def read_graph(workspace: Path) -> Graph:
-    """All stages of a workspace, each after those that it needs. Raises ReadableError where DVC cannot read them."""
-    from dvc.exceptions import DvcException  # imported here: DVC takes half a second, which only this need pay
+    """Return all stages of a workspace, each after those that it needs.
+
+    Raises:
+        ReadableError: where DVC cannot read them, or for a ``meta`` with unknown keys.
+    """
+    from dvc.exceptions import DvcException  # imported here: DVC takes half a second
     from dvc.repo import Repo
 
     try:
         graph = Repo(str(workspace)).index.graph
     except DvcException as error:
         raise ReadableError(f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
-    found = [
-        Stage(
-            _address(stage, workspace),
-            tuple(sorted({_address(needed, workspace) for needed in graph.successors(stage)})),
-            any(str(dependency.def_path) == _COMPUTES for dependency in stage.deps),
-        )
-        for stage in graph
-    ]
-    return _in_order({stage.name: stage for stage in found})
+    stages = {_address(stage, workspace): stage for stage in graph}
+    needs = {name: [_address(needed, workspace) for needed in graph.successors(stages[name])] for name in stages}
+    return {name: Stage(name, tuple(sorted(needs[name])), _facts(name, stages[name])) for name in in_order(needs)}
 
 
 def _address(stage: Any, workspace: Path) -> str:
-    """What `dvc repro` calls a stage in the workspace; DVC's own answer depends on the current directory."""
+    """Return what `dvc repro` calls a stage in the workspace; DVC's own answer depends on the current directory."""
     file = os.path.relpath(stage.path, workspace)
     name = getattr(stage, "name", None)
     if name is None:
@@ -76,55 +80,74 @@ def _address(stage: Any, workspace: Path) -> str:
     return str(name) if file == "dvc.yaml" else f"{file}:{name}"
 
 
-def _in_order(stages: Mapping[str, Stage]) -> Graph:
-    """Needed stages first; otherwise by name, so that two readings agree."""
-    sorter = TopologicalSorter({name: stages[name].needs for name in sorted(stages)})
-    return {name: stages[name] for name in sorter.static_order()}
+def _facts(name: str, stage: Any) -> StageFacts:
+    """Return the facts of a stage of this project's dvc.yaml; the ``meta`` of other files is their authors'."""
+    return StageFacts() if ":" in name or name.endswith(".dvc") else facts_of(name, stage.meta)
 
 
-def ancestors(graph: Graph, names: Iterable[str]) -> set[str]:
-    """The named stages and all that they need."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += graph[name].needs
-    return found
+def needs_of(graph: Graph) -> Needs:
+    """Return what each stage needs."""
+    return {name: stage.needs for name, stage in graph.items()}
 
 
-def descendants(graph: Graph, names: Iterable[str]) -> set[str]:
-    """The named stages and all that need them."""
-    found = set(names)
-    for name, stage in graph.items():  # needed ones come first
-        if found.intersection(stage.needs):
-            found.add(name)
-    return found
+def in_order(needs: Needs) -> list[str]:
+    """Return the nodes, needed ones first; otherwise by name, so that two readings agree."""
+    import networkx as nx
+
+    return [name for generation in nx.topological_generations(_directed(needs)) for name in sorted(generation)]
+
+
+def ancestors(needs: Needs, names: Iterable[str]) -> set[str]:
+    """Return the named nodes and all that they need, directly or not."""
+    return _reached(_directed(needs).reverse(copy=False), names)
+
+
+def descendants(needs: Needs, names: Iterable[str]) -> set[str]:
+    """Return the named nodes and all that need them, directly or not."""
+    return _reached(_directed(needs), names)
+
+
+def _directed(needs: Needs) -> nx.DiGraph:
+    """Return the graph with an edge from each node to those that need it."""
+    import networkx as nx  # imported here: half a second, which only commands that need the graph pay
+
+    directed = nx.DiGraph((needed, name) for name, all_needed in needs.items() for needed in all_needed)
+    directed.add_nodes_from(needs)
+    return directed
+
+
+def _reached(directed: nx.DiGraph, names: Iterable[str]) -> set[str]:
+    import networkx as nx
+
+    names = set(names)
+    return names.union(*(nx.descendants(directed, name) for name in names))
 
 
 def changed_stages(workspace: Path) -> dict[str, list[Any]]:
-    """Stages whose result DVC does not hold in the workspace for the present inputs, and why, as `dvc status` says it.
+    """Return the stages without an up-to-date result in the workspace, and why, in the words of `dvc status`.
 
-    Also while stages run, which `dvc status` cannot. Raises ReadableError where DVC cannot read the stages.
+    Works while stages run, which `dvc status` does not.
+
+    Raises:
+        ReadableError: where DVC cannot read the stages.
     """
     program = Path(__file__).with_name("status.py")
     answer = subprocess.run(
-        [sys.executable, "-P", str(program)],  # -P: the names of the files beside it are not meant
+        [sys.executable, "-P", str(program)],  # -P: files beside it must not shadow modules
         cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if answer.returncode:
         raise ReadableError(f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}")
-    found: dict[str, list[Any]] = json.loads(answer.stdout)
-    return found
+    reasons: dict[str, list[Any]] = json.loads(answer.stdout)
+    return reasons
 
 
 def dvc() -> list[str]:
-    """The command of this Python's DVC. It waits for its lock: a sibling that hashes a large file holds it for long."""
+    """Return the command of this Python's DVC. It waits for DVC's lock, which hashing a large file holds for long."""
     return [sys.executable, "-m", "dvc", "--wait-for-lock"]
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment with this Python's programs first, so that `python` in a stage's cmd is this one."""
+    """Return the environment with this Python's programs first, so that `python` in a stage's cmd is this one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **(extra or {})}

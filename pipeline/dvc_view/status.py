@@ -1,7 +1,7 @@
-"""A program that prints what `dvc status --json` does, also while a stage runs: for who only looks on.
+"""A program that prints what `dvc status --json` prints, also while a stage runs.
 
-DVC's own takes locks on all that stages read and write. A stage that is under way holds those that it writes, and
-`dvc status` fails. What this says of such a stage is what can be seen of it: its old result is gone, or it changes.
+DVC's own command locks all that stages read and write. A running stage holds the locks of its outputs, and
+`dvc status` fails. Of such a stage this program reports what it sees: its old result is missing, or changes.
 
 Run as a file, in the workspace (dvc_view/graph.py); it imports nothing of this project, whose code may be edited.
 """
@@ -17,21 +17,21 @@ from dvc.repo import Repo
 
 
 def main() -> None:
-    """In the current directory."""
+    """Print the reasons of all changed stages of the current directory as JSON."""
     try:
         with Repo() as repo:
-            found = {stage.addressing: reasons_of(stage) for stage in repo.index.stages}
+            reasons = {stage.addressing: reasons_of(stage) for stage in repo.index.stages}
     except DvcException as error:
         sys.exit(str(error))
-    print(json.dumps({address: reasons for address, reasons in found.items() if reasons}))
+    print(json.dumps({address: why for address, why in reasons.items() if why}))
 
 
 def reasons_of(stage: Any) -> list[Any]:
-    """Why `dvc repro` would run it, in DVC's words; empty where it would not."""
+    """Return why `dvc repro` would run a stage, in DVC's words; empty if it would not."""
     try:
         changed = {"changed deps": [] if stage.frozen else stage.deps, "changed outs": stage.outs}
         reasons: list[Any] = [{what: named} for what, items in changed.items() if (named := _named(items))]
-    except FileNotFoundError as error:  # listed, and gone when it was to be read
+    except FileNotFoundError as error:  # listed, and deleted before it was read
         reasons = [{"changed outs": {str(error.filename): "being written"}}]
     if stage.is_callback or stage.always_changed:
         reasons.append("always changed")

@@ -1,4 +1,4 @@
-"""The command line of a stage's own process, or of the processes that share its work."""
+"""The command line of a stage's process, or of the processes that share its work."""
 
 from __future__ import annotations
 
@@ -7,59 +7,58 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from pipeline.common.errors import ReadableError
-from pipeline.launcher.site import ALONE, Resources, StageName
+from pipeline.launcher.site import Resources
 
-# What a stage reads of its environment, beside site.yaml's variables and all that begins with ROUNDABOUT_.
+# Variables that a stage reads, besides those of site.yaml and all that begin with ROUNDABOUT_.
 _READ = ("CUDA_VISIBLE_DEVICES", "DVC_STAGE", "PYTHONSAFEPATH", "PYTHONUNBUFFERED")
 
 
-def stage_command(stage: StageName, arguments: list[str], resources: Resources) -> list[str]:
-    """``python -m stages.STAGE …``; under torchrun where several processes share the work, all on this machine."""
+def stage_command(stage: str, arguments: list[str], resources: Resources) -> list[str]:
+    """Return ``python -m stages.STAGE …``, under torchrun where several processes of this machine share the work."""
     python = resources.python or ("python" if resources.container else sys.executable)
-    processes = 1 if stage in ALONE else resources.workers
-    if processes == 1:
+    if resources.workers == 1:
         return [python, "-m", f"stages.{stage}", *arguments]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    # behind the dashes nothing is torchrun's: it would take --start for its own --start-method
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={resources.workers}"]
+    # after the dashes torchrun parses nothing: it would take --start for its own --start-method
     return [python, *torchrun, "-m", "--", f"stages.{stage}", *arguments]
 
 
 def container_of(resources: Resources) -> list[str]:
-    """The words of site.yaml's container; none without."""
+    """Return the words of site.yaml's container command; empty without one."""
     return shlex.split(resources.container or "")
 
 
 def contained(container: list[str], variables: Mapping[str, str], command: list[str]) -> list[str]:
-    """The command in a container, which may keep the environment out: its variables go in as words of ``env``."""
+    """Return the command run in a container; ``env`` sets the variables, for a container may drop its environment."""
     if not container:
         return command
     return [*container, "env", *(f"{name}={value}" for name, value in variables.items()), *command]
 
 
 def read_by_a_stage(environment: Mapping[str, str], own: Iterable[str]) -> dict[str, str]:
-    """Those variables that a stage reads; ``own`` are the names of the site's."""
-    named = {*own, *_READ}
-    return {name: text for name, text in environment.items() if name in named or name.startswith("ROUNDABOUT_")}
+    """Return the variables that a stage reads; ``own`` are the names of those that site.yaml sets."""
+    names = {*own, *_READ}
+    return {name: text for name, text in environment.items() if name in names or name.startswith("ROUNDABOUT_")}
 
 
 def cannot_start(command: list[str], error: OSError) -> ReadableError:
-    """What to say where the program that site.yaml names is not one."""
+    """Return the error for a program of site.yaml that does not start."""
     return ReadableError(
-        f"site.yaml: cannot start {command[0]!r} ({error.strerror}); `python` and `container` must be programs of the "
-        "machine that runs the stage"
+        f"site.yaml: cannot start {command[0]!r} ({error.strerror}); `python` and `container` must be programs on "
+        "the machine that runs the stage"
     )
 
 
 def shell_lines(resources: Resources) -> list[str]:
-    """What a shell does before the command: variables, then the site's own lines. The first that fails ends it."""
+    """Return what a shell does before the command: variables, then the site's own lines; the first failure ends it."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in variables(resources).items()]
     return ["set -e", *exports, *resources.setup]
 
 
 def variables(resources: Resources) -> dict[str, str]:
-    """The stage's environment variables, the site's own last.
+    """Return the stage's environment variables, the site's own last.
 
-    torchrun kills its processes 30 s after it was asked to stop, unless told otherwise: here they have their grace.
+    torchrun kills its processes 30 s after SIGTERM by default; here they have ``grace`` to save.
     """
     patience = {"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(max(30, resources.grace - 10))} if resources.workers > 1 else {}
     return {**patience, **resources.environment}

@@ -1,7 +1,7 @@
-"""A stage on Slurm, as its driver sees it: find its job or submit one, show what it says, take what it leaves.
+"""Driver of a stage on Slurm: find its job or submit one, print its log, take its result.
 
 The driver is the launcher's process, under DVC. It may be killed at any moment: the job goes on, and the next driver
-finds it by its name, which is made of the stage's inputs.
+finds it by its name, which contains a hash of the stage's inputs.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from pipeline.dvc_view.stage_inputs import StageInputs, stage_inputs
 from pipeline.launcher import slurm
 from pipeline.launcher.command import container_of, shell_lines, stage_command, variables
 from pipeline.launcher.job_folder import JOBS, JobFolder, job_folder
-from pipeline.launcher.job_log import Log
-from pipeline.launcher.site import Resources, StageName
+from pipeline.launcher.job_log import JobLog
+from pipeline.launcher.site import Resources
 from pipeline.launcher.slurm import PassingError, SlurmError, Task, UnclearError, UnreachableError
 
 Answer = TypeVar("Answer")
 
-# Between two looks at the result, and between two questions to Slurm, which grow longer; in seconds.
+# Seconds between two looks at the result, and between two questions to Slurm, at first and at last.
 _LOOK, _ASK_FIRST, _ASK_LAST = 0.2, 1.0, 15.0
-# After an sbatch that did not answer: until its job is in the queue, if it was taken at all.
-_TAKEN = 20.0
-# So long is asked again what Slurm answers with an error that we do not know.
+# Seconds after an sbatch that did not answer, until its job is in the queue, if it was accepted.
+_ACCEPTED = 20.0
+# For so long a question is asked again that Slurm answers with an unknown error.
 _UNCLEAR = 3600.0
-# A file that the job has written may appear here later, on a shared file system.
+# On a shared file system, a file that the job has written may appear here so much later.
 _PATIENCE = 60.0
 
-# What ends a job without anybody's decision: the stage is submitted again and goes on from what it has saved.
+# States that nobody decided: the stage is submitted again and goes on from what it has saved.
 _AGAIN = frozenset(("BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REVOKED", "TIMEOUT"))
-# The stage has said why, or nobody has: a node's GPU, say, or its file system.
+# The stage has printed why, or the cause is unknown: a node's GPU, say, or its file system.
 _PASSING = frozenset(("COMPLETED", "FAILED"))
 _WHY = {
     "CANCELLED": "was cancelled (scancel)",
@@ -46,11 +46,14 @@ _WHY = {
 }
 
 
-def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -> None:
-    """Answers when the stage's outputs are in place. Raises SlurmError with the reason where they cannot be.
+def run_on_slurm(stage: str, arguments: list[str], resources: Resources) -> None:
+    """Return when the stage's outputs are in the workspace.
 
-    A job that runs already is followed, a result that is there already is taken. What DVC has recorded and runs all
-    the same (``dvc repro -f``) is made anew.
+    A running job is followed, an existing result is taken. A result that DVC has recorded, and asks for all the same
+    (``dvc repro -f``), is computed anew.
+
+    Raises:
+        SlurmError: with the reason, where there will be no outputs.
     """
     inputs = stage_inputs()
     folder = job_folder(inputs)
@@ -60,15 +63,16 @@ def run_on_slurm(stage: StageName, arguments: list[str], resources: Resources) -
             _make(_Driver(stage, arguments, resources, inputs, folder, descriptor))
         _same_inputs(inputs, folder)
         folder.publish()
-        # The result is in place: neither a Slurm that does not answer nor a folder that does not go takes it from DVC.
+        # DVC has the result: a Slurm that does not answer, or a folder that cannot be deleted, is not an error now.
         with suppress(SlurmError, OSError):
             _tidy(folder)
 
 
-def take_from_a_job() -> bool:
-    """Whether a job has left the result of the stage that is to run here: then its outputs are in place.
+def take_a_jobs_result() -> bool:
+    """Put the result that a finished job has left for this stage into the workspace; return whether there was one.
 
-    Raises SlurmError while a job for the same inputs is in the queue, of a time when site.yaml said slurm.
+    Raises:
+        SlurmError: if an earlier Slurm job for the same inputs is still queued.
     """
     inputs = stage_inputs()
     folder = job_folder(inputs)
@@ -78,21 +82,21 @@ def take_from_a_job() -> bool:
             folder.publish()
             return True
         running: list[str] = []
-        with suppress(SlurmError):  # a machine without Slurm, or without an answer: here it runs
+        with suppress(SlurmError):  # no Slurm here, or no answer: the stage runs here
             running = slurm.jobs_called(folder.name)
         if running:
             raise SlurmError(
                 f"{inputs.address}: site.yaml says local, and job {running[0]} is at work on it; "
-                f"`scancel {running[0]}` ends it, and what it has saved stays"
+                f"`scancel {running[0]}` ends it, and keeps what it has saved"
             )
     return False
 
 
 @contextmanager
 def _stage_held(inputs: StageInputs, folder: JobFolder) -> Iterator[int]:
-    """One lock for the stage, not for its inputs: two drivers never publish at once.
+    """Lock the stage, whatever its inputs, so that two drivers never publish at once.
 
-    What DVC has recorded and runs all the same is forgotten, to be made anew.
+    A result that DVC has recorded, and asks for all the same, is deleted, to be computed anew.
     """
     delivered = folder.is_published() and inputs.recorded
     JOBS.mkdir(parents=True, exist_ok=True)
@@ -103,16 +107,16 @@ def _stage_held(inputs: StageInputs, folder: JobFolder) -> Iterator[int]:
 
 
 def _same_inputs(inputs: StageInputs, folder: JobFolder) -> None:
-    """DVC records the inputs as they are when the result is there: a result of other ones must not reach it."""
+    """Raise SlurmError if the inputs have changed: DVC would record the result for the inputs as they are now."""
     if _have_changed(inputs):
         raise SlurmError(
             f"{inputs.address}: code, params or data changed while its job ran; its result is kept in {folder.path} "
-            "and is taken if you change them back; run `dvc repro` again"
+            "and is used if you change them back; run `dvc repro` again"
         )
 
 
 def _have_changed(inputs: StageInputs) -> bool:
-    """Whether the stage's inputs are others by now."""
+    """Whether the stage's inputs have changed."""
     try:
         return stage_inputs().key != inputs.key
     except Exception as error:  # half-edited files, which DVC cannot read: it would not record them either
@@ -138,11 +142,11 @@ def _make(driver: _Driver) -> None:
 
 
 class _Driver:
-    """One stage's driver."""
+    """Driver of one stage."""
 
     def __init__(
         self,
-        stage: StageName,
+        stage: str,
         arguments: list[str],
         resources: Resources,
         inputs: StageInputs,
@@ -151,14 +155,14 @@ class _Driver:
     ) -> None:
         self.stage, self.arguments, self.resources, self.inputs = stage, arguments, resources, inputs
         self._folder, self._lock = folder, lock
-        self._log = Log(folder.path)
+        self._log = JobLog(folder.path)
 
     def say(self, line: str) -> None:
-        """A line of the driver's own, beside those of the job."""
+        """Print a line of the driver's own, beside those of the job."""
         print(f"{self.inputs.address}: {line}", file=sys.stderr, flush=True)
 
     def running_job(self) -> str | None:
-        """The job that an earlier driver has submitted, if it is not over."""
+        """Return the number of the job that an earlier driver has submitted, if it is not over."""
         numbers: list[str] = self._patiently(lambda: slurm.jobs_called(self._folder.name))
         if not numbers:
             return None
@@ -167,7 +171,7 @@ class _Driver:
         return numbers[0]
 
     def _only_job(self) -> str | None:
-        """The job in the queue; of several, which a Slurm that answered late has taken, the first one stays."""
+        """Return the job in the queue; of several, accepted by a Slurm that answered late, keep the first."""
         number = self.running_job()
         if number is not None:
             others: list[str] = self._patiently(lambda: slurm.jobs_called(self._folder.name))
@@ -178,10 +182,10 @@ class _Driver:
         return number
 
     def submit(self, *, again: bool) -> str:
-        """Hands the stage in, once: where Slurm does not answer, it may have taken the job all the same.
+        """Submit the stage once, and return the job's number; a Slurm that does not answer may have accepted the job.
 
-        ``again``: with the copies that this driver has made. The workspace may have been edited since, the job's
-        inputs, which its name is made of, have not.
+        ``again``: with the copies that this driver has taken. The workspace may have been edited since; the inputs in
+        the job's name have not changed.
         """
         self._log.skip()
         if not (again and (self._folder.path / "request.json").exists()):
@@ -193,20 +197,20 @@ class _Driver:
                 number = slurm.submit(str(script), _options(self._folder, self.resources), self._lock)
             except UnreachableError as error:
                 self.say(str(error))
-                time.sleep(_TAKEN)  # what it has taken may appear later
-                taken = self._only_job()
-                if taken is None:
+                time.sleep(_ACCEPTED)  # an accepted job may appear later
+                accepted = self._only_job()
+                if accepted is None:
                     continue
-                return taken
+                return accepted
             self._folder.note_submission(number)
             self.say(f"job {number} submitted {'again ' if again else ''}({self._folder.path}/log*.txt)")
             return number
 
     def _copy(self) -> None:
-        """Makes the job's copies, of the very inputs that the job is named after.
+        """Copy code and params for the job, and check that they are the inputs in the job's name.
 
-        An edit may have come while this driver waited, for Slurm or for another driver. Its result would be taken for
-        that of the inputs of before, as soon as somebody changes them back.
+        The workspace may have been edited while this driver waited for Slurm or for another driver. The edit's result
+        would be taken for that of the old inputs as soon as the edit is undone.
         """
         request = {
             "restarts": self.resources.restarts,
@@ -222,14 +226,14 @@ class _Driver:
             )
 
     def follow(self, number: str) -> bool:
-        """Shows what the job says until its result is there (True), or until it is to be submitted again (False)."""
-        pause, asked, told = _ASK_FIRST, time.monotonic() - _ASK_FIRST, ""
+        """Print the job's log until its result is there (True), or until it must be submitted again (False)."""
+        pause, asked, message = _ASK_FIRST, time.monotonic() - _ASK_FIRST, ""
         while not self._folder.is_finished():
             self._log.show()
             if time.monotonic() - asked >= pause:
                 tasks: list[Task] = self._patiently(lambda: slurm.tasks_of(number))
                 asked, pause = time.monotonic(), min(_ASK_LAST, pause * 1.2)
-                told = self._tell(number, tasks, told)
+                message = self._print_state(number, tasks, message)
                 if all(task.final for task in tasks):
                     return self._ended(number, tasks)
                 self._give_up_on_failures(number, tasks)
@@ -237,17 +241,17 @@ class _Driver:
         self._log.show()
         return True
 
-    def _tell(self, number: str, tasks: list[Task], told: str) -> str:
-        """Says why a job waits, and that it runs, each time that this changes."""
+    def _print_state(self, number: str, tasks: list[Task], before: str) -> str:
+        """Print why a job waits, or that it runs, each time that this changes; return the message."""
         reasons = {task.reason for task in tasks if task.state in ("PENDING", "REQUEUE_HOLD", "REQUEUED")}
         waiting = sorted({"its turn" if reason in ("None", "Priority") else reason for reason in reasons})
-        words = f"job {number} waits: {', '.join(waiting)}" if waiting else f"job {number} runs"
-        if words != told and any(not task.final for task in tasks) and (waiting or told):
-            self.say(words)
-        return words
+        message = f"job {number} waits: {', '.join(waiting)}" if waiting else f"job {number} runs"
+        if message != before and any(not task.final for task in tasks) and (waiting or before):
+            self.say(message)
+        return message
 
     def _give_up_on_failures(self, number: str, tasks: list[Task]) -> None:
-        """One task of an array that cannot be saved ends the others: no orphan works for nothing."""
+        """Cancel an array of which one task has failed for good: the others would work for nothing."""
         lost = [task for task in tasks if task.final and task.state not in _AGAIN and task.state != "COMPLETED"]
         if lost:
             self._patiently(lambda: slurm.cancel(number))
@@ -255,7 +259,7 @@ class _Driver:
 
     def _ended(self, number: str, tasks: list[Task]) -> bool:
         states = {task.state for task in tasks}
-        if states <= {"COMPLETED"}:  # or forgotten by Slurm: either way the result tells
+        if states <= {"COMPLETED"}:  # or forgotten by Slurm: the result decides
             patience = _PATIENCE if states else 0.0
             end = time.monotonic() + patience
             while not self._folder.is_finished() and time.monotonic() < end:
@@ -263,7 +267,7 @@ class _Driver:
         self._log.show()
         if self._folder.is_finished():
             return True
-        # the finished siblings of a task that Slurm lost are not to blame: submitted again, they find their parts made
+        # the finished siblings of a task that Slurm lost are fine: submitted again, they find their parts
         blameless = _AGAIN | ({"COMPLETED"} if states != {"COMPLETED"} else set())
         lost = [task for task in tasks if task.state not in blameless]
         if lost:
@@ -282,9 +286,9 @@ class _Driver:
         )
 
     def _patiently(self, question: Callable[[], Answer]) -> Answer:
-        """Asks Slurm until it answers: a controller that restarts loses nothing, and neither do we.
+        """Ask Slurm until it answers, for a controller that restarts loses nothing; return the answer.
 
-        An answer that means nothing to us may mean that it never will: that is asked again for an hour.
+        After an unknown error it may never answer: then it is asked again for an hour only.
         """
         pause, unclear = 1.0, 0.0
         while True:
@@ -300,9 +304,9 @@ class _Driver:
 
 
 def _script(folder: JobFolder, resources: Resources) -> str:
-    """The batch script. The last line replaces the shell, so that Slurm's signals reach the job's program."""
+    """Return the batch script. Its last line replaces the shell, so that Slurm's signals reach the job's program."""
     code = shlex.quote(str((folder.path / "code").resolve()))
-    # said here, for sbatch need not hand on its environment (--export)
+    # exported here, for sbatch need not pass its environment on (--export)
     ours = {name: text for name, text in os.environ.items() if name.startswith("ROUNDABOUT_")}
     lines = [
         "#!/bin/bash",
@@ -318,7 +322,7 @@ def _script(folder: JobFolder, resources: Resources) -> str:
 def _options(folder: JobFolder, resources: Resources) -> list[str]:
     log = str(folder.path.resolve()).replace("%", "%%") + ("/log-%a.txt" if resources.shards > 1 else "/log.txt")
     gres = ":".join(["gpu", *([resources.gpu_type] if resources.gpu_type else []), str(resources.gpus)])
-    wanted = {
+    options = {
         "--partition": resources.partition,
         "--account": resources.account,
         "--gres": gres if resources.gpus else None,
@@ -334,22 +338,22 @@ def _options(folder: JobFolder, resources: Resources) -> list[str]:
     }
     return [
         "--requeue",
-        *(f"{name}={value}" for name, value in wanted.items() if value is not None),
+        *(f"{name}={value}" for name, value in options.items() if value is not None),
         *resources.options,
     ]
 
 
 def _name_others(folder: JobFolder) -> None:
-    """Jobs for other inputs of this stage are named, before this one waits behind them; they may be wanted, too."""
+    """Name the jobs for other inputs of this stage, before this one waits behind them; someone may need them."""
     with suppress(SlurmError):
         for other in folder.others():
             for number in [] if other.is_finished() else slurm.jobs_called(other.name):
-                said = f"job {number} still works for other code, params or data; `scancel {number}` ends it"
-                print(said, file=sys.stderr, flush=True)
+                message = f"job {number} still works for other code, params or data; `scancel {number}` ends it"
+                print(message, file=sys.stderr, flush=True)
 
 
 def _tidy(folder: JobFolder) -> None:
-    """Results for other inputs of this stage are no longer wanted, nor folders whose job has gone."""
+    """Delete results for other inputs of this stage, and folders whose job is gone."""
     for other in folder.others():
         if other.is_finished() or not slurm.jobs_called(other.name):
             other.forget()

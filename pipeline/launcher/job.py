@@ -1,8 +1,8 @@
-"""The program of a job on the cluster: ``python -m pipeline.launcher.job FOLDER``. It runs the stage and watches it.
+"""Program of a job on the cluster: ``python -m pipeline.launcher.job FOLDER``. It runs the stage and watches it.
 
-Slurm's signals come here. USR1 says that the time limit is near: the stage is asked to save and stop, and the job puts
-itself back into the queue, under the same number. TERM (a preemption, a cancel) is passed on; what happens to the job
-then is Slurm's to know. The stage's outputs go into the job's folder, never to DVC.
+It receives Slurm's signals. USR1 announces the time limit: the stage is asked to save and stop, and the job puts itself
+back into the queue under the same number. TERM (a preemption, a cancellation) is passed on, and Slurm decides what
+happens to the job. The stage's outputs go into the job's folder, never into the workspace.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pipeline.launcher.command import cannot_start, contained, read_by_a_stage
 from pipeline.launcher.job_folder import JobFolder
 from pipeline.launcher.slurm import SlurmError, put_back
 
-# What the stage reads of them: pipeline/common/work.py, stages/run.py, pipeline/inference.py.
+# Read by the stage: pipeline/common/work.py, stages/run.py, pipeline/inference.py.
 OUTPUTS, PARAMS, SHARE = "ROUNDABOUT_OUTPUTS", "ROUNDABOUT_PARAMS", "ROUNDABOUT_SHARE"
 
 
 def main() -> None:
-    """Runs in the workspace. Exit code 0: there is nothing left to do for this job, or it is put back."""
-    signals = _Signals()  # first of all: a job may be put near its time limit while it still looks at its data
+    """Run in the workspace; exit with code 0 if nothing is left to do for this job, or if it is put back."""
+    signals = _Signals()  # first of all: the time limit may come near while the job still looks at its data
     folder = JobFolder(Path(sys.argv[1]))
     try:
         sys.exit(_run(folder, signals))
@@ -38,7 +38,7 @@ def main() -> None:
 
 def _run(folder: JobFolder, signals: _Signals) -> int:
     request = folder.request()
-    if folder.is_finished() or folder.made_all():  # all: made by a run that was killed before it could say so
+    if folder.is_finished() or folder.has_all_outputs():  # by a run that was killed before finish()
         if not folder.is_finished():
             folder.finish()
         print(f"{folder.name}: finished already", flush=True)
@@ -46,22 +46,22 @@ def _run(folder: JobFolder, signals: _Signals) -> int:
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     if restarts > request["restarts"]:
         raise ReadableError(
-            f"{request['address']}: was put back into the queue {restarts} times, which is more than site.yaml's "
-            "restarts; give it more time, or save more often (runtime.checkpoint_every)"
+            f"{request['address']}: was put back into the queue {restarts} times, more than `restarts` in "
+            "site.yaml; give it more time, or save more often (runtime.checkpoint_every)"
         )
     if signature(tuple(request["data"])) != request["signature"]:
         raise ReadableError(
-            f"{request['address']}: what it reads ({', '.join(request['data'])}) was written anew since the job was "
+            f"{request['address']}: its inputs ({', '.join(request['data'])}) have been rewritten since the job was "
             "submitted; run `dvc repro` again"
         )
     environment = _environment(folder)
     command = contained(request["container"], _in_a_container(folder, environment, request), request["command"])
     code, near_the_limit = signals.watch(command, environment)
-    # Outputs are moved into place when they are whole, and the last one when all are: what goes wrong afterwards (the
-    # end of a process group, a signal) does not touch them.
-    if folder.made_all():
+    # Complete outputs are moved to their paths, the last one when all are complete: what goes wrong afterwards (the end
+    # of a process group, a signal) does not touch them.
+    if folder.has_all_outputs():
         if code:
-            print(f"{folder.name}: its result was whole before the stage ended badly (code {code})", flush=True)
+            print(f"{folder.name}: its result was complete before the stage failed (code {code})", flush=True)
         folder.finish()
         return 0
     if code == 0:  # a share of the result
@@ -78,10 +78,10 @@ def _environment(folder: JobFolder) -> dict[str, str]:
 
 
 def _in_a_container(folder: JobFolder, environment: dict[str, str], request: dict[str, Any]) -> dict[str, str]:
-    """What the stage is to read. Of paths of Python only the copied code's, and those that site.yaml names.
+    """Return the stage's variables in a container. PYTHONPATH has only the copied code, unless site.yaml sets it.
 
-    The others, of the login shell, are of packages that do not fit the container's Python. Relative, so that a
-    container may see the workspace under another name.
+    The login shell's PYTHONPATH is for another Python. The path is relative, because a container may mount the
+    workspace under another name.
     """
     return {
         "PYTHONPATH": str(folder.path / "code"),
@@ -90,7 +90,7 @@ def _in_a_container(folder: JobFolder, environment: dict[str, str], request: dic
 
 
 class _Signals:
-    """Passes Slurm's signals on to the stage, from the moment when this is made; remembers them until there is one."""
+    """Passes Slurm's signals on to the stage, from construction on; remembers them until the stage runs."""
 
     def __init__(self) -> None:
         self._asked: list[int] = []
@@ -104,7 +104,7 @@ class _Signals:
             self._child.terminate()
 
     def watch(self, command: list[str], environment: dict[str, str]) -> tuple[int, bool]:
-        """Runs the stage; answers its exit code, and whether the time limit was near."""
+        """Run the stage; return its exit code, and whether the time limit was near."""
         try:
             self._child = subprocess.Popen(command, env=environment, preexec_fn=stop_with_parent)
         except OSError as error:

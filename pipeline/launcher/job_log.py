@@ -1,4 +1,4 @@
-"""What a job writes, shown on the driver's terminal as it grows."""
+"""A job's output, copied to the driver's terminal as it grows."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import sys
 from pathlib import Path
 
 
-class Log:
-    """The log files of a job's folder: one, or one for each task of an array."""
+class JobLog:
+    """Log files of a job's folder: one, or one for each task of an array."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._shown: dict[Path, int] = {}
 
     def skip(self) -> None:
-        """Passes over what is there now: an earlier driver has shown it, or it belongs to an earlier job."""
+        """Skip what is there now: an earlier driver has printed it, or it belongs to an earlier job."""
         self._shown = {path: path.stat().st_size for path in self._files()}
 
     def show(self) -> None:
-        """Prints what is new, in whole lines, so that those of several tasks do not mix."""
+        """Print what is new, in whole lines, so that those of several tasks do not mix."""
         for path in self._files():
             with path.open("rb") as file:
                 file.seek(self._shown.get(path, 0))

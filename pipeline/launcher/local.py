@@ -1,6 +1,6 @@
-"""A stage on this machine: the launcher's process becomes the stage's, so that there is nobody between it and DVC.
+"""A stage on this machine: the launcher's process becomes the stage's, so that DVC is its parent.
 
-It keeps its wish to be asked to stop when DVC dies (`stop_with_parent`): a killed DVC leaves no second writer.
+`stop_with_parent` survives that: the stage is asked to stop when DVC dies, and a killed DVC leaves no second writer.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pipeline.launcher.command import (
     stage_command,
     variables,
 )
-from pipeline.launcher.site import Resources, StageName
+from pipeline.launcher.site import Resources
 
 
-def run_here(stage: StageName, arguments: list[str], resources: Resources) -> NoReturn:
-    """Replaces this process by the stage; with lines of setup, by a shell that becomes the stage."""
+def run_here(stage: str, arguments: list[str], resources: Resources) -> NoReturn:
+    """Replace this process by the stage; with lines of setup, by a shell that becomes the stage."""
     command, container, own = stage_command(stage, arguments, resources), container_of(resources), variables(resources)
     environment = {**os.environ, **own}
     needed = read_by_a_stage(environment, own)
@@ -35,7 +35,7 @@ def run_here(stage: StageName, arguments: list[str], resources: Resources) -> No
             os.execvpe(command[0], command, environment)
         except OSError as error:
             raise cannot_start(command, error) from None
-    # the setup may change them: the shell says what they are then
+    # the setup may change the variables, so the shell expands them
     words = [f'{name}="${name}"' for name in needed] if container else []
     line = " ".join([shlex.join(contained(container, {}, [])), *words, shlex.join(command)])
     os.execvp("bash", ["bash", "-c", "\n".join([*shell_lines(resources), f"exec {line}"])])

@@ -1,6 +1,6 @@
 """site.yaml as types: where each heavy stage runs, and with which resources. No stage depends on it.
 
-The file belongs to a machine, not to the experiment: git and DVC do not track it. Without it everything runs here.
+The file describes a machine, not the experiment: git and DVC do not track it. Without it everything runs here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -16,21 +16,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import did_you_mean
+from pipeline.dvc_view.stage_facts import StageFacts, launched_programs
 from pipeline.params.messages import in_words
 from pipeline.params.reading import ParamsError
 from pipeline.params.section import NotNegative, Positive, Section
 
 SITE = Path("site.yaml")
 
-StageName = Literal["translate", "pretrain", "dump", "adapt", "evaluate"]
-STAGES: tuple[StageName, ...] = get_args(StageName)
-ALONE: tuple[StageName, ...] = ("translate", "evaluate")
-"""Stages whose work several processes cannot share."""
-
 _TIME = re.compile(r"\d+(:\d\d){0,2}|\d+-\d+(:\d\d){0,2}")
 _MEMORY = re.compile(r"\d+[KMGT]?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Options of sbatch by which a job is found, followed, put back and its result taken: the launcher's own.
+# Options of sbatch that the launcher sets itself, to find a job, follow it, requeue it and take its result.
 _OURS = {
     "--job-name": "-J", "--array": "-a", "--chdir": "-D", "--output": "-o", "--error": "-e", "--clusters": "-M",
     "--wait": "-W", "--open-mode": "", "--signal": "", "--requeue": "", "--no-requeue": "", "--parsable": "",
@@ -39,11 +35,11 @@ _OURS = {
 
 
 class SiteError(ParamsError):
-    """site.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
+    """site.yaml has errors; ``problems`` has one line for each."""
 
 
 class Resources(Section):
-    """What one stage gets. site.example.yaml says each of these with an example."""
+    """Resources of one stage. site.example.yaml has an example of each."""
 
     where: Literal["local", "slurm"] = "local"
     processes: Positive | None = Field(None, description="that share the work of one stage; default: one for each GPU")
@@ -70,7 +66,7 @@ class Resources(Section):
     @classmethod
     def _is_a_time(cls, time: str | int | None) -> str | int | None:
         if isinstance(time, bool) or (time is not None and not _TIME.fullmatch(str(time))):
-            raise ValueError("is no time that Slurm knows; say minutes, hours:minutes:seconds or days-hours:minutes")
+            raise ValueError("is not a Slurm time limit; say minutes, hours:minutes:seconds or days-hours:minutes")
         return time
 
     @field_validator("container")
@@ -80,16 +76,16 @@ class Resources(Section):
             try:
                 words = shlex.split(container)
             except ValueError as error:
-                raise ValueError(f"is no command: {error}") from None
+                raise ValueError(f"is not a command: {error}") from None
             if not words:
-                raise ValueError("is no command; leave it out to run without a container")
+                raise ValueError("is not a command; leave it out to run without a container")
         return container
 
     @field_validator("memory")
     @classmethod
     def _is_a_memory(cls, memory: str | int | None) -> str | int | None:
         if isinstance(memory, bool) or (memory is not None and not _MEMORY.fullmatch(str(memory))):
-            raise ValueError("is no memory that Slurm knows; say 32G or 32000M")
+            raise ValueError("is not a Slurm memory size; say 32G or 32000M")
         return memory
 
     @field_validator("options")
@@ -97,13 +93,13 @@ class Resources(Section):
     def _leave_ours_alone(cls, options: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [option for option in options if _is_ours(option)]
         if wrong:
-            raise ValueError(f"the launcher says itself, or needs otherwise: {', '.join(wrong)}; leave them out")
+            raise ValueError(f"are set by the launcher itself: {', '.join(wrong)}; leave them out")
         return options
 
     @field_validator("environment", mode="before")
     @classmethod
     def _values_are_text(cls, environment: Any) -> Any:
-        """YAML's 4 means "4" here; true is refused, for nobody knows which text it should be."""
+        """Turn numbers into text; refuse booleans, whose text is unclear ("true", "True" or "1")."""
         if not isinstance(environment, dict):
             return environment
         wrong = [str(name) for name in environment if not _NAME.fullmatch(str(name))]
@@ -114,12 +110,12 @@ class Resources(Section):
 
     @property
     def workers(self) -> int:
-        """Processes on a node that share the stage's work."""
+        """Number of processes on a node that share the stage's work."""
         return self.processes or max(1, self.gpus)
 
 
 def _is_ours(option: str) -> bool:
-    """As sbatch reads it: long names may be cut short, short ones have their value behind them."""
+    """Whether an option is the launcher's. Like sbatch, accept shortened long names, and short ones with values."""
     if option.startswith("--"):
         given = re.split("[= ]", option)[0]
         return len(given) > 3 and any(name.startswith(given) for name in _OURS)
@@ -127,19 +123,21 @@ def _is_ours(option: str) -> bool:
 
 
 class Site(Section):
-    """Resources of every heavy stage: the file's ``defaults``, changed by what ``stages`` says of it."""
+    """Resources of every heavy stage: the file's ``defaults``, updated by the stage's own table."""
 
-    stages: dict[StageName, Resources]
+    stages: dict[str, Resources]
 
-    def resources(self, stage: StageName) -> Resources:
-        """What a stage gets."""
+    def resources(self, stage: str) -> Resources:
+        """Return the resources of a stage."""
         return self.stages.get(stage, Resources())
 
 
 def read_site(path: Path = SITE) -> Site:
-    """Reads and checks the file; without one, everything runs here.
+    """Read and check the file; without one, everything runs here.
 
-    Raises SiteError with every problem of the file at once.
+    Raises:
+        SiteError: with all problems of the file.
+        ReadableError: where dvc.yaml, which names the heavy stages, cannot be read.
     """
     if not path.exists():
         return Site(stages={})
@@ -150,24 +148,25 @@ def read_site(path: Path = SITE) -> Site:
     problems += [f"{key}: must be a table" for key, table in tables.items() if not isinstance(table, dict)]
     if problems:
         raise SiteError(path, problems)
-    problems += _unknown(stages, "stages.", STAGES) + _problems_of(defaults, "defaults")
-    made: dict[StageName, Resources] = {}
-    for stage in STAGES:
+    programs = launched_programs()
+    problems += _unknown(stages, "stages.", tuple(programs)) + _problems_of(defaults, "defaults")
+    resources: dict[str, Resources] = {}
+    for stage, facts in programs.items():
         own = _table(stages, stage)
         if not isinstance(own, dict):
             problems.append(f"stages.{stage}: must be a table")
             continue
         problems += _problems_of(own, f"stages.{stage}")
         if not problems:
-            made[stage] = Resources(**_merged(_for_one(defaults) if stage in ALONE else defaults, own))
-            problems += _misfits(stage, made[stage], own)
+            resources[stage] = Resources(**_merged(_for_one_process(defaults) if facts.alone else defaults, own))
+            problems += _misfits(stage, facts, resources[stage], own)
     if problems:
         raise SiteError(path, problems)
-    return Site(stages=made)
+    return Site(stages=resources)
 
 
 def _table(raw: dict[str, Any], key: str) -> Any:
-    """The value of a key; a key with nothing behind it, or with all of it commented out, is an empty table."""
+    """Return the value of a key; a key without a value, or with all of it commented out, is an empty table."""
     value = raw.get(key)
     return {} if value is None else value
 
@@ -184,36 +183,36 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _for_one(defaults: dict[str, Any]) -> dict[str, Any]:
-    """The defaults of a stage that works alone: more GPUs than one would wait for it, and idle."""
+def _for_one_process(defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the defaults of a stage that works in one process: with at most one GPU, for others would idle."""
     kept = {key: value for key, value in defaults.items() if key != "processes"}
     return {**kept, "gpus": 1} if kept.get("gpus", 0) > 1 else kept
 
 
 def _merged(defaults: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """A stage's own values win; variables of the environment are added to the common ones."""
+    """Update the defaults by a stage's own values; variables of ``environment`` are added to the common ones."""
     merged = {**defaults, **own}
     if "environment" in defaults and "environment" in own:
         merged["environment"] = {**defaults["environment"], **own["environment"]}
     return merged
 
 
-def _misfits(stage: StageName, resources: Resources, own: dict[str, Any]) -> list[str]:
+def _misfits(stage: str, facts: StageFacts, resources: Resources, own: dict[str, Any]) -> list[str]:
     problems = []
-    if stage != "dump" and resources.shards > 1:
-        problems.append(f"stages.{stage}.shards: only dump can be cut into shards; say it under stages.dump")
-    if stage == "dump" and resources.shards > 1 and resources.where == "local":
-        problems.append("stages.dump.shards: are jobs of Slurm; here, say processes")
+    if resources.shards > 1 and not facts.shards:
+        problems.append(f"stages.{stage}.shards: this stage cannot be cut into shards; say it of one that can (dump)")
+    elif resources.shards > 1 and resources.where == "local":
+        problems.append(f"stages.{stage}.shards: are jobs of Slurm; here, say processes")
     limit = _seconds(resources.time)
     if resources.where == "slurm" and limit is not None and resources.grace >= limit:
         problems.append(f"stages.{stage}.grace: must be shorter than time ({resources.grace} s of {limit} s)")
-    if stage in ALONE and (resources.workers > 1) and ("gpus" in own or "processes" in own):
+    if facts.alone and resources.workers > 1 and ("gpus" in own or "processes" in own):
         problems.append(f"stages.{stage}: works in one process and on one GPU")
     return problems
 
 
 def _seconds(time: str | int | None) -> int | None:
-    """A time limit in seconds: minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S; None for none, which 0 means, too."""
+    """Return a time limit (minutes, M:S, H:M:S, D-H, D-H:M or D-H:M:S) in seconds; None without one, or for 0."""
     if time is None:
         return None
     days, dash, rest = str(time).rpartition("-")
@@ -236,10 +235,10 @@ def _problems_of(raw: dict[str, Any], path: str) -> list[str]:
 
 
 def _line(item: ErrorDetails, path: str) -> str:
-    place = ".".join([path, *(str(step) for step in item["loc"][:2] if step not in ("str", "int"))])
+    key = ".".join([path, *(str(step) for step in item["loc"][:2] if step not in ("str", "int"))])
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown key{did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
-    return f"{place}: {in_words(item)}"
+        return f"{key}: unknown key{did_you_mean(str(item['loc'][-1]), tuple(Resources.model_fields))}"
+    return f"{key}: {in_words(item)}"
 
 
 def _unknown(raw: dict[Any, Any], path: str, known: tuple[str, ...]) -> list[str]:

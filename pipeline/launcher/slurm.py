@@ -1,4 +1,4 @@
-"""Slurm's commands: submit, find, look at, cancel, put back. Nothing here needs accounting (sacct).
+"""Slurm's commands: submit, find, query, cancel and requeue a job. None of them needs accounting (sacct).
 
 A job is judged by its state, never by its exit code: TIMEOUT has the exit code 0:0.
 """
@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 
-# Of these a job does not come back; all other states are on their way to one of them.
+# A job does not leave these states; all others lead to one of them.
 FINAL = frozenset(("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED")) | frozenset(
     ("NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT")
 )
-# As libslurm 22.05 says it, while the controller restarts, fails over, or is too busy.
+# Messages of libslurm 22.05 while the controller restarts, fails over, or is too busy.
 _UNREACHABLE = re.compile(
     r"unable to contact|timed out|connection refused|connection failure|communication|try(ing)? again|send/recv"
     r"|zero bytes|standby|(message|protocol) \w+ (failure|error)|temporarily (unavailable|disabled|unable)",
@@ -28,27 +28,27 @@ _UNKNOWN = re.compile(r"invalid job id", re.I)
 
 
 PASSING = "failed: "
-"""How the launcher begins a line about an error that another try may cure; `error: ` begins those that it does not."""
+"""First word of the launcher's line about an error that a retry may cure; `error: ` begins the others."""
 
 
 class SlurmError(ReadableError, RuntimeError):
-    """Slurm refused; the message is its own, and what to do."""
+    """Slurm refused; with Slurm's own message, and what to do."""
 
 
 class MissingError(SlurmError):
-    """There is no Slurm here."""
+    """This machine has no Slurm commands."""
 
 
 class PassingError(SlurmError):
-    """What went wrong may go well another time: a node's fault, a queue that is full. Nobody has explained it."""
+    """A retry may succeed: a node failed, or the queue is full."""
 
 
 class UnreachableError(PassingError):
-    """The controller does not answer now: it restarts, or the network does. Asking again later is right."""
+    """The controller does not answer now; asking again later is right."""
 
 
 class UnclearError(UnreachableError):
-    """A question, which changes nothing, got an answer that is none. Asking again is right, but not for ever."""
+    """A query failed with an unknown error; asking again is right, but not for ever."""
 
 
 class Task(NamedTuple):
@@ -66,7 +66,7 @@ class Task(NamedTuple):
 
 
 def _ask(*command: str, holding: int | None = None) -> str:
-    """Runs a command of Slurm. ``holding`` is a lock's descriptor: while the command runs, nobody else has the lock."""
+    """Run a command of Slurm and return its output. ``holding`` is the descriptor of a lock that it inherits."""
     try:
         answer = subprocess.run(
             command, capture_output=True, text=True, check=False, env=_environment(),
@@ -78,19 +78,19 @@ def _ask(*command: str, holding: int | None = None) -> str:
             "commands are (a login node), or say where: local"
         ) from None
     if answer.returncode:
-        said = answer.stderr.strip() or answer.stdout.strip() or f"exit code {answer.returncode}"
-        kind = UnreachableError if _UNREACHABLE.search(said) else SlurmError
-        raise kind(f"{command[0]}: {said}")
+        message = answer.stderr.strip() or answer.stdout.strip() or f"exit code {answer.returncode}"
+        kind = UnreachableError if _UNREACHABLE.search(message) else SlurmError
+        raise kind(f"{command[0]}: {message}")
     return answer.stdout
 
 
 def _environment() -> dict[str, str]:
-    """Without what people set for their own looks at the queue: it would hide jobs from ours."""
+    """Return the environment without the filters that people set for squeue and scancel: they would hide jobs."""
     return {name: text for name, text in os.environ.items() if not name.startswith(("SQUEUE_", "SCANCEL_"))}
 
 
 def _question(*command: str) -> str:
-    """Asks what changes nothing: whatever keeps Slurm from answering may pass, known or not."""
+    """Run a command that changes nothing: any error may pass, known or not."""
     try:
         return _ask(*command)
     except (MissingError, UnreachableError):
@@ -100,7 +100,7 @@ def _question(*command: str) -> str:
 
 
 def submit(script: str, options: list[str], holding: int) -> str:
-    """Hands in a script and answers the job's number. Refusals are passing ones: a limit on jobs, often."""
+    """Submit a script and return the job's number. A refusal may pass: often it is a limit on jobs."""
     try:
         return _ask("sbatch", "--parsable", *options, script, holding=holding).strip().split(";")[0]
     except (MissingError, UnreachableError):
@@ -110,16 +110,16 @@ def submit(script: str, options: list[str], holding: int) -> str:
 
 
 def jobs_called(name: str) -> list[str]:
-    """Numbers of the jobs of that name that are not over; the oldest first.
+    """Return the numbers of the jobs of that name that are not over, the oldest first.
 
-    Of all users: the name is that of one workspace and one set of inputs, whoever of those who share it submitted it.
+    Those of all users: several people may share the workspace and the inputs that the name stands for.
     """
     lines = _question("squeue", "--noheader", "--name", name, "--format", "%F").split()
     return sorted(set(lines), key=int)
 
 
 def tasks_of(number: str) -> list[Task]:
-    """The job, or all tasks of an array; empty where Slurm has forgotten it (MinJobAge, some minutes)."""
+    """Return the job, or all tasks of an array; empty once Slurm has forgotten it (MinJobAge, some minutes)."""
     try:
         text = _question("scontrol", "--oneliner", "show", "job", number)
     except UnclearError as error:
@@ -135,15 +135,15 @@ def _task(line: str) -> Task:
 
 
 def cancel(number: str) -> None:
-    """Ends a job or a whole array."""
+    """Cancel a job or a whole array."""
     _ask("scancel", number)
 
 
 def put_back(number: str, attempts: int = 5) -> None:
-    """Ends this run of a job and lets Slurm start it again under the same number.
+    """End this run of a job and let Slurm start it again under the same number.
 
-    Refused, it tries again some times. While Slurm does not answer, it tries until the time limit ends the job: a job
-    of which Slurm says TIMEOUT is submitted again by its driver, one that ends by itself has failed.
+    A refusal is tried again ``attempts`` times. A Slurm that does not answer is asked until the time limit ends the
+    job: the driver submits a job in state TIMEOUT again, but one that ends by itself has failed.
     """
     refused = 0
     while True:

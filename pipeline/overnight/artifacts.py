@@ -1,4 +1,4 @@
-"""What Prefect's UI shows of a night: the results table, curves, pictures of entropy, and where the reports lie."""
+"""Artifacts of a night in Prefect's UI: the results table, curves, pictures of entropy, links to the reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prefect.artifacts import (
 
 from pipeline.evaluation.results import Result, read_results
 from pipeline.overnight.collect import mean_and_spread, results_table
-from pipeline.overnight.plan import Night, Place
+from pipeline.overnight.plan import Night, WorkspaceStage
 from pipeline.overnight.scheduler import Outcome
 from pipeline.report.charts.lines import line_chart, read_curve
 from pipeline.report.rounds_figure import draw_strip
@@ -29,21 +29,21 @@ _STYLE = (  # white below: the UI is dark, and the chart's text is not
 )
 
 
-def publish_run(night: Night, place: Place) -> None:
-    """Curves and pictures of a start or round that has just been evaluated."""
-    name = place.stage.run or ""
-    runs, key = place.workspace / "runs", artifact_key(name, place.seed)
-    found = read_results(runs, {name: night.kinds.get(name, "start")})
-    shown = curves_markdown(name, place.seed, runs / name / "curves", found)
-    create_markdown_artifact(shown, key=f"curves-{key}", description=f"Curves of {name}")
-    picture = draw_strip(runs, found, night.headline, night.classes, 0)
+def publish_run(night: Night, stage: WorkspaceStage) -> None:
+    """Publish curves and pictures of an initial model or round that has just been evaluated."""
+    name = stage.stage.run or ""
+    runs, key = stage.workspace / "runs", artifact_key(name, stage.seed)
+    results = read_results(runs, {name: night.kinds.get(name, "start")})
+    text = curves_markdown(name, stage.seed, runs / name / "curves", results)
+    create_markdown_artifact(text, key=f"curves-{key}", description=f"Curves of {name}")
+    picture = draw_strip(runs, results, night.headline, night.classes, 0)
     if picture is not None:
-        shown = picture_markdown(picture, f"prediction and entropy of {name}")
-        create_markdown_artifact(shown, key=f"entropy-{key}", description=f"Pictures of {name}, seed {place.seed}")
+        text = picture_markdown(picture, f"prediction and entropy of {name}")
+        create_markdown_artifact(text, key=f"entropy-{key}", description=f"Pictures of {name}, seed {stage.seed}")
 
 
 def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
-    """The table of all results, pictures of all runs side by side, and a link to each report."""
+    """Publish the table of all results, pictures of all runs side by side, and a link to each report."""
     by_seed = {seed: read_results(folder / "runs", night.kinds) for seed, folder in night.workspaces().items()}
     table = results_table(by_seed)
     if table:
@@ -54,8 +54,8 @@ def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
             picture = draw_strip(folder / "runs", by_seed[seed], night.headline, night.classes, number)
             if picture is not None:
                 key = artifact_key(f"image-{number}", seed)
-                shown = picture_markdown(picture, "predictions and entropies of all runs")
-                create_markdown_artifact(shown, key=f"gallery-{key}", description=f"All runs, seed {seed}")
+                text = picture_markdown(picture, "predictions and entropies of all runs")
+                create_markdown_artifact(text, key=f"gallery-{key}", description=f"All runs, seed {seed}")
         report = folder / "report" / "index.html"
         if report.exists():
             create_link_artifact(
@@ -65,21 +65,21 @@ def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
 
 
 def artifact_key(name: str, seed: int) -> str:
-    """What Prefect allows as a key: lower-case letters, digits and dashes."""
+    """Return a key that Prefect allows: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", f"{name}-{seed}".lower()).strip("-")
 
 
-def curves_markdown(name: str, seed: int, curves: Path, found: list[Result]) -> str:
-    """A run's losses as a picture, and what its evaluation said."""
+def curves_markdown(name: str, seed: int, curves: Path, results: list[Result]) -> str:
+    """Return a run's losses as a picture, and the metrics of its evaluation."""
     series = {path.stem: [read_curve(path)] for path in sorted((curves / "loss").glob("*.tsv"))}
     chart = line_chart(f"{name}: loss", series)
     lines = [f"## {name}, seed {seed}", ""]
-    if found:
+    if results:
         lines += ["| metric | percent |", "|---|---|"]
-        lines += [f"| {metric} | {mean_and_spread([value])} |" for metric, value in found[0].metrics.items()]
+        lines += [f"| {metric} | {mean_and_spread([value])} |" for metric, value in results[0].metrics.items()]
         lines += [
             f"| pseudo-labels: {what} | {mean_and_spread([value])} |"
-            for what, value in found[0].pseudo_labels.items()
+            for what, value in results[0].pseudo_labels.items()
             if what in ("coverage", "precision")
         ]
         lines.append("")
@@ -94,9 +94,9 @@ def curves_markdown(name: str, seed: int, curves: Path, found: list[Result]) -> 
 
 
 def picture_markdown(picture: Image.Image, text: str) -> str:
-    """A picture inside its own address, so that the UI needs no file server.
+    """Return Markdown with the picture inside its own address, so that the UI needs no file server.
 
-    As Markdown: under an image artifact the UI prints the whole address.
+    Not an image artifact: below one, the UI prints the whole address.
     """
     if picture.width > _WIDEST:
         picture = picture.resize((_WIDEST, round(picture.height * _WIDEST / picture.width)))

@@ -1,4 +1,4 @@
-"""Nights that begin by themselves: a deployment on a process work pool, or this process serving the flow."""
+"""Nights that begin by themselves: a deployment on a process work pool, or a process that serves the flow."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _ENTRYPOINT = "pipeline/overnight/flow.py:overnight"
 
 
 def serve(root: Path, parameters: dict[str, Any], cron: str, tell: Callable[[str], None]) -> None:
-    """Runs the flow whenever ``cron`` says, in a process of its own, until this one is stopped."""
+    """Run the flow at the times of ``cron``, each in a process of its own, until this one is stopped."""
     _prepare_server(parameters)
-    _tell_what_is_replaced(deployment_name(root), tell)
+    _print_replaced_schedules(deployment_name(root), tell)
     overnight.serve(name=deployment_name(root), schedule=_schedule(cron), parameters=parameters, limit=1)
 
 
@@ -45,10 +45,16 @@ def deploy(
     cron: str | None,
     at: datetime | None,
 ) -> str:
-    """Registers the flow on a work pool (made where absent), to run at the times of ``cron`` or once ``at``.
+    """Register the flow on a work pool (created if absent), to run at the times of ``cron`` or once ``at``.
 
     A worker must run on the machine that has the workspace: `prefect worker start --pool POOL`. One night at a time.
-    A single night is a deployment of its own, beside the one whose schedule and options remain.
+    A single night is a deployment of its own, so that the schedule and options of the regular one remain.
+
+    Returns:
+        The deployment's name.
+
+    Raises:
+        ReadableError: if there is no server, or if the pool has another type than process.
     """
     _prepare_server(parameters)
     with get_client(sync_client=True) as client:
@@ -62,7 +68,7 @@ def deploy(
     assert isinstance(loaded, Flow)
     name = deployment_name(root) if at is None else f"{deployment_name(root)}-once"
     if at is None:
-        _tell_what_is_replaced(name, tell)
+        _print_replaced_schedules(name, tell)
     # not Flow.deploy, which first asks for the pool's workers in a way that the server of 3.8.8 refuses (422)
     deployment = loaded.to_deployment(
         name=name, work_pool_name=pool, schedule=None if cron is None else _schedule(cron), parameters=parameters,
@@ -76,23 +82,27 @@ def deploy(
     return f"{overnight.name}/{name}"
 
 
-def _tell_what_is_replaced(name: str, tell: Callable[[str], None]) -> None:
+def _print_replaced_schedules(name: str, tell: Callable[[str], None]) -> None:
     with get_client(sync_client=True) as client:
         try:
-            found = client.read_deployment_by_name(f"{overnight.name}/{name}").schedules
+            schedules = client.read_deployment_by_name(f"{overnight.name}/{name}").schedules
         except ObjectNotFound:
             return
-    for schedule in found:
+    for schedule in schedules:
         tell(f"the nights of before, at {getattr(schedule.schedule, 'cron', schedule.schedule)!r}, are replaced")
 
 
 def deployment_name(root: Path) -> str:
-    """One deployment for each workspace: two of the same folder name are told apart by their paths."""
+    """Return the workspace's deployment: its folder's name, and a hash of the path, which tells equal names apart."""
     return f"{root.name}-{fingerprint(workspace=str(root.resolve()))[:6]}"
 
 
 def time_zone() -> str:
-    """The machine's (``Europe/Berlin``), in which a crontab means its times; Prefect alone would take UTC."""
+    """Return the machine's time zone (``Europe/Berlin``), in which crontabs are meant; Prefect's default is UTC.
+
+    Raises:
+        ReadableError: if the time zone has no name.
+    """
     try:
         return ZoneInfo(os.environ.get("TZ") or get_localzone_name() or "UTC").key
     except (ValueError, ZoneInfoNotFoundError):

@@ -1,7 +1,7 @@
-"""Runs a program that stops when its parent dies: ``python -m pipeline.overnight.die_with_parent PROGRAM …``.
+"""Run a program that stops when its parent dies: ``python -m pipeline.overnight.die_with_parent PROGRAM …``.
 
-A flow that is killed must not leave a DVC behind that starts the next command; the stage's own command decides for
-itself (stages/__init__.py here, the launcher on a cluster).
+A killed flow must not leave a DVC behind that starts the next command. The stage's own process decides for itself
+(stages/__init__.py here, the launcher on a cluster).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The Prefect flow of a night: one task for each DVC stage.
 
-DVC owns what, Prefect owns when. A task runs ``dvc repro`` for its stage, or says `Cached`, which is DVC's word: it
-held this stage's result for these inputs, and restored it. Prefect keeps no results of its own; its database may be
-thrown away, and starting the flow again resumes.
+DVC decides what runs, Prefect when. A task runs ``dvc repro`` for its stage; its state is `Cached` where DVC had the
+result for these inputs, and restored it. Prefect keeps no results of its own: its database may be deleted, and starting
+the flow again resumes.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
-from pipeline.dvc_view.held_key import held_key
+from pipeline.dvc_view.graph import descendants
+from pipeline.dvc_view.stage_inputs import recorded_key
 from pipeline.overnight.artifacts import publish_results, publish_run
-from pipeline.overnight.early_stopping import Ending, Rules, change_endings, followers, gain_endings
+from pipeline.overnight.early_stopping import Ending, Rules, change_endings, gain_endings
 from pipeline.overnight.gpus import share_of_gpus
-from pipeline.overnight.plan import EVALUATIONS, LIGHT_AT_ONCE, Night, Place, plan_night
+from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, WorkspaceStage, plan_night
 from pipeline.overnight.repro import StageError, reproduce
-from pipeline.overnight.scheduler import Board, Job, Outcome
+from pipeline.overnight.scheduler import Job, Outcome, Scheduler
 from pipeline.overnight.server import make_slots
-from pipeline.overnight.workspace_lock import AnotherNightError, only_night
+from pipeline.overnight.workspace_lock import AnotherNightError, night_lock
 from pipeline.params import read_params
-from pipeline.timing.estimates import record_seconds
 
 RETRIES, RETRY_SECONDS = 2, 20.0
 
@@ -54,29 +54,32 @@ def _another_try_helps(_task: object, _run: TaskRun, state: State[Any]) -> bool:
     retry_condition_fn=_another_try_helps,
     persist_result=False,
 )
-def run_stage(name: str, workspace: str, stage: str, home: str, changed: bool, slots: int, pull: bool) -> State[Any]:
-    """Runs one stage through DVC, in one of the GPU slots where it wants one (else 0), and answers what DVC did."""
+def run_stage(
+    name: str, workspace: str, stage: str, home: str, changed: bool, slots: int, in_batches: bool, pull: bool
+) -> State[Any]:
+    """Run one stage through DVC, in one of the ``slots`` GPU slots (0: it needs none); the state says what DVC did."""
     folder = Path(workspace)
     if not changed:
-        return _cached(folder, stage, "DVC holds the result; nothing to do")
+        return _cached(folder, stage, "DVC has the result; nothing to do")
     tell = get_run_logger().info
     with _slot(slots) as seen:
-        done = reproduce(folder, stage, Path(home), log_path(folder, stage), tell, pull=pull, extra=seen)
+        done = reproduce(
+            folder, stage, Path(home), log_path(folder, stage), tell, in_batches=in_batches, pull=pull, extra=seen
+        )
     if done.outcome is Outcome.cached:
         return _cached(folder, stage, f"restored by DVC in {done.seconds:.0f} s")
-    record_seconds(Path(home), stage, done.seconds)
     smaller = f"; each batch in {done.pieces} pieces: it ran out of memory" if done.pieces > 1 else ""
-    details = StateDetails(cache_key=held_key(folder, stage))
+    details = StateDetails(cache_key=recorded_key(folder, stage))
     return Completed(message=f"ran for {done.seconds:.0f} s{smaller}", state_details=details)
 
 
 @contextmanager
 def _slot(slots: int) -> Iterator[dict[str, str]]:
-    """One of the server's GPU slots, and the GPUs that belong to it; nothing for a stage without (0 slots)."""
+    """Hold one of the server's GPU slots, and yield the environment with its GPUs; without slots, hold nothing."""
     if not slots:
         yield {}
         return
-    # renewed while the stage runs; free again within a minute where this process dies
+    # the lease is renewed while the stage runs, and ends within a minute if this process dies
     with (
         concurrency(prefect_settings.SLOT_LIMIT, strict=True, lease_duration=prefect_settings.LEASE_SECONDS),
         share_of_gpus(slots) as seen,
@@ -85,12 +88,12 @@ def _slot(slots: int) -> Iterator[dict[str, str]]:
 
 
 def _cached(folder: Path, stage: str, message: str) -> State[Any]:
-    """Only for a result that DVC holds: it checks contents, and the key is that of its content."""
-    return Completed(name="Cached", message=message, state_details=StateDetails(cache_key=held_key(folder, stage)))
+    """Return the state of a stage whose result DVC has, and has checked; the key is a hash of the inputs' contents."""
+    return Completed(name="Cached", message=message, state_details=StateDetails(cache_key=recorded_key(folder, stage)))
 
 
 def log_path(workspace: Path, stage: str) -> Path:
-    """Where a stage's output is kept, night after night."""
+    """Return the file to which a stage's output is appended, night after night."""
     return workspace / ".roundabout" / "logs" / f"{stage}.log"
 
 
@@ -109,15 +112,15 @@ def overnight(
     stop_when_change_below: float | None = None,
     pull: bool = False,
 ) -> State[Any]:
-    """Runs what has changed of the wanted rounds, methods and seeds; start it again to resume.
+    """Run what has changed of the selected rounds, methods and seeds; start it again to resume.
 
     ``slots``: stages that may run a network at once (the server's limit is set to it; by default it stays what it is).
-    ``pull``: ask DVC's remote for results that colleagues have.
+    ``pull``: restore results of colleagues from DVC's remote.
     """
     root = Path(workspace).resolve()
     rules = Rules(stop_when_gain_below, stop_when_change_below)
     try:
-        with only_night(root):
+        with night_lock(root):
             night = plan_night(
                 root,
                 read_params(root / "params.yaml"),
@@ -130,118 +133,119 @@ def overnight(
 
 def _run(night: Night, slots: int | None, pull: bool) -> State[Any]:
     limit = make_slots(slots)
-    board = Board(night.jobs, slots=limit, light=LIGHT_AT_ONCE)
-    run_board(night, board, limit, pull)
-    with _nothing_ends("the table of results is not shown"):
-        publish_results(night, board.outcomes)
-    return verdict(board)
+    scheduler = Scheduler(night.jobs, slots=limit, light=LIGHT_AT_ONCE)
+    run_jobs(night, scheduler, limit, pull)
+    with _errors_logged("the table of results is not shown"):
+        publish_results(night, scheduler.outcomes)
+    return verdict(scheduler)
 
 
-def run_board(night: Night, board: Board, slots: int, pull: bool) -> None:
-    """Submits jobs as they become ready, until all have ended."""
+def run_jobs(night: Night, scheduler: Scheduler, slots: int, pull: bool) -> None:
+    """Submit jobs as they become ready, until all have ended."""
     futures: dict[str, PrefectFuture[Any]] = {}
 
     def submit(job: Job, ended: Callable[[], None]) -> None:
-        place = night.places[job.name]
+        stage = night.stages[job.name]
         parameters: dict[str, Any] = {
             "name": job.name,
-            "workspace": str(place.workspace),
-            "stage": place.stage.name,
+            "workspace": str(stage.workspace),
+            "stage": stage.stage.name,
             "home": str(night.root),
-            "changed": place.changed,
+            "changed": stage.changed,
             "slots": slots if job.slot else 0,
+            "in_batches": stage.stage.facts.in_batches,
             "pull": pull,
         }
-        needed = [futures[name] for name in job.needs if name in futures]  # so that the UI draws the graph
-        allowed = [] if job.tolerant else needed
-        futures[job.name] = run_stage.submit(**parameters, wait_for=allowed)
+        needed = [] if job.tolerant else [futures[name] for name in job.needs if name in futures]
+        futures[job.name] = run_stage.submit(**parameters, wait_for=needed)  # so that the UI draws the graph
         futures[job.name].add_done_callback(lambda _: ended())
 
-    drive(board, submit, lambda name: _outcome_of(futures[name]), partial(_after, night, board))
+    drive(scheduler, submit, lambda name: _outcome_of(futures[name]), partial(_after, night, scheduler))
 
 
 def drive(
-    board: Board,
+    scheduler: Scheduler,
     submit: Callable[[Job, Callable[[], None]], None],
     outcome_of: Callable[[str], Outcome],
     after: Callable[[str, Outcome], None],
 ) -> None:
-    """The scheduler's loop: starts what may start, waits for whatever ends first.
+    """Run the scheduler's loop: start what may start, wait for the next job to end.
 
-    ``submit`` starts a job and calls its second argument when it has ended, from any thread; ``outcome_of`` is asked
-    then, and ``after`` may stop jobs of the board before more are started.
+    ``submit`` starts a job and calls its second argument when it has ended, from any thread. Then ``outcome_of`` is
+    called, and ``after``, which may stop jobs before more are started.
     """
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
-    while not board.finished:
-        for job in board.take():
+    while not scheduler.finished:
+        for job in scheduler.take():
             submit(job, lambda name=job.name: ended.put(name))  # type: ignore[misc]
         name = ended.get()
         outcome = outcome_of(name)
-        board.end(name, outcome)
+        scheduler.end(name, outcome)
         after(name, outcome)
 
 
 def _outcome_of(future: PrefectFuture[Any]) -> Outcome:
-    future.wait()  # before, its state is what the server has heard so far
+    future.wait()  # until then its state may be out of date
     state = future.state
     if not state.is_completed():
         return Outcome.failed
     return Outcome.cached if state.name == "Cached" else Outcome.ran
 
 
-def _after(night: Night, board: Board, name: str, outcome: Outcome) -> None:
-    """What follows from a job that has ended: chains that end early, pictures of a run that was evaluated."""
-    place = night.places[name]
+def _after(night: Night, scheduler: Scheduler, name: str, outcome: Outcome) -> None:
+    """End chains that no longer pay after a job has ended, and publish pictures of a run that was evaluated."""
+    stage = night.stages[name]
     if outcome is Outcome.failed:
         return
-    with _nothing_ends("whether a chain has stopped paying is unknown"):
-        _end_chains(night, board, place)
-    if place.stage.kind in EVALUATIONS and outcome is Outcome.ran:
-        with _nothing_ends(f"{name}: its curves and pictures are not shown"):
-            publish_run(night, place)
+    with _errors_logged("whether a chain has stopped paying is unknown"):
+        _end_chains(night, scheduler, stage)
+    if stage.stage.facts.evaluates and outcome is Outcome.ran:
+        with _errors_logged(f"{name}: its curves and pictures are not shown"):
+            publish_run(night, stage)
 
 
 @contextmanager
-def _nothing_ends(otherwise: str) -> Iterator[None]:
-    """What only looks at results (pictures, tables, gains) never ends a night: its error goes into the log."""
+def _errors_logged(otherwise: str) -> Iterator[None]:
+    """Log errors of the block: code that only reads results (pictures, tables, gains) never ends a night."""
     try:
         yield
     except Exception:
         get_run_logger().exception("%s", otherwise)
 
 
-def _end_chains(night: Night, board: Board, place: Place) -> None:
-    for ending in _endings(night, board, place):
-        stopped = board.stop(_jobs_beyond(night, place, ending))
+def _end_chains(night: Night, scheduler: Scheduler, stage: WorkspaceStage) -> None:
+    for ending in _endings(night, scheduler, stage):
+        stopped = scheduler.stop(_jobs_beyond(night, stage, ending))
         if stopped:
             get_run_logger().info("%s; not started: %s", ending.why, ", ".join(stopped))
 
 
-def _endings(night: Night, board: Board, place: Place) -> list[Ending]:
-    runs, run = place.workspace / "runs", place.stage.run or ""
-    if place.stage.kind in EVALUATIONS:
-        good = (Outcome.ran, Outcome.cached)
+def _endings(night: Night, scheduler: Scheduler, stage: WorkspaceStage) -> list[Ending]:
+    runs, run = stage.workspace / "runs", stage.stage.run or ""
+    if stage.stage.facts.evaluates:
+        successful = (Outcome.ran, Outcome.cached)
         evaluated = [
             other.stage.run or ""
-            for name, other in night.places.items()
-            if other.seed == place.seed and other.stage.kind in EVALUATIONS and board.outcomes.get(name) in good
+            for name, other in night.stages.items()
+            if other.seed == stage.seed and other.stage.facts.evaluates and scheduler.outcomes.get(name) in successful
         ]
         return gain_endings(runs, night.begin, evaluated, run, night.headline, night.rules)
-    if place.stage.kind == "dump":
+    if stage.stage.kind == "dump":
         return change_endings(runs, night.begin, run, night.rules)
     return []
 
 
-def _jobs_beyond(night: Night, place: Place, ending: Ending) -> list[str]:
-    rounds = followers(night.begin, ending.first) | ({ending.first} if ending.include_first else set())
-    return [name for name, other in night.places.items() if other.seed == place.seed and other.stage.run in rounds]
+def _jobs_beyond(night: Night, stage: WorkspaceStage, ending: Ending) -> list[str]:
+    later = descendants({name: [first] for name, first in night.begin.items()}, [ending.first])
+    rounds = later if ending.include_first else later - {ending.first}
+    return [name for name, other in night.stages.items() if other.seed == stage.seed and other.stage.run in rounds]
 
 
-def verdict(board: Board) -> State[Any]:
-    """How the night ended: completed unless something failed."""
-    counts = {outcome: list(board.outcomes.values()).count(outcome) for outcome in Outcome}
-    said = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    failed = [name for name, outcome in board.outcomes.items() if outcome is Outcome.failed]
+def verdict(scheduler: Scheduler) -> State[Any]:
+    """Return how the night ended: completed unless a job failed."""
+    counts = {outcome: list(scheduler.outcomes.values()).count(outcome) for outcome in Outcome}
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    failed = [name for name, outcome in scheduler.outcomes.items() if outcome is Outcome.failed]
     if failed:
-        return Failed(message=f"{said}; failed: {', '.join(failed)}")
-    return Completed(message=said)
+        return Failed(message=f"{summary}; failed: {', '.join(failed)}")
+    return Completed(message=summary)

@@ -1,4 +1,4 @@
-"""Which GPUs of this machine a stage sees: the machine's GPUs, shared evenly among the slots."""
+"""Which GPUs of this machine a stage sees: they are shared evenly among the slots."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def gpus_here() -> list[str]:
-    """The GPUs that this process may use: as CUDA_VISIBLE_DEVICES says, else all that nvidia-smi finds."""
-    named = os.environ.get(_VISIBLE)
-    if named is not None:
-        return [name for name in named.split(",") if name.strip()]
+    """Return the GPUs that this process may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists."""
+    visible = os.environ.get(_VISIBLE)
+    if visible is not None:
+        return [name for name in visible.split(",") if name.strip()]
     if shutil.which("nvidia-smi") is None:
         return []
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
@@ -28,7 +28,7 @@ def gpus_here() -> list[str]:
 
 
 def shares(gpus: Sequence[str], slots: int) -> list[str]:
-    """What each slot sees: as many GPUs as every slot can have. Empty where one slot has them all, or too few exist."""
+    """Return the GPUs of each slot, equally many. Empty if one slot has them all, or if there are too few."""
     each = len(gpus) // slots if slots else 0
     if slots < 2 or each < 1:
         return []
@@ -37,18 +37,18 @@ def shares(gpus: Sequence[str], slots: int) -> list[str]:
 
 @contextmanager
 def share_of_gpus(slots: int) -> Iterator[dict[str, str]]:
-    """The environment of a stage that has a slot: GPUs that no other stage of this user on this machine has.
+    """Yield the environment of a stage with a slot: GPUs that no other stage of this user on this machine has.
 
-    Locked by a file, so that a flow that dies gives them back at once.
+    They are locked by a file, so that they are free at once when the flow dies.
     """
-    wanted = shares(gpus_here(), slots)
-    if not wanted:
+    choices = shares(gpus_here(), slots)
+    if not choices:
         yield {}
         return
     folder = Path(tempfile.gettempdir()) / f"roundabout-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     while True:
-        for share in wanted:
+        for share in choices:
             with (folder / f"{share}.lock").open("a") as lock, suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield {_VISIBLE: share}

@@ -1,6 +1,6 @@
-"""Stages that ran out of memory, and in how many pieces their batches fit: remembered from night to night.
+"""In how many pieces the batches of stages fit that ran out of memory, remembered from night to night.
 
-It belongs to the machine, not to the experiment, so it lies in .roundabout and DVC does not know it. The stage reads
+This depends on the machine, not on the experiment, so it is kept in .roundabout, outside of DVC. The stage reads
 the number from the environment variable ROUNDABOUT_PIECES (training/micro_batches.py), and its curves record it.
 """
 
@@ -18,13 +18,13 @@ def _path(home: Path, stage: str) -> Path:
 
 
 def enough_pieces(home: Path, stage: str) -> int:
-    """In how many pieces the stage's batches fitted the last time; 1 where it never ran out of memory."""
+    """Return in how many pieces the stage's batches fitted the last time; 1 if it never ran out of memory."""
     path = _path(home, stage)
     return int(read_json(path)["pieces"]) if path.exists() else 1
 
 
 def remember_pieces(home: Path, stage: str, did_not_fit: int) -> int | None:
-    """Twice as many pieces as did not fit, from now on; None where that is too many to go on."""
+    """Remember and return twice as many pieces as did not fit; None where that is more than MOST_PIECES."""
     pieces = 2 * did_not_fit
     if pieces > MOST_PIECES:
         return None
@@ -33,5 +33,5 @@ def remember_pieces(home: Path, stage: str, did_not_fit: int) -> int | None:
 
 
 def in_pieces(pieces: int) -> dict[str, str]:
-    """The environment of a stage whose batches go through the network in so many pieces."""
+    """Return the environment of a stage whose batches go through the network in so many pieces."""
     return {"ROUNDABOUT_PIECES": str(pieces)} if pieces > 1 else {}

@@ -1,4 +1,4 @@
-"""What a night runs: stages of the wanted rounds in every seed's workspace, in what order, and how long it may take."""
+"""What a night runs: stages of the selected rounds in every seed's workspace, their order, and how long they take."""
 
 from __future__ import annotations
 
@@ -9,58 +9,56 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.labels import ClassSet, class_set
-from pipeline.dvc_view.graph import Graph, Stage, ancestors, changed_stages, descendants, read_graph
+from pipeline.dvc_view.graph import Graph, Stage, ancestors, changed_stages, descendants, needs_of, read_graph
 from pipeline.overnight.early_stopping import Rules
-from pipeline.overnight.scheduler import Board, Job, simulate
-from pipeline.overnight.seed_workspaces import is_up_to_date, seed_folder, seed_of, seed_workspace
-from pipeline.timing.estimates import estimate, read_seconds
+from pipeline.overnight.scheduler import Job, Scheduler, simulate
+from pipeline.overnight.seed_workspaces import is_up_to_date, seed_folder, seed_of, seed_workspace, workspaces_of
+from pipeline.timing.estimates import Past, estimate, past_seconds
 
 if TYPE_CHECKING:
     from pipeline.params import Params
 
 REPORT = "report"
-EVALUATIONS = ("evaluate", "evaluate-start")
 OVERHEAD = 3.0
 """Seconds that DVC and Prefect take for a stage, at most (bench/overnight.py)."""
-
 
 LIGHT_AT_ONCE = 2
 """Stages without a GPU slot that run side by side."""
 
 
-class Place(NamedTuple):
+class WorkspaceStage(NamedTuple):
     """A stage in a workspace."""
 
     workspace: Path
     seed: int
     stage: Stage
     changed: bool
-    """Whether DVC does not hold its result, or something that it needs is about to change."""
+    """Whether DVC has no result for it, or a stage that it needs will run."""
 
 
 class Night(NamedTuple):
-    """All that is to be done. ``jobs`` are in an order in which needed ones come first; both maps have their names."""
+    """Plan of a night. ``jobs`` have needed ones first; ``stages`` has the same names."""
 
     root: Path
     jobs: list[Job]
-    places: dict[str, Place]
+    stages: dict[str, WorkspaceStage]
     begin: dict[str, str]
-    """What each wanted round begins with (``init``)."""
+    """The ``init`` of each selected round."""
     headline: str
     classes: ClassSet
     kinds: dict[str, str]
-    """Every start's and round's kind, in order: the report's rows."""
+    """Kind of every initial model and round, in the order of the report's rows."""
     rules: Rules
     unknown: list[str]
-    """Jobs of whose kind nothing has ever run: their time is not in the estimate."""
+    """Jobs of whose program nothing has ever run: their time is not in the estimate."""
 
     def workspaces(self) -> dict[int, Path]:
-        """The folder of each seed."""
-        return {place.seed: place.workspace for place in self.places.values()}
+        """Return the folder of each seed."""
+        return {stage.seed: stage.workspace for stage in self.stages.values()}
 
     def changed(self) -> list[str]:
-        """Jobs that will run, unless DVC finds their results elsewhere."""
-        return [name for name, place in self.places.items() if place.changed]
+        """Return the jobs that will run, unless DVC restores their results."""
+        return [name for name, stage in self.stages.items() if stage.changed]
 
 
 def plan_night(
@@ -73,40 +71,43 @@ def plan_night(
     rules: Rules | None = None,
     write: bool = True,
 ) -> Night:
-    """Reads the graph and asks DVC what has changed. Raises ReadableError for names that params.yaml does not have.
+    """Read the graph, ask DVC what has changed, and plan a night.
 
-    ``write``: makes the workspaces of seeds, or brings them up to date. Without, nothing is written, for another night
-    may be at work there; of a seed whose workspace is not that of now, everything counts as changed.
+    ``write``: create or update the workspaces of seeds. Otherwise nothing is written, for another night may be running
+    there, and of a seed whose workspace is out of date, everything counts as changed.
+
+    Raises:
+        ReadableError: for names that params.yaml does not have, and where DVC cannot read dvc.yaml.
     """
     rules = rules or Rules()
-    begin = wanted_rounds(params, rounds, methods)
+    begin = selected_rounds(params, rounds, methods)
     graph = read_graph(root)
-    wanted = wanted_stages(graph, begin, params, everything=not rounds and not methods)
-    order = {name: _gated(graph[name], wanted, begin, rules) for name in graph if name in wanted}
-    place_of = seed_workspace if write else seed_folder
-    folders = {seed: place_of(root, seed) for seed in dict.fromkeys(seeds or (seed_of(root),))}
+    selected = selected_stages(graph, begin, params, everything=not rounds and not methods)
+    order = {name: _gated(graph, name, selected, begin, rules) for name in graph if name in selected}
+    folder_of = seed_workspace if write else seed_folder
+    folders = {seed: folder_of(root, seed) for seed in dict.fromkeys(seeds or (seed_of(root),))}
 
     def changed_in(seed: int) -> set[str]:
         return set(changed_stages(folders[seed]) if write or is_up_to_date(root, seed) else graph)
 
     with ThreadPoolExecutor(min(4, len(folders))) as pool:
         changed = dict(zip(folders, pool.map(changed_in, folders), strict=True))
-    past = read_seconds(root)
-    places, jobs = {}, []
+    past = past_seconds(workspaces_of(root))
+    stages, jobs = {}, []
     for seed, folder in folders.items():
-        stale = descendants(graph, changed[seed] & wanted)
+        stale = descendants(needs_of(graph), changed[seed] & selected)
         names = {name: job_name(name, seed, seed_of(root)) for name in order}
         for name, needs in order.items():
-            place = Place(folder, seed, graph[name], name in stale)
-            places[names[name]] = place
-            seconds = (estimate(name, past) or 0.0) if place.changed else 0.0
-            mapped = tuple(names[needed] for needed in needs)
-            jobs.append(Job(names[name], mapped, place.stage.computes and place.changed, seconds, name == REPORT))
-    unknown = [name for name, place in places.items() if place.changed and estimate(place.stage.name, past) is None]
+            stage = WorkspaceStage(folder, seed, graph[name], name in stale)
+            stages[names[name]] = stage
+            seconds = (_estimate(stage.stage, past) or 0.0) if stage.changed else 0.0
+            needed_jobs = tuple(names[needed] for needed in needs)
+            jobs.append(Job(names[name], needed_jobs, stage.stage.facts.gpu and stage.changed, seconds, name == REPORT))
+    unknown = [name for name, stage in stages.items() if stage.changed and _estimate(stage.stage, past) is None]
     return Night(
         root,
         jobs,
-        places,
+        stages,
         begin,
         params.evaluate.headline,
         class_set(params.classes),
@@ -116,29 +117,33 @@ def plan_night(
     )
 
 
+def _estimate(stage: Stage, past: Past) -> float | None:
+    return estimate(stage.program, stage.run, past)
+
+
 def job_name(stage: str, seed: int, main_seed: int) -> str:
-    """Unique over all seeds, and the stage's own in the main workspace."""
+    """Return a name that is unique over all seeds, and the stage's own in the main workspace."""
     return stage if seed == main_seed else f"{stage} (seed {seed})"
 
 
-def wanted_rounds(params: Params, rounds: Sequence[str], methods: Sequence[str]) -> dict[str, str]:
-    """The rounds asked for and those that they begin with, each with its ``init``; by default all."""
+def selected_rounds(params: Params, rounds: Sequence[str], methods: Sequence[str]) -> dict[str, str]:
+    """Return the named rounds and those that they begin with, each with its ``init``; by default all.
+
+    Raises:
+        ReadableError: for unknown names, and where no round is left.
+    """
     known = {name: entry.init for name, entry in params.rounds.items()}
     kinds = sorted({entry.method for entry in params.rounds.values()})
     for name in rounds:
         _known(name, known, "--rounds", "round")
     for method in methods:
         _known(method, kinds, "--methods", "method")
-    asked = list(rounds) or list(known)
-    asked = [name for name in asked if not methods or params.rounds[name].method in methods]
-    if not asked and (rounds or methods):
+    chosen = list(rounds) or list(known)
+    chosen = [name for name in chosen if not methods or params.rounds[name].method in methods]
+    if not chosen and (rounds or methods):
         raise ReadableError(f"none of the rounds {', '.join(rounds)} is of the methods {', '.join(methods)}")
-    found: set[str] = set()
-    for name in asked:
-        while name in known and name not in found:
-            found.add(name)
-            name = known[name]
-    return {name: first for name, first in known.items() if name in found}
+    kept = ancestors({name: [init] for name, init in known.items()}, chosen)
+    return {name: init for name, init in known.items() if name in kept}
 
 
 def _known(name: str, names: Iterable[str], option: str, what: str) -> None:
@@ -148,30 +153,32 @@ def _known(name: str, names: Iterable[str], option: str, what: str) -> None:
         raise ReadableError(f"{option}: params.yaml has no {what} {name!r}{hint}")
 
 
-def wanted_stages(graph: Graph, begin: Mapping[str, str], params: Params, *, everything: bool) -> set[str]:
-    """Stages of the wanted rounds and of what they begin with, evaluations, and the report."""
+def selected_stages(graph: Graph, begin: Mapping[str, str], params: Params, *, everything: bool) -> set[str]:
+    """Return the stages of the selected rounds and of what they begin with, evaluations, and the report."""
     if everything:
         return set(graph)
     runs = set(begin) | set(begin.values())
-    # the starts that rounds are compared with: source only, and the oracle
+    # the initial models that rounds are compared with: source only, and the oracle
     runs |= {name for name, kind in params.run_kinds().items() if kind == "oracle"}
     targets = [name for name, stage in graph.items() if stage.run in runs]
-    wanted = ancestors(graph, targets)
-    return wanted | ({REPORT} & set(graph))  # it reads what is there: its needs of other rounds are left out
+    # the report reads what is there: its needs of other rounds are left out
+    return ancestors(needs_of(graph), targets) | ({REPORT} & set(graph))
 
 
-def _gated(stage: Stage, wanted: set[str], begin: Mapping[str, str], rules: Rules) -> tuple[str, ...]:
-    """What a stage waits for; a round whose chain may end first waits until it is known that it does not."""
-    needs = [needed for needed in stage.needs if needed in wanted]
+def _gated(graph: Graph, name: str, selected: set[str], begin: Mapping[str, str], rules: Rules) -> tuple[str, ...]:
+    """Return what a stage waits for; a round whose chain may end also waits for the evaluations that decide that."""
+    stage = graph[name]
+    needs = [needed for needed in stage.needs if needed in selected]
     before = begin.get(stage.run or "")
     if stage.kind == "dump" and before is not None and rules.gain_below is not None and before in begin:
-        for name in (before, begin[before]):
-            needs += [gate for kind in EVALUATIONS if (gate := f"{kind}@{name}") in wanted and gate not in needs]
+        compared = (before, begin[before])
+        gates = [other.name for other in graph.values() if other.facts.evaluates and other.run in compared]
+        needs += [gate for gate in gates if gate in selected and gate not in needs]
     return tuple(needs)
 
 
 def spans_of_night(night: Night, slots: int, light: int) -> dict[str, tuple[float, float]]:
-    """When each job begins and ends (seconds from now), by its estimates: the schedule, played without running."""
+    """Return when each job begins and ends, in seconds from now, by playing the schedule with the estimates."""
     changed = set(night.changed())
     jobs = [job._replace(seconds=job.seconds + OVERHEAD if job.name in changed else 0.0) for job in night.jobs]
-    return simulate(Board(jobs, slots=slots, light=light))
+    return simulate(Scheduler(jobs, slots=slots, light=light))

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 SLOT_LIMIT = "gpu-slot"
-"""Name of the global limit: one slot for each stage that may run a network at a time, over all flows of a server."""
+"""Name of the server's limit: one slot for each stage that may run a network at a time, over all flows."""
 LEASE_SECONDS = 60
-"""A flow that dies gives its slots back after this long."""
+"""After so long the slots of a flow that died are free."""
 HEARTBEAT_SECONDS = 30
 SILENT_SECONDS = 90
-"""A flow of which nothing was heard for this long has crashed."""
+"""A flow without heartbeats for so long has crashed."""
 
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
@@ -25,9 +25,9 @@ _SETTINGS = {
 
 
 def _own_home() -> dict[str, str]:
-    """Where Prefect keeps its database if the user's home cannot be written (a service's user, a container).
+    """Return a folder for Prefect's database if the user's home is not writable (a service's user, a container).
 
-    It would look for a server that cannot start for minutes, and say nothing of the reason.
+    Prefect would wait minutes for a server that cannot start, without a word about the reason.
     """
     home = Path(os.environ.get("HOME") or "/").resolve() / ".prefect"
     nearest = next(path for path in (home, *home.parents) if path.exists())
@@ -35,9 +35,9 @@ def _own_home() -> dict[str, str]:
         return {}
     profiles = home / "profiles.toml"
     named = {"PREFECT_PROFILES_PATH": str(profiles)} if profiles.exists() else {}  # it may name a server
-    place = Path.cwd() / ".roundabout" / "prefect"
-    place.mkdir(parents=True, exist_ok=True)  # Prefect would only make the last of the two folders
-    return {"PREFECT_HOME": str(place), **named}
+    folder = Path.cwd() / ".roundabout" / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)  # Prefect creates only the last of the two folders
+    return {"PREFECT_HOME": str(folder), **named}
 
 
 for _name, _value in {**_SETTINGS, **({} if "PREFECT_HOME" in os.environ else _own_home())}.items():
@@ -45,7 +45,7 @@ for _name, _value in {**_SETTINGS, **({} if "PREFECT_HOME" in os.environ else _o
 
 
 def server_address() -> str | None:
-    """The server that PREFECT_API_URL or Prefect's profile names; None: this process starts one of its own."""
+    """Return the server that PREFECT_API_URL or Prefect's profile names; None if this process starts its own."""
     from prefect.settings import get_current_settings
 
-    return get_current_settings().api.url or None  # an empty variable is none
+    return get_current_settings().api.url or None  # an empty variable counts as unset

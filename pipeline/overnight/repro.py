@@ -1,4 +1,4 @@
-"""One stage through DVC, as a process: what DVC says about it is what the scheduler believes."""
+"""One stage through DVC, as a process; the outcome is what DVC prints about it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ _OUT_OF_MEMORY = re.compile(
     r"|can't allocate memory|^MemoryError",
     re.MULTILINE,
 )
-_IN_BATCHES = ("pretrain", "adapt")  # what pieces of a batch help (training/micro_batches.py)
 _READABLE = re.compile(r"^error: (.+)", re.MULTILINE)
 _PASSING = re.compile(rf"^{PASSING}(.+)", re.MULTILINE)
-_TAIL = 60  # lines that decide what went wrong and that an error quotes
+_TAIL = 60  # lines in which the cause of a failure is searched, and which an error quotes
 
 
 class StageError(ReadableError):
-    """A stage failed; ``again`` says whether another try may help (a bad parameter fails the same way again)."""
+    """A stage failed; ``again``: a retry may help, as it does not for a bad parameter."""
 
     def __init__(self, message: str, *, again: bool) -> None:
         super().__init__(message)
@@ -39,13 +38,13 @@ class StageError(ReadableError):
 
 
 class Reproduced(NamedTuple):
-    """What became of a stage."""
+    """Outcome of a stage."""
 
     outcome: Outcome
-    """``ran`` or ``cached``: DVC held the result for these inputs, and it lies in the workspace now."""
+    """``ran``, or ``cached``: DVC had the result for these inputs, and it is in the workspace now."""
     seconds: float
     pieces: int
-    """In how many pieces batches went through the network (memory.py)."""
+    """In how many pieces batches went through the network (out_of_memory.py)."""
 
 
 def reproduce(
@@ -55,40 +54,43 @@ def reproduce(
     log: Path,
     tell: Callable[[str], None],
     *,
+    in_batches: bool = False,
     pull: bool = False,
     extra: Mapping[str, str] | None = None,
 ) -> Reproduced:
-    """Runs ``dvc repro`` for one stage, or lets DVC restore what it holds; ``pull``: also from its remote;
+    """Run ``dvc repro`` for one stage, which runs it or restores its result from the cache.
+
+    A stage that trains ``in_batches`` and runs out of memory is repeated with each batch in twice as many pieces, which
+    the workspace ``home`` remembers. While another stage has locked files of DVC, wait and ask again. All output is
+    appended to the file ``log`` and passed line by line to ``tell``. ``pull``: also restore results from DVC's remote;
     ``extra``: environment variables.
 
-    Out of memory: the same again, each batch in twice as many pieces, which the workspace ``home`` remembers. Another
-    stage's lock in DVC: waits and asks again. Everything the stage prints goes to the file ``log`` and line by line to
-    ``tell``. Raises StageError.
+    Raises:
+        StageError: if the stage fails.
     """
     began = time.monotonic()
     pieces, busy = enough_pieces(home, stage), iter(BUSY_SECONDS)
     while True:
-        code, said = _run(workspace, stage, log, tell, pull, {**(extra or {}), **in_pieces(pieces)})
+        code, output = _run(workspace, stage, log, tell, pull, {**(extra or {}), **in_pieces(pieces)})
         if code == 0:
-            return Reproduced(_outcome(stage, said), time.monotonic() - began, pieces)
-        in_batches = stage.partition("@")[0] in _IN_BATCHES
-        if in_batches and _OUT_OF_MEMORY.search(said) and (more := remember_pieces(home, stage, pieces)):
+            return Reproduced(_outcome(stage, output), time.monotonic() - began, pieces)
+        if in_batches and _OUT_OF_MEMORY.search(output) and (more := remember_pieces(home, stage, pieces)):
             tell(f"{stage}: out of memory; again with each batch in {more} pieces")
             pieces = more
-        elif BUSY.search(said) and (seconds := next(busy, None)) is not None:
+        elif BUSY.search(output) and (seconds := next(busy, None)) is not None:
             tell(f"{stage}: DVC is busy with another stage's files; again in {seconds} s")
             time.sleep(seconds)
         else:
-            raise _failure(stage, code, said, log)
+            raise _failure(stage, code, output, log)
 
 
 def _run(
     workspace: Path, stage: str, log: Path, tell: Callable[[str], None], pull: bool, extra: Mapping[str, str]
 ) -> tuple[int, str]:
-    command = [*_tied(), *dvc(), "repro", "--single-item", *(["--pull"] if pull else []), stage]
+    command = [*_dying_with_us(), *dvc(), "repro", "--single-item", *(["--pull"] if pull else []), stage]
     last: deque[str] = deque(maxlen=_TAIL)
-    decisive = []  # what DVC decided, however much the stage prints afterwards
-    reasons: deque[str] = deque(maxlen=_TAIL)  # what a stage ended for, however long torchrun's traceback is
+    decisive = []  # lines with DVC's decision, however much the stage prints afterwards
+    reasons: deque[str] = deque(maxlen=_TAIL)  # lines with the cause of a failure, however long torchrun's traceback is
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a", encoding="utf-8", errors="replace") as file,
@@ -120,10 +122,10 @@ def _run(
 
 @contextmanager
 def _ended_with_us(process: subprocess.Popen[str], log: TextIO) -> Iterator[None]:
-    """Ends DVC, and with it the stage, where this process stops listening, whatever for.
+    """End DVC, and with it the stage, when the block fails, for any reason.
 
-    A flow that is cancelled, or whose server has gone, ends in the middle of a line. The stage saves and says so: its
-    last lines are read, for who writes into a closed pipe dies before it has saved.
+    A cancelled flow, or one whose server is gone, stops reading in the middle of a line. The stage saves and prints
+    that: its last lines are read, because a process that writes into a closed pipe dies before it has saved.
     """
     try:
         yield
@@ -134,23 +136,23 @@ def _ended_with_us(process: subprocess.Popen[str], log: TextIO) -> Iterator[None
         raise
 
 
-def _tied() -> list[str]:
+def _dying_with_us() -> list[str]:
     return [dvc()[0], "-m", "pipeline.overnight.die_with_parent"]
 
 
-def _outcome(stage: str, said: str) -> Outcome:
-    """DVC prints one of the two for a stage that ended well; only a plain "skipped" is a held result."""
-    ran = stage in _RUNNING.findall(said)
-    skipped = stage in _SKIPPED.findall(said)
+def _outcome(stage: str, output: str) -> Outcome:
+    """Return the outcome of a successful stage; only one that DVC skipped and did not run is cached."""
+    ran = stage in _RUNNING.findall(output)
+    skipped = stage in _SKIPPED.findall(output)
     return Outcome.cached if skipped and not ran else Outcome.ran
 
 
-def _failure(stage: str, code: int, said: str, log: Path) -> StageError:
-    readable = _READABLE.findall(said)
+def _failure(stage: str, code: int, output: str, log: Path) -> StageError:
+    readable = _READABLE.findall(output)
     if readable:
         return StageError(f"{stage}: {readable[-1]} (log: {log})", again=False)
-    passing = _PASSING.findall(said)  # said by the launcher, after all that a job has said
+    passing = _PASSING.findall(output)  # printed by the launcher, after all lines of a job
     if passing:
         return StageError(f"{stage}: {passing[-1].removeprefix(f'{stage}: ')} (log: {log})", again=True)
-    tail = "\n".join(said.strip().splitlines()[-15:])
+    tail = "\n".join(output.strip().splitlines()[-15:])
     return StageError(f"{stage}: `dvc repro` ended with code {code} (log: {log}):\n{tail}", again=True)

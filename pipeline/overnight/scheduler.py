@@ -1,4 +1,4 @@
-"""Which job may start now: the part of the scheduler that knows no Prefect, no DVC and no clock."""
+"""Which job may start now: without Prefect, DVC or a clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Outcome(StrEnum):
     cached = "cached"
     failed = "failed"
     blocked = "blocked"
-    """Not started: something that it needs has failed."""
+    """Not started: a job that it needs has failed."""
     stopped = "stopped"
     """Not started: its chain of rounds was ended early."""
 
@@ -25,19 +25,19 @@ class Job(NamedTuple):
     """One stage in one workspace."""
 
     name: str
-    """Unique on a board."""
+    """Unique among the scheduler's jobs."""
     needs: tuple[str, ...] = ()
-    """Jobs of the board that come first."""
+    """Jobs that come first."""
     slot: bool = False
     """Whether it takes one of the GPU slots."""
     seconds: float = 0.0
-    """How long it may take: jobs at the head of long chains go first."""
+    """Estimate: jobs at the head of long chains go first."""
     tolerant: bool = False
-    """Whether it runs on whatever is there when what it needs has ended, well or not: a report."""
+    """Whether it runs when the jobs that it needs have ended, successfully or not: a report."""
 
 
-class Board:
-    """Jobs that wait, run and have ended; at most ``slots`` with a slot and ``light`` without one are under way."""
+class Scheduler:
+    """Jobs that wait, run and have ended; at most ``slots`` with a slot and ``light`` without one run at a time."""
 
     def __init__(self, jobs: Iterable[Job], *, slots: int, light: int) -> None:
         named = {job.name: job for job in jobs}
@@ -59,7 +59,7 @@ class Board:
             self._offer(job.name)
 
     def _longest_paths(self) -> dict[str, float]:
-        """Seconds from a job's start to the end of all that follows; a job without an estimate counts a second."""
+        """Return the seconds from each job's start to the end of all that follows; one second without an estimate."""
         longest: dict[str, float] = {}
         for name, job in reversed(self.jobs.items()):
             after = max((longest[later] for later in self._needed_by[name]), default=0.0)
@@ -72,8 +72,8 @@ class Board:
             heapq.heappush(self._ready[job.slot], (-self._urgency[name], self._number[name], name))
 
     def take(self) -> list[Job]:
-        """Jobs that start now, the most urgent first; they are under way from here on."""
-        taken = []
+        """Return the jobs that start now, the most urgent first; they count as running from here on."""
+        starting = []
         for slot in (True, False):
             while self._free[slot] and self._ready[slot]:
                 name = heapq.heappop(self._ready[slot])[2]
@@ -81,17 +81,17 @@ class Board:
                     continue  # stopped while it was ready
                 self._free[slot] -= 1
                 self._started.add(name)
-                taken.append(self.jobs[name])
-        return taken
+                starting.append(self.jobs[name])
+        return starting
 
     def end(self, name: str, outcome: Outcome) -> None:
-        """Takes note of how a job that was under way ended; jobs that need a failed one are blocked."""
+        """Record how a running job ended; jobs that need a failed one are blocked."""
         self._free[self.jobs[name].slot] += 1
         self._started.discard(name)
         self._settle(name, outcome)
 
     def stop(self, names: Iterable[str]) -> list[str]:
-        """Ends jobs that have not started, and answers which; those under way go on."""
+        """End the jobs that have not started, and return them; running ones go on."""
         stopped = [name for name in names if name not in self.outcomes and name not in self._started]
         for name in stopped:
             if name not in self.outcomes:
@@ -105,40 +105,40 @@ class Board:
             if name in self.outcomes:
                 continue
             self.outcomes[name] = outcome
-            well = outcome in (Outcome.ran, Outcome.cached)
+            successful = outcome in (Outcome.ran, Outcome.cached)
             for later in self._needed_by[name]:
                 self._missing[later] -= 1
-                if well or (self.jobs[later].tolerant and self._has_something(later)):
+                if successful or (self.jobs[later].tolerant and self._has_something(later)):
                     self._offer(later)
                 else:
                     inherited = Outcome.stopped if outcome is Outcome.stopped else Outcome.blocked
                     waiting.append((later, inherited))
 
     def _has_something(self, name: str) -> bool:
-        """Whether something is still to come or has ended well of what a tolerant job reads."""
+        """Whether a job that a tolerant job needs is still to come or was successful."""
         ended = [self.outcomes.get(needed) for needed in self.jobs[name].needs]
         return any(outcome in (None, Outcome.ran, Outcome.cached) for outcome in ended)
 
     @property
-    def under_way(self) -> set[str]:
+    def running(self) -> set[str]:
         """Jobs that have started and not ended."""
         return set(self._started)
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is under way and nothing can start."""
+        """Whether all jobs have ended, or will never start."""
         return len(self.outcomes) == len(self.jobs)
 
 
-def simulate(board: Board) -> dict[str, tuple[float, float]]:
-    """Plays a board by its jobs' estimates; answers when each job starts and ends (seconds)."""
+def simulate(scheduler: Scheduler) -> dict[str, tuple[float, float]]:
+    """Play the schedule by the jobs' estimates; return when each job starts and ends, in seconds."""
     now = 0.0
     spans: dict[str, tuple[float, float]] = {}
     clock: list[tuple[float, int, str]] = []
-    while not board.finished:
-        for job in board.take():
+    while not scheduler.finished:
+        for job in scheduler.take():
             spans[job.name] = (now, now + job.seconds)
             heapq.heappush(clock, (now + job.seconds, len(spans), job.name))
         now, _, name = heapq.heappop(clock)
-        board.end(name, Outcome.ran)
+        scheduler.end(name, Outcome.ran)
     return spans

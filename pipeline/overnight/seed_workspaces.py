@@ -1,9 +1,8 @@
 """A seed's own DVC workspace: the same code and params but for the seed, and the same DVC cache.
 
-Workspaces rather than ``dvc exp``: its queue starts celery (83 s for three toy experiments), an experiment runs its
-stages one after the other in one process, and it wants every change committed to git. A workspace lets the flow run
-single stages of all seeds side by side; DVC's run-cache, which lies in the shared cache, keeps anything from being
-computed twice.
+Why not ``dvc exp``: its queue starts celery (83 s for three toy experiments), an experiment runs its stages one after
+the other in one process, and all changes must be committed to git. With workspaces the flow runs single stages of all
+seeds side by side, and DVC's run-cache, which is part of the shared cache, prevents that anything is computed twice.
 """
 
 from __future__ import annotations
@@ -27,14 +26,15 @@ _PATHS = ("root", "listed", "weights")
 
 
 def seed_of(root: Path) -> int:
-    """The seed that params.yaml says."""
+    """Return the seed of params.yaml."""
     return int(_params(root)["seed"])
 
 
 def seed_workspace(root: Path, seed: int) -> Path:
-    """The workspace of a seed, made or brought up to date; the main workspace for the seed that it has itself.
+    """Create or update the workspace of a seed and return it; for the seed of params.yaml it is the main workspace.
 
-    Raises ReadableError for a data path that another folder cannot see.
+    Raises:
+        ReadableError: for a relative path in params.yaml that means another file there.
     """
     folder = seed_folder(root, seed)
     if folder == root:
@@ -49,24 +49,30 @@ def seed_workspace(root: Path, seed: int) -> Path:
         else:
             (folder / name).unlink(missing_ok=True)
     params = _params(root) | {"seed": seed}
-    for place, target in _missing_links(root, folder, params):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.unlink(missing_ok=True)  # a link that led elsewhere
-        place.symlink_to(target)
+    for link, target in _missing_links(root, folder, params):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)  # a link to another target
+        link.symlink_to(target)
     _write_params(folder, params)
     _share_cache(root, folder)
     return folder
 
 
 def seed_folder(root: Path, seed: int) -> Path:
-    """Where a seed's workspace is, or will be."""
+    """Return the path of a seed's workspace, which may not exist yet."""
     return root if seed == seed_of(root) else root / ".roundabout" / "seeds" / str(seed)
 
 
-def is_up_to_date(root: Path, seed: int) -> bool:
-    """Whether a seed's workspace is there, with the code and params that the main one has now. Writes nothing.
+def workspaces_of(root: Path) -> list[Path]:
+    """Return the main workspace and all existing workspaces of seeds."""
+    return [root, *sorted((root / ".roundabout" / "seeds").glob("*/"))]
 
-    Raises ReadableError for a data path that another folder cannot see.
+
+def is_up_to_date(root: Path, seed: int) -> bool:
+    """Whether a seed's workspace exists and has the main one's present code and params. Writes nothing.
+
+    Raises:
+        ReadableError: for a relative path in params.yaml that means another file there.
     """
     folder = seed_folder(root, seed)
     if folder == root:
@@ -92,14 +98,14 @@ def _code(folder: Path) -> list[Path]:
 
 
 def _mirror(source: Path, copy: Path) -> None:
-    """Copies a folder of code, and forgets what is no longer in the source.
+    """Copy a folder of code, and delete what is no longer in the source.
 
-    Files that are equal keep their times, so that DVC need not hash them again.
+    Equal files keep their times, so that DVC need not hash them again.
     """
-    wanted = {path.relative_to(source) for path in _code(source)}
-    for path in [path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy) not in wanted]:
+    names = {path.relative_to(source) for path in _code(source)}
+    for path in [path for path in copy.rglob("*") if path.is_file() and path.relative_to(copy) not in names]:
         path.unlink()
-    for name in wanted:
+    for name in names:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         _copy(source / name, copy / name)
 
@@ -120,30 +126,28 @@ def _params(root: Path) -> dict[str, Any]:
 
 def _write_params(folder: Path, params: dict[str, Any]) -> None:
     with whole_file(folder / "params.yaml") as temporary, temporary.open("w", encoding="utf-8") as file:
-        YAML().dump(params, file)  # in the file's order, which is that of the report's rows
+        YAML().dump(params, file)  # in the file's order, which is the order of the report's rows
 
 
 def _missing_links(root: Path, folder: Path, params: dict[str, Any]) -> list[tuple[Path, Path]]:
-    """A relative path in params means the same file in both workspaces: by a link (place, target) where it leads
-    elsewhere.
-    """
+    """Return the links (link, target) that make relative paths of params mean the same files in both workspaces."""
     missing = []
     for text in set(_paths(params)):
         path = Path(text)
         if path.is_absolute() or not (root / path).exists() or text in ("", "."):
             continue
-        target, place = (root / path).resolve(), Path(os.path.normpath(folder / path))
-        if (place.exists() and place.resolve() == target) or any(path.is_relative_to(name) for name in FOLDERS):
+        target, link = (root / path).resolve(), Path(os.path.normpath(folder / path))
+        if (link.exists() and link.resolve() == target) or any(path.is_relative_to(name) for name in FOLDERS):
             continue
-        if not place.is_relative_to(root / ".roundabout") or (place.is_dir() and not place.is_symlink()):
+        if not link.is_relative_to(root / ".roundabout") or (link.is_dir() and not link.is_symlink()):
             raise ReadableError(f"params.yaml: the path {text!r} means another file in {folder}; make it absolute")
-        if place.is_symlink() or not place.exists():
-            missing.append((place, target))
+        if link.is_symlink() or not link.exists():
+            missing.append((link, target))
     return missing
 
 
 def _paths(value: Any, key: str = "") -> Iterator[str]:
-    """What may be a path: all with a slash in it, and names where params want a path."""
+    """Yield all strings that may be paths: those with a slash, and values of keys that take a path."""
     if isinstance(value, str):
         if "/" in value or key in _PATHS:
             yield value
@@ -156,7 +160,7 @@ def _paths(value: Any, key: str = "") -> Iterator[str]:
 
 
 def _share_cache(root: Path, folder: Path) -> None:
-    """Makes the folder a DVC workspace with the main one's cache (run-cache included), link types and remotes."""
+    """Make the folder a DVC workspace with the main one's cache (run-cache included), link types and remotes."""
     if not (folder / ".dvc").exists():
         answer = subprocess.run(
             [*dvc(), "init", "--no-scm", "--quiet"],
@@ -169,7 +173,7 @@ def _share_cache(root: Path, folder: Path) -> None:
 
     with Repo(str(root)) as repo:
         main, cache = dict(repo.config), Path(repo.cache.legacy.path)
-    # files/md5 lies in the cache's folder, and so does the run-cache; with the main one's link types, group, …
+    # the cache's folder has files/md5 and the run-cache; the main one's link types, group, … are kept
     shared = {**main.get("cache", {}), "dir": str(cache)}
     config = Config(str(folder / ".dvc"), validate=False)
     with config.edit("local") as local:  # beside secrets of remotes, as in the main workspace; git ignores .roundabout

@@ -1,4 +1,4 @@
-"""What a Prefect server must know before a night: how many GPU slots there are, and when a flow counts as crashed."""
+"""Settings of a Prefect server before a night: the number of GPU slots, and when a flow counts as crashed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUTOMATION = "roundabout: a flow that falls silent has crashed"
 
 
 def make_slots(slots: int | None) -> int:
-    """The number of GPU slots of the server: set to what is asked for, else what it is already, else one."""
+    """Set the server's number of GPU slots, by default to what it is already, else to one; return it."""
     with get_client(sync_client=True) as client:
         if slots is None:
             for limit in client.read_global_concurrency_limits():
@@ -27,9 +27,9 @@ def make_slots(slots: int | None) -> int:
 
 
 def mark_crashed_flows() -> None:
-    """Makes the server mark a flow as crashed that no longer sends heartbeats: killed together with its worker.
+    """Make the server mark flows as crashed that no longer send heartbeats: killed together with their worker.
 
-    Once for a server; a flow whose worker lives is marked by it within seconds.
+    Needed once per server. A flow whose worker lives is marked by the worker within seconds.
     """
     ends = ("Completed", "Failed", "Cancelled", "Crashed")
     automation = AutomationCore(

@@ -11,12 +11,16 @@ from pipeline.common.work import held
 
 
 class AnotherNightError(ReadableError):
-    """A night is at work in the workspace."""
+    """Another night is running in the workspace."""
 
 
 @contextmanager
-def only_night(root: Path) -> Iterator[None]:
-    """The block is this workspace's night. Raises AnotherNightError while another one is."""
+def night_lock(root: Path) -> Iterator[None]:
+    """Lock the workspace for one night while the block runs.
+
+    Raises:
+        AnotherNightError: while another night runs here.
+    """
     lock = root / ".roundabout" / "night.lock"
     lock.parent.mkdir(exist_ok=True)
     began = False

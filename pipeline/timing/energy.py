@@ -1,4 +1,4 @@
-"""What the machine's own meters count: processors through RAPL, NVIDIA GPUs through NVML. Often none may be read."""
+"""Energy meters of the machine: processors through RAPL, NVIDIA GPUs through NVML. Often none is readable."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ _NVIDIA = Path("/proc/driver/nvidia")
 
 
 class EnergyMeter:
-    """Joules since it was made, by meter: other programs' share is in them, too. Empty where no meter may be read."""
+    """Counts energy since construction, including that of other programs."""
 
     def __init__(self, powercap: Path = POWERCAP) -> None:
         self._packages = sorted(powercap.glob("intel-rapl:[0-9]*"))
-        self._packages = [path for path in self._packages if path.name.count(":") == 1]  # not their parts
+        self._packages = [path for path in self._packages if path.name.count(":") == 1]  # without their parts
         self._cpu, self._gpu = self._microjoules(), _gpu_millijoules()
 
     def joules(self) -> dict[str, float]:
-        """``cpu`` and ``gpu``, those of them that have a meter."""
-        found = {}
+        """Return the joules of ``cpu`` and ``gpu``, those of them with a readable meter."""
+        joules = {}
         now = self._microjoules()
         if now and now.keys() == self._cpu.keys():
-            found["cpu"] = sum(self._since(path, now[path] - self._cpu[path]) for path in now) / 1e6
+            joules["cpu"] = sum(self._since(path, now[path] - self._cpu[path]) for path in now) / 1e6
         gpu = _gpu_millijoules()
         if gpu and len(gpu) == len(self._gpu):
-            found["gpu"] = (sum(gpu) - sum(self._gpu)) / 1e3
-        return found
+            joules["gpu"] = (sum(gpu) - sum(self._gpu)) / 1e3
+        return joules
 
     def _microjoules(self) -> dict[Path, int]:
         counts = {}
@@ -37,7 +37,7 @@ class EnergyMeter:
 
     @staticmethod
     def _since(path: Path, difference: int) -> int:
-        """The counter begins at 0 again when it is full; one turn takes minutes to hours, more are not noticed."""
+        """Return the microjoules; a full counter begins at 0 again, after minutes to hours (once, as assumed here)."""
         return difference if difference >= 0 else difference + int((path / "max_energy_range_uj").read_text())
 
 
@@ -52,5 +52,5 @@ def _gpu_millijoules() -> list[int]:
         return [
             int(pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByIndex(i))) for i in range(count)
         ]
-    except Exception:  # NVML's errors have no common base with a missing library's; no meter is no error
+    except Exception:  # NVML's errors and that of a missing library have no common base; a missing meter is fine
         return []

@@ -1,7 +1,7 @@
-"""How long the stages took: a log beside their outputs, of which DVC knows nothing.
+"""How long the stages took: a log beside their outputs, which DVC does not know.
 
-Outputs are the same bytes whenever and wherever they are made, so times cannot stand in them. A stage that DVC takes
-from its cache has no record here, and `make clean` deletes them all.
+Outputs are the same bytes whenever and wherever they are computed, so times cannot be part of them. A stage that DVC
+takes from its cache has no record here, and `make clean` deletes all of them.
 """
 
 from __future__ import annotations
@@ -32,16 +32,20 @@ class Attempt(NamedTuple):
     ended: str
     """``finished``, ``stopped`` (Ctrl-C), ``failed``; ``running`` also of one that was killed."""
     joules: dict[str, float]
-    """What the machine's meters counted meanwhile, by meter: other programs' share, too; empty where there is none."""
+    """Energy by meter, other programs' share included; empty without meters."""
 
 
 class Work(NamedTuple):
-    """What the last result of a stage took, over all attempts since the result before."""
+    """Cost of one result of a stage, over all attempts since the result before."""
 
     seconds: float
     joules: dict[str, float]
     unknown: int
     """Attempts among them that were killed: their time is missing."""
+
+
+Key = tuple[str, str]
+"""Program in stages/, and name of the run ("" for none)."""
 
 
 def record(
@@ -54,7 +58,7 @@ def record(
     begun: datetime | None = None,
     folder: Path = TIMES,
 ) -> None:
-    """Appends an attempt of ``stage`` (of the start or round ``name``, "" for none); replaces it if it is running."""
+    """Append an attempt of ``stage`` (of the run ``name``, "" for none); replace it if it is running."""
     path = folder / f"{stage}@{name}.json"
     attempts = _read(path)
     moment = (begun or datetime.now(UTC)).isoformat(timespec="microseconds")
@@ -64,50 +68,63 @@ def record(
     write_json(path, [attempt._asdict() for attempt in attempts[-_KEPT:]])
 
 
-def read(folder: Path = TIMES) -> dict[tuple[str, str], list[Attempt]]:
-    """All attempts that are known, oldest first, by (stage, name of the start or round, or "")."""
-    found = {}
+def read(folder: Path = TIMES) -> dict[Key, list[Attempt]]:
+    """Return all known attempts, oldest first, by program and run."""
+    attempts = {}
     for path in sorted(folder.glob("*@*.json")):
         stage, _, name = path.stem.partition("@")
-        found[stage, name] = _read(path)
-    return found
+        attempts[stage, name] = _read(path)
+    return attempts
 
 
-def last_work(attempts: list[Attempt]) -> Work | None:
-    """What the last finished result took, with the attempts before it that it resumed; None before the first."""
-    finished = [place for place, attempt in enumerate(attempts) if attempt.ended == "finished"]
-    if not finished:
-        return None
-    begin = finished[-2] + 1 if len(finished) > 1 else 0
-    counted = attempts[begin : finished[-1] + 1]
-    joules: dict[str, float] = {}
-    for attempt in counted:
-        for meter, value in attempt.joules.items():
-            joules[meter] = joules.get(meter, 0.0) + value
-    unknown = sum(attempt.seconds is None for attempt in counted)
-    return Work(sum(attempt.seconds or 0.0 for attempt in counted), joules, unknown)
+def works_of(attempts: list[Attempt]) -> list[Work]:
+    """Return the cost of each finished result, with the attempts before it that it resumed; oldest first."""
+    works = []
+    counted: list[Attempt] = []
+    for attempt in attempts:
+        counted.append(attempt)
+        if attempt.ended == "finished":
+            works.append(_sum(counted))
+            counted = []
+    return works
 
 
-def last_works(folder: Path = TIMES) -> dict[tuple[str, str], Work]:
-    """What the last result of each stage took, by (stage, name); stages without a result are left out.
+def _sum(attempts: list[Attempt]) -> Work:
+    joules = _total([attempt.joules for attempt in attempts])
+    unknown = sum(attempt.seconds is None for attempt in attempts)
+    return Work(sum(attempt.seconds or 0.0 for attempt in attempts), joules, unknown)
 
-    Of shares that are made side by side the longest counts, and what all of them consumed.
+
+def _total(meters: list[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for joules in meters for name in joules)
+    return {name: sum(joules.get(name, 0.0) for joules in meters) for name in names}
+
+
+def last_works(folder: Path = TIMES) -> dict[Key, Work]:
+    """Return the cost of the last result of each stage; stages without a result are left out."""
+    return {key: works[-1] for key, works in all_works(folder).items()}
+
+
+def all_works(folder: Path = TIMES) -> dict[Key, list[Work]]:
+    """Return the costs of the results of each stage, oldest first; stages without a result are left out.
+
+    Of shares that ran side by side the longest counts, with the energy of all; of those, only the last result.
     """
-    shares: dict[tuple[str, str], dict[str, list[list[Attempt]]]] = {}
+    shares: dict[Key, dict[str, list[list[Attempt]]]] = {}
     for (stage, known), attempts in read(folder).items():
         name, _, share = known.partition("~")
         shares.setdefault((stage, name), {}).setdefault(share.partition("of")[2], []).append(attempts)
-    found = {key: _newest_whole(by_total) for key, by_total in shares.items()}
-    return {key: work for key, work in found.items() if work is not None}
+    works = {key: _newest_whole(by_total) for key, by_total in shares.items()}
+    return {key: results for key, results in works.items() if results}
 
 
-def _newest_whole(by_total: dict[str, list[list[Attempt]]]) -> Work | None:
-    """Of the divisions of a stage ("" for none, "8" for eight shares) the last one of which every share is there."""
+def _newest_whole(by_total: dict[str, list[list[Attempt]]]) -> list[Work]:
+    """Return the results of the last division of a stage ("" for none, "8" for eight shares) that is complete."""
     for total, logs in sorted(by_total.items(), key=lambda item: _last_begun(item[1]), reverse=True):
-        works = [work for log in logs if (work := last_work(log)) is not None]
+        works = [works for log in logs if (works := works_of(log))]
         if len(works) == int(total or 1):
-            return _together(works)
-    return None
+            return works[0] if len(works) == 1 else [_together([of_share[-1] for of_share in works])]
+    return []
 
 
 def _last_begun(logs: list[list[Attempt]]) -> str:
@@ -115,19 +132,16 @@ def _last_begun(logs: list[list[Attempt]]) -> str:
 
 
 def _together(works: list[Work]) -> Work:
-    joules: dict[str, float] = {}
-    for work in works:
-        for meter, value in work.joules.items():
-            joules[meter] = joules.get(meter, 0.0) + value
+    joules = _total([work.joules for work in works])
     return Work(max(work.seconds for work in works), joules, sum(work.unknown for work in works))
 
 
 @contextmanager
 def recorded(stage: str, name: str, since: float) -> Iterator[None]:
-    """Records the block as an attempt that began at ``since`` (time.monotonic()); a log that cannot be written is none.
+    """Record the block as an attempt that began at ``since`` (time.monotonic()). Errors of writing are ignored.
 
-    It is noted as running first, so that a kill leaves a trace. Each task of a cluster's array notes the share that it
-    makes in a file of its own: they run at the same time.
+    The attempt is recorded as running first, so that a kill leaves a trace. Each task of a cluster's array records its
+    share in a file of its own, because they run at the same time.
     """
     if _SHARE in os.environ:
         name = f"{name}~{os.environ[_SHARE].replace('/', 'of')}"
@@ -152,7 +166,7 @@ def _note(stage: str, name: str, seconds: float | None, ended: str, begun: datet
 
 
 def _read(path: Path) -> list[Attempt]:
-    """The attempts of one file; one that cannot be read is forgotten: this is a log, nothing depends on it."""
+    """Return the attempts of one file; an unreadable file counts as empty, for nothing depends on this log."""
     try:
         return [Attempt(**row) for row in read_json(path)]
     except (OSError, ValueError, TypeError):

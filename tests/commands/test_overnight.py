@@ -10,7 +10,7 @@ from pipeline.cli import app
 from pipeline.commands import overnight
 from pipeline.commands.overnight import _moment, duration
 from pipeline.common.errors import ReadableError
-from pipeline.overnight.workspace_lock import only_night
+from pipeline.overnight.workspace_lock import night_lock
 
 NOW = datetime(2026, 11, 21, 18, 30).astimezone()
 
@@ -19,7 +19,7 @@ def test_the_next_time_that_a_clock_shows():
     assert _moment("22:00", NOW) == NOW.replace(hour=22, minute=0)
     assert _moment("6:05", NOW) == NOW.replace(hour=6, minute=5) + timedelta(days=1)
     assert _moment("2026-11-23T01:00", NOW) == NOW.replace(day=23, hour=1, minute=0)
-    with pytest.raises(ReadableError, match="--at: '10 pm' is no time; 22:00 or"):
+    with pytest.raises(ReadableError, match="--at: '10 pm' is not a time; write 22:00 or"):
         _moment("10 pm", NOW)
     with pytest.raises(ReadableError, match="--at: 2020-01-01T00:00 has passed"):
         _moment("2020-01-01T00:00", NOW)
@@ -55,7 +55,7 @@ def test_a_second_night_of_a_workspace_is_refused_and_told_which_the_first_is(tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(overnight, "read_params", lambda path: None)
     monkeypatch.setattr(overnight, "plan_night", lambda *arguments, **options: Planned(tmp_path))
-    with only_night(tmp_path):
+    with night_lock(tmp_path):
         answer = CliRunner().invoke(app, ["overnight"])
     assert answer.exit_code == 1
     assert f"overnight: another process works here (process {os.getpid()} on " in " ".join(answer.stderr.split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from pathlib import Path
 
 import pytest
@@ -13,42 +12,29 @@ from typer.testing import CliRunner
 from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.cli import app
-from pipeline.commands.status import durations, finishing_times, in_order, recorded_durations, stages_of, status_lines
+from pipeline.commands.status import stages_with_results, status_lines
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
+from pipeline.dvc_view.graph import Stage
+from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.launcher import slurm
-from pipeline.launcher.job_folder import JOBS
-from pipeline.launcher.queued import queued_jobs
+from pipeline.launcher.job_folder import JOBS, queued_jobs
+from pipeline.timing.estimates import past_seconds
 from pipeline.timing.log import record
 
-DOT = """strict digraph {
-"report";
-"prepare";
-"dump@r-1";
-"adapt@r-1";
-"dump@r-1" -> "adapt@r-1";
-"prepare" -> "dump@r-1";
-"adapt@r-1" -> "report";
-}
-"""
+NEEDS = {"prepare": (), "dump@r-1": ("prepare",), "adapt@r-1": ("dump@r-1",), "report": ("adapt@r-1",)}
+GRAPH = {name: Stage(name, needs) for name, needs in NEEDS.items()}
 CHANGED = {"dump@r-1": [{"changed deps": {"params.yaml": {"dump.batch": "modified"}, "pipeline/cache": "modified"}}]}
 
 
 def states(
     changed: dict,
     works: list[Work],
-    finished: dict[str, float] | None = None,
+    finished: frozenset[str] = frozenset({"dump@r-1"}),
     jobs: dict[str, str] | None = None,
 ) -> dict[str, tuple[str, str]]:
-    times = {"dump@r-1": 1.0} if finished is None else finished
-    lines = status_lines(changed, stages_of(DOT), times, works, {}, jobs or {})
+    lines = status_lines(changed, GRAPH, set(finished), works, {}, jobs or {})
     return {line.stage: (line.state, line.why) for line in lines}
-
-
-def test_stages_come_in_the_order_in_which_they_run() -> None:
-    assert in_order(stages_of(DOT)) == ["prepare", "dump@r-1", "adapt@r-1", "report"]
-    with pytest.raises(ReadableError, match="in a circle"):
-        in_order({"a": {"b"}, "b": {"a"}})
 
 
 def test_what_follows_from_a_stale_stage_would_run_too() -> None:
@@ -56,7 +42,7 @@ def test_what_follows_from_a_stale_stage_would_run_too() -> None:
     assert found["prepare"] == ("done", "")
     assert found["dump@r-1"] == ("stale", "inputs: dump.batch, pipeline/cache")
     assert found["adapt@r-1"][0] == found["report"][0] == "follows"
-    assert states(CHANGED, [], {})["dump@r-1"] == ("missing", "has not run here")
+    assert states(CHANGED, [], frozenset())["dump@r-1"] == ("missing", "has not run here")
     many = {"params.yaml": {"seed": "modified"}} | {f"pipeline/{name}.py": "modified" for name in "abcd"}
     assert states({"dump@r-1": [{"changed deps": many}]}, [])["dump@r-1"] == ("stale", "inputs: seed, 4 sources")
     assert states({"dump@r-1": ["changed command"]}, [])["dump@r-1"] == ("stale", "command")
@@ -104,38 +90,21 @@ def test_the_evaluation_of_a_start_is_seen_at_work_and_its_time_known(
     record("evaluate", "source-only", 7.0)
     stage = "evaluate-start@source-only"
     works = [Work("evaluate-source-only", tmp_path, True)]
-    (line,) = status_lines({stage: ["changed command"]}, {stage: set()}, {}, works, recorded_durations(), {})
+    graph = {stage: Stage(stage, (), StageFacts(program="evaluate"))}
+    (line,) = status_lines({stage: ["changed command"]}, graph, set(), works, past_seconds([tmp_path]), {})
     assert (line.state, line.why, line.seconds) == ("running", "at work", 7.0)
 
 
-def test_durations_are_times_between_stages() -> None:
-    finished = {"prepare": 10.0, "dump@r-1": 15.0, "adapt@r-1": 45.0, "dump@r-2": 52.0, "adapt@r-2": 92.0}
-    assert durations(finished) == {"dump": 6.0, "adapt": 35.0}
-    assert durations({}) == durations({"prepare": 1.0}) == {}
-
-
-def test_recorded_times_are_those_of_the_last_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_has_a_result_where_one_of_its_outputs_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert recorded_durations() == {}
-    for name, seconds in (("r-1", 10.0), ("r-2", 20.0)):
-        record("dump", name, seconds)
-    record("adapt", "r-1", 3.0, ended="failed")
-    assert recorded_durations() == {"dump": 15.0}
-
-
-def test_finishing_times_are_those_of_the_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert finishing_times(Path("dvc.lock")) == {}
-    (tmp_path / "cache").mkdir()
-    for name, seconds in (("cache/a", 100), ("cache/b", 300), ("model.pt", 200)):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (seconds, seconds))
+    assert stages_with_results(Path("dvc.lock")) == set()
+    (tmp_path / "model.pt").touch()
     lock = "stages:\n  dump@r: {outs: [{path: cache}, {path: model.pt}]}\n  gone: {outs: [{path: nothing}]}\n"
     (tmp_path / "dvc.lock").write_text(lock)
-    assert finishing_times(Path("dvc.lock")) == {"dump@r": 300.0}
+    assert stages_with_results(Path("dvc.lock")) == {"dump@r"}
     (tmp_path / "dvc.lock").write_text("{")
-    with pytest.raises(ReadableError, match=r"dvc\.lock: is no YAML"):
-        finishing_times(Path("dvc.lock"))
+    with pytest.raises(ReadableError, match=r"dvc\.lock: is not YAML"):
+        stages_with_results(Path("dvc.lock"))
 
 
 def test_working_folders_tell_who_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,15 @@ def test_what_was_edited_while_the_stage_ran_is_not_recorded(workspace: Path, ed
     assert list((workspace / ".roundabout" / "work").glob("*/made")), "what it had made stays"
 
 
+def test_a_stage_that_publishes_nothing_is_checked_when_it_ends(workspace: Path) -> None:
+    text = STAGE.replace("publish(folder", "(lambda source, target: target.write_bytes(source.read_bytes()))(folder")
+    (workspace / "stages" / "evaluate.py").write_text(text)
+    answer = repro(workspace, "params.yaml|{x: 1}, b|{x: 2}, b")
+    assert "evaluate@a: was edited while the stage ran" in answer.stderr
+    assert not (workspace / "dvc.lock").exists()
+    assert repro(workspace).returncode == 0
+
+
 def test_an_edit_of_what_the_stage_does_not_read_is_none_of_its_business(workspace: Path) -> None:
     answer = repro(workspace, "params.yaml|b: {x: 1}|b: {x: 2}")
     assert answer.returncode == 0, answer.stderr

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.common.errors import ReadableError
-from pipeline.dvc_view.graph import changed_stages, dvc, environment
+from pipeline.dvc_view.graph import changed_stages, dvc, environment, read_graph
 from pipeline.dvc_view.status import reasons_of
 from tests.programs import program, wait_until
 
@@ -66,6 +66,10 @@ def test_its_answers_are_those_of_dvc_status(workspace: Path) -> None:
     assert set(agreed()) == {"double", "show@a", "show@b", "always"}
     repro(workspace)
     assert agreed() == {"always": ["always changed"]}
+    described = DVC_YAML.replace("    outs: [twice]", "    meta: {gpu: true}\n    outs: [twice]")
+    (workspace / "dvc.yaml").write_text(described, encoding="utf-8")
+    assert agreed() == {"always": ["always changed"]}, "facts about a stage are no input of it"
+    assert read_graph(workspace)["double"].facts.gpu
     (workspace / "params.yaml").write_text("number: 4\n", encoding="utf-8")
     (workspace / "shown-a").unlink()
     shutil.rmtree(workspace / "twice")

@@ -99,7 +99,7 @@ def test_an_error_of_the_stage_is_the_jobs(folder: JobFolder, inputs: StageInput
 
 def test_a_whole_result_counts_however_the_stage_ends_afterwards(folder: JobFolder, inputs: StageInputs) -> None:
     said, _ = (process := start(folder, inputs, code=3)).communicate(timeout=60)
-    assert "its result was whole before the stage ended badly (code 3)" in said
+    assert "its result was complete before the stage failed (code 3)" in said
     assert (process.returncode, folder.is_finished()) == (0, True)
 
 
@@ -145,7 +145,7 @@ def test_data_that_were_written_anew_are_refused(folder: JobFolder, inputs: Stag
     folder.prepare(inputs, ["true"], REQUEST)
     Path("data/in").write_text("other data")
     said, _ = (process := start(folder, inputs)).communicate(timeout=60)
-    assert "what it reads (data/in) was written anew since the job was submitted; run `dvc repro` again" in said
+    assert "its inputs (data/in) have been rewritten since the job was submitted; run `dvc repro` again" in said
     assert process.returncode == 1
 
 
@@ -158,5 +158,5 @@ def test_a_program_that_is_not_there_is_told(folder: JobFolder, inputs: StageInp
 
 def test_too_many_restarts_end_it(folder: JobFolder, inputs: StageInputs) -> None:
     said, _ = (process := start(folder, inputs, SLURM_RESTART_COUNT="3")).communicate(timeout=60)
-    assert "was put back into the queue 3 times, which is more than site.yaml's restarts" in said
+    assert "was put back into the queue 3 times, more than `restarts` in site.yaml" in said
     assert process.returncode == 1

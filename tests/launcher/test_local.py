@@ -30,6 +30,7 @@ def workspace(tmp_path: Path) -> Path:
     for name in ("__init__", "launch", "run"):
         (tmp_path / "stages" / f"{name}.py").write_bytes((ROOT / "stages" / f"{name}.py").read_bytes())
     (tmp_path / "stages" / "pretrain.py").write_text(STAGE)
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     return tmp_path
 
 
@@ -91,7 +92,7 @@ def test_an_unknown_stage_is_refused(workspace: Path) -> None:
 def test_on_slurm_a_stage_is_started_by_dvc(workspace: Path) -> None:
     (workspace / "site.yaml").write_text("defaults: {where: slurm}")
     process = launched(workspace, "pretrain", "--start", "x", DVC_STAGE="")
-    assert "on a cluster, a stage is started by DVC" in process.communicate(timeout=60)[1]
+    assert "on a cluster, DVC must start the stage" in process.communicate(timeout=60)[1]
 
 
 START = "stages.launch pretrain --start x"
@@ -134,7 +135,6 @@ def test_several_processes_are_torchruns() -> None:
     two = stage_command("adapt", arguments, Resources(gpus=2))
     assert two[1:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     assert two[5:] == ["-m", "--", *one[2:]]
-    assert stage_command("evaluate", arguments, Resources(gpus=2))[2] == "stages.evaluate"
     assert stage_command("adapt", arguments, Resources(container="apptainer exec an.sif"))[0] == "python"
 
 

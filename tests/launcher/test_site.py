@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.dvc_view.stage_facts import launched_programs
 from pipeline.launcher import site
 from pipeline.launcher.site import Resources, SiteError, read_site
 
@@ -41,7 +42,7 @@ def test_a_stage_gets_the_defaults_and_what_is_said_of_it(tmp_path: Path) -> Non
 def test_stages_that_work_alone_ask_for_one_gpu_whatever_the_defaults(tmp_path: Path) -> None:
     path = written(tmp_path, "defaults: {gpus: 4, processes: 8}\nstages: {translate: {gpus: 0}}\n")
     found = read_site(path)
-    gpus = {stage: (found.resources(stage).gpus, found.resources(stage).workers) for stage in site.STAGES}
+    gpus = {stage: (found.resources(stage).gpus, found.resources(stage).workers) for stage in launched_programs()}
     assert gpus == {"translate": (0, 1), "pretrain": (4, 8), "dump": (4, 8), "adapt": (4, 8), "evaluate": (1, 1)}
 
 
@@ -64,8 +65,8 @@ def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None
         "stages.dmup: unknown key; did you mean 'dump'?",
         "defaults.where: should be 'local' or 'slurm' (it is 'slrum'); did you mean 'slurm'?",
         "defaults.gpu: unknown key; did you mean 'gpus'?",
-        "defaults.time: is no time that Slurm knows; say minutes, hours:minutes:seconds or days-hours:minutes",
-        "defaults.memory: is no memory that Slurm knows; say 32G or 32000M (it is 'lots')",
+        "defaults.time: is not a Slurm time limit; say minutes, hours:minutes:seconds or days-hours:minutes",
+        "defaults.memory: is not a Slurm memory size; say 32G or 32000M (it is 'lots')",
         "defaults.environment: cannot be variables: OK (quote its value)",
         "stages.pretrain.gpus: should be greater than or equal to 0 (it is -1)",
     ):
@@ -80,17 +81,20 @@ def test_every_problem_is_told_at_once_with_a_suggestion(tmp_path: Path) -> None
         ("default: {}", "default: unknown key; did you mean 'defaults'?"),
         ("defaults: 3", "defaults: must be a table"),
         ("stages: {dump: 3}", "stages.dump: must be a table"),
-        ("stages: {adapt: {shards: 2}}", "stages.adapt.shards: only dump can be cut into shards"),
+        (
+            "stages: {adapt: {shards: 2}}",
+            "stages.adapt.shards: this stage cannot be cut into shards",
+        ),
         ("stages: {dump: {shards: 2}}", "stages.dump.shards: are jobs of Slurm; here, say processes"),
         ("stages: {evaluate: {gpus: 2}}", "stages.evaluate: works in one process"),
         ("stages: {adapt: {where: slurm, time: 2}}", "stages.adapt.grace: must be shorter than time .120 s of 120 s."),
-        ("defaults: {container: 'apptainer exec \"a'}", "defaults.container: is no command: No closing quotation"),
+        ("defaults: {container: 'apptainer exec \"a'}", "defaults.container: is not a command: No closing quotation"),
         (
             "defaults: {options: [--qos=a, --job-name=mine, -Jmine, '-o log', --arr, --wait-all-nodes=1, --chdir, /]}",
-            "defaults.options: the launcher says itself, or needs otherwise: --job-name=mine, -Jmine, -o log, --arr, "
+            "defaults.options: are set by the launcher itself: --job-name=mine, -Jmine, -o log, --arr, "
             "--chdir; leave them out",
         ),
-        ("defaults: {container: ''}", "defaults.container: is no command; leave it out"),
+        ("defaults: {container: ''}", "defaults.container: is not a command; leave it out"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:

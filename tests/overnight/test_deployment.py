@@ -38,7 +38,7 @@ def test_a_crontab_means_the_machines_clock(zone: pytest.MonkeyPatch, tmp_path: 
     served: dict[str, Any] = {}
     zone.setattr(deployment, "_prepare_server", lambda parameters: None)
     zone.setattr(deployment.overnight, "serve", lambda **options: served.update(options))
-    zone.setattr(deployment, "_tell_what_is_replaced", lambda name, tell: None)
+    zone.setattr(deployment, "_print_replaced_schedules", lambda name, tell: None)
     deployment.serve(tmp_path, {}, "0 22 * * *", print)
     assert (served["schedule"].cron, served["schedule"].timezone) == ("0 22 * * *", "Europe/Berlin")
 

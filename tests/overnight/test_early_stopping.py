@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from pipeline.common.files import write_json
-from pipeline.overnight.change import changed_pixels
-from pipeline.overnight.early_stopping import Rules, change_endings, followers, gain_endings
+from pipeline.overnight.early_stopping import Rules, change_endings, changed_pixels, gain_endings
 
 BEGIN = {"lse-1": "source-only", "lse-2": "lse-1", "lse-3": "lse-2", "cbst-1": "source-only"}
 
@@ -21,12 +20,6 @@ def runs(tmp_path: Path) -> Path:
 
 def ends(runs: Path, ended: str, evaluated: set[str], **rules: float) -> list[str]:
     return [ending.first for ending in gain_endings(runs, BEGIN, evaluated, ended, "mIoU", Rules(**rules))]
-
-
-def test_followers_are_all_later_rounds_of_the_chain():
-    assert followers(BEGIN, "lse-1") == {"lse-2", "lse-3"}
-    assert followers(BEGIN, "source-only") == set(BEGIN)
-    assert followers(BEGIN, "lse-3") == set()
 
 
 def test_a_chain_ends_after_a_round_that_gains_too_little(runs):

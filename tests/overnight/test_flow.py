@@ -79,7 +79,7 @@ def test_states_tell_the_truth_and_no_seed_trains_twice(waiting: Path, server: d
     assert ran(log)["adapt lse-1 1"] == 2, "out of memory, then in two pieces"
 
     third = overnight(waiting, server, **extra)
-    assert third.stdout.strip() == f"nothing to do: DVC holds the results of all {STAGES} stages"
+    assert third.stdout.strip() == f"nothing to do: DVC has the results of all {STAGES} stages"
     before = ran(log)
     shutil.rmtree(waiting / "runs" / "lse-1" / "cache")
     fourth = overnight(waiting, server, "--seeds", "1,2", **extra)

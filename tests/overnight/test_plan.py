@@ -10,29 +10,39 @@ import pytest
 from bench.waiting import make_waiting_workspace, waiting_params
 from bench.workspace import write_params
 from pipeline.common.errors import ReadableError
-from pipeline.dvc_view.graph import Graph, Stage, ancestors, descendants, read_graph
+from pipeline.dvc_view.graph import Graph, Stage, ancestors, descendants, in_order, needs_of, read_graph
+from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.overnight import plan
 from pipeline.overnight.early_stopping import Rules
-from pipeline.overnight.plan import plan_night, spans_of_night, wanted_rounds, wanted_stages
+from pipeline.overnight.plan import plan_night, selected_rounds, selected_stages, spans_of_night
 from pipeline.params import Params
-from pipeline.timing.estimates import estimate, read_seconds, record_seconds
 from pipeline.timing.log import TIMES, record
 
 
 def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "oracle")) -> Graph:
     """The pipeline's shape, without DVC."""
-    graph = {"prepare": Stage("prepare", (), False)}
+    needs: dict[str, tuple[str, ...]] = {"prepare": ()}
     for start in starts:
-        graph[f"pretrain@{start}"] = Stage(f"pretrain@{start}", ("prepare",), True)
-        graph[f"evaluate-start@{start}"] = Stage(f"evaluate-start@{start}", (f"pretrain@{start}",), True)
+        needs[f"pretrain@{start}"] = ("prepare",)
+        needs[f"evaluate-start@{start}"] = (f"pretrain@{start}",)
     for name, init in rounds.items():
         model = f"adapt@{init}" if init in rounds else f"pretrain@{init}"
-        graph[f"dump@{name}"] = Stage(f"dump@{name}", ("prepare", model), True)
-        graph[f"selection@{name}"] = Stage(f"selection@{name}", (f"dump@{name}",), False)
-        graph[f"adapt@{name}"] = Stage(f"adapt@{name}", (f"selection@{name}", model), True)
-        graph[f"evaluate@{name}"] = Stage(f"evaluate@{name}", (f"adapt@{name}",), True)
-    graph["report"] = Stage("report", tuple(name for name in graph if name.startswith("evaluate")), False)
-    return graph
+        needs[f"dump@{name}"] = ("prepare", model)
+        needs[f"selection@{name}"] = (f"dump@{name}",)
+        needs[f"adapt@{name}"] = (f"selection@{name}", model)
+        needs[f"evaluate@{name}"] = (f"adapt@{name}",)
+    needs["report"] = tuple(name for name in needs if name.startswith("evaluate"))
+    return {name: Stage(name, needed, facts(name)) for name, needed in needs.items()}
+
+
+def facts(name: str) -> StageFacts:
+    kind = name.partition("@")[0]
+    evaluates = kind in ("evaluate", "evaluate-start")
+    return StageFacts(
+        gpu=evaluates or kind in ("pretrain", "dump", "adapt"),
+        evaluates=evaluates,
+        program="evaluate" if evaluates else "",
+    )
 
 
 @pytest.fixture
@@ -54,9 +64,9 @@ def pretended(monkeypatch: pytest.MonkeyPatch, params: Params, tmp_path: Path) -
 
 
 def test_rounds_bring_what_they_begin_with(params):
-    assert wanted_rounds(params, ["lse-2"], []) == {"lse-1": "source-only", "lse-2": "lse-1"}
-    assert wanted_rounds(params, [], ["cada"]) == {"cada-1": "source-only"}
-    assert list(wanted_rounds(params, [], [])) == ["lse-1", "lse-2", "cada-1"]
+    assert selected_rounds(params, ["lse-2"], []) == {"lse-1": "source-only", "lse-2": "lse-1"}
+    assert selected_rounds(params, [], ["cada"]) == {"cada-1": "source-only"}
+    assert list(selected_rounds(params, [], [])) == ["lse-1", "lse-2", "cada-1"]
 
 
 @pytest.mark.parametrize(
@@ -69,27 +79,37 @@ def test_rounds_bring_what_they_begin_with(params):
 )
 def test_names_that_params_does_not_have_are_told(params, rounds, methods, said):
     with pytest.raises(ReadableError, match=said):
-        wanted_rounds(params, rounds, methods)
+        selected_rounds(params, rounds, methods)
 
 
 def test_a_choice_leaves_other_rounds_out_and_keeps_the_oracle_and_the_report(params):
     graph = graph_of({name: entry.init for name, entry in params.rounds.items()})
-    wanted = wanted_stages(graph, {"lse-1": "source-only"}, params, everything=False)
+    wanted = selected_stages(graph, {"lse-1": "source-only"}, params, everything=False)
     runs = {graph[name].run for name in wanted}
     assert runs == {None, "lse-1", "source-only", "oracle"}
     assert {"prepare", "report", "evaluate@lse-1", "evaluate-start@oracle"} <= wanted
-    assert wanted_stages(graph, {}, params, everything=True) == set(graph)
+    assert selected_stages(graph, {}, params, everything=True) == set(graph)
 
 
 def test_ancestors_and_descendants():
     graph = graph_of({"lse-1": "source-only"}, ("source-only",))
-    assert ancestors(graph, ["selection@lse-1"]) == {"prepare", "pretrain@source-only", "dump@lse-1", "selection@lse-1"}
-    assert descendants(graph, ["adapt@lse-1"]) == {"adapt@lse-1", "evaluate@lse-1", "report"}
+    needs = needs_of(graph)
+    assert ancestors(needs, ["selection@lse-1"]) == {"prepare", "pretrain@source-only", "dump@lse-1", "selection@lse-1"}
+    assert descendants(needs, ["adapt@lse-1"]) == {"adapt@lse-1", "evaluate@lse-1", "report"}
+    assert descendants(needs, []) == set()
+    assert in_order({"report": ["b", "a"], "b": ["c"], "a": ["c"]}) == ["c", "a", "b", "report"]
+
+
+def test_later_rounds_of_a_chain_follow_from_its_first():
+    begin = {"lse-1": ["source-only"], "lse-2": ["lse-1"], "lse-3": ["lse-2"], "cbst-1": ["source-only"]}
+    assert descendants(begin, ["lse-1"]) == {"lse-1", "lse-2", "lse-3"}
+    assert descendants(begin, ["source-only"]) == {"source-only", *begin}
+    assert descendants(begin, ["lse-3"]) == {"lse-3"}
 
 
 def test_a_night_runs_what_follows_from_what_has_changed(pretended, params):
     night = plan_night(pretended, params)
-    held = {name for name, place in night.places.items() if not place.changed}
+    held = {name for name, place in night.stages.items() if not place.changed}
     assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}
     jobs = {job.name: job for job in night.jobs}
     assert jobs["dump@lse-1"].slot
@@ -115,7 +135,7 @@ def test_a_plan_may_be_made_without_writing(pretended, params, monkeypatch):
     monkeypatch.setattr(plan, "seed_folder", lambda root, seed: root if seed == 1 else root / str(seed))
     monkeypatch.setattr(plan, "is_up_to_date", lambda root, seed: seed == 1)
     night = plan_night(pretended, params, seeds=[1, 2], write=False)
-    held = {name for name, place in night.places.items() if not place.changed}
+    held = {name for name, place in night.stages.items() if not place.changed}
     assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}, "of seed 2 everything counts as changed"
     assert list(pretended.iterdir()) == []
 
@@ -128,29 +148,11 @@ def test_a_chain_that_may_end_waits_for_its_evaluations(pretended, params):
     assert "evaluate@lse-1" not in free["dump@lse-2"].needs
 
 
-def test_times_of_past_runs_make_the_estimate(tmp_path):
-    for seconds in (10.0, 30.0, 20.0):
-        record_seconds(tmp_path, "adapt@lse-1", seconds)
-    record_seconds(tmp_path, "adapt@cbst-1", 100.0)
-    past = read_seconds(tmp_path)
-    assert estimate("adapt@lse-1", past) == 20
-    assert estimate("adapt@lse-9", past) == 25, "of its kind: 10, 20, 30, 100"
-    assert estimate("dump@lse-1", past) is None
-    for seconds in range(10):
-        record_seconds(tmp_path, "adapt@lse-1", seconds)
-    assert read_seconds(tmp_path)["adapt@lse-1"] == [5, 6, 7, 8, 9], "the last five"
-    for stage, seconds in (("dump", 7.0), ("evaluate", 3.0), ("adapt", 99.0)):
-        record(stage, "lse-1", seconds, folder=tmp_path / TIMES)
-    past = read_seconds(tmp_path)
-    assert (past["dump@lse-1"], past["evaluate@lse-1"]) == ([7], [3]), "what `dvc repro` ran"
-    assert past["adapt@lse-1"] == [5, 6, 7, 8, 9], "nights know better: DVC's share is in their times"
-
-
 def test_the_plan_is_the_schedule_played_without_running(pretended, params):
     for kind, seconds in {"pretrain": 600, "dump": 60, "selection": 7, "adapt": 300, "evaluate": 30}.items():
-        record_seconds(pretended, f"{kind}@lse-1", seconds)
+        record(kind, "lse-1", float(seconds), folder=pretended / TIMES)
     night = plan_night(pretended, params)
-    assert set(night.unknown) == {"evaluate-start@source-only", "report"}, "of these kinds nothing ever ran"
+    assert set(night.unknown) == {"report"}, "it never ran"
     one, two = (spans_of_night(night, slots, 2) for slots in (1, 2))
     chain = 600 + 2 * (60 + 7 + 300) + 30  # pretrain, two rounds of lse, the last evaluation
     overhead = 3 * 9  # its eight stages, and the report
@@ -164,7 +166,7 @@ def test_dvc_and_the_graph_by_hand_agree(tmp_path):
     params = waiting_params({"lse": 2})
     make_waiting_workspace(tmp_path, params)
     graph = read_graph(tmp_path)
-    assert {name for name, stage in graph.items() if stage.computes} == {
+    assert {name for name, stage in graph.items() if stage.facts.gpu} == {
         name for name in graph if name.split("@")[0] in ("pretrain", "dump", "adapt", "evaluate", "evaluate-start")
     }
     assert "adapt@lse-1" in graph["dump@lse-2"].needs

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.common.files import read_json
 from pipeline.dvc_view.graph import changed_stages, dvc, environment, read_graph
-from pipeline.dvc_view.held_key import held_key
+from pipeline.dvc_view.stage_inputs import recorded_key
 from pipeline.launcher.slurm import SlurmError, UnreachableError
 from pipeline.overnight import repro
 from pipeline.overnight.repro import StageError, reproduce
@@ -32,7 +32,8 @@ stages:
 
 
 def go(folder: Path, stage: str = "double") -> repro.Reproduced:
-    return reproduce(folder, stage, folder, folder / ".roundabout" / "logs" / f"{stage}.log", lambda line: None)
+    log = folder / ".roundabout" / "logs" / f"{stage}.log"
+    return reproduce(folder, stage, folder, log, lambda line: None, in_batches=stage.startswith("adapt"))
 
 
 @pytest.fixture
@@ -50,9 +51,9 @@ def test_cached_exactly_when_dvc_holds_the_result(workspace):
     assert set(changed_stages(workspace)) == {"double", "show"}
     assert list(read_graph(workspace)) == ["double", "show"]
     assert read_graph(workspace)["show"].needs == ("double",)
-    assert held_key(workspace, "double") is None
+    assert recorded_key(workspace, "double") is None
     assert go(workspace).outcome is Outcome.ran
-    first = held_key(workspace, "double")
+    first = recorded_key(workspace, "double")
     assert set(changed_stages(workspace)) == {"show"}
     assert go(workspace).outcome is Outcome.cached
 
@@ -62,10 +63,10 @@ def test_cached_exactly_when_dvc_holds_the_result(workspace):
 
     (workspace / "number.txt").write_text("4", encoding="utf-8")
     assert go(workspace).outcome is Outcome.ran
-    assert held_key(workspace, "double") not in (None, first)
+    assert recorded_key(workspace, "double") not in (None, first)
     (workspace / "number.txt").write_text("21", encoding="utf-8")
     assert go(workspace).outcome is Outcome.cached, "the run-cache knows these inputs"
-    assert held_key(workspace, "double") == first
+    assert recorded_key(workspace, "double") == first
 
     (workspace / "twice.txt").unlink()
     shutil.rmtree(workspace / ".dvc" / "cache" / "files")

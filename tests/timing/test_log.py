@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.timing.log import TIMES, Attempt, Work, last_work, last_works, read, record, recorded
+from pipeline.timing.log import TIMES, Attempt, Work, last_works, read, record, recorded, works_of
 
 
 @pytest.fixture(autouse=True)
@@ -44,14 +44,15 @@ def test_a_running_attempt_is_replaced_when_it_ends() -> None:
     assert [(entry.seconds, entry.ended) for entry in read()["dump", "a"]] == [(3.0, "finished")]
 
 
-def test_the_last_result_took_all_attempts_since_the_result_before() -> None:
+def test_a_result_took_all_attempts_since_the_result_before() -> None:
     attempts = [
         attempt(100.0, "finished"), attempt(5.0, "stopped"), attempt(None, "running"), attempt(7.0, "finished"),
         attempt(1.0, "failed"),
     ]  # fmt: skip
-    assert last_work(attempts) == Work(12.0, {"cpu": 20.0}, unknown=1)
-    assert last_work(attempts[:1]) == Work(100.0, {"cpu": 10.0}, unknown=0)
-    assert last_work(attempts[1:3]) is None
+    first, last = Work(100.0, {"cpu": 10.0}, unknown=0), Work(12.0, {"cpu": 20.0}, unknown=1)
+    assert works_of(attempts) == [first, last]
+    assert works_of(attempts[:1]) == [first]
+    assert works_of(attempts[1:3]) == []
 
 
 def test_shares_that_run_at_the_same_time_are_one_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +102,8 @@ def test_a_kill_leaves_a_trace(here: Path) -> None:
     code += "with recorded('adapt', 'lse-1', time.monotonic()):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     record("adapt", "lse-1", 4.0)
-    work = last_work(read()["adapt", "lse-1"])
-    assert work is not None and (work.seconds, work.unknown) == (4.0, 1)
+    (work,) = works_of(read()["adapt", "lse-1"])
+    assert (work.seconds, work.unknown) == (4.0, 1)
 
 
 def test_a_log_that_cannot_be_written_fails_no_stage(here: Path) -> None:
