@@ -25,13 +25,12 @@ from bench.collected import Collected
 from bench.results_page import write_section
 from bench.table import RESULTS, machine, publish
 from bench.workspace import ROOT, make_workspace, preset, run, write_params
-from pipeline.commands.rounds import SCHEDULES, block_of
+from pipeline.commands.rounds import block_of
 from pipeline.common.files import read_json
+from pipeline.methods.registry import paper_rounds
 
 CONTROL = "source-only, as many steps"
 ROUNDS = 3
-# What a method begins with, where that is not source-only.
-BEGINS = {"intrada": "advent", "cada": "style"}
 
 
 def params_of(name: str, methods: list[str]) -> dict[str, Any]:
@@ -40,10 +39,11 @@ def params_of(name: str, methods: list[str]) -> dict[str, Any]:
     if methods:
         params["rounds"] = {}
         for method in methods:
-            init = BEGINS.get(method, "source-only")
+            paper = paper_rounds()[method][1]
+            init = paper.initial_alignment or "source-only"
             if init not in params["starts"]:
                 params["starts"] = {**params["starts"], init: {"supervision": "source", "alignment": init}}
-            params["rounds"] |= block_of(method, min(ROUNDS, SCHEDULES[method].rounds), init)
+            params["rounds"] |= block_of(method, min(ROUNDS, paper.rounds), init)
         params["data"]["spatial_prior"] = any(entry.get("spatial_prior") for entry in params["rounds"].values())
         used = {entry["method"] for entry in params["rounds"].values()}
         params |= {method: {"compat": "paper"} for method in sorted(used) if method not in params}
@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--preset", default="streets")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--methods", default="", help=f"of {', '.join(SCHEDULES)}; default: the preset's rounds")
+    parser.add_argument("--methods", default="", help=f"of {', '.join(paper_rounds())}; default: the preset's rounds")
     parser.add_argument("--set", action="append", default=[], help="section.key=value, changed in the params")
     parser.add_argument("--name", help="of the section and the JSON file; default: the preset's")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/results.md")

@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import did_you_mean
+from pipeline.common.section import NotNegative, Positive, Section
 from pipeline.params.messages import in_words
 from pipeline.params.reading import ParamsError
-from pipeline.params.section import NotNegative, Positive, Section
 
 SITE = Path("site.yaml")
 

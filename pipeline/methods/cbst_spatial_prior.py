@@ -10,6 +10,7 @@ threshold. Memory does not depend on the number of images.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
 from pipeline.common.errors import ReadableError
-from pipeline.methods.cbst import AUTHOR_STRIDE, count_by_bin
+from pipeline.methods.cbst_thresholds import AUTHOR_STRIDE, count_by_bin
 from pipeline.methods.quantiles import from_above, just_below, lies_below, selected_ranks
 from pipeline.methods.selection_file import Compat
 
@@ -48,6 +49,23 @@ def read_prior(path: Path, class_names: tuple[str, ...] | list[str], size: tuple
     high = torch.nn.functional.interpolate(low, size=size, mode="bilinear", align_corners=False)
     prior_CHW: np.ndarray = high[0].numpy()
     return prior_CHW
+
+
+def prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int]) -> np.ndarray:
+    """The prior at the image's size, which is that of every image of a cache; read again when the file has changed.
+
+    Raises ReadableError for a file that is missing, or is of other classes.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return read_prior(path, class_names, size)  # says what is wrong
+    return _prior_at(path, class_names, size, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=2)  # two rounds beside each other
+def _prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int], _: tuple[int, int]) -> np.ndarray:
+    return read_prior(path, class_names, size)
 
 
 def prior_thresholds(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from pipeline.common.files import fingerprint, read_json, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from pipeline.cache.index import CacheIndex
+
+Details = dict[str, object]
+"""What selection.json says besides the selection."""
 
 Compat = Literal["paper", "author"]
 """Whether a method follows its paper, or its released code where that differs (docs/methods.md)."""
@@ -69,3 +75,9 @@ def _beside(path: Path, prior: Path) -> str:
     if prior != copy:
         write_bytes(copy, prior.read_bytes())
     return copy.name
+
+
+def mean_confidences(index: CacheIndex) -> dict[str, float]:
+    """Return the mean confidence of every image by id, also of those that are not selected."""
+    confidence_N = index.statistic("confidence_sum").sum(axis=1) / np.prod(index.spec.size)
+    return dict(zip(index.image_ids, confidence_N.tolist(), strict=True))

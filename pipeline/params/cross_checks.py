@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import DIGITS_10, class_set
+from pipeline.methods.registry import METHODS
 from pipeline.params.initial_models import TARGET_LABELLED
 from pipeline.params.params import RESERVED_METRICS, Params
 
@@ -106,11 +107,6 @@ def class_problems(params: Params) -> list[str]:
         for name, entry in params.rounds.items()
         if entry.init in _from_oracle(params)
     ]
-    problems += [
-        f"rounds.{name}.spatial_prior: needs `data.spatial_prior: true`, so that prepare estimates it"
-        for name, entry in params.rounds.items()
-        if entry.method == "cbst" and entry.spatial_prior and not params.data.spatial_prior
-    ]
     known = ("mIoU", "pixel_accuracy", *params.evaluate.subsets)
     if params.evaluate.headline not in known:
         hint = did_you_mean(params.evaluate.headline, known)
@@ -149,34 +145,29 @@ def translation_problems(params: Params) -> list[str]:
     ]
 
 
-# Five convolutions of stride 2 (pipeline/models/discriminators.py).
-_SMALLEST_SIDE = 32
-
-
 def alignment_problems(params: Params) -> list[str]:
-    """Images from which a discriminator makes no score."""
+    """Return which starts have images from which their discriminators make no score."""
     sizes = {
         "data.source": params.data.source.size or params.data.size,
         "data.target": params.data.target.size or params.data.size,
     }
-    needed = f"needs images of at least {_SMALLEST_SIDE}x{_SMALLEST_SIDE}, or discriminators: {{network: image}}"
-    problems = [
-        f"starts.{name}.alignment: {start.alignment} {needed}, and those of {split} are {height}x{width}"
+    return [
+        f"starts.{name}.alignment: {start.alignment} {problem}"
         for name, start in params.starts.items()
-        if start.alignment in ("advent", "adaptsegnet") and start.discriminators.network == "patch"
+        if start.alignment in ("advent", "adaptsegnet")
         for split, (height, width) in sizes.items()
-        if min(height, width) < _SMALLEST_SIDE
+        if (problem := start.discriminators.problem(height, width, split)) is not None
     ]
-    if params.intrada is not None and params.intrada.discriminators.network == "patch":
-        shares = params.intrada.crop_size
-        height, width = (round(side * share) for side, share in zip(sizes["data.target"], shares, strict=True))
-        cut = "" if shares == (1.0, 1.0) else f" cut to intrada.crop_size {list(shares)}"
-        problems += [
-            f"rounds.{name}.method: intrada {needed}, and those of data.target{cut} are {height}x{width}"
-            for name, entry in params.rounds.items()
-            if entry.method == "intrada" and min(height, width) < _SMALLEST_SIDE
-        ]
-    return problems
+
+
+def method_problems(params: Params) -> list[str]:
+    """Return what the methods find wrong with their rounds."""
+    return [
+        problem
+        for name, entry in params.rounds.items()
+        if getattr(params, entry.method) is not None
+        for problem in METHODS[entry.method].problems(params, name, params.section_of(entry), entry)
+    ]
 
 
 def digit_problems(params: Params) -> list[str]:

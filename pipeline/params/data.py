@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import CITYSCAPES_19, DIGITS_10
-from pipeline.params.section import Crop, LabelId, NotNegative, Positive, Section, Size
+from pipeline.common.section import Crop, LabelId, NotNegative, Positive, Section, Size
 
 
 class Split(Section):

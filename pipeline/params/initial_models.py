@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from pipeline.params.section import Section, Weight
-from pipeline.params.training import Discriminators, Schedule
+from pipeline.common.section import Discriminators, Schedule, Section, Weight
 
 TARGET_LABELLED = "target-labelled"
 

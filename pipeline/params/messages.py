@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.common.errors import did_you_mean
+from pipeline.common.section import Section
 from pipeline.params.params import Params
-from pipeline.params.section import Section
 
 
 def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:

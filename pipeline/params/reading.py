@@ -17,6 +17,7 @@ from pipeline.params.cross_checks import (
     class_problems,
     digit_problems,
     graph_problems,
+    method_problems,
     supervision_problems,
     translation_problems,
 )
@@ -44,8 +45,8 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     except ValidationError as error:
         problems += [line for line in readable(error, raw) if line not in problems]
     if params is not None:
-        problems += class_problems(params) + alignment_problems(params) + digit_problems(params)
-        problems += supervision_problems(params) + translation_problems(params)
+        problems += class_problems(params) + alignment_problems(params) + method_problems(params)
+        problems += digit_problems(params) + supervision_problems(params) + translation_problems(params)
     if problems or params is None:
         raise ParamsError(path, problems)
     return params
