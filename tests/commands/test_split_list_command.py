@@ -29,6 +29,13 @@ def test_the_best_stand_in_their_own_order_and_ties_keep_the_earlier() -> None:
         best_scored(np.zeros(5), 6)
 
 
+def test_of_many_equal_scores_the_earlier_images_are_kept() -> None:
+    """So many that a sort which is not stable mixes them."""
+    scores = np.repeat([0.5, 0.25], 40)
+    assert best_scored(scores, 20) == list(range(20))
+    assert best_scored(scores, 60) == list(range(60))
+
+
 def test_a_list_is_computed_from_a_cache_and_read_back(tmp_path: Path, write_cache: Callable[..., Path]) -> None:
     logits = torch.full((4, 3, 2, 2), -9.0)
     logits[:, 0] = 0.0  # all of class 0, surely
