@@ -34,7 +34,7 @@ ROUNDS = 3
 
 
 def params_of(name: str, methods: list[str]) -> dict[str, Any]:
-    """The preset, with the rounds of these methods instead of its own where there are any."""
+    """Return the preset, with the rounds of these methods instead of its own where there are any."""
     params = preset(name)
     if methods:
         params["rounds"] = {}
@@ -51,7 +51,7 @@ def params_of(name: str, methods: list[str]) -> dict[str, Any]:
 
 
 def changed(params: dict[str, Any], settings: list[str]) -> dict[str, Any]:
-    """The params with each `section.key=value` set; values are YAML."""
+    """Return the params with each `section.key=value` set; values are YAML."""
     for setting in settings:
         path, _, value = setting.partition("=")
         section = params
@@ -63,7 +63,7 @@ def changed(params: dict[str, Any], settings: list[str]) -> dict[str, Any]:
 
 
 def results_of(params: dict[str, Any]) -> dict[str, Any]:
-    """Runs the pipeline once and answers report/results.json, with the control."""
+    """Run the pipeline once and return report/results.json, with the control."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "main"
         make_workspace(folder, params)
@@ -75,7 +75,7 @@ def results_of(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """Source-only trained for as many steps as the last round has seen: what more training alone earns."""
+    """Train source-only for as many steps as the last round has seen, and return what more training alone earns."""
     write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": control_steps(params)}})
     run(folder, "dvc", "repro", "evaluate-start@source-only")
     metrics: dict[str, Any] = read_json(folder / "runs" / "source-only" / "metrics.json")
@@ -84,19 +84,19 @@ def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def control_steps(params: dict[str, Any]) -> int:
-    """Those of the start and of all rounds of the longest chain; of three at least: --add adds the same control."""
+    """Return the steps of the initial model and of the longest chain, of three rounds at least (--add keeps it)."""
     rounds = max(ROUNDS, *(_depth(params["rounds"], name) for name in params["rounds"]))
     steps: int = params["pretrain"]["steps"] + rounds * params["adapt"]["steps"]
     return steps
 
 
 def _depth(rounds: dict[str, Any], name: str) -> int:
-    """How many rounds lie between a start and the end of this round."""
+    """Return how many rounds there are from an initial model to the end of this round."""
     return 0 if name not in rounds else 1 + _depth(rounds, rounds[name]["init"])
 
 
 def main() -> None:
-    """Runs all seeds and publishes."""
+    """Run all seeds and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--preset", default="streets")
     parser.add_argument("--seeds", default="1,2,3")
@@ -117,20 +117,20 @@ def main() -> None:
         collected.minutes += (time.perf_counter() - begun) / 60
         collected.commands = [*earlier, command_of(arguments, seeds[:done])]
         shown = ", ".join(
-            f"{run} {100 * found[seed].value:.2f}" for run, found in collected.answers.items() if seed in found
+            f"{run} {100 * by_seed[seed].value:.2f}" for run, by_seed in collected.answers.items() if seed in by_seed
         )
         print(f"seed {seed}: {shown}", flush=True)
         publish_collected(name, collected, docs=arguments.docs)
 
 
 def before(name: str) -> Collected:
-    """What bench/results/accuracy-NAME.json holds; nothing where there is no such file."""
+    """Return what bench/results/accuracy-NAME.json holds; nothing without such a file."""
     path = RESULTS / f"accuracy-{name}.json"
     return Collected.read(read_json(path)["collected"]) if path.exists() else Collected()
 
 
 def publish_collected(name: str, collected: Collected, *, docs: bool) -> None:
-    """The table on the terminal, the JSON with every seed's answers, and the section of docs/results.md."""
+    """Write the table on the terminal, the JSON with every seed's answers, and the section of docs/results.md."""
     note = f"{machine()}; seeds {','.join(collected.seeds)}; {collected.minutes:.0f} minutes in all"
     last_rounds = last_rounds_of(collected)
     publish(f"accuracy-{name}", collected.rows(last_rounds), note, collected=collected.as_json())
@@ -140,12 +140,12 @@ def publish_collected(name: str, collected: Collected, *, docs: bool) -> None:
 
 
 def last_rounds_of(collected: Collected) -> list[str]:
-    """The last round of each chain: of ``lse-1`` to ``lse-3`` the last."""
+    """Return the last round of each chain: of ``lse-1`` to ``lse-3`` the last."""
     return list({chain[1]: run for run in collected.runs if (chain := re.fullmatch(r"(.+)-\d+", run))}.values())
 
 
 def command_of(arguments: argparse.Namespace, seeds: list[str]) -> str:
-    """The command that makes the section again, with the seeds that it really holds."""
+    """Return the command that makes the section again, with the seeds that it really holds."""
     command = f"python -m bench.accuracy --preset {arguments.preset} --seeds {','.join(seeds)}"
     command += f" --methods {arguments.methods}" if arguments.methods else ""
     command += "".join(f" --set {setting}" for setting in arguments.set)

@@ -28,7 +28,7 @@ def waiting_params(rounds: dict[str, int], starts: tuple[str, ...] = ("source-on
 
 
 def make_waiting_workspace(folder: Path, params: dict[str, Any]) -> None:
-    """The project's dvc.yaml with other commands: the same dependencies, parameters and outputs."""
+    """Write the project's dvc.yaml with other commands: the same dependencies, parameters and outputs."""
     make_workspace(folder, params)
     shutil.copyfile(ROOT / "bench" / "waiting_stage.py", folder / "stages" / "waiting.py")
     path = folder / "dvc.yaml"

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-6
 
 Centroid = Literal["weighted", "mean", "literal"]
-"""The readings of Eq. 1, whose sum over classes would collapse the vector that f^l is said to be.
+"""The readings of Eq. 1, whose sum over classes would collapse the vector f^l to a number.
 
 ``weighted``: Σ m·p / Σ m over the pixels of the class, with m the largest probability of a pixel. The default: it is a
 distribution, as "the entropy of f^l" needs, and it is what "confidence-weighted centroid" says.
@@ -68,7 +68,7 @@ def thresholds(
     centroid: Centroid,
     delta: float,
 ) -> np.ndarray:
-    """E(f^l) - Δ of every class (C,), in nats; 0 for a class that is predicted nowhere: no pixel is below it.
+    """Return E(f^l) - Δ of every class (C,), in nats; 0 for a class that is predicted nowhere: no pixel is below it.
 
     The arguments are the cache's statistics, summed over the images. The entropy of a distribution is concave, so with
     ``mean`` and Δ = 0 the threshold is at least the mean entropy of the class's pixels: most of them are kept.
@@ -87,13 +87,13 @@ def thresholds(
 
 
 def _times_log(p: np.ndarray) -> np.ndarray:
-    """p ln p, 0 at 0."""
+    """Return p ln p, 0 at 0."""
     product: np.ndarray = p * np.log(np.where(p > 0, p, 1))
     return product
 
 
 def keep_filter(label_HW: np.ndarray, entropy_HW: np.ndarray, threshold_C: np.ndarray) -> np.ndarray:
-    """m of Eq. 3: (H,W) bool, True where E(p) < E(f^l) - Δ, with l the pixel's label and E in nats, not normalised.
+    """Return m of Eq. 3: (H,W) bool, True where E(p) < E(f^l) - Δ, with l the pixel's label and E in nats.
 
     Equal within 1e-6 nats is not below: a class of one pixel is its own centroid, and keeps none.
     """

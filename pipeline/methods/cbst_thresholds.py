@@ -29,7 +29,7 @@ AUTHOR_STRIDE = 4
 
 
 def thresholds_from_histogram(index: CacheIndex, portion: float, compat: Compat) -> np.ndarray:
-    """exp(-k_c) of every class (C,), at most 1.6e-5 below the exact one (exact from 0.998 on). Reads no image.
+    """Return exp(-k_c) of every class (C,), at most 1.6e-5 below the exact one (exact from 0.998 on). Reads no image.
 
     ``author``'s stride is not applied: its lists are not in the histogram.
     """
@@ -37,7 +37,7 @@ def thresholds_from_histogram(index: CacheIndex, portion: float, compat: Compat)
 
 
 def exact_thresholds(reader: CacheReader, portion: float, compat: Compat, per_class: bool = True) -> np.ndarray:
-    """exp(-k_c) of every class (C,) float32 in float64; the same for all without ``per_class`` (ST).
+    """Return exp(-k_c) of every class (C,) float32 in float64; the same for all without ``per_class`` (ST).
 
     ``paper``: the confidence of the first pixel that is not selected when n_c · p (rounded down) are, in falling order.
     Just below it where all pixels are selected (p = 1), and where more than that share the largest confidence: then all
@@ -69,7 +69,7 @@ def exact_thresholds(reader: CacheReader, portion: float, compat: Compat, per_cl
 
 
 def pseudo_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) -> np.ndarray:
-    """(H,W) uint8: the class with the largest p_c / exp(-k_c), IGNORE where that is not above 1.
+    """Return (H,W) uint8: the class with the largest p_c / exp(-k_c), IGNORE where that is not above 1.
 
     ``author`` keeps a pixel that is exactly at 1.
     """
@@ -91,12 +91,12 @@ class _Places(NamedTuple):
 def _places(counts_CB: np.ndarray, portion: float, compat: Compat) -> _Places:
     ranks = selected_ranks(counts_CB.sum(axis=1), portion, compat)
     bins = [from_above(counts, rank) if rank >= 0 else 0 for counts, rank in zip(counts_CB, ranks.rank_C, strict=True)]
-    above = [counts[place + 1 :].sum() for counts, place in zip(counts_CB, bins, strict=True)]
+    above = [counts[index + 1 :].sum() for counts, index in zip(counts_CB, bins, strict=True)]
     return _Places(ranks, np.array(bins), np.array(above))
 
 
 def _sure_bins() -> np.ndarray:
-    """The bins (B,) that hold a single float32 value."""
+    """Return which bins (B,) hold a single float32 value."""
     sure: np.ndarray = np.append(np.diff(confidence_edges()), 0) <= 2**-23
     return sure
 
@@ -104,7 +104,7 @@ def _sure_bins() -> np.ndarray:
 def _values(
     counts_CB: np.ndarray, edges: np.ndarray, single_B: np.ndarray, portion: float, compat: Compat
 ) -> np.ndarray:
-    """The thresholds as far as bins tell them: exact in a bin of a single value, else the bin's lower edge."""
+    """Return the thresholds up to a bin: exact in a bin of a single value, else the bin's lower edge."""
     places = _places(counts_CB, portion, compat)
     value_C = edges[places.bin_C]
     below_C = places.ranks.below_all_C | (lies_below(places.ranks, places.above_C, compat) & single_B[places.bin_C])
@@ -113,7 +113,7 @@ def _values(
 
 
 def _pooled(counts_CB: np.ndarray, per_class: bool) -> np.ndarray:
-    """With one threshold for all classes, all pixels are one class."""
+    """Return the counts of one class that holds all pixels, unless each class has a threshold."""
     return counts_CB if per_class else counts_CB.sum(axis=0, keepdims=True)
 
 
@@ -124,7 +124,7 @@ def _for_all(threshold_C: np.ndarray, classes: int) -> np.ndarray:
 def _fine_counts(
     reader: CacheReader, bin_C: np.ndarray, lowest_C: np.ndarray, unsure_C: np.ndarray, stride: int, per_class: bool
 ) -> np.ndarray:
-    """The second pass: where in its coarse bin each class's threshold lies."""
+    """Count, in a second pass over the images, by float32 value within the bin of each class's threshold."""
     classes = reader.spec.classes
     bin_C, lowest_C, unsure_C = (_for_all(values, classes) for values in (bin_C, lowest_C, unsure_C))
     fine_CB = np.zeros((classes, _steps_in_widest(bin_C[unsure_C])), np.int64)
@@ -135,7 +135,7 @@ def _fine_counts(
 
 
 def _steps_in_widest(bins: np.ndarray) -> int:
-    """The most float32 values that lie in one of these bins; the smaller the confidence, the more."""
+    """Return the most float32 values in one of these bins; the smaller the confidence, the more."""
     edges = confidence_edges().astype(np.float32).view(np.int32)
     return int((edges[bins + 1] - edges[bins]).max())
 
@@ -166,7 +166,7 @@ def _bins(confidence_HW: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def count_by_bin(label_HW: Any, bin_HW: Any, stride: Any, counts_CB: Any) -> None:
-    """Counts every so many pixels of each class, in the order of the image's pixels, by bin."""
+    """Count every so many pixels of each class, in the order of the image's pixels, by bin."""
     seen_C = np.zeros(len(counts_CB), np.int64)
     for y in range(label_HW.shape[0]):
         for x in range(label_HW.shape[1]):
@@ -178,16 +178,16 @@ def count_by_bin(label_HW: Any, bin_HW: Any, stride: Any, counts_CB: Any) -> Non
 
 @njit(nogil=True, cache=True)
 def _count_fine(
-    label_HW: Any, confidence_HW: Any, bin_C: Any, lowest_C: Any, wanted_C: Any, stride: Any, fine_CB: Any
+    label_HW: Any, confidence_HW: Any, bin_C: Any, lowest_C: Any, unsure_C: Any, stride: Any, fine_CB: Any
 ) -> None:
-    """Counts the pixels of each class's bin by their float32's distance from the bin's smallest, in float32 steps."""
+    """Count the pixels of each class's bin by their float32's distance from the bin's smallest, in float32 steps."""
     seen_C = np.zeros(len(bin_C), np.int64)
     lowest_bits_C = lowest_C.view(np.int32)
     bits_HW = confidence_HW.view(np.int32)
     for y in range(label_HW.shape[0]):
         for x in range(label_HW.shape[1]):
             label = label_HW[y, x]
-            taken = seen_C[label] % stride == 0 and wanted_C[label]
+            taken = seen_C[label] % stride == 0 and unsure_C[label]
             if taken and confidence_bin(confidence_HW[y, x]) == bin_C[label]:
                 fine_CB[label, bits_HW[y, x] - lowest_bits_C[label]] += 1
             seen_C[label] += 1

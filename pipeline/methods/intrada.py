@@ -75,7 +75,7 @@ class Split(NamedTuple):
 
 
 def split(entropy_mean_N: np.ndarray, rare_N: np.ndarray | None, classes: int, easy: float, compat: Compat) -> Split:
-    """The ``easy`` (λ) share of the images with the smallest score, rounded down, and the others.
+    """Return the ``easy`` (λ) share of the images with the smallest score, rounded down, and the others.
 
     The score is R(I), the mean of the entropy map (Eq. 4). ``rare_N``, the number of rare classes predicted in each
     image, normalises it where it is given, so that images are not hard for what they show: ``paper`` divides by it (an
@@ -102,7 +102,7 @@ def _author_factor(rare_N: np.ndarray) -> np.ndarray:
 
 
 def rare_classes_predicted(pixel_count_NC: np.ndarray, class_names: tuple[str, ...]) -> np.ndarray:
-    """Number of rare classes that each image is predicted to show, (N,). One pixel counts, as in the released code."""
+    """Return the number of rare classes predicted in each image, (N,). One pixel counts, as in the released code."""
     columns = [index for index, name in enumerate(class_names) if name in RARE_CLASSES]
     count_N: np.ndarray = (pixel_count_NC[:, columns] > 0).sum(axis=1)
     return count_N

@@ -78,7 +78,7 @@ class LseSelection(NamedTuple):
 
 
 def select(statistics: ClassStatistics, image_ids: list[str], portion: float, compat: Compat = "paper") -> LseSelection:
-    """Class-based sorting (Algorithm 1).
+    """Sort images class by class and select (Algorithm 1).
 
     For each class, the images in which it is predicted are sorted by its mean confidence U_c, and the first
     n_c · portion / C are selected; h_c is the mean normalised entropy of the class in one image at that border.
@@ -114,7 +114,7 @@ def select(statistics: ClassStatistics, image_ids: list[str], portion: float, co
 def by_falling_confidence(
     pixel_count_N: np.ndarray, confidence_sum_N: np.ndarray, image_ids: list[str], compat: Compat
 ) -> list[int]:
-    """The images in which a class is predicted by its falling mean confidence U_c, from the class's statistics."""
+    """Return the images in which a class is predicted by its falling mean confidence U_c."""
     present = np.flatnonzero(pixel_count_N)
     confidence = confidence_sum_N[present] / pixel_count_N[present]
     if compat == "author":
@@ -142,7 +142,7 @@ def _mean_normalised_entropy(statistics: ClassStatistics, image: int, class_inde
 
 
 def keep_filter(label_HW: np.ndarray, entropy_HW: np.ndarray, threshold_C: np.ndarray, compat: Compat) -> np.ndarray:
-    """The binary filter F (Eq. 3): (H,W) bool, True where the pseudo-label is trusted.
+    """Return the binary filter F (Eq. 3): (H,W) bool, True where the pseudo-label is trusted.
 
     ``paper``: E / ln C ≤ h_c, with c the pixel's label. ``author``: E is normalised to [0,1] over the pixels of each
     class in this image, and kept below h_c, strictly; a NaN on either side keeps the pixel, as comparing with it does
@@ -160,7 +160,7 @@ def keep_filter(label_HW: np.ndarray, entropy_HW: np.ndarray, threshold_C: np.nd
 
 
 def normalised_within_class(label_HW: np.ndarray, entropy_HW: np.ndarray, classes: int) -> np.ndarray:
-    """``author``'s quantity (H,W): the entropy between the smallest, 0, and the largest, 1, of its class in the image.
+    """Return ``author``'s quantity (H,W): the entropy from the smallest (0) to the largest (1) of its class here.
 
     NaN where all pixels of the class have the same entropy.
     """

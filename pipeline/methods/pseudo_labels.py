@@ -29,7 +29,7 @@ def label_pixels(pixels: Pixels, selection: Selection) -> np.ndarray:
 
 
 def write_labels(reader: CacheReader, selection: Selection, path: Path) -> None:
-    """labels.h5: the pseudo-labels of the selected images, in their order. Memory holds one image."""
+    """Write labels.h5: the pseudo-labels of the selected images, in their order. Memory holds one image."""
     height, width = reader.spec.size
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["method"], file.attrs["compat"] = selection.method, selection.compat

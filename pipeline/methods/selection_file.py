@@ -1,4 +1,4 @@
-"""selection.json: what a selection answers, readable by people and by other programs."""
+"""selection.json: a method's selection, readable by people and by other programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Selection(NamedTuple):
 
 
 def write_selection(path: Path, selection: Selection, details: dict[str, object]) -> None:
-    """Writes selection.json: ``images``, ``thresholds`` (one per class, null for NaN) and more."""
+    """Write selection.json: ``images``, ``thresholds`` (one per class, null for NaN) and more."""
     thresholds = [None if math.isnan(value) else float(value) for value in selection.threshold_C]
     write_json(
         path,
@@ -54,7 +54,7 @@ def write_selection(path: Path, selection: Selection, details: dict[str, object]
 
 
 def read_selection(path: Path) -> Selection:
-    """Reads selection.json."""
+    """Read selection.json."""
     raw = read_json(path)
     thresholds = [math.nan if value is None else float(value) for value in raw["thresholds"]]
     hard = tuple(raw.get("hard", ()))
@@ -63,14 +63,14 @@ def read_selection(path: Path) -> Selection:
 
 
 def selection_fingerprint(selection: Selection, **more: str) -> str:
-    """One hash of what was selected and how, and of more: by it, what is made of a selection says of which it is."""
+    """Return one hash of what was selected and how, and of ``more``: by it, files name their selection."""
     decided = selection._replace(threshold_C=selection.threshold_C.tolist(), prior=None)
     # not the prior's path, which says nothing; short, because `dvc metrics show` has a column of it
     return fingerprint(**decided._asdict(), has_prior=selection.prior is not None, **more)[:12]
 
 
 def _beside(path: Path, prior: Path) -> str:
-    """Copies the prior beside selection.json, so that a selection is whole by itself, and answers its name."""
+    """Copy the prior beside selection.json, so that a selection is whole by itself, and return its name."""
     copy = path.parent / prior.name
     if prior != copy:
         write_bytes(copy, prior.read_bytes())

@@ -1,7 +1,7 @@
 """params.yaml as types: ranges, unknown keys refused with a suggestion, every problem at once with its path.
 
 DVC decides from params.yaml what to run again; the sections below are what each stage depends on (see dvc.yaml). Only
-``runtime`` is no stage's dependency: it says how to compute, not what.
+``runtime`` is not a dependency of any stage: it says how to compute, not what.
 """
 
 from pipeline.common.section import Discriminators, Schedule

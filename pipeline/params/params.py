@@ -57,7 +57,7 @@ class Evaluate(Section):
 
 
 class Runtime(Section):
-    """How to compute, not what: no stage depends on it."""
+    """How to compute, not what: stages do not depend on it."""
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -134,11 +134,19 @@ class Params(_UpToAdapt):
         return classes
 
     def start(self, name: str) -> AnyStart:
-        """The start of that name. Raises ReadableError that lists the names."""
+        """Return the start of that name.
+
+        Raises:
+            ReadableError: there is none; it lists the names.
+        """
         return _named(self.starts, "start", name)
 
     def round(self, name: str) -> Round:
-        """The round of that name. Raises ReadableError that lists the names."""
+        """Return the round of that name.
+
+        Raises:
+            ReadableError: there is none; it lists the names.
+        """
         return _named(self.rounds, "round", name)
 
     def section_of(self, entry: Round) -> Any:
@@ -153,17 +161,21 @@ class Params(_UpToAdapt):
         return section
 
     def translation(self, name: str) -> AnyTranslation:
-        """The translation of that name. Raises ReadableError that lists the names."""
+        """Return the translation of that name.
+
+        Raises:
+            ReadableError: there is none; it lists the names.
+        """
         return _named(self.translations, "translation", name)
 
     def source_of(self, name: str) -> str:
-        """The labelled split that a round trains on: what the start at the beginning of its chain has learnt from."""
+        """Return the labelled split that a round trains on: that of the initial model at the beginning of its chain."""
         while name in self.rounds:
             name = self.rounds[name].init
         return self.start(name).supervision
 
     def run_kinds(self) -> dict[str, str]:
-        """What each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
+        """Return what each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
         kinds = {name: "start" for name, start in self.starts.items() if not start.is_oracle}
         kinds |= {name: entry.method for name, entry in self.rounds.items()}
         return kinds | {name: "oracle" for name, start in self.starts.items() if start.is_oracle}

@@ -56,7 +56,7 @@ class Training(Section):
         return self
 
     def budget(self, images: int) -> int:
-        """Number of optimiser steps for a set of so many images."""
+        """Return the number of optimiser steps for a set of so many images."""
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None
