@@ -74,10 +74,10 @@ def _prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int], _
 def prior_thresholds(
     reader: CacheReader, prior_CHW: np.ndarray, portion: float, compat: Compat, per_class: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the thresholds (C,) of the potentials q·p, and each class's pixel count (C,).
+    """Return the thresholds (C,) of the potentials q·p, and the number (C,) of pixels whose largest is each class's.
 
-    By the rules of ``cbst_thresholds.exact_thresholds``; where nothing is selected, the largest potential there could be: that of
-    probability 1 where the prior is largest. The author's list begins anew with every image, as ours.
+    By the rules of ``cbst_thresholds.exact_thresholds``; where nothing is selected, the largest potential that there
+    could be: that of probability 1 where the prior is largest. The author's list begins anew with every image, as ours.
     """
     stride = AUTHOR_STRIDE if compat == "author" else 1
     classes = reader.spec.classes
