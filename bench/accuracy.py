@@ -25,25 +25,25 @@ from bench.collected import Collected
 from bench.results_page import write_section
 from bench.table import RESULTS, machine, publish
 from bench.workspace import ROOT, make_workspace, preset, run, write_params
-from pipeline.commands.rounds import SCHEDULES, block_of
+from pipeline.commands.rounds import block_of
 from pipeline.common.files import read_json
+from pipeline.methods.registry import paper_rounds
 
 CONTROL = "source-only, as many steps"
 ROUNDS = 3
-# What a method begins with, where that is not source-only.
-BEGINS = {"intrada": "advent", "cada": "style"}
 
 
 def params_of(name: str, methods: list[str]) -> dict[str, Any]:
-    """The preset, with the rounds of these methods instead of its own where there are any."""
+    """Return the preset, with the rounds of these methods instead of its own where there are any."""
     params = preset(name)
     if methods:
         params["rounds"] = {}
         for method in methods:
-            init = BEGINS.get(method, "source-only")
+            paper = paper_rounds()[method][1]
+            init = paper.initial_alignment or "source-only"
             if init not in params["starts"]:
                 params["starts"] = {**params["starts"], init: {"supervision": "source", "alignment": init}}
-            params["rounds"] |= block_of(method, min(ROUNDS, SCHEDULES[method].rounds), init)
+            params["rounds"] |= block_of(method, min(ROUNDS, paper.rounds), init)
         params["data"]["spatial_prior"] = any(entry.get("spatial_prior") for entry in params["rounds"].values())
         used = {entry["method"] for entry in params["rounds"].values()}
         params |= {method: {"compat": "paper"} for method in sorted(used) if method not in params}
@@ -51,7 +51,7 @@ def params_of(name: str, methods: list[str]) -> dict[str, Any]:
 
 
 def changed(params: dict[str, Any], settings: list[str]) -> dict[str, Any]:
-    """The params with each `section.key=value` set; values are YAML."""
+    """Return the params with each `section.key=value` set; values are YAML."""
     for setting in settings:
         path, _, value = setting.partition("=")
         section = params
@@ -63,7 +63,7 @@ def changed(params: dict[str, Any], settings: list[str]) -> dict[str, Any]:
 
 
 def results_of(params: dict[str, Any]) -> dict[str, Any]:
-    """Runs the pipeline once and answers report/results.json, with the control."""
+    """Run the pipeline once and return report/results.json, with the control."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "main"
         make_workspace(folder, params)
@@ -75,7 +75,7 @@ def results_of(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """Source-only trained for as many steps as the last round has seen: what more training alone earns."""
+    """Train source-only for as many steps as the last round has seen, and return what more training alone earns."""
     write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": control_steps(params)}})
     run(folder, "dvc", "repro", "evaluate-start@source-only")
     metrics: dict[str, Any] = read_json(folder / "runs" / "source-only" / "metrics.json")
@@ -84,23 +84,23 @@ def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def control_steps(params: dict[str, Any]) -> int:
-    """Those of the start and of all rounds of the longest chain; of three at least: --add adds the same control."""
+    """Return the steps of the initial model and of the longest chain, of three rounds at least (--add keeps it)."""
     rounds = max(ROUNDS, *(_depth(params["rounds"], name) for name in params["rounds"]))
     steps: int = params["pretrain"]["steps"] + rounds * params["adapt"]["steps"]
     return steps
 
 
 def _depth(rounds: dict[str, Any], name: str) -> int:
-    """How many rounds lie between a start and the end of this round."""
+    """Return how many rounds there are from an initial model to the end of this round."""
     return 0 if name not in rounds else 1 + _depth(rounds, rounds[name]["init"])
 
 
 def main() -> None:
-    """Runs all seeds and publishes."""
+    """Run all seeds and publish."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--preset", default="streets")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--methods", default="", help=f"of {', '.join(SCHEDULES)}; default: the preset's rounds")
+    parser.add_argument("--methods", default="", help=f"of {', '.join(paper_rounds())}; default: the preset's rounds")
     parser.add_argument("--set", action="append", default=[], help="section.key=value, changed in the params")
     parser.add_argument("--name", help="of the section and the JSON file; default: the preset's")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/results.md")
@@ -117,20 +117,20 @@ def main() -> None:
         collected.minutes += (time.perf_counter() - begun) / 60
         collected.commands = [*earlier, command_of(arguments, seeds[:done])]
         shown = ", ".join(
-            f"{run} {100 * found[seed].value:.2f}" for run, found in collected.answers.items() if seed in found
+            f"{run} {100 * by_seed[seed].value:.2f}" for run, by_seed in collected.answers.items() if seed in by_seed
         )
         print(f"seed {seed}: {shown}", flush=True)
         publish_collected(name, collected, docs=arguments.docs)
 
 
 def before(name: str) -> Collected:
-    """What bench/results/accuracy-NAME.json holds; nothing where there is no such file."""
+    """Return what bench/results/accuracy-NAME.json holds; nothing without such a file."""
     path = RESULTS / f"accuracy-{name}.json"
     return Collected.read(read_json(path)["collected"]) if path.exists() else Collected()
 
 
 def publish_collected(name: str, collected: Collected, *, docs: bool) -> None:
-    """The table on the terminal, the JSON with every seed's answers, and the section of docs/results.md."""
+    """Write the table on the terminal, the JSON with every seed's answers, and the section of docs/results.md."""
     note = f"{machine()}; seeds {','.join(collected.seeds)}; {collected.minutes:.0f} minutes in all"
     last_rounds = last_rounds_of(collected)
     publish(f"accuracy-{name}", collected.rows(last_rounds), note, collected=collected.as_json())
@@ -140,12 +140,12 @@ def publish_collected(name: str, collected: Collected, *, docs: bool) -> None:
 
 
 def last_rounds_of(collected: Collected) -> list[str]:
-    """The last round of each chain: of ``lse-1`` to ``lse-3`` the last."""
+    """Return the last round of each chain: of ``lse-1`` to ``lse-3`` the last."""
     return list({chain[1]: run for run in collected.runs if (chain := re.fullmatch(r"(.+)-\d+", run))}.values())
 
 
 def command_of(arguments: argparse.Namespace, seeds: list[str]) -> str:
-    """The command that makes the section again, with the seeds that it really holds."""
+    """Return the command that makes the section again, with the seeds that it really holds."""
     command = f"python -m bench.accuracy --preset {arguments.preset} --seeds {','.join(seeds)}"
     command += f" --methods {arguments.methods}" if arguments.methods else ""
     command += "".join(f" --set {setting}" for setting in arguments.set)

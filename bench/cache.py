@@ -38,9 +38,10 @@ from pipeline.cache.reader import CacheReader, Pixels
 from pipeline.cache.reconstruct import rebuild, source_of
 from pipeline.cache.schema import CacheSpec, View
 from pipeline.common.box import Box
-from pipeline.methods.cbst import exact_thresholds, thresholds_from_histogram
+from pipeline.methods.cbst import select_cbst
+from pipeline.methods.cbst_thresholds import exact_thresholds, thresholds_from_histogram
+from pipeline.methods.lse import select_lse
 from pipeline.methods.pseudo_labels import pseudo_label
-from pipeline.methods.select import select_cbst, select_lse
 from pipeline.methods.selection_file import read_selection, write_selection
 from pipeline.models.build import build_model
 
@@ -178,9 +179,9 @@ def difference_rows(name: str, volumes: Volumes, folder: Path, images: int) -> l
         destination = Path(scratch) / "selection.json"
         selections = []
         for portion in PORTIONS:
-            write_selection(destination, *select_cbst(folder, portion, "paper"))
+            write_selection(destination, *select_cbst(CacheReader(folder), portion, "paper"))
             selections.append(read_selection(destination))
-    chosen, _ = select_lse(folder, 0.5, "paper")
+    chosen, _ = select_lse(CacheIndex(folder), 0.5, "paper")
     wrong_P = np.zeros(len(PORTIONS), np.int64)
     for image in range(images):
         prob_CHW = volumes.volume(image)
@@ -516,8 +517,9 @@ _SELECT_LSE = """
 import sys
 from pathlib import Path
 from pipeline.methods.selection_file import write_selection
-from pipeline.methods.select import select_lse
-write_selection(Path(sys.argv[2]), *select_lse(Path(sys.argv[1]), 0.5, "paper"))
+from pipeline.cache.index import CacheIndex
+from pipeline.methods.lse import select_lse
+write_selection(Path(sys.argv[2]), *select_lse(CacheIndex(Path(sys.argv[1])), 0.5, "paper"))
 """
 
 

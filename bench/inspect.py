@@ -28,13 +28,14 @@ from bench.cache_volumes import LOW_SIZE, SIZE, make_logits
 from bench.table import Row, machine, publish
 from bench.workspace import ROOT, preset, write_params
 from pipeline.cache.encode import EncodedImage, empty_histograms, encode_logits
+from pipeline.cache.index import CacheIndex
 from pipeline.cache.parts import write_part
 from pipeline.cache.schema import CacheSpec
 from pipeline.common.files import write_text
 from pipeline.common.labels import CITYSCAPES_19
 from pipeline.datasets.manifest import Row as ManifestRow
 from pipeline.datasets.manifest import line_of
-from pipeline.methods.select import select_lse
+from pipeline.methods.lse import select_lse
 from pipeline.methods.selection_file import write_selection
 
 IMAGES, PART_IMAGES, DISTINCT = 3000, 32, 8
@@ -61,7 +62,7 @@ def make_workspace(folder: Path) -> None:
             image.count_into(histograms)
             images.append(image._replace(planes=None, counts=None))
         write_part(cache, spec, number, [ids[position] for position in spec.positions(number)], images, histograms)
-    selection, details = select_lse(cache, 0.2, "paper")
+    selection, details = select_lse(CacheIndex(cache), 0.2, "paper")
     write_selection(folder / "runs" / "lse-1" / "selection" / "selection.json", selection, details)
 
 

@@ -29,7 +29,7 @@ NINE_ROUNDS = {"lse": 3, "cbst": 2, "st": 2, "cada": 2}
 
 @contextmanager
 def prefect_server(home: Path) -> Iterator[str]:
-    """A Prefect server on loopback; answers its address."""
+    """Run a Prefect server on loopback and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,7 +51,7 @@ def prefect_server(home: Path) -> Iterator[str]:
 
 
 def task_seconds(address: str) -> list[float]:
-    """How long each task that ran was Running, slot and DVC included."""
+    """Return how long each completed task was Running, slot and DVC included."""
     request = urllib.request.Request(
         f"{address}/task_runs/filter", b'{"limit": 200}', {"content-type": "application/json"}
     )
@@ -61,14 +61,14 @@ def task_seconds(address: str) -> list[float]:
 
 
 def timed(folder: Path, *command: str) -> float:
-    """Wall seconds of a command in a workspace."""
+    """Return the wall seconds of a command in a workspace."""
     before = time.perf_counter()
     run(folder, *command)
     return time.perf_counter() - before
 
 
 def nights_jobs(seconds: float) -> list[Job]:
-    """8 methods × 3 seeds × 7 rounds, each method from a start of its own, as the plan makes them."""
+    """Return the jobs of 8 methods × 3 seeds × 7 rounds, each method with an initial model of its own."""
     jobs = []
     for seed in range(SEEDS):
         jobs.append(Job(f"prepare {seed}", seconds=seconds))
@@ -92,7 +92,7 @@ def nights_jobs(seconds: float) -> list[Job]:
 
 
 def simulated_night(seconds: float, slots: int, light: int) -> tuple[int, float, float]:
-    """Stages, wall seconds of the real loop with sleeping stages, and of the same schedule without any overhead."""
+    """Return the number of stages, and the seconds of the real loop with sleeping stages and of an ideal schedule."""
     from pipeline.overnight.flow import drive
 
     jobs = nights_jobs(seconds)
@@ -109,7 +109,7 @@ def simulated_night(seconds: float, slots: int, light: int) -> tuple[int, float,
 
 
 def main() -> None:
-    """Measures and publishes."""
+    """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long a stage of the nine rounds waits")
     parser.add_argument("--shared", action="store_true", help="other programs are running: say so in the note")

@@ -10,41 +10,25 @@ from ruamel.yaml import YAML
 
 from bench.pipeline import tiny_params
 from bench.workspace import ROOT, make_workspace
+from pipeline.commands.rounds import block_of
+from pipeline.methods.registry import METHODS, paper_rounds
 
 
 def waiting_params(rounds: dict[str, int], starts: tuple[str, ...] = ("source-only",)) -> dict[str, Any]:
-    """Params of chains of rounds: how many of each method (``lse``, ``cbst``, ``cada``, ``st``)."""
+    """Return params of chains of rounds: how many of each of ``paper_rounds()``."""
     params = tiny_params()
-    sections = {
-        "lse": params["lse"],
-        "cbst": {"compat": "paper"},
-        "cada": {"compat": "paper", "delta": 0.0},
-    }
-    params |= {method: section for method, section in sections.items() if method in rounds}
-    if "st" in rounds:
-        params["cbst"] = sections["cbst"]
-    if "lse" not in rounds:
-        del params["lse"]
+    params = {key: value for key, value in params.items() if key not in METHODS}
+    for method in rounds:
+        params |= YAML(typ="safe").load(paper_rounds()[method][1].section)
     params["starts"] = {name: {"supervision": "source", "alignment": "none"} for name in starts}
-    params["rounds"] = {
-        f"{method}-{number}": _round(method, starts[0] if number == 1 else f"{method}-{number - 1}")
-        for method, count in rounds.items()
-        for number in range(1, count + 1)
-    }
+    params["rounds"] = {}
+    for method, count in rounds.items():
+        params["rounds"] |= block_of(method, count, starts[0])
     return params
 
 
-def _round(method: str, init: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"method": "cbst" if method == "st" else method, "init": init}
-    if method != "cada":
-        entry["portion"] = 0.5
-    if method == "st":
-        entry["thresholds"] = "global"
-    return entry
-
-
 def make_waiting_workspace(folder: Path, params: dict[str, Any]) -> None:
-    """The project's dvc.yaml with other commands: the same dependencies, parameters and outputs."""
+    """Write the project's dvc.yaml with other commands: the same dependencies, parameters and outputs."""
     make_workspace(folder, params)
     shutil.copyfile(ROOT / "bench" / "waiting_stage.py", folder / "stages" / "waiting.py")
     path = folder / "dvc.yaml"

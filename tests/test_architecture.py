@@ -10,7 +10,7 @@ PIPELINE = Path(__file__).resolve().parents[1] / "pipeline"
 # Every room may import pipeline.common.
 MAY_IMPORT = {
     "common": set(),
-    "params": set(),
+    "params": {"methods"},
     "datasets": set(),
     "models": set(),
     "checkpoints": {"models"},

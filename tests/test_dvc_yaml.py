@@ -13,12 +13,34 @@ from pipeline.params import Params
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
+# `pipeline.params` imports the record of every method for its types only: they check what a round says, and DVC sees
+# what it says. So a stage that reads params.yaml does not depend on the methods; one that imports them itself does.
 _LIST_MODULES = """
-import importlib, inspect, sys
+import builtins, importlib, sys
+
+imported, real = {}, builtins.__import__
+
+def traced(name, globals=None, locals=None, fromlist=(), level=0):
+    module = real(name, globals, locals, fromlist, level)
+    names = [name, *(f"{name}.{item}" for item in fromlist or () if f"{name}.{item}" in sys.modules)]
+    imported.setdefault((globals or {}).get("__name__"), []).extend(names)
+    return module
+
+builtins.__import__ = traced
 importlib.import_module(sys.argv[1])
-for name, module in sorted(sys.modules.items()):
-    if name.split(".")[0] in ("pipeline", "stages") and getattr(module, "__file__", None):
-        print(module.__file__)
+seen, waiting = set(), [sys.argv[1]]
+while waiting:
+    name = waiting.pop()
+    if name in seen or name.split(".")[0] not in ("pipeline", "stages"):
+        continue
+    seen.add(name)
+    waiting.append(name.rpartition(".")[0])
+    for other in imported.get(name, []):
+        if not (name.startswith("pipeline.params") and other.startswith("pipeline.methods")):
+            waiting.append(other)
+for name in sorted(seen):
+    if getattr(sys.modules[name], "__file__", None):
+        print(sys.modules[name].__file__)
 """
 
 

@@ -10,9 +10,10 @@ import torch
 from nbclient import NotebookClient
 
 from pipeline.cache.dump import dump
+from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheSpec
 from pipeline.common.labels import CITYSCAPES_19
-from pipeline.methods.select import select_lse
+from pipeline.methods.lse import select_lse
 from pipeline.methods.selection_file import write_selection
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "docs" / "explore.ipynb"
@@ -25,7 +26,7 @@ def run_folder(tmp_path: Path) -> Path:
     logits_NChw = 3 * torch.randn(5, len(names), 8, 16, generator=torch.Generator().manual_seed(1))
     spec = CacheSpec("a-fingerprint", names, (32, 64), "logits", len(ids), 2, align_corners=True)
     dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], tmp_path / "cache", spec, batch=2)
-    selection, details = select_lse(tmp_path / "cache", 0.5, "paper")
+    selection, details = select_lse(CacheIndex(tmp_path / "cache"), 0.5, "paper")
     write_selection(tmp_path / "selection" / "selection.json", selection, details)
     return tmp_path
 

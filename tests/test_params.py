@@ -95,7 +95,7 @@ def test_a_round_with_a_spatial_prior_needs_one_to_be_estimated(tiny_params: dic
 def test_a_round_that_begins_at_nothing_lists_what_there_is(tiny_params: dict, write_params: Write) -> None:
     tiny_params["rounds"]["lse-2"]["init"] = "qqq"
     assert problems_of(write_params(tiny_params)) == [
-        "rounds.lse-2.init: 'qqq' is no start and no earlier round (there are source-only, oracle, lse-1)"
+        "rounds.lse-2.init: 'qqq' is neither a start nor an earlier round (there are source-only, oracle, lse-1)"
     ]
 
 
@@ -103,7 +103,7 @@ def test_a_round_may_not_begin_at_a_later_one(tiny_params: dict, write_params: W
     tiny_params["rounds"]["lse-1"]["init"] = "lse-2"
     tiny_params["rounds"]["lse-2"]["init"] = "source-only"
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem.startswith("rounds.lse-1.init: 'lse-2' stands later in the file")
+    assert problem.startswith("rounds.lse-1.init: 'lse-2' comes later in the file")
 
 
 def test_rounds_in_a_circle_are_told_as_a_circle(tiny_params: dict, write_params: Write) -> None:

@@ -2,62 +2,24 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.commands.choices import choices
 from pipeline.commands.console import readable
 from pipeline.common.errors import ReadableError
+from pipeline.methods.registry import paper_rounds
 
-
-class Schedule(NamedTuple):
-    """How a method's portion grows, as its paper says; None where it has none."""
-
-    portion: float | None
-    step: float
-    largest: float
-    rounds: int
-    """As many as the paper runs."""
-    section: str
-    """What params.yaml must say of the method."""
-    besides: str = ""
-    """What else it must say."""
-
-
-SCHEDULES = {
-    "lse": Schedule(0.10, 0.05, 0.40, 7, "lse: {compat: paper, patches: 4, patch_size: [0.5, 0.5]}"),
-    "cbst": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
-    "st": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}"),
-    "cbst-sp": Schedule(0.20, 0.05, 0.50, 3, "cbst: {compat: paper}", "data.spatial_prior: true"),
-    "intrada": Schedule(None, 0.0, 0.0, 1, "intrada: {compat: paper}"),
-    "cada": Schedule(None, 0.0, 0.0, 2, "cada: {compat: paper, delta: 0.0}"),
-}
-
-
-EASY = 0.67
-"""IntraDA's λ for streets."""
-
-
-# Alignments with which the papers' first rounds begin; the others begin with source-only.
-ALIGNED = {"intrada": "advent", "cada": "style"}
-
-
-class RoundsOf(StrEnum):
-    """The methods that have a schedule."""
-
-    lse = "lse"
-    cbst = "cbst"
-    cbst_sp = "cbst-sp"
-    st = "st"
-    intrada = "intrada"
-    cada = "cada"
+_SHARES = {"portion": "portion", "easy": "easy images"}
+"""What the shares that methods select are called, by the field of their rounds, which is the option's name too."""
+RoundsOf = choices("RoundsOf", paper_rounds())
 
 
 @readable
 def rounds(
     method: Annotated[
-        RoundsOf,
+        RoundsOf,  # type: ignore[valid-type]
         typer.Argument(help="the method; st is cbst with one threshold for all classes, cbst-sp with spatial priors"),
     ],
     init: Annotated[str, typer.Option(help="the start that the first round begins with")] = "source-only",
@@ -68,60 +30,59 @@ def rounds(
     ] = None,
 ) -> None:
     """Print a `rounds:` block for params.yaml with a method's own schedule."""
-    schedule = SCHEDULES[method.value]
-    if portion is not None and schedule.portion is None:
-        raise ReadableError(f"{method.value} has no portion")
-    if portion is not None and not 0 < portion <= 1:
-        raise ReadableError(f"--portion: is {portion}; above 0 and up to 1 is needed")
-    if easy is not None and method is not RoundsOf.intrada:
-        raise ReadableError(f"{method.value} has no easy images")
-    if easy is not None and not 0 < easy <= 1:
-        raise ReadableError(f"--easy: is {easy}; above 0 and up to 1 is needed")
-    made = block_of(method.value, count or schedule.rounds, init, portion, EASY if easy is None else easy)
-    besides = f" and `{schedule.besides}`" if schedule.besides else ""
+    name = str(method)
+    paper = paper_rounds()[name][1]
+    share = _chosen_share(name, {"portion": portion, "easy": easy})
+    besides = f" and `{paper.besides}`" if paper.besides else ""
+    hints = list(paper.hints)
+    if paper.initial_alignment is not None and init == "source-only":
+        start = paper.initial_alignment
+        hints.append(
+            f"The paper begins with a start `{start}: {{supervision: source, alignment: {start}}}`: --init {start}"
+        )
+        hints += paper.initial_hints
     typer.echo("# These lines belong under `rounds:` of params.yaml, of which there may be one only.")
-    typer.echo(f"# The file needs the section `{schedule.section}`{besides}, too.")
-    if method.value in ("cbst", "cbst-sp", "st"):
-        typer.echo(
-            "# All of the source takes part. CBST's released code takes 3 % of GTA5, 0.25 % more with each round:"
-        )
-        typer.echo("# `source_portion: 0.03`, 0.0325, …")
-    if method.value in ALIGNED and init == "source-only":
-        start = ALIGNED[method.value]
-        typer.echo(
-            f"# The paper begins with a start `{start}: {{supervision: source, alignment: {start}}}`: --init {start}"
-        )
-        if method is RoundsOf.cada:
-            typer.echo(
-                "# CADA's learns from what CycleGAN makes of the source: its `supervision:` is that translation."
-            )
+    typer.echo(f"# The file needs the section `{paper.section}`{besides}, too.")
+    for hint in hints:
+        typer.echo(f"# {hint}")
     typer.echo("rounds:")
-    for name, entry in made.items():
-        fields = ", ".join(
-            f"{key}: {value:.2f}" if key == "portion" else f"{key}: {str(value).lower() if value is True else value}"
-            for key, value in entry.items()
-        )
-        typer.echo(f"  {name}: {{{fields}}}")
+    for round_name, entry in block_of(name, count or paper.rounds, init, share).items():
+        typer.echo(f"  {round_name}: {{{', '.join(_field(key, value) for key, value in entry.items())}}}")
 
 
-def block_of(
-    method: str, count: int, init: str, portion: float | None = None, easy: float = EASY
-) -> dict[str, dict[str, Any]]:
-    """The entries of ``rounds:`` by name: a chain of rounds whose portion grows as the schedule says."""
-    schedule = SCHEDULES[method]
-    made: dict[str, dict[str, Any]] = {}
+def _chosen_share(name: str, given: dict[str, float | None]) -> float | None:
+    """Return the share of the first round that was asked for, if any.
+
+    Raises:
+        ReadableError: the method selects no such share, or it is not in (0, 1].
+    """
+    share = paper_rounds()[name][0].share
+    for field, value in given.items():
+        if value is not None and (share is None or share.field != field):
+            raise ReadableError(f"{name} has no {_SHARES[field]}")
+        if value is not None and not 0 < value <= 1:
+            raise ReadableError(f"--{field}: is {value}; above 0 and up to 1 is needed")
+    return None if share is None else given[share.field]
+
+
+def _field(key: str, value: Any) -> str:
+    if key == "portion":
+        return f"{key}: {value:.2f}"
+    return f"{key}: {str(value).lower() if value is True else value}"
+
+
+def block_of(name: str, count: int, init: str, first: float | None = None) -> dict[str, dict[str, Any]]:
+    """Return the entries of ``rounds:`` by name: a chain of rounds whose share grows as the paper says.
+
+    ``name`` is one of ``paper_rounds()``; ``first`` is the first round's share, by default the paper's.
+    """
+    method, paper = paper_rounds()[name]
+    entries: dict[str, dict[str, Any]] = {}
     for number in range(1, count + 1):
-        begins = init if number == 1 else f"{method}-{number - 1}"
-        entry: dict[str, Any] = {"method": "cbst" if method in ("st", "cbst-sp") else method, "init": begins}
-        if schedule.portion is not None:
-            first = schedule.portion if portion is None else portion
-            # the largest portion is the schedule's end, not a limit on what the user asks to begin with
-            entry["portion"] = round(min(first + (number - 1) * schedule.step, max(first, schedule.largest)), 4)
-        if method == "st":
-            entry["thresholds"] = "global"
-        if method == "cbst-sp":
-            entry["spatial_prior"] = True
-        if method == "intrada":
-            entry["easy"] = easy
-        made[f"{method}-{number}"] = entry
-    return made
+        entry: dict[str, Any] = {"method": method.name, "init": init if number == 1 else f"{name}-{number - 1}"}
+        if method.share is not None and paper.first is not None:
+            begin = paper.first if first is None else first
+            # the largest share is the schedule's end, not a limit on what the user asks to begin with
+            entry[method.share.field] = round(min(begin + (number - 1) * paper.step, max(begin, paper.largest)), 4)
+        entries[f"{name}-{number}"] = entry | dict(paper.fixed)
+    return entries

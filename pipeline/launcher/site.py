@@ -16,10 +16,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import did_you_mean
+from pipeline.common.section import NotNegative, Positive, Section
 from pipeline.dvc_view.stage_facts import StageFacts, launched_programs
 from pipeline.params.messages import in_words
 from pipeline.params.reading import ParamsError
-from pipeline.params.section import NotNegative, Positive, Section
 
 SITE = Path("site.yaml")
 

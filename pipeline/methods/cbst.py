@@ -1,212 +1,198 @@
-"""CBST: class-balanced thresholds on confidence (Zou et al., ECCV 2018, Algorithm 2 and Eq. 8).
+"""CBST, its variants ST and CBST-SP: class-balanced thresholds on confidence (Zou et al., ECCV 2018).
 
-k_c = -ln of the confidence that the fraction p of the pixels predicted as class c exceed; the pseudo-label of a pixel
-is the class with the largest p_c / exp(-k_c), where that exceeds 1. The reference collects all confidences in lists and
-sorts them; here the cache's histogram, counted while the network ran, says in which bin the threshold lies, and a
-second pass over the images says where in it: memory does not depend on the number of images.
+The arithmetic is in ``cbst_thresholds`` and ``cbst_spatial_prior``.
 
-# C class, H/W pixels, B bins
+# C class, H/W pixels
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from numba import njit
+from pydantic import Field
 
-from pipeline.cache.bins import CONFIDENCE_BINS, confidence_edges
-from pipeline.cache.codec import CONFIDENCE_OF_CODE
-from pipeline.cache.index import CacheIndex
-from pipeline.cache.kernels import confidence_bin
-from pipeline.cache.reader import CacheReader
 from pipeline.common.labels import IGNORE
-from pipeline.methods.quantiles import Ranks, from_above, just_below, lies_below, selected_ranks
-from pipeline.methods.selection_file import Compat
+from pipeline.common.section import Fraction
+from pipeline.methods.method import (
+    Crops,
+    Explanation,
+    Method,
+    Option,
+    PaperRounds,
+    PixelView,
+    RoundEntry,
+    Share,
+    Threshold,
+    WholeImages,
+)
+from pipeline.methods.selection_file import Compat, Details, Selection, mean_confidences
 
-AUTHOR_STRIDE = 4
-"""The released code keeps every 4th pixel of each class, in the order of the image's pixels."""
+if TYPE_CHECKING:
+    from pipeline.cache.reader import CacheReader, Pixels
+    from pipeline.params import Params
 
 
-def thresholds_from_histogram(index: CacheIndex, portion: float, compat: Compat) -> np.ndarray:
-    """exp(-k_c) of every class (C,), at most 1.6e-5 below the exact one (exact from 0.998 on). Reads no image.
+class Cbst(WholeImages):
+    """Class-Balanced Self-Training (Zou et al., ECCV 2018)."""
 
-    ``author``'s stride is not applied: its lists are not in the histogram.
+    compat: Literal["paper", "author"]
+    mine_below: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.001, description="classes with a smaller share of the predicted pixels are mined: crops are centred on them"
+    )
+    mine_chance: Annotated[float, Field(ge=0, le=1)] = Field(0.8, description="of a crop to be centred on such a class")
+
+
+class CbstRound(RoundEntry):
+    """One round of CBST, or of ST with one threshold for all classes."""
+
+    method: Literal["cbst"]
+    portion: Fraction = Field(description="share of the pixels predicted as a class")
+    thresholds: Literal["per-class", "global"] = "per-class"
+    source_portion: Fraction = Field(1.0, description="share of the source images trained on; grows with the rounds")
+    spatial_prior: bool = Field(False, description="multiply with the source's spatial prior first (CBST-SP)")
+
+
+def select_cbst(
+    reader: CacheReader, portion: float, compat: Compat, per_class: bool = True, prior: Path | None = None
+) -> tuple[Selection, Details]:
+    """Return all images with CBST's thresholds on confidence, or with one for all classes (ST).
+
+    With the file of a spatial prior, thresholds are of probability times prior (CBST-SP, ST-SP). The second value is
+    what else selection.json says.
     """
-    return _values(index.histogram("confidence"), confidence_edges(), _sure_bins(), portion, compat)
+    from pipeline.methods.cbst_spatial_prior import prior_thresholds, read_prior
+    from pipeline.methods.cbst_thresholds import exact_thresholds
+
+    names = list(reader.spec.class_names)
+    if prior is None:
+        threshold_C = exact_thresholds(reader, portion, compat, per_class)
+        pixels_C = reader.index.statistic("pixel_count").sum(axis=0)
+    else:
+        prior_CHW = read_prior(prior, names, reader.spec.size)
+        threshold_C, pixels_C = prior_thresholds(reader, prior_CHW, portion, compat, per_class)
+    selection = Selection("cbst", compat, names, list(reader.image_ids), threshold_C, prior=prior)
+    details: Details = {
+        "cache": reader.spec.fingerprint,
+        "portion": portion,
+        "thresholds_are": "per-class" if per_class else "global",
+        "pixels_per_class": {name: int(count) for name, count in zip(names, pixels_C, strict=True)},
+        "scores": mean_confidences(reader.index),
+    }
+    return selection, details
 
 
-def exact_thresholds(reader: CacheReader, portion: float, compat: Compat, per_class: bool = True) -> np.ndarray:
-    """exp(-k_c) of every class (C,) float32 in float64; the same for all without ``per_class`` (ST).
-
-    ``paper``: the confidence of the first pixel that is not selected when n_c · p (rounded down) are, in falling order.
-    Just below it where all pixels are selected (p = 1), and where more than that share the largest confidence: then all
-    of these are kept. ``author``: of the last that is selected, of every 4th pixel of the class; 1 where that selects
-    none. A class predicted nowhere has 1: nothing reaches it.
-
-    Of a cache in profile ``probabilities`` they are the nearest codes of confidence, within 4.4e-5.
-    """
-    stride = AUTHOR_STRIDE if compat == "author" else 1
-    classes = reader.spec.classes
-    if reader.spec.profile == "probabilities":
-        counts_CB, values = _pooled(_code_counts(reader, stride), per_class), CONFIDENCE_OF_CODE.astype(np.float64)
-        return _for_all(_values(counts_CB, values, np.ones(len(values), bool), portion, compat), classes)
-    counts_CB = _counted(reader, stride) if stride > 1 else reader.index.histogram("confidence")
-    counts_CB = _pooled(counts_CB, per_class)
-    threshold_C = _values(counts_CB, confidence_edges(), _sure_bins(), portion, compat)
-    places = _places(counts_CB, portion, compat)
-    unsure_C = (places.ranks.rank_C >= 0) & ~_sure_bins()[places.bin_C]
-    if unsure_C.any():
-        lowest_C = confidence_edges()[places.bin_C].astype(np.float32)
-        fine_CB = _fine_counts(reader, places.bin_C, lowest_C, unsure_C, stride, per_class)
-        for class_index in np.flatnonzero(unsure_C):
-            fine, above = fine_CB[class_index], places.above_C[class_index]
-            step = from_above(fine, places.ranks.rank_C[class_index] - above)
-            value = float((lowest_C[class_index : class_index + 1].view(np.int32) + step).view(np.float32)[0])
-            below = lies_below(places.ranks, above + fine[step + 1 :].sum(), compat)[class_index]
-            threshold_C[class_index] = just_below(value) if below else value
-    return _for_all(threshold_C, classes)
+def _select(reader: CacheReader, section: Cbst, entry: CbstRound, prior: Path) -> tuple[Selection, Details]:
+    per_class = entry.thresholds == "per-class"
+    return select_cbst(reader, entry.portion, section.compat, per_class, prior if entry.spatial_prior else None)
 
 
-def pseudo_label(prob_CHW: np.ndarray, threshold_C: np.ndarray, compat: Compat) -> np.ndarray:
-    """(H,W) uint8: the class with the largest p_c / exp(-k_c), IGNORE where that is not above 1.
+def _label(pixels: Pixels, selection: Selection) -> np.ndarray:
+    from pipeline.methods.cbst_spatial_prior import prior_at
+    from pipeline.methods.cbst_thresholds import pseudo_label
 
-    ``author`` keeps a pixel that is exactly at 1.
-    """
-    label_HW: np.ndarray = _weighted_label(prob_CHW, threshold_C.astype(np.float32), compat == "author")
-    return label_HW
-
-
-# --------------------------------------------------------------------------------------------------- order statistics
-
-
-class _Places(NamedTuple):
-    """Where the thresholds lie in the histogram: their ranks, their bins, and how many pixels lie above each bin."""
-
-    ranks: Ranks
-    bin_C: np.ndarray
-    above_C: np.ndarray
+    assert pixels.prob_CHW is not None
+    prob_CHW = pixels.prob_CHW.numpy()
+    if selection.prior is not None:
+        prob_CHW = prob_CHW * prior_at(selection.prior, tuple(selection.class_names), prob_CHW.shape[1:])
+    return pseudo_label(prob_CHW, selection.threshold_C, selection.compat)
 
 
-def _places(counts_CB: np.ndarray, portion: float, compat: Compat) -> _Places:
-    ranks = selected_ranks(counts_CB.sum(axis=1), portion, compat)
-    bins = [from_above(counts, rank) if rank >= 0 else 0 for counts, rank in zip(counts_CB, ranks.rank_C, strict=True)]
-    above = [counts[place + 1 :].sum() for counts, place in zip(counts_CB, bins, strict=True)]
-    return _Places(ranks, np.array(bins), np.array(above))
+def _threshold(selection: Selection) -> Threshold:
+    return Threshold("confidence" if selection.prior is None else "confidence-and-prior", "probability")
 
 
-def _sure_bins() -> np.ndarray:
-    """The bins (B,) that hold a single float32 value."""
-    sure: np.ndarray = np.append(np.diff(confidence_edges()), 0) <= 2**-23
-    return sure
+def _explain(pixel: PixelView) -> Explanation:
+    selection, names = pixel.selection, pixel.class_names
+    prob_C, symbol = _weighted_by_prior(pixel)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio_C = prob_C / selection.threshold_C.astype(np.float32)
+    best, label = int(np.nanargmax(ratio_C)), int(pixel.label_HW[pixel.position])
+    value, threshold = float(prob_C[best]), float(selection.threshold_C[best])
+    reaches = pixel.pseudo_HW[pixel.position] != IGNORE
+    compared = f"{symbol} = {value:.5g} {'reaches' if reaches else 'does not reach'} its threshold {threshold:.5g}"
+    tail = "" if best == label else f", weighed by thresholds before {names[label]}"
+    quantity = "confidence" if selection.prior is None else "confidence times prior"
+    words = f"{names[best]} has the largest {symbol} / threshold: {compared}{tail}"
+    return Explanation(quantity, value, threshold, words)
 
 
-def _values(
-    counts_CB: np.ndarray, edges: np.ndarray, single_B: np.ndarray, portion: float, compat: Compat
-) -> np.ndarray:
-    """The thresholds as far as bins tell them: exact in a bin of a single value, else the bin's lower edge."""
-    places = _places(counts_CB, portion, compat)
-    value_C = edges[places.bin_C]
-    below_C = places.ranks.below_all_C | (lies_below(places.ranks, places.above_C, compat) & single_B[places.bin_C])
-    lowered_C = np.nextafter(value_C.astype(np.float32), np.float32(0))
-    return np.where(places.ranks.rank_C < 0, 1.0, np.where(below_C, lowered_C, value_C))
+def _weighted_by_prior(pixel: PixelView) -> tuple[np.ndarray, str]:
+    """Return the distribution (C,) that thresholds are compared with, and its symbol."""
+    from pipeline.methods.cbst_spatial_prior import prior_at
+
+    if pixel.selection.prior is None:
+        return pixel.prob_C, "p"
+    height, width = pixel.label_HW.shape
+    prior_CHW = prior_at(pixel.selection.prior, pixel.class_names, (height, width))
+    row, column = pixel.position
+    return pixel.prob_C * prior_CHW[:, row, column], "p · prior"
 
 
-def _pooled(counts_CB: np.ndarray, per_class: bool) -> np.ndarray:
-    """With one threshold for all classes, all pixels are one class."""
-    return counts_CB if per_class else counts_CB.sum(axis=0, keepdims=True)
+def _problems(params: Params, name: str, section: Cbst, entry: CbstRound) -> list[str]:
+    if not entry.spatial_prior or params.data.spatial_prior:
+        return []
+    return [f"rounds.{name}.spatial_prior: needs `data.spatial_prior: true`, so that prepare estimates it"]
 
 
-def _for_all(threshold_C: np.ndarray, classes: int) -> np.ndarray:
-    return np.broadcast_to(threshold_C, (classes,)).copy()
+def _from_options(options: dict[str, Any]) -> tuple[Cbst, CbstRound]:
+    entry = CbstRound.model_construct(
+        method="cbst",
+        init="",
+        portion=options["portion"],
+        thresholds="global" if options["one_threshold"] else "per-class",
+        spatial_prior=options["prior"] is not None,
+    )
+    return Cbst.model_construct(compat=options["compat"]), entry
 
 
-def _fine_counts(
-    reader: CacheReader, bin_C: np.ndarray, lowest_C: np.ndarray, unsure_C: np.ndarray, stride: int, per_class: bool
-) -> np.ndarray:
-    """The second pass: where in its coarse bin each class's threshold lies."""
-    classes = reader.spec.classes
-    bin_C, lowest_C, unsure_C = (_for_all(values, classes) for values in (bin_C, lowest_C, unsure_C))
-    fine_CB = np.zeros((classes, _steps_in_widest(bin_C[unsure_C])), np.int64)
-    for number in range(len(reader)):
-        pixels = reader.pixels(number, volume=False)
-        _count_fine(pixels.label_HW.numpy(), pixels.confidence_HW.numpy(), bin_C, lowest_C, unsure_C, stride, fine_CB)
-    return _pooled(fine_CB, per_class)
+def _paper(name: str, besides: str = "", **fixed: Any) -> PaperRounds:
+    return PaperRounds(
+        name,
+        3,
+        "cbst: {compat: paper}",
+        first=0.20,
+        step=0.05,
+        largest=0.50,
+        fixed=fixed,
+        besides=besides,
+        hints=(
+            "All of the source takes part. CBST's released code takes 3 % of GTA5, 0.25 % more with each round:",
+            "`source_portion: 0.03`, 0.0325, …",
+        ),
+    )
 
 
-def _steps_in_widest(bins: np.ndarray) -> int:
-    """The most float32 values that lie in one of these bins; the smaller the confidence, the more."""
-    edges = confidence_edges().astype(np.float32).view(np.int32)
-    return int((edges[bins + 1] - edges[bins]).max())
-
-
-def _counted(reader: CacheReader, stride: int) -> np.ndarray:
-    counts_CB = np.zeros((reader.spec.classes, CONFIDENCE_BINS), np.int64)
-    for number in range(len(reader)):
-        pixels = reader.pixels(number, volume=False)
-        count_by_bin(pixels.label_HW.numpy(), _bins(pixels.confidence_HW.numpy()), stride, counts_CB)
-    return counts_CB
-
-
-def _code_counts(reader: CacheReader, stride: int) -> np.ndarray:
-    counts_CB = np.zeros((reader.spec.classes, len(CONFIDENCE_OF_CODE)), np.int64)
-    for number in range(len(reader)):
-        count_by_bin(reader.label(number), reader.confidence_code(number), stride, counts_CB)
-    return counts_CB
-
-
-@njit(nogil=True, cache=True)
-def _bins(confidence_HW: Any) -> Any:
-    bin_HW = np.empty(confidence_HW.shape, np.int32)
-    for y in range(confidence_HW.shape[0]):
-        for x in range(confidence_HW.shape[1]):
-            bin_HW[y, x] = confidence_bin(confidence_HW[y, x])
-    return bin_HW
-
-
-@njit(nogil=True, cache=True)
-def count_by_bin(label_HW: Any, bin_HW: Any, stride: Any, counts_CB: Any) -> None:
-    """Counts every so many pixels of each class, in the order of the image's pixels, by bin."""
-    seen_C = np.zeros(len(counts_CB), np.int64)
-    for y in range(label_HW.shape[0]):
-        for x in range(label_HW.shape[1]):
-            label = label_HW[y, x]
-            if seen_C[label] % stride == 0:
-                counts_CB[label, bin_HW[y, x]] += 1
-            seen_C[label] += 1
-
-
-@njit(nogil=True, cache=True)
-def _count_fine(
-    label_HW: Any, confidence_HW: Any, bin_C: Any, lowest_C: Any, wanted_C: Any, stride: Any, fine_CB: Any
-) -> None:
-    """Counts the pixels of each class's bin by their float32's distance from the bin's smallest, in float32 steps."""
-    seen_C = np.zeros(len(bin_C), np.int64)
-    lowest_bits_C = lowest_C.view(np.int32)
-    bits_HW = confidence_HW.view(np.int32)
-    for y in range(label_HW.shape[0]):
-        for x in range(label_HW.shape[1]):
-            label = label_HW[y, x]
-            taken = seen_C[label] % stride == 0 and wanted_C[label]
-            if taken and confidence_bin(confidence_HW[y, x]) == bin_C[label]:
-                fine_CB[label, bits_HW[y, x] - lowest_bits_C[label]] += 1
-            seen_C[label] += 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _weighted_label(prob_CHW: Any, threshold_C: Any, at_threshold: Any) -> Any:
-    classes, height, width = prob_CHW.shape
-    label_HW = np.empty((height, width), np.uint8)
-    best_W = np.empty(width, np.float32)
-    for y in range(height):
-        best_W[:] = np.float32(-1)
-        for c in range(classes):
-            for x in range(width):
-                weight = prob_CHW[c, y, x] / threshold_C[c]
-                larger = weight > best_W[x]
-                best_W[x] = weight if larger else best_W[x]
-                label_HW[y, x] = np.uint8(c) if larger else label_HW[y, x]
-        for x in range(width):
-            kept = best_W[x] >= np.float32(1) if at_threshold else best_W[x] > np.float32(1)
-            label_HW[y, x] = label_HW[y, x] if kept else np.uint8(IGNORE)
-    return label_HW
+CBST = Method(
+    "cbst",
+    section=Cbst,
+    round=CbstRound,
+    select=_select,
+    label=_label,
+    cut=lambda section: Crops(section.crops, section.crop_size, section.mine_below, section.mine_chance),
+    threshold=_threshold,
+    explain=_explain,
+    about="CBST keeps a pixel where a class reaches its threshold on confidence, "
+    "so that rare classes keep their share.",
+    when_empty="raise rounds.{round}.portion",
+    paper=(
+        _paper("cbst"),
+        _paper("st", thresholds="global"),
+        _paper("cbst-sp", "data.spatial_prior: true", spatial_prior=True),
+    ),
+    from_options=_from_options,
+    share=Share("portion", "pixels"),
+    options=(
+        Option("one_threshold", bool, False, "one for all classes (ST)"),
+        Option(
+            "prior",
+            Path | None,
+            None,
+            "a spatial prior (CBST-SP), e.g. data/prepared/spatial-prior/spatial-prior.h5",
+        ),
+    ),
+    problems=_problems,
+    needs_volume=True,
+    score_falls=True,
+)

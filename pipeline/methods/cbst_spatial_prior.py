@@ -1,6 +1,6 @@
 """CBST-SP: thresholds on q_n(c) · p_n(c), the probability times a spatial prior (Zou et al., ECCV 2018, Sec. 4.4).
 
-The potential q·p takes the place of p in CBST: its arg-max says to which class a pixel counts, and a quantile of the
+The potential q·p replaces p in CBST: its arg-max says to which class a pixel counts, and a quantile of the
 largest potentials of a class is its threshold. The dump could not count them, so they are counted here in two passes
 over the cache: by the upper half of the float32's bits, and then by the lower half in the one bin that holds the
 threshold. Memory does not depend on the number of images.
@@ -10,6 +10,7 @@ threshold. Memory does not depend on the number of images.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
 from pipeline.common.errors import ReadableError
-from pipeline.methods.cbst import AUTHOR_STRIDE, count_by_bin
+from pipeline.methods.cbst_thresholds import AUTHOR_STRIDE, count_by_bin
 from pipeline.methods.quantiles import from_above, just_below, lies_below, selected_ranks
 from pipeline.methods.selection_file import Compat
 
@@ -30,10 +31,12 @@ _BINS = 1 << _HALF
 
 
 def read_prior(path: Path, class_names: tuple[str, ...] | list[str], size: tuple[int, int]) -> np.ndarray:
-    """The prior (C,H,W) float32 at an image's size, scaled so that its mean over the pixels of a class is 1.
+    """Return the prior (C,H,W) float32 at an image's size, scaled so that its mean over the pixels of a class is 1.
 
-    The scale is the same for all classes, so that it changes neither arg-max nor selection. Raises ReadableError for
-    a file that is missing, or is of other classes.
+    The scale is the same for all classes, so that it changes neither arg-max nor selection.
+
+    Raises:
+        ReadableError: the file is missing, or has other classes.
     """
     try:
         with h5py.File(path, "r") as file:
@@ -50,13 +53,31 @@ def read_prior(path: Path, class_names: tuple[str, ...] | list[str], size: tuple
     return prior_CHW
 
 
+def prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int]) -> np.ndarray:
+    """Return the prior at the size of a cache's images; it is read again when the file has changed.
+
+    Raises:
+        ReadableError: the file is missing, or has other classes.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return read_prior(path, class_names, size)  # says what is wrong
+    return _prior_at(path, class_names, size, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=2)  # two rounds beside each other
+def _prior_at(path: Path, class_names: tuple[str, ...], size: tuple[int, int], _: tuple[int, int]) -> np.ndarray:
+    return read_prior(path, class_names, size)
+
+
 def prior_thresholds(
     reader: CacheReader, prior_CHW: np.ndarray, portion: float, compat: Compat, per_class: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Thresholds (C,) of the potentials q·p, and the number of pixels (C,) whose largest potential is each class's.
+    """Return the thresholds (C,) of the potentials q·p, and the number (C,) of pixels whose largest is each class's.
 
-    By the rules of ``cbst.exact_thresholds``; where nothing is selected, the largest potential there could be: that of
-    probability 1 where the prior is largest. The author's list begins anew with every image, as ours.
+    By the rules of ``cbst_thresholds.exact_thresholds``; where nothing is selected, the largest potential that there
+    could be: that of probability 1 where the prior is largest. The author's list begins anew with every image, as ours.
     """
     stride = AUTHOR_STRIDE if compat == "author" else 1
     classes = reader.spec.classes
@@ -86,14 +107,14 @@ def prior_thresholds(
 
 
 def _value(bin_: int, lower: np.ndarray, rank: int, above: int) -> tuple[float, int]:
-    """The potential of that rank, and how many are larger."""
+    """Return the potential of that rank, and how many are larger."""
     step = from_above(lower, rank - above)
     value = np.array([(bin_ << _HALF) | step], np.int32).view(np.float32)[0]
     return float(value), above + int(lower[step + 1 :].sum())
 
 
 def _potentials(reader: CacheReader, prior_CHW: np.ndarray) -> Any:
-    """Of each image: the class with the largest potential, and that potential's bits as int32."""
+    """Yield for each image the class with the largest potential, and that potential's bits as int32."""
     for number in tqdm(range(len(reader)), unit="image", desc="spatial prior", disable=None):
         label_HW, potential_HW = largest_potential(reader.probability(number).numpy(), prior_CHW)
         yield label_HW, potential_HW.view(np.int32)
@@ -101,7 +122,7 @@ def _potentials(reader: CacheReader, prior_CHW: np.ndarray) -> Any:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def largest_potential(prob_CHW: Any, prior_CHW: Any) -> Any:
-    """(H,W) uint8 the class with the largest q·p, of ties the first, and (H,W) float32 that q·p."""
+    """Return (H,W) uint8 the class with the largest q·p, of ties the first, and (H,W) float32 that q·p."""
     classes, height, width = prob_CHW.shape
     label_HW = np.zeros((height, width), np.uint8)
     best_HW = np.full((height, width), np.float32(-1))

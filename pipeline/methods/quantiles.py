@@ -13,16 +13,16 @@ from pipeline.methods.selection_file import Compat
 
 
 class Ranks(NamedTuple):
-    """Where each class's threshold lies among its values in falling order."""
+    """Rank of each class's threshold among its values in falling order."""
 
     rank_C: np.ndarray
     """-1 where there is none."""
     below_all_C: np.ndarray
-    """Whether everything is selected: the threshold lies just below the value of that rank, the smallest."""
+    """Whether everything is selected: the threshold is just below the value of that rank, the smallest."""
 
 
 def selected_ranks(total_C: np.ndarray, portion: float, compat: Compat) -> Ranks:
-    """The ranks that a portion asks for among so many values.
+    """Return the ranks that a portion asks for among so many values.
 
     ``paper``: the first that is not selected when ⌊n_c · p⌋ are. ``author``: the last that is.
     """
@@ -36,7 +36,7 @@ def selected_ranks(total_C: np.ndarray, portion: float, compat: Compat) -> Ranks
 
 
 def selected_count(total: int, portion: float, compat: Compat) -> int:
-    """How many of so many a portion is, rounded down."""
+    """Return how many of ``total`` a portion is, rounded down."""
     return int(np.floor(_product(np.array(total), portion, compat)))
 
 
@@ -47,7 +47,7 @@ def _product(total: np.ndarray, portion: float, compat: Compat) -> np.ndarray:
 
 
 def lies_below(ranks: Ranks, larger_C: np.ndarray | int, compat: Compat) -> np.ndarray:
-    """Whether each threshold lies just below the value of its rank; ``larger_C``: how many values are larger.
+    """Return whether each threshold is just below the value of its rank; ``larger_C``: how many values are larger.
 
     Sure networks give many pixels exactly 1: where a tie of the largest fills the portion, it is kept whole.
     """
@@ -57,11 +57,11 @@ def lies_below(ranks: Ranks, larger_C: np.ndarray | int, compat: Compat) -> np.n
 
 
 def just_below(value: float) -> float:
-    """The next smaller float32 above 0: thresholds are compared with >, so what equals the value is selected, too."""
+    """Return the next smaller float32 above 0: thresholds are compared with >, so that the value is selected too."""
     return float(max(np.nextafter(np.float32(value), np.float32(0)), np.finfo(np.float32).tiny))
 
 
 def from_above(counts: np.ndarray, rank: int) -> int:
-    """The bin that holds the value of this rank, counted from the largest value down."""
+    """Return the bin that holds the value of this rank, counted from the largest value down."""
     above = np.cumsum(counts[::-1])
     return len(counts) - 1 - int(np.searchsorted(above, rank, side="right"))

@@ -1,14 +1,20 @@
-"""selection.json: what a selection answers, readable by people and by other programs."""
+"""selection.json: a method's selection, readable by people and by other programs."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from pipeline.common.files import fingerprint, read_json, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from pipeline.cache.index import CacheIndex
+
+Details = dict[str, object]
+"""What selection.json says besides the selection."""
 
 Compat = Literal["paper", "author"]
 """Whether a method follows its paper, or its released code where that differs (docs/methods.md)."""
@@ -31,7 +37,7 @@ class Selection(NamedTuple):
 
 
 def write_selection(path: Path, selection: Selection, details: dict[str, object]) -> None:
-    """Writes selection.json: ``images``, ``thresholds`` (one per class, null for NaN) and more."""
+    """Write selection.json: ``images``, ``thresholds`` (one per class, null for NaN) and more."""
     thresholds = [None if math.isnan(value) else float(value) for value in selection.threshold_C]
     write_json(
         path,
@@ -48,7 +54,7 @@ def write_selection(path: Path, selection: Selection, details: dict[str, object]
 
 
 def read_selection(path: Path) -> Selection:
-    """Reads selection.json."""
+    """Read selection.json."""
     raw = read_json(path)
     thresholds = [math.nan if value is None else float(value) for value in raw["thresholds"]]
     hard = tuple(raw.get("hard", ()))
@@ -57,15 +63,21 @@ def read_selection(path: Path) -> Selection:
 
 
 def selection_fingerprint(selection: Selection, **more: str) -> str:
-    """One hash of what was selected and how, and of more: by it, what is made of a selection says of which it is."""
+    """Return one hash of what was selected and how, and of ``more``: by it, files name their selection."""
     decided = selection._replace(threshold_C=selection.threshold_C.tolist(), prior=None)
     # not the prior's path, which says nothing; short, because `dvc metrics show` has a column of it
     return fingerprint(**decided._asdict(), has_prior=selection.prior is not None, **more)[:12]
 
 
 def _beside(path: Path, prior: Path) -> str:
-    """Copies the prior beside selection.json, so that a selection is whole by itself, and answers its name."""
+    """Copy the prior beside selection.json, so that a selection is whole by itself, and return its name."""
     copy = path.parent / prior.name
     if prior != copy:
         write_bytes(copy, prior.read_bytes())
     return copy.name
+
+
+def mean_confidences(index: CacheIndex) -> dict[str, float]:
+    """Return the mean confidence of every image by id, also of those that are not selected."""
+    confidence_N = index.statistic("confidence_sum").sum(axis=1) / np.prod(index.spec.size)
+    return dict(zip(index.image_ids, confidence_N.tolist(), strict=True))

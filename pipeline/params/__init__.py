@@ -1,9 +1,14 @@
 """params.yaml as types: ranges, unknown keys refused with a suggestion, every problem at once with its path.
 
 DVC decides from params.yaml what to run again; the sections below are what each stage depends on (see dvc.yaml). Only
-``runtime`` is no stage's dependency: it says how to compute, not what.
+``runtime`` is not a dependency of any stage: it says how to compute, not what.
 """
 
+from pipeline.common.section import Discriminators, Schedule
+from pipeline.methods.cada import Cada, CadaRound
+from pipeline.methods.cbst import Cbst, CbstRound
+from pipeline.methods.intrada import Intrada, IntradaRound
+from pipeline.methods.lse import Lse, LseRound
 from pipeline.params.data import (
     AnySplit,
     Bdd100kSplit,
@@ -31,22 +36,10 @@ from pipeline.params.initial_models import (
     StyleDiscriminators,
     StyleStart,
 )
-from pipeline.params.methods import (
-    Cada,
-    CadaRound,
-    Cbst,
-    CbstRound,
-    Intrada,
-    IntradaRound,
-    Lse,
-    LseRound,
-    Round,
-    WholeImages,
-)
 from pipeline.params.model import Model
-from pipeline.params.params import Dump, Evaluate, Params, Runtime
+from pipeline.params.params import Dump, Evaluate, Params, Round, Runtime
 from pipeline.params.reading import ParamsError, json_schema, read_params
-from pipeline.params.training import Adapt, Augmentation, Discriminators, Optimiser, Schedule, Training
+from pipeline.params.training import Adapt, Augmentation, Optimiser, Training
 from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
 
 __all__ = [
@@ -98,7 +91,6 @@ __all__ = [
     "SynscapesSplit",
     "SynthiaSplit",
     "Training",
-    "WholeImages",
     "json_schema",
     "read_params",
 ]

@@ -1,4 +1,4 @@
-"""What is wrong between sections, which types cannot say: names, order of rounds, class names, image sizes."""
+"""Problems between sections, which types cannot find: names, order of rounds, class names, image sizes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import DIGITS_10, class_set
+from pipeline.methods.registry import METHODS
 from pipeline.params.initial_models import TARGET_LABELLED
 from pipeline.params.params import RESERVED_METRICS, Params
 
@@ -16,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def graph_problems(raw: dict[str, Any]) -> list[str]:
-    """What types cannot say of `starts` and `rounds`: names, and that a round begins at something before it."""
+    """Return what types cannot check of `starts` and `rounds`: names, and that a round begins at an earlier run."""
     starts, rounds, translations = _table(raw, "starts"), _table(raw, "rounds"), _table(raw, "translations")
     problems = [
         f"{table}.{name}: a name is letters, digits, - and _, begins with a letter (DVC drops integer keys silently)"
@@ -40,7 +41,7 @@ def graph_problems(raw: dict[str, Any]) -> list[str]:
 
 
 def _holders_of(name: Any, starts: dict[Any, Any], rounds: dict[Any, Any]) -> list[str]:
-    """What has the name that a translation would need for itself: in data/prepared/, and in runs/."""
+    """Return what has the name that a translation would need for itself: in data/prepared/, and in runs/."""
     holders = {"there is a prepared folder": PREPARED, "there is a start": starts, "there is a round": rounds}
     return [holder for holder, names in holders.items() if name in names]
 
@@ -58,13 +59,13 @@ def _init_problem(name: str, init: str, rounds: dict[Any, Any], earlier: list[st
             current = str(rounds[current].get("init"))
         if current in chain:
             return f"goes in a circle: {' -> '.join([*chain[chain.index(current) :], current])}"
-        return f"{init!r} stands later in the file; a round begins at a start or an earlier round"
+        return f"{init!r} comes later in the file; a round begins at a start or an earlier round"
     there_are = f"there are {', '.join(earlier)}"
-    return f"{init!r} is no start and no earlier round ({there_are}){did_you_mean(init, earlier)}"
+    return f"{init!r} is neither a start nor an earlier round ({there_are}){did_you_mean(init, earlier)}"
 
 
 def class_problems(params: Params) -> list[str]:
-    """Names of classes and subsets that the class set does not have."""
+    """Return which names of classes and subsets the class set does not have, and which sections are missing."""
     classes = class_set(params.classes)
     names = tuple(name for name in classes.names if name not in params.evaluate.merge)
     problems = [
@@ -106,11 +107,6 @@ def class_problems(params: Params) -> list[str]:
         for name, entry in params.rounds.items()
         if entry.init in _from_oracle(params)
     ]
-    problems += [
-        f"rounds.{name}.spatial_prior: needs `data.spatial_prior: true`, so that prepare estimates it"
-        for name, entry in params.rounds.items()
-        if entry.method == "cbst" and entry.spatial_prior and not params.data.spatial_prior
-    ]
     known = ("mIoU", "pixel_accuracy", *params.evaluate.subsets)
     if params.evaluate.headline not in known:
         hint = did_you_mean(params.evaluate.headline, known)
@@ -119,7 +115,7 @@ def class_problems(params: Params) -> list[str]:
 
 
 def supervision_problems(params: Params) -> list[str]:
-    """Starts that learn from what is not there, or whose rounds DVC would not see to be stale."""
+    """Return which starts learn from something missing, or would leave stale rounds that DVC does not notice."""
     known = ("source", TARGET_LABELLED, *params.translations)
     problems = [
         f"starts.{name}.supervision: {start.supervision!r} is none of {', '.join(known)}"
@@ -139,7 +135,7 @@ def supervision_problems(params: Params) -> list[str]:
 
 
 def translation_problems(params: Params) -> list[str]:
-    """Windows that do not fit into the images."""
+    """Return which windows do not fit into the images."""
     sizes = {"source": params.data.source.size, "target": params.data.target.size}
     return [
         f"translations.{name}.crop: is {list(entry.crop)}, and the {split}'s images are {list(size)}; make it smaller"
@@ -149,38 +145,33 @@ def translation_problems(params: Params) -> list[str]:
     ]
 
 
-# Five convolutions of stride 2 (pipeline/models/discriminators.py).
-_SMALLEST_SIDE = 32
-
-
 def alignment_problems(params: Params) -> list[str]:
-    """Images from which a discriminator makes no score."""
+    """Return which starts have images from which their discriminators make no score."""
     sizes = {
         "data.source": params.data.source.size or params.data.size,
         "data.target": params.data.target.size or params.data.size,
     }
-    needed = f"needs images of at least {_SMALLEST_SIDE}x{_SMALLEST_SIDE}, or discriminators: {{network: image}}"
-    problems = [
-        f"starts.{name}.alignment: {start.alignment} {needed}, and those of {split} are {height}x{width}"
+    return [
+        f"starts.{name}.alignment: {start.alignment} {problem}"
         for name, start in params.starts.items()
-        if start.alignment in ("advent", "adaptsegnet") and start.discriminators.network == "patch"
+        if start.alignment in ("advent", "adaptsegnet")
         for split, (height, width) in sizes.items()
-        if min(height, width) < _SMALLEST_SIDE
+        if (problem := start.discriminators.problem(height, width, split)) is not None
     ]
-    if params.intrada is not None and params.intrada.discriminators.network == "patch":
-        shares = params.intrada.crop_size
-        height, width = (round(side * share) for side, share in zip(sizes["data.target"], shares, strict=True))
-        cut = "" if shares == (1.0, 1.0) else f" cut to intrada.crop_size {list(shares)}"
-        problems += [
-            f"rounds.{name}.method: intrada {needed}, and those of data.target{cut} are {height}x{width}"
-            for name, entry in params.rounds.items()
-            if entry.method == "intrada" and min(height, width) < _SMALLEST_SIDE
-        ]
-    return problems
+
+
+def method_problems(params: Params) -> list[str]:
+    """Return what the methods find wrong with their rounds."""
+    return [
+        problem
+        for name, entry in params.rounds.items()
+        if getattr(params, entry.method) is not None
+        for problem in METHODS[entry.method].problems(params, name, params.section_of(entry), entry)
+    ]
 
 
 def digit_problems(params: Params) -> list[str]:
-    """Digits among streets or streets among digits, and mirrored digits, which are other signs."""
+    """Return where digits are mixed with streets, and where digits would be mirrored."""
     classes = class_set(params.classes).name
     digits = classes == DIGITS_10.name
     splits = {"source": params.data.source, "target": params.data.target, "evaluation": params.data.evaluation}

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import CITYSCAPES_19, DIGITS_10
-from pipeline.params.section import Crop, LabelId, NotNegative, Positive, Section, Size
+from pipeline.common.section import Crop, LabelId, NotNegative, Positive, Section, Size
 
 
 class Split(Section):
@@ -66,7 +66,7 @@ class CityscapesSplit(FilesSplit):
 
 
 class Gta5Split(FilesSplit):
-    """GTA5 as published (images/, labels/), or with labels that others made train ids."""
+    """GTA5 as published (images/, labels/), or with labels as train ids."""
 
     layout: Literal["gta5"]
     label_ids: Literal["gta5", "cityscapes-19"] = Field(
@@ -82,7 +82,7 @@ class SynthiaSplit(FilesSplit):
         None, description="folder of the labels; default: GT/LABELS, parsed_LABELS or synthia_mapped_to_cityscapes"
     )
     label_ids: Literal["synthia", "cityscapes-19"] = Field(
-        "synthia", description="cityscapes-19: *_labelTrainIds.png, which a converter made"
+        "synthia", description="cityscapes-19: *_labelTrainIds.png, of a converter"
     )
 
 

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from pipeline.params.section import Section, Weight
-from pipeline.params.training import Discriminators, Schedule
+from pipeline.common.section import Discriminators, Schedule, Section, Weight
 
 TARGET_LABELLED = "target-labelled"
 
@@ -53,7 +52,7 @@ class AlignedStart(Start):
 class MinEntStart(AlignedStart):
     """MinEnt (Vu et al., "ADVENT", CVPR 2019): certain predictions on the target."""
 
-    alignment: Literal["minent"] = Field(description="the entropy of the target's predictions is made small")
+    alignment: Literal["minent"] = Field(description="makes the entropy of the target's predictions small")
 
 
 class AdventStart(AlignedStart):
@@ -107,7 +106,7 @@ class StyleStart(AlignedStart):
 
 
 def _alignment_of(start: Any) -> str:
-    """The alignment that a start names; what is no mapping is refused as a plain start."""
+    """Return the alignment that a start names; anything but a mapping is refused as a plain start."""
     return str(start.get("alignment", "none")) if isinstance(start, dict) else getattr(start, "alignment", "none")
 
 

@@ -1,4 +1,4 @@
-"""pydantic's errors in words: the path as it stands in the file, and "did you mean"."""
+"""pydantic's errors in plain words, with their path in the file and "did you mean"."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.common.errors import did_you_mean
+from pipeline.common.section import Section
 from pipeline.params.params import Params
-from pipeline.params.section import Section
 
 
 def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
-    """One line for each error, with its path in the file and the nearest known word."""
+    """Return one line for each error, with its path in the file and the nearest known word."""
     lines = []
     for item in error.errors(include_url=False):
         path = _path_in_file(item["loc"], raw)
@@ -39,7 +39,7 @@ def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
 
 
 def in_words(item: ErrorDetails) -> str:
-    """What pydantic says of a value, the value itself, and the nearest of the words that could stand there."""
+    """Return what pydantic says of a value, the value itself, and the nearest word that is allowed."""
     message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
     shown = f" (it is {item['input']!r})" if isinstance(item["input"], str | int | float) else ""
     choices = re.findall(r"'([^']+)'", message) if item["type"] == "literal_error" else []
@@ -47,7 +47,7 @@ def in_words(item: ErrorDetails) -> str:
 
 
 def _path_in_file(location: tuple[int | str, ...], raw: Any) -> str:
-    """The dotted path as it stands in the file: pydantic adds the name by which it chose among sections."""
+    """Return the dotted path in the file, without the names by which pydantic chose among sections."""
     kept = []
     for step in location:
         chosen_by: tuple[Any, ...] = ("none",)
@@ -62,7 +62,7 @@ def _path_in_file(location: tuple[int | str, ...], raw: Any) -> str:
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section of an unknown key does have."""
+    """Return the keys that the section of an unknown key has."""
     section: Any = Params
     for step in location[:-1]:
         section = _step_into(section, step)
@@ -81,7 +81,7 @@ def _step_into(annotation: Any, step: int | str) -> Any:
 
 
 def _sections(annotation: Any) -> Iterator[type[Section]]:
-    """The sections among which an annotation lets choose."""
+    """Yield the sections that an annotation allows."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     elif get_origin(annotation) is not dict:
@@ -90,7 +90,7 @@ def _sections(annotation: Any) -> Iterator[type[Section]]:
 
 
 def _names_of(section: type[Section]) -> tuple[Any, ...]:
-    """The names by which a section is chosen."""
+    """Return the names by which a section is chosen."""
     fields = section.model_fields
     chosen_by = fields.get("layout") or fields.get("method") or fields.get("alignment")
     return get_args(chosen_by.annotation) if chosen_by is not None else ()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.params.section import Section
+from pipeline.common.section import Section
 
 
 class Model(Section):

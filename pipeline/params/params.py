@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
 
-from pydantic import Field, field_validator
+from pydantic import Field, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.labels import CLASS_SETS, class_set
+from pipeline.common.section import NotNegative, Positive, Scale, Section
+from pipeline.methods.registry import METHODS
 from pipeline.params.data import Data
 from pipeline.params.initial_models import AnyStart
-from pipeline.params.methods import Cada, Cbst, Intrada, Lse, Round
 from pipeline.params.model import Model
-from pipeline.params.section import NotNegative, Positive, Scale, Section
 from pipeline.params.training import Adapt, Training
 from pipeline.params.translations import AnyTranslation
 
@@ -57,7 +57,7 @@ class Evaluate(Section):
 
 
 class Runtime(Section):
-    """How to compute, not what: no stage depends on it."""
+    """How to compute, not what: stages do not depend on it."""
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -70,8 +70,8 @@ class Runtime(Section):
 Entry = TypeVar("Entry")
 
 
-class Params(Section):
-    """All of params.yaml."""
+class _UpToMethods(Section):
+    """The first sections."""
 
     # Required although they could have defaults: DVC refuses a stage whose params are not in the file.
     seed: NotNegative
@@ -83,10 +83,36 @@ class Params(Section):
     model: Model
     pretrain: Training
     dump: Dump
-    lse: Lse | None = Field(None, description="needed where a round is of this method, as the others are")
-    cbst: Cbst | None = None
-    cada: Cada | None = None
-    intrada: Intrada | None = None
+
+
+# For the type checker; when it runs, the sections and rounds are those of the records, in their order.
+if TYPE_CHECKING:
+    from pipeline.methods.cada import Cada, CadaRound
+    from pipeline.methods.cbst import Cbst, CbstRound
+    from pipeline.methods.intrada import Intrada, IntradaRound
+    from pipeline.methods.lse import Lse, LseRound
+
+    Round = LseRound | CbstRound | CadaRound | IntradaRound
+
+    class _UpToAdapt(_UpToMethods):
+        lse: Lse | None
+        cbst: Cbst | None
+        cada: Cada | None
+        intrada: Intrada | None
+
+else:
+    Round = Union[tuple(method.round for method in METHODS.values())]  # noqa: UP007
+    _OPTIONAL = Field(None, description="needed where a round is of this method")
+    _UpToAdapt = create_model(
+        "_UpToAdapt",
+        __base__=_UpToMethods,
+        **{method.name: (method.section | None, _OPTIONAL) for method in METHODS.values()},
+    )
+
+
+class Params(_UpToAdapt):
+    """All of params.yaml."""
+
     adapt: Adapt
     evaluate: Evaluate
     starts: dict[str, AnyStart] = Field(min_length=1)
@@ -108,25 +134,48 @@ class Params(Section):
         return classes
 
     def start(self, name: str) -> AnyStart:
-        """The start of that name. Raises ReadableError that lists the names."""
+        """Return the start of that name.
+
+        Raises:
+            ReadableError: there is none; it lists the names.
+        """
         return _named(self.starts, "start", name)
 
     def round(self, name: str) -> Round:
-        """The round of that name. Raises ReadableError that lists the names."""
+        """Return the round of that name.
+
+        Raises:
+            ReadableError: there is none; it lists the names.
+        """
         return _named(self.rounds, "round", name)
 
+    def section_of(self, entry: Round) -> Any:
+        """Return the section of a round's method.
+
+        Raises:
+            ReadableError: the section is missing.
+        """
+        section = getattr(self, entry.method)
+        if section is None:
+            raise ReadableError(f"params.yaml: the section {entry.method} is missing, and a round is of this method")
+        return section
+
     def translation(self, name: str) -> AnyTranslation:
-        """The translation of that name. Raises ReadableError that lists the names."""
+        """Return the translation of that name.
+
+        Raises:
+            ReadableError: there is none; it lists the names.
+        """
         return _named(self.translations, "translation", name)
 
     def source_of(self, name: str) -> str:
-        """The labelled split that a round trains on: what the start at the beginning of its chain has learnt from."""
+        """Return the labelled split that a round trains on: that of the initial model at the beginning of its chain."""
         while name in self.rounds:
             name = self.rounds[name].init
         return self.start(name).supervision
 
     def run_kinds(self) -> dict[str, str]:
-        """What each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
+        """Return what each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
         kinds = {name: "start" for name, start in self.starts.items() if not start.is_oracle}
         kinds |= {name: entry.method for name, entry in self.rounds.items()}
         return kinds | {name: "oracle" for name, start in self.starts.items() if start.is_oracle}

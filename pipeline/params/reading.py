@@ -17,6 +17,7 @@ from pipeline.params.cross_checks import (
     class_problems,
     digit_problems,
     graph_problems,
+    method_problems,
     supervision_problems,
     translation_problems,
 )
@@ -34,7 +35,11 @@ class ParamsError(ReadableError, ValueError):
 
 
 def read_params(path: Path | str = "params.yaml") -> Params:
-    """Reads and checks params.yaml. Raises ParamsError that lists every problem."""
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: it cannot be used; the error lists every problem.
+    """
     path = Path(path)
     raw = _read_yaml(path)
     problems = graph_problems(raw)
@@ -44,15 +49,15 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     except ValidationError as error:
         problems += [line for line in readable(error, raw) if line not in problems]
     if params is not None:
-        problems += class_problems(params) + alignment_problems(params) + digit_problems(params)
-        problems += supervision_problems(params) + translation_problems(params)
+        problems += class_problems(params) + alignment_problems(params) + method_problems(params)
+        problems += digit_problems(params) + supervision_problems(params) + translation_problems(params)
     if problems or params is None:
         raise ParamsError(path, problems)
     return params
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON schema of params.yaml, for editors."""
+    """Return a JSON schema of params.yaml, for editors."""
     return Params.model_json_schema()
 
 
@@ -73,7 +78,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _twice(error: DuplicateKeyError) -> str:
-    # ruamel quotes the key in its first words, and marks where it stands the second time
+    # ruamel quotes the key in its first words, and marks its second line
     key = re.search(r'found duplicate key "([^"]*)"', error.problem or "")
     line = error.problem_mark.line + 1 if error.problem_mark is not None else "?"
     return f"line {line}: {key[1] if key else 'a key'} is there twice; put what both hold under one"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.params.section import Beta, NotNegative, Positive, Rate, Section
+from pipeline.common.section import NotNegative, Positive, Rate, Schedule, Section
 
 
 class Optimiser(Section):
@@ -19,19 +19,6 @@ class Optimiser(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class Schedule(Section):
-    """How the learning rate falls."""
-
-    name: Literal["constant", "poly", "step", "exponential"] = "poly"
-    power: Rate = 0.9
-    warmup: NotNegative = 0
-    hold: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="share of the steps before poly begins to fall")
-    total: Positive | None = Field(None, description="steps after which poly reaches 0; default: the stage's own steps")
-    every: Positive = Field(
-        50_000, description="step: multiply by 0.1 after so many steps; exponential: by as much, but evenly"
-    )
 
 
 class Augmentation(Section):
@@ -69,7 +56,7 @@ class Training(Section):
         return self
 
     def budget(self, images: int) -> int:
-        """Number of optimiser steps for a set of so many images."""
+        """Return the number of optimiser steps for a set of so many images."""
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None
@@ -80,16 +67,3 @@ class Adapt(Training):
     """Training in a round; ``batch`` counts target patches."""
 
     source_batch: NotNegative = Field(4, description="labelled source images beside each batch of patches")
-
-
-class Discriminators(Section):
-    """What discriminators of predictions look at, and how all discriminators learn: with Adam."""
-
-    network: Literal["patch", "image"] = Field(
-        "patch",
-        description="patch: convolutions that judge neighbourhoods (PatchGAN); image: three layers that judge the mean "
-        "of an image's map, of a network with one answer for a whole image (lenet)",
-    )
-    learning_rate: Rate = Field(1e-4, description="Adam's")
-    betas: tuple[Beta, Beta] = Field((0.9, 0.99), description="Adam's")
-    schedule: Schedule | None = Field(None, description="how the rate falls; default: as pretrain.schedule says")

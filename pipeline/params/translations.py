@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.params.section import Positive, Section, Weight
-from pipeline.params.training import Augmentation, Optimiser, Schedule, Training
+from pipeline.common.section import Positive, Schedule, Section, Weight
+from pipeline.params.training import Augmentation, Optimiser, Training
 
 # The discriminators halve their input three times, and normalise what is left.
 Side = Annotated[int, Field(ge=32, strict=True)]

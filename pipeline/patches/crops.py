@@ -25,9 +25,9 @@ from pipeline.patches.file import PatchWriter
 
 
 def rare_classes(index: CacheIndex, below: float) -> list[int]:
-    """The classes that are predicted somewhere, but on less than this share of all pixels."""
+    """Return the classes that are predicted somewhere, but on less than this share of all pixels."""
     share_C = index.statistic("pixel_count").sum(axis=0) / (len(index) * np.prod(index.spec.size))
-    return [int(place) for place in np.flatnonzero((share_C > 0) & (share_C < below))]
+    return [int(index) for index in np.flatnonzero((share_C > 0) & (share_C < below))]
 
 
 def make_crops(
@@ -43,7 +43,7 @@ def make_crops(
     seed: int,
     round_name: str,
 ) -> int:
-    """Cuts ``crops`` windows of every selected image into ``destination`` and answers how many there are.
+    """Cut ``crops`` windows of every selected image into ``destination`` and return how many there are.
 
     A crop is centred, as far as the border allows, on a random pixel of a random class of ``mined`` that the image's
     pseudo-label has, with chance ``mine_chance``; else it lies anywhere. An image whose label is ignored everywhere is
@@ -65,8 +65,8 @@ def make_crops(
 
 
 def centred_on_a_class(box: Box, label_HW: np.ndarray, classes: list[int], generator: np.random.Generator) -> Box:
-    """A window of the same size around a random pixel of one of the classes; the window itself where there is none."""
-    present = [place for place in classes if (label_HW == place).any()]
+    """Return a window of that size around a random pixel of one of the classes, or the window itself without one."""
+    present = [index for index in classes if (label_HW == index).any()]
     if not present:
         return box
     pixels = np.argwhere(label_HW == present[int(generator.integers(len(present)))])
@@ -80,7 +80,7 @@ def centred_on_a_class(box: Box, label_HW: np.ndarray, classes: list[int], gener
 def keep_unlabelled(
     reader: CacheReader, image_ids: list[str], target_image: Callable[[str], np.ndarray], destination: Path
 ) -> None:
-    """Writes whole images whose labels say ignore everywhere: an alignment looks at them, nothing learns from them."""
+    """Write whole images with IGNORE everywhere as labels: an alignment sees them, no pseudo-label is learnt."""
     height, width = reader.spec.size
     label_HW = np.full((height, width), IGNORE, np.uint8)
     with PatchWriter(destination, reader.spec.class_names) as writer:

@@ -1,4 +1,4 @@
-"""LSE's scale-invariant examples: k random patches of an image with pseudo-labels made at the image's own scale.
+"""LSE's scale-invariant examples: k random patches of an image, with pseudo-labels of the image's own scale.
 
 # C class, H/W pixels of the image (and of a zoomed patch), h/w pixels of a patch before zooming
 """
@@ -18,7 +18,7 @@ from pipeline.methods.selection_file import Compat
 def random_boxes(
     size: tuple[int, int], fraction: tuple[float, float], count: int, generator: np.random.Generator
 ) -> list[Box]:
-    """``count`` windows of a fraction of the image's height and width, at uniform places (LSE Sec. 3.4 and 4.1)."""
+    """Return ``count`` windows of a fraction of the image's height and width, placed uniformly (LSE Sec. 3.4, 4.1)."""
     height, width = (max(1, round(side * share)) for side, share in zip(size, fraction, strict=True))
     return [
         Box(
@@ -32,7 +32,7 @@ def random_boxes(
 
 
 def zoomed_pseudo_label(prob_CHW: Tensor, keep_HW: Tensor, box: Box, compat: Compat) -> np.ndarray:
-    """R(P, rec) and R(F, rec): the window's pseudo-label at the size of the whole image, (H,W) uint8, IGNORE = dropped.
+    """Return R(P, rec) and R(F, rec): the window's pseudo-label at the image's size, (H,W) uint8, IGNORE = dropped.
 
     The class is the arg-max of the window's probabilities after bilinear zooming. Where the zoomed filter falls between
     0 and 1, ``paper`` keeps a pixel from one half on (the paper's F is binary); ``author`` keeps every pixel above

@@ -51,7 +51,7 @@ class PatchWriter:
         self._stack.__exit__(kind, error, trace)
 
     def add(self, image_id: str, box: Box, window_hw3: np.ndarray, label_HW: np.ndarray) -> None:
-        """Appends one patch."""
+        """Append one patch."""
         for name, value in (("images", window_hw3), ("labels", label_HW)):
             self._append(name, value, compress=True)
         self._append("image_ids", np.array(image_id, dtype=h5py.string_dtype()), compress=False)
@@ -86,23 +86,23 @@ class PatchFile:
         return self._count
 
     def id(self, number: int) -> str:
-        """The id of the image that a patch was cut from."""
+        """Return the id of the image that a patch was cut from."""
         return str(self._file()["image_ids"].asstr()[number])
 
     def places(self) -> list[tuple[str, Box]]:
-        """The image and the window of every patch."""
+        """Return the image and the window of every patch."""
         if not self._count:
             return []
         ids, boxes = self._file()["image_ids"].asstr()[:], self._file()["boxes"][:]
         return [(str(image_id), Box(*map(int, box))) for image_id, box in zip(ids, boxes, strict=True)]
 
     def image(self, number: int) -> np.ndarray:
-        """The window before zooming, (h,w,3) uint8."""
+        """Return the window before zooming, (h,w,3) uint8."""
         window_hw3: np.ndarray = self._file()["images"][number]
         return window_hw3
 
     def label(self, number: int) -> np.ndarray:
-        """The pseudo-label of the zoomed window, (H,W) uint8, 255 = ignored."""
+        """Return the pseudo-label of the zoomed window, (H,W) uint8, 255 = ignored."""
         label_HW: np.ndarray = self._file()["labels"][number]
         return label_HW
 

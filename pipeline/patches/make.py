@@ -32,9 +32,9 @@ def make_patches(
     seed: int,
     round_name: str,
 ) -> int:
-    """Cuts ``patches`` windows of every selected image into ``destination`` and answers how many there are.
+    """Cut ``patches`` windows of every selected image into ``destination`` and return how many there are.
 
-    ``target_image`` answers an image (H,W,3) uint8 of the cache's size by its id. The windows depend on the seed, the
+    ``target_image`` returns an image (H,W,3) uint8 of the cache's size by its id. The windows depend on the seed, the
     round's name and the image's id only, so that another image in the selection does not move them.
     """
     with PatchWriter(destination, reader.spec.class_names, selection_fingerprint(selection)) as writer:

@@ -19,6 +19,7 @@ from pipeline.common.files import read_json
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.evaluation.results import Result, baseline, gap_closed
+from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import read_selection
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.report.chains import depth
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 SPLITS = ("source", "target", "target-labelled", "evaluation")
-_UNITS = {
-    ("lse", "paper"): "share of ln C",
-    ("lse", "author"): "entropy within its class in the image",
-    ("cada", "paper"): "nats",
-    ("cbst", "paper"): "probability",
-    ("cbst", "author"): "probability",
-}
-"""What a threshold is compared with, by method and compat."""
 
 
 def record_of(params: Params, runs: Path, results: list[Result], classes: ClassSet) -> dict[str, Any]:
@@ -93,7 +86,7 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
             "images": len(selection.images),
             "hard": len(selection.hard),
             "thresholds": dict(zip(classes.names, thresholds, strict=True)),
-            "unit": _UNITS.get((selection.method, selection.compat)),
+            "unit": method_named(selection.method).threshold(selection).unit,
         }
     facts |= _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
     return facts

@@ -16,6 +16,8 @@ from pipeline.cache.bins import ENTROPY_BINS, confidence_edges
 from pipeline.cache.index import read_values
 from pipeline.cache.parts import open_part
 from pipeline.cache.schema import CONFIDENCE_HISTOGRAM, ENTROPY_HISTOGRAM, HISTOGRAMS
+from pipeline.methods.method import NO_THRESHOLD
+from pipeline.methods.registry import method_named
 from pipeline.viewer.run_view import OpenRun
 
 BINS = 64
@@ -83,18 +85,10 @@ def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, An
 
 
 def quantity_of(run: OpenRun) -> str:
-    """What the run's thresholds are compared with.
-
-    ``entropy-share`` (of ln C), ``entropy-nats``, ``confidence`` or ``none``; and two that have no place in a
-    histogram: ``entropy-in-image`` (LSE as released normalises in each image) and ``confidence-and-prior`` (CBST-SP).
-    """
-    if run.selection is None or run.selection.method == "intrada":
-        return "none"
-    if run.selection.method == "lse":
-        return "entropy-share" if run.selection.compat == "paper" else "entropy-in-image"
-    if run.selection.method == "cada":
-        return "entropy-nats"
-    return "confidence" if run.selection.prior is None else "confidence-and-prior"
+    """Return what the run's thresholds are compared with, as ``methods.method.Threshold`` lists it."""
+    selection = run.selection
+    threshold = NO_THRESHOLD if selection is None else method_named(selection.method).threshold(selection)
+    return threshold.quantity
 
 
 def _passing(scale: str, threshold: float, place: int, histograms: dict[str, np.ndarray]) -> float | None:

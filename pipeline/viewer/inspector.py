@@ -13,6 +13,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint
 from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou
+from pipeline.methods.registry import method_named
 from pipeline.viewer.background import Measured
 from pipeline.viewer.class_table import Histograms, class_table, quantity_of
 from pipeline.viewer.explain import reason
@@ -105,6 +106,8 @@ class Inspector:
             "writing": bool(run.cache and run.cache.running),
             "has_cache": run.has_cache,
             "method": selection.method if selection else None,
+            "shows": method_named(selection.method).sides if selection else [],
+            "about": method_named(selection.method).about if selection else "",
             "compat": selection.compat if selection else None,
             "quantity": quantity_of(run) if run.has_cache else "none",
         }
@@ -304,7 +307,7 @@ class Inspector:
         if selection is None:
             return "Nothing has been selected yet."
         chosen, total = run.chosen(image_id), len(run.index)
-        if selection.method == "intrada":
+        if method_named(selection.method).splits:
             side = selection.images if chosen == "easy" else list(selection.hard)
             rank = side.index(image_id) + 1 if image_id in side else 0
             score = run.details.get("scores", {}).get(image_id)

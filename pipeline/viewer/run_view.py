@@ -23,6 +23,7 @@ from pipeline.common.files import fingerprint, read_json
 from pipeline.common.labels import IGNORE, ClassSet
 from pipeline.evaluation.results import Result, read_result
 from pipeline.methods.pseudo_labels import label_pixels
+from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import Selection, read_selection, selection_fingerprint
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.viewer.files import RUNS, CacheFolder, cache_folder
@@ -126,6 +127,10 @@ class OpenRun:
             return None
         try:
             selection, details = read_selection(path), read_json(path)
+            method_named(selection.method)
+        except ReadableError as error:
+            self.problems.append(f"{path}: {error}")
+            return None
         except (OSError, ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
             self.problems.append(f"{path}: cannot be read ({error!r}); run `dvc repro` again")
             return None
@@ -241,9 +246,7 @@ class OpenRun:
         if self.selection is None:
             return ""
         inside = image_id in self._chosen_ids()
-        if self.selection.method == "intrada":
-            return "easy" if inside else "hard"
-        return "selected" if inside else "not selected"
+        return method_named(self.selection.method).sides[0 if inside else 1]
 
     def _chosen_ids(self) -> frozenset[str]:
         assert self.selection is not None
@@ -304,7 +307,7 @@ class OpenRun:
 
     def _computed(self, reader: CacheReader, image_id: str) -> Maps:
         selection = self.selection
-        needs_volume = selection is not None and selection.method == "cbst"
+        needs_volume = selection is not None and method_named(selection.method).needs_volume
         pixels = reader.pixels(reader.index.number(image_id), volume=needs_volume)
         pseudo_HW = None
         if selection is not None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.methods.lse import by_falling_confidence
+from pipeline.methods.registry import method_named
 from pipeline.viewer.run_view import OpenRun
 
 
@@ -43,9 +44,9 @@ MEASURED = ("kept", "change", "iou")
 
 
 def falls(run: OpenRun, order: str) -> bool:
-    """Whether the largest value comes first: LSE's and CBST's scores are confidences, the others' are entropies."""
+    """Return whether the largest value comes first; of a method's scores, its record says it."""
     if order == "score" and run.selection is not None:
-        return run.selection.method in ("lse", "cbst")
+        return method_named(run.selection.method).score_falls
     return ORDERS[order].falls
 
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.commands.rounds import SCHEDULES
+from pipeline.methods.registry import paper_rounds
 from pipeline.params import read_params
 
 
@@ -27,17 +27,18 @@ def block(*arguments: str) -> dict[str, dict[str, Any]]:
     return printed
 
 
-@pytest.mark.parametrize("method", SCHEDULES)
+@pytest.mark.parametrize("method", paper_rounds())
 def test_the_block_is_accepted_by_params(
     tiny_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path], method: str
 ) -> None:
-    tiny_params |= YAML(typ="safe").load(SCHEDULES[method].section)
-    if SCHEDULES[method].besides:
-        assert SCHEDULES[method].besides in call(method).stdout
+    paper = paper_rounds()[method][1]
+    tiny_params |= YAML(typ="safe").load(paper.section)
+    if paper.besides:
+        assert paper.besides in call(method).stdout
         tiny_params["data"]["spatial_prior"] = True
     tiny_params["rounds"] = block(method)
     params = read_params(write_params(tiny_params))
-    assert len(params.rounds) == SCHEDULES[method].rounds
+    assert len(params.rounds) == paper.rounds
     assert [entry.init for entry in params.rounds.values()] == ["source-only", *list(params.rounds)[:-1]]
 
 

@@ -25,8 +25,15 @@ def test_the_score_is_the_mean_over_classes_of_the_mean_confidence() -> None:
 
 def test_the_best_stand_in_their_own_order_and_ties_keep_the_earlier() -> None:
     assert best_scored(np.array([0.1, 0.5, 0.3, 0.5, 0.3]), 3) == [1, 2, 3]
-    with pytest.raises(ValueError, match="6 images are wanted, and there are 5"):
+    with pytest.raises(ValueError, match="6 images are asked for, and there are 5"):
         best_scored(np.zeros(5), 6)
+
+
+def test_of_many_equal_scores_the_earlier_images_are_kept() -> None:
+    """So many that a sort which is not stable mixes them."""
+    scores = np.tile([0.25, 0.5], 40)
+    assert best_scored(scores, 20) == list(range(1, 41, 2))
+    assert best_scored(scores, 60) == sorted([*range(1, 80, 2), *range(0, 40, 2)])
 
 
 def test_a_list_is_computed_from_a_cache_and_read_back(tmp_path: Path, write_cache: Callable[..., Path]) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cache.index import CacheIndex
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import IGNORE
-from pipeline.methods.cada import keep_filter, thresholds
+from pipeline.methods.cada import keep_filter, select_cada, thresholds
 from pipeline.methods.pseudo_labels import pseudo_label
-from pipeline.methods.select import select_cada
 
 
 def entropy(*p: float) -> float:
@@ -65,7 +65,7 @@ def test_a_class_whose_pixels_are_all_alike_keeps_none(tmp_path: Path, rest: flo
     np.save(tmp_path / "v.npy", prob_CHW[None])
     import_volumes(open_volumes(tmp_path / "v.npy"), tmp_path / "cache", ("a", "b", "c", "d"))
     for centroid in ("weighted", "mean"):
-        selection, _ = select_cada(tmp_path / "cache", 0.0, centroid)
+        selection, _ = select_cada(CacheIndex(tmp_path / "cache"), 0.0, centroid)
         assert (pseudo_label(CacheReader(tmp_path / "cache"), selection, "00000") == IGNORE).all()
 
 
@@ -74,7 +74,7 @@ def test_thresholds_over_a_cache_are_those_of_its_pixels(tmp_path: Path) -> None
     prob_NCHW = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
     np.save(tmp_path / "v.npy", prob_NCHW)
     import_volumes(open_volumes(tmp_path / "v.npy"), tmp_path / "cache", ("a", "b", "c", "d"), part_images=2)
-    selection, _ = select_cada(tmp_path / "cache", 0.05, "weighted")
+    selection, _ = select_cada(CacheIndex(tmp_path / "cache"), 0.05, "weighted")
     prob_PC = prob_NCHW.transpose(0, 2, 3, 1).reshape(-1, 4).astype(np.float64)
     label_P, confidence_P = prob_PC.argmax(axis=1), prob_PC.max(axis=1)
     for class_index in range(4):

@@ -14,7 +14,7 @@ import pytest
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import IGNORE
-from pipeline.methods.cbst import exact_thresholds, pseudo_label, thresholds_from_histogram
+from pipeline.methods.cbst_thresholds import exact_thresholds, pseudo_label, thresholds_from_histogram
 from pipeline.methods.quantiles import selected_ranks
 from pipeline.methods.selection_file import Compat
 

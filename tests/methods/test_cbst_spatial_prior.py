@@ -18,9 +18,9 @@ from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import CITYSCAPES_19, IGNORE
 from pipeline.datasets.spatial_prior import PICTURE, PRIOR, estimate, kernel_size, write_prior
-from pipeline.methods.cbst_spatial_prior import prior_thresholds, read_prior
-from pipeline.methods.pseudo_labels import prior_at, pseudo_label
-from pipeline.methods.select import select_cbst
+from pipeline.methods.cbst import select_cbst
+from pipeline.methods.cbst_spatial_prior import prior_at, prior_thresholds, read_prior
+from pipeline.methods.pseudo_labels import pseudo_label
 from pipeline.methods.selection_file import Compat, read_selection, write_selection
 
 CLASSES = CITYSCAPES_19.subset("five", ("road", "sky", "car", "bus", "train"))
@@ -110,7 +110,7 @@ def test_thresholds_equal_sorted_lists(
 
 
 def test_pseudo_labels_are_those_of_the_weighted_potential(reader: CacheReader, prior: Path, tmp_path: Path) -> None:
-    selection, details = select_cbst(tmp_path / "cache", 0.3, "paper", prior=prior)
+    selection, details = select_cbst(CacheReader(tmp_path / "cache"), 0.3, "paper", prior=prior)
     write_selection(tmp_path / "selection" / "selection.json", selection, details)
     prior_CHW = read_prior(prior, CLASSES.names, SIZE)
     prior.unlink()  # a selection is whole by itself
@@ -131,8 +131,8 @@ def test_pseudo_labels_are_those_of_the_weighted_potential(reader: CacheReader, 
 
 def test_a_prior_without_place_changes_nothing(reader: CacheReader, tmp_path: Path) -> None:
     write_prior(tmp_path, np.full((5, *SIZE), 1 / (SIZE[0] * SIZE[1]), np.float32), CLASSES)
-    plain, _ = select_cbst(tmp_path / "cache", 0.3, "paper")
-    flat, _ = select_cbst(tmp_path / "cache", 0.3, "paper", prior=tmp_path / PRIOR)
+    plain, _ = select_cbst(CacheReader(tmp_path / "cache"), 0.3, "paper")
+    flat, _ = select_cbst(CacheReader(tmp_path / "cache"), 0.3, "paper", prior=tmp_path / PRIOR)
     np.testing.assert_allclose(plain.threshold_C, flat.threshold_C, rtol=1e-5)
 
 

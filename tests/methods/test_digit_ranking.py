@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.cache.index import CacheIndex
 from pipeline.cache.reader import CacheReader
+from pipeline.methods.intrada import select_intrada
 from pipeline.methods.pseudo_labels import pseudo_label
-from pipeline.methods.select import select_intrada
 
 # Probabilities of five images over ten classes, and their entropies by hand.
 CERTAIN = [0.91] + [0.01] * 9
@@ -42,7 +43,7 @@ def write(folder: Path, write_cache: Callable[..., Path]) -> Path:
 def test_digits_are_ranked_by_the_entropy_of_their_one_answer(
     tmp_path: Path, write_cache: Callable[..., Path], compat: str, unit: float
 ) -> None:
-    selection, details = select_intrada(write(tmp_path, write_cache), 0.8, compat)
+    selection, details = select_intrada(CacheIndex(write(tmp_path, write_cache)), 0.8, compat)
     assert selection.images == ["000004", "000000", "000003", "000001"]  # λ = 0.8 of five: four
     assert selection.hard == ("000002",)
     scores = details["scores"]
@@ -52,7 +53,7 @@ def test_digits_are_ranked_by_the_entropy_of_their_one_answer(
 
 def test_all_pixels_of_a_digit_have_its_pseudo_label(tmp_path: Path, write_cache: Callable[..., Path]) -> None:
     reader = CacheReader(write(tmp_path, write_cache))
-    selection, _ = select_intrada(tmp_path, 0.8, "paper")
+    selection, _ = select_intrada(CacheIndex(tmp_path), 0.8, "paper")
     digits = [np.unique(pseudo_label(reader, selection, image_id)).tolist() for image_id in selection.images]
     assert digits == [[9], [0], [1], [0]]
 
@@ -62,5 +63,7 @@ def test_digits_have_no_rare_classes_so_that_normalising_changes_no_order(
 ) -> None:
     write(tmp_path, write_cache)
     for compat in ("paper", "author"):
-        plain, normalised = (select_intrada(tmp_path, 0.8, compat, normalise)[0] for normalise in (False, True))
+        plain, normalised = (
+            select_intrada(CacheIndex(tmp_path), 0.8, compat, normalise)[0] for normalise in (False, True)
+        )
         assert (plain.images, plain.hard) == (normalised.images, normalised.hard)

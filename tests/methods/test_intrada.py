@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.cache.index import CacheIndex
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import class_set
-from pipeline.methods.intrada import RARE_CLASSES, rare_classes_predicted, split
-from pipeline.methods.select import select_intrada
+from pipeline.methods.intrada import RARE_CLASSES, rare_classes_predicted, select_intrada, split
 
 ENTROPY = np.array([0.5, 0.1, 0.9, 0.3])
 
@@ -69,7 +69,7 @@ def test_the_released_code_s_scores_and_splits(
 ) -> None:
     found = open_volumes(shared / "golden" / "author_code_volumes.npz")
     import_volumes(found, tmp_path, class_set("cityscapes-19").names)
-    selection, details = select_intrada(tmp_path, 0.67, "author", normalise)
+    selection, details = select_intrada(CacheIndex(tmp_path), 0.67, "author", normalise)
     assert selection.images == details["easy"] == [f"{number:05}" for number in golden[f"{key}_easy"]]
     assert list(selection.hard) == [f"{number:05}" for number in golden[f"{key}_hard"]]
     scores = details["scores"]

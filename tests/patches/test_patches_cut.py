@@ -90,3 +90,11 @@ def test_what_lies_outside_the_window_does_not_leak_in(compat: str) -> None:
     keep_HW[2:, 2:] = False
     label_HW = zoomed_pseudo_label(probability(0.9, 0.9), keep_HW, WINDOW, compat)  # type: ignore[arg-type]
     assert (label_HW == IGNORE).all()
+
+
+@pytest.mark.parametrize(("kept", "expected"), [([1, 0], [1, 1, IGNORE]), ([0, 1], [IGNORE, 1, 1])])
+def test_a_filter_of_exactly_one_half_keeps_the_pixel(kept: list[int], expected: list[int]) -> None:
+    """Two columns zoomed to three: the middle one is halfway between them."""
+    prob_CHW = torch.tensor([0.25, 0.75])[:, None, None].expand(2, 1, 3)
+    keep_HW = torch.tensor([[*kept, 0]], dtype=torch.bool)
+    assert zoomed_pseudo_label(prob_CHW, keep_HW, Box(0, 0, 1, 2), "paper").tolist() == [expected]

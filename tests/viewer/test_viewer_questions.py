@@ -13,11 +13,13 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from pipeline.cache.index import CacheIndex
 from pipeline.cache.reader import CacheReader
 from pipeline.common.files import read_json
 from pipeline.common.labels import CITYSCAPES_19, IGNORE
+from pipeline.methods.cbst import select_cbst
+from pipeline.methods.lse import select_lse
 from pipeline.methods.pseudo_labels import pseudo_label
-from pipeline.methods.select import select_cbst, select_lse
 from pipeline.methods.selection_file import Selection, read_selection, write_selection
 from pipeline.patches.file import PatchFile
 from tests.viewer.conftest import write_cache
@@ -186,7 +188,7 @@ def test_a_pixel_of_a_hard_image_is_dropped_with_its_image(client: TestClient) -
 
 
 def test_the_released_lse_is_explained_in_its_own_scale(client: TestClient, project: Path) -> None:
-    selection, details = select_lse(Path("runs/lse-1/cache"), 1.0, "author")
+    selection, details = select_lse(CacheIndex(Path("runs/lse-1/cache")), 1.0, "author")
     write_selection(Path("runs/lse-1/selection/selection.json"), selection, details)
     reader = CacheReader(Path("runs/lse-1/cache"))
     pseudo_HW = pseudo_label(reader, selection, reader.image_ids[0])
@@ -203,7 +205,7 @@ def test_a_spatial_prior_is_part_of_the_reason(client: TestClient, project: Path
     prior_Chw = np.random.default_rng(1).random((19, 8, 16), np.float32)
     with h5py.File("prior.h5", "w") as file:
         file.attrs["class_names"], file["prior"] = list(CITYSCAPES_19.names), prior_Chw / prior_Chw.max()
-    selection, details = select_cbst(Path("runs/cbst-1/cache"), 0.4, "paper", True, Path("prior.h5"))
+    selection, details = select_cbst(CacheReader(Path("runs/cbst-1/cache")), 0.4, "paper", True, Path("prior.h5"))
     write_selection(Path("runs/cbst-1/selection/selection.json"), selection, details)
     client.inspector._looked = -math.inf  # type: ignore[attr-defined]
     reader, selection = opened("cbst-1")

@@ -3,7 +3,7 @@
 import { state } from "./state.js";
 
 /** By what the images of a round can be told apart. */
-export const showsOf = (run) => (run.method === "intrada" ? ["easy", "hard"] : run.method ? ["selected", "not selected"] : []);
+export const showsOf = (run) => run.shows;
 
 export const showOf = (run) => (showsOf(run).includes(state.show) ? state.show : "");
 

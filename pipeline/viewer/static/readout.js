@@ -113,19 +113,12 @@ const fact = (name, value) => make("span", { className: "fact" }, `${name} `, ma
 
 // ----------------------------------------------------------------------------------------------------------- the classes
 
-const METHOD = {
-  lse: "LSE keeps a pixel whose entropy is at most the threshold h of its class.",
-  cbst: "CBST keeps a pixel where a class reaches its threshold on confidence, so that rare classes keep their share.",
-  cada: "CADA keeps a pixel whose entropy is below that of its class's centroid by more than Δ.",
-  intrada: "IntraDA has no thresholds of classes: it trusts whole images, the easy ones.",
-};
-
 export function renderClasses(run, table, problem) {
   if (state.tab !== "classes") return;
   if (!table) return $("panel").replaceChildren(make("p", { className: "quiet", textContent: problem ?? "Counting pixels…" }));
   const own = table.quantity.startsWith("confidence") ? "confidence" : "entropy";
   const what = state.q || own;
-  const head = [make("h3", { textContent: run.name }), make("p", { textContent: METHOD[run.method] ?? "Nothing has been selected yet: there are no thresholds." })];
+  const head = [make("h3", { textContent: run.name }), make("p", { textContent: run.about || "Nothing has been selected yet: there are no thresholds." })];
   const details = Object.entries(table.details).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
   if (details) head.push(make("p", { className: "quiet num", textContent: details }));
   if (table.quantity === "entropy-in-image") head.push(make("p", { className: "quiet", textContent: "As released, entropy is normalised in each image: thresholds have no place in a histogram of all images." }));
