@@ -12,7 +12,7 @@ from pipeline.common.labels import ClassSet, class_set
 from pipeline.models.state import load_model
 from pipeline.patches.file import HARD, PATCHES, PatchFile
 from pipeline.training.batches import Stream, share_of
-from pipeline.training.distributed import common_folder, joined
+from pipeline.training.distributed import common_folder, process_group
 from pipeline.training.intra_domain import intra_domain
 from pipeline.training.loop import Adversary
 from pipeline.training.objectives import Objective, PseudoLabelObjective
@@ -43,7 +43,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         **identity_of(params, params.source_of(name)),
         **common_inputs(params, computer),
     }
-    with joined(computer), common_folder(f"adapt-{name}", **inputs) as folder:
+    with process_group(computer), common_folder(f"adapt-{name}", **inputs) as folder:
         classes = class_set(params.classes)
         fresh = entry.method == "intrada" and params.intrada is not None and params.intrada.begin == "fresh"
         model = new_model(params, classes) if fresh else load_model(init / "model.pt", "cpu")

@@ -21,7 +21,7 @@ class Resumed(NamedTuple):
     sums: dict[str, Tensor]
 
 
-class Beside(NamedTuple):
+class AdversaryState(NamedTuple):
     """What learns beside the model (discriminators), and with which optimiser."""
 
     module: torch.nn.Module
@@ -34,7 +34,7 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer,
     step: int,
     sums: dict[str, Tensor] | None = None,
-    beside: Beside | None = None,
+    adversary: AdversaryState | None = None,
 ) -> None:
     """Writes the state after ``step`` finished steps."""
     state = {
@@ -42,9 +42,9 @@ def save_checkpoint(
         "sums": sums or {},
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
-        "beside": None
-        if beside is None
-        else {"module": beside.module.state_dict(), "optimiser": beside.optimiser.state_dict()},
+        "adversary": None
+        if adversary is None
+        else {"module": adversary.module.state_dict(), "optimiser": adversary.optimiser.state_dict()},
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -53,7 +53,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, beside: Beside | None = None
+    path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, adversary: AdversaryState | None = None
 ) -> Resumed:
     """Restores what save_checkpoint wrote, and answers where the run stands; at step 0 where there is no checkpoint."""
     if not path.exists():
@@ -61,9 +61,9 @@ def load_checkpoint(
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
-    if beside is not None:
-        beside.module.load_state_dict(state["beside"]["module"])
-        beside.optimiser.load_state_dict(state["beside"]["optimiser"])
+    if adversary is not None:
+        adversary.module.load_state_dict(state["adversary"]["module"])
+        adversary.optimiser.load_state_dict(state["adversary"]["optimiser"])
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
         # the run may see fewer GPUs than the one that saved, and uses its first ones

@@ -1,7 +1,7 @@
 """Several processes (torchrun's) that train one network together, each on its share of every batch.
 
 What is trained does not depend on how many they are. The value of a loss term is that of the whole batch, on every
-process, and its gradient is the process's own share; `add_gradients` adds the shares up. That is not what
+process, and its gradient is the process's own share; `all_reduce_gradients` adds the shares up. That is not what
 DistributedDataParallel does: it averages the processes' means, which is another loss wherever processes do not have
 equally many pixels with a label. Alone, every function here is the plain one.
 
@@ -30,18 +30,18 @@ from pipeline.common.work import working_folder
 _LONGEST_WAIT = timedelta(hours=12)
 
 
-def processes() -> int:
+def world_size() -> int:
     """How many train together; 1 for a process that is alone."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
     """This process among them, from 0: the first one writes files and tells."""
-    return dist.get_rank() if processes() > 1 else 0
+    return dist.get_rank() if world_size() > 1 else 0
 
 
 @contextmanager
-def joined(computer: Computer) -> Iterator[None]:
+def process_group(computer: Computer) -> Iterator[None]:
     """Meets the other processes that torchrun has started; does nothing for a process that is alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -59,43 +59,43 @@ def common_folder(stage: str, **inputs: Any) -> Iterator[Path]:
     """The working folder of all: the first process holds it, and removes it when all have ended well."""
     if rank() == 0:
         with working_folder(stage, **inputs) as folder:
-            _first_says(str(folder))
+            broadcast(str(folder))
             yield folder
-            wait_for_all()
+            barrier()
     else:
         # told, not found out: this process may have waited long, and the sources have been edited meanwhile
-        yield Path(_first_says(""))
-        wait_for_all()
+        yield Path(broadcast(""))
+        barrier()
 
 
-def _first_says(text: str) -> str:
+def broadcast(text: str) -> str:
     """The first process's text; all wait for it."""
-    if processes() == 1:
+    if world_size() == 1:
         return text
     told = [text]
     dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
     return told[0]
 
 
-def wait_for_all() -> None:
+def barrier() -> None:
     """Goes on when every process has come here."""
-    agreed(False)
+    any_rank(False)
 
 
-def agreed(claim: bool) -> bool:
+def any_rank(claim: bool) -> bool:
     """Whether any process claims it. Through the CPU, so that no GPU waits."""
-    if processes() == 1:
+    if world_size() == 1:
         return claim
     claims = torch.tensor(int(claim))
     dist.all_reduce(claims)
     return bool(claims > 0)
 
 
-def gathered(values: list[str]) -> list[str]:
+def all_gather(values: list[str]) -> list[str]:
     """The values of all processes, one after the other."""
-    if processes() == 1:
+    if world_size() == 1:
         return values
-    found: list[list[str]] = [[] for _ in range(processes())]
+    found: list[list[str]] = [[] for _ in range(world_size())]
     dist.all_gather_object(found, values)
     return [value for part in found for value in part]
 
@@ -105,14 +105,14 @@ def draw_as(seed: int, step: int) -> None:
 
     So dropout differs between processes and is the same after a resume; it is not the same as that of one process.
     """
-    if processes() > 1:
+    if world_size() > 1:
         torch.manual_seed(zlib.crc32(f"{seed}/{step}/{rank()}".encode()))
 
 
 # -------------------------------------------------------------------------------------------- sums over the whole batch
 
 
-class _Total(torch.autograd.Function):
+class _AllReduceSum(torch.autograd.Function):
     """The sum over the processes; the gradient goes to the own share alone, for every process has one to give."""
 
     @staticmethod
@@ -126,11 +126,11 @@ class _Total(torch.autograd.Function):
         return gradient
 
 
-def total(share: Tensor) -> Tensor:
+def all_reduce_sum(share: Tensor) -> Tensor:
     """The sum of the processes' values, the same on each; its gradient is that of the own value."""
-    if processes() == 1:
+    if world_size() == 1:
         return share
-    summed: Tensor = _Total.apply(share)
+    summed: Tensor = _AllReduceSum.apply(share)
     return summed
 
 
@@ -140,24 +140,24 @@ def count_of(values: Tensor) -> int:
 
 
 def _sum_of(number: int) -> int:
-    return number if processes() == 1 else int(total(torch.tensor(number)))
+    return number if world_size() == 1 else int(all_reduce_sum(torch.tensor(number)))
 
 
 def mean(values: Tensor) -> Tensor:
     """The mean of all values of all processes (0-dimensional)."""
-    return values.mean() if processes() == 1 else total(values.sum()) / count_of(values)
+    return values.mean() if world_size() == 1 else all_reduce_sum(values.sum()) / count_of(values)
 
 
 def mean_over_batch(values_N: Tensor) -> Tensor:
     """The mean over the first dimension, over all processes' images."""
-    if processes() == 1:
+    if world_size() == 1:
         return values_N.mean(dim=0)
-    return total(values_N.sum(dim=0)) / _sum_of(values_N.shape[0])
+    return all_reduce_sum(values_N.sum(dim=0)) / _sum_of(values_N.shape[0])
 
 
-def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
+def all_reduce_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Gives every process the sum of all processes' gradients, bit for bit the same on each."""
-    if processes() == 1:
+    if world_size() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
@@ -210,7 +210,7 @@ def share_normalisation(model: nn.Module, computer: Computer) -> None:
 
     Parameters, statistics and their names stay as they are.
     """
-    if processes() == 1:
+    if world_size() == 1:
         return
     if computer.device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call] # in evaluation mode it is an ordinary one

@@ -15,7 +15,7 @@ from pipeline.training.batches import Labelled
 Level = Literal["main", "auxiliary"]
 
 
-class Shown(NamedTuple):
+class Outputs(NamedTuple):
     """Logits at full size, of a second head where there is one, and features of two front blocks where asked for."""
 
     main_NCHW: Tensor
@@ -30,19 +30,19 @@ class Shown(NamedTuple):
             raise ValueError("the network has no auxiliary head")
         return logits_NCHW.float().softmax(dim=1)
 
-    def detached(self) -> Shown:
+    def detached(self) -> Outputs:
         """The same numbers, without the way back to the network."""
-        return Shown(
+        return Outputs(
             self.main_NCHW.detach(),
             None if self.auxiliary_NCHW is None else self.auxiliary_NCHW.detach(),
             None if self.front is None else (self.front[0].detach(), self.front[1].detach()),
         )
 
 
-def show(model: SegmentationModel, labelled: Labelled, *, front: bool = False) -> Shown:
+def forward_batch(model: SegmentationModel, labelled: Labelled, *, front: bool = False) -> Outputs:
     """Runs the network over the images of a batch; ``front`` asks for features, too."""
     size = (int(labelled.label_NHW.shape[-2]), int(labelled.label_NHW.shape[-1]))
     input_N3HW = model.preprocessing(labelled.image_N3HW)
     main_NChw, auxiliary_NChw, *features = model.forward_with_front(input_N3HW) if front else model(input_N3HW)
     auxiliary_NCHW = None if auxiliary_NChw is None else full_size(model, auxiliary_NChw, size)
-    return Shown(full_size(model, main_NChw, size), auxiliary_NCHW, features[0] if features else None)
+    return Outputs(full_size(model, main_NChw, size), auxiliary_NCHW, features[0] if features else None)

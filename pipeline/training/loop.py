@@ -16,9 +16,9 @@ from torch import Tensor
 from pipeline.common.device import Computer
 from pipeline.common.errors import ReadableError
 from pipeline.training.batches import Batch, Stream, prefetched
-from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
-from pipeline.training.distributed import add_gradients, agreed, draw_as, gathered, rank, wait_for_all
-from pipeline.training.micro_batches import in_pieces, pieces_wanted
+from pipeline.training.checkpoint import AdversaryState, load_checkpoint, save_checkpoint
+from pipeline.training.distributed import all_gather, all_reduce_gradients, any_rank, barrier, draw_as, rank
+from pipeline.training.micro_batches import in_micro_batches, micro_batch_count
 from pipeline.training.objectives import Term
 from pipeline.training.optimisation import rate_factor, set_rates
 from pipeline.training.progress import Progress, Silence
@@ -87,14 +87,14 @@ def train(
     """
     checkpoint = folder / "checkpoint.pt"
     torch.manual_seed(seed)
-    beside = None if adversary is None else Beside(adversary.module, adversary.optimiser)
-    first, sums = load_checkpoint(checkpoint, model, optimiser, beside)
+    adversary_state = None if adversary is None else AdversaryState(adversary.module, adversary.optimiser)
+    first, sums = load_checkpoint(checkpoint, model, optimiser, adversary_state)
     model.train()
     terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    told, pieces = Progress if rank() == 0 else Silence, pieces_wanted()
+    told, pieces = Progress if rank() == 0 else Silence, micro_batch_count()
     progress = told(folder / "live", name, first, plan.steps, plan.log_every, sums, pieces)
-    with progress, in_pieces(model, pieces), _stop_requests() as stopping:
+    with progress, in_micro_batches(model, pieces), _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)
         for step, batch in enumerate(batches, first):
             draw_as(seed, step)
@@ -107,14 +107,14 @@ def train(
             watch.add(step, losses, batch)
             progress.add(step, losses, optimiser.param_groups[0]["lr"])
             done = step + 1
-            stops = agreed(stopping())
+            stops = any_rank(stopping())
             if done % plan.checkpoint_every == 0 or done == plan.steps or stops:
                 watch.check()
                 if rank() == 0:
-                    save_checkpoint(checkpoint, model, optimiser, done, progress.sums, beside)
+                    save_checkpoint(checkpoint, model, optimiser, done, progress.sums, adversary_state)
                     progress.saved(done)
                 if stops and done < plan.steps:
-                    wait_for_all()  # the first to end is the last to be waited for: torchrun ends the others
+                    barrier()  # the first to end is the last to be waited for: torchrun ends the others
                     raise Interrupted
 
 
@@ -144,7 +144,7 @@ def training_step(
             del loss, term
     assert taught, "no term of the objective has a gradient"
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    add_gradients(parameters)
+    all_reduce_gradients(parameters)
     if gradient_clip is not None:
         torch.nn.utils.clip_grad_norm_(parameters, gradient_clip)
     optimiser.step()
@@ -172,7 +172,7 @@ class LossWatch:
                 if not math.isfinite(float(loss)):
                     kept = f"the last good one is {self._checkpoint}" if self._checkpoint.exists() else "none was saved"
                     raise TrainingError(
-                        f"the loss {name!r} is {float(loss)} at step {step}, on {', '.join(gathered(ids))}. "
+                        f"the loss {name!r} is {float(loss)} at step {step}, on {', '.join(all_gather(ids))}. "
                         f"Of the checkpoints, {kept}; lower the learning rate, or set gradient_clip."
                     )
         self._pending.clear()

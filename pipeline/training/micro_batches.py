@@ -20,12 +20,12 @@ from torch.utils.checkpoint import checkpoint
 
 from pipeline.common.errors import ReadableError
 from pipeline.models.base import SegmentationModel
-from pipeline.training.distributed import processes
+from pipeline.training.distributed import world_size
 
-VARIABLE = "ROUNDABOUT_PIECES"
+VARIABLE = "ROUNDABOUT_MICRO_BATCHES"
 
 
-def pieces_wanted() -> int:
+def micro_batch_count() -> int:
     """In how many pieces a batch goes through the network, as the environment says; 1 by default.
 
     Not in params.yaml: it belongs to the machine, and must run nothing again.
@@ -37,7 +37,7 @@ def pieces_wanted() -> int:
 
 
 @contextmanager
-def in_pieces(model: nn.Module, pieces: int) -> Iterator[None]:
+def in_micro_batches(model: nn.Module, pieces: int) -> Iterator[None]:
     """Within the block the model's forward passes take a batch in ``pieces`` parts (at most one for each image).
 
     The networks of a translation, which are no segmentation model, take it whole.
@@ -47,7 +47,7 @@ def in_pieces(model: nn.Module, pieces: int) -> Iterator[None]:
     if pieces == 1 or not isinstance(model, SegmentationModel):
         yield
         return
-    if processes() > 1 and any(layer.training for layer in model.normalisation_layers()):
+    if world_size() > 1 and any(layer.training for layer in model.normalisation_layers()):
         raise ReadableError(
             f"{VARIABLE}: several processes exchange the batch's statistics and cannot see it in pieces; lower batch, "
             "use more processes, or say model.normalisation: frozen"

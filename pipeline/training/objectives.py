@@ -16,8 +16,8 @@ from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch
-from pipeline.training.distributed import count_of, total
-from pipeline.training.forward import Shown, show
+from pipeline.training.distributed import all_reduce_sum, count_of
+from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
 
 Term = tuple[str, Tensor]
@@ -27,18 +27,18 @@ Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]
 _AUXILIARY_WEIGHT = 0.1
 
 
-def segmentation_loss(shown: Shown, label_NHW: Tensor) -> Tensor:
+def segmentation_loss(outputs: Outputs, label_NHW: Tensor) -> Tensor:
     """Cross entropy (LSE Eq. 1); a second head adds 0.1 times its own."""
-    loss = cross_entropy(shown.main_NCHW, label_NHW)
-    if shown.auxiliary_NCHW is not None:
-        loss = loss + _AUXILIARY_WEIGHT * cross_entropy(shown.auxiliary_NCHW, label_NHW)
+    loss = cross_entropy(outputs.main_NCHW, label_NHW)
+    if outputs.auxiliary_NCHW is not None:
+        loss = loss + _AUXILIARY_WEIGHT * cross_entropy(outputs.auxiliary_NCHW, label_NHW)
     return loss
 
 
 def supervised(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
     """Cross entropy on labelled source images."""
     labelled = batch["source"]
-    yield "source", segmentation_loss(show(model, labelled), labelled.label_NHW)
+    yield "source", segmentation_loss(forward_batch(model, labelled), labelled.label_NHW)
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,17 @@ class PseudoLabelObjective:
         if "source" in batch:
             yield from supervised(model, batch)
         labelled = batch["patches"]
-        shown = show(model, labelled)
-        loss_NHW, counted = cross_entropy_per_pixel(shown.main_NCHW, labelled.label_NHW)
+        outputs = forward_batch(model, labelled)
+        loss_NHW, counted = cross_entropy_per_pixel(outputs.main_NCHW, labelled.label_NHW)
         if self.over_all_pixels:
             counted = torch.full_like(counted, count_of(labelled.label_NHW))
-        segmentation = total(loss_NHW.sum()) / counted.clamp(min=1)
+        segmentation = all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
         loss = segmentation
         if self.beta > 0:
             pixels = self.focal_of == "pixel"
             focal = focal_loss(loss_NHW, counted, self.gamma) if pixels else focal_of_mean(segmentation, self.gamma)
             loss = loss + self.beta * focal
-        if shown.auxiliary_NCHW is not None:
-            auxiliary_NHW, _ = cross_entropy_per_pixel(shown.auxiliary_NCHW, labelled.label_NHW)
-            loss = loss + _AUXILIARY_WEIGHT * total(auxiliary_NHW.sum()) / counted.clamp(min=1)
+        if outputs.auxiliary_NCHW is not None:
+            auxiliary_NHW, _ = cross_entropy_per_pixel(outputs.auxiliary_NCHW, labelled.label_NHW)
+            loss = loss + _AUXILIARY_WEIGHT * all_reduce_sum(auxiliary_NHW.sum()) / counted.clamp(min=1)
         yield "patches", loss

@@ -16,7 +16,7 @@ from pipeline.datasets.manifest import manifest_path
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
 from pipeline.training.alignment.build import adversary_of, alignment_of
-from pipeline.training.distributed import common_folder, joined
+from pipeline.training.distributed import common_folder, process_group
 from pipeline.training.objectives import supervised
 from pipeline.training.run import common_inputs, finish, labelled_stream, run_loop, unlabelled_stream
 from pipeline.translation.source import identity_of
@@ -32,7 +32,7 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
     """
     computer = choose_computer(params.runtime.device, params.runtime.precision)
     if start.alignment == "none" and start.weights is not None:
-        with joined(computer), common_folder(f"pretrain-{name}", weights=start.weights) as folder:
+        with process_group(computer), common_folder(f"pretrain-{name}", weights=start.weights) as folder:
             _take_weights(params, name, Path(start.weights), folder, destination)
         return
     split = start.supervision
@@ -49,7 +49,7 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
     }
     if start.alignment != "none":
         inputs["target"] = (file_hash(manifest_path("target")), params.data.target.model_dump())
-    with joined(computer), common_folder(f"pretrain-{name}", **inputs) as folder:
+    with process_group(computer), common_folder(f"pretrain-{name}", **inputs) as folder:
         classes = class_set(params.classes)
         model = new_model(params, classes)
         stream, images = labelled_stream(params, name, split, classes, params.pretrain, params.pretrain.batch)

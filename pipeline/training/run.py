@@ -20,7 +20,7 @@ from pipeline.models.build import set_normalisation
 from pipeline.models.state import save_model
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Stream
-from pipeline.training.distributed import processes, rank, share_normalisation
+from pipeline.training.distributed import rank, share_normalisation, world_size
 from pipeline.training.image_samples import labelled_samples, unlabelled_samples
 from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
@@ -103,12 +103,12 @@ def run_loop(
 
 
 def _share_of_process(stream: Stream) -> Stream:
-    if stream.batch < processes():
+    if stream.batch < world_size():
         raise ReadableError(
-            f"{stream.run}: {processes()} processes cannot share batches of {stream.batch} ({stream.name}); "
+            f"{stream.run}: {world_size()} processes cannot share batches of {stream.batch} ({stream.name}); "
             "make the batch larger in params.yaml, or take fewer processes or gpus in site.yaml"
         )
-    return stream._replace(rank=rank(), processes=processes())
+    return stream._replace(rank=rank(), processes=world_size())
 
 
 def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path) -> None:

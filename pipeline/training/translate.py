@@ -15,7 +15,7 @@ from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.opening import images_of
 from pipeline.training.cyclegan.run import run_cyclegan
-from pipeline.translation.gallery import Shown, write_gallery
+from pipeline.translation.gallery import GalleryRow, write_gallery
 from pipeline.translation.style import Images, Style, open_style, write_style
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ def _measure(params: Params, name: str, settings: ColourTranslation | FourierTra
 
 def _write_gallery(style: Style, source: SplitImages, target: SplitImages, folder: Path, seed: int) -> None:
 
-    def shown_at(position: int) -> Shown:
+    def row_at(position: int) -> GalleryRow:
         generator = np.random.default_rng([seed, position])
         drawn = style.draw(generator)
         seen = drawn if len(style.target_R) > 1 else int(generator.integers(len(target)))
         image_HW3 = source.image(position)
-        return Shown(image_HW3, style.of(image_HW3, drawn), target.image(seen))
+        return GalleryRow(image_HW3, style.of(image_HW3, drawn), target.image(seen))
 
-    write_gallery(shown_at, len(source), folder)
+    write_gallery(row_at, len(source), folder)
 
 
 def _all(images: SplitImages) -> Images:

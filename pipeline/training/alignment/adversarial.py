@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.training.distributed import mean
-from pipeline.training.forward import Shown
+from pipeline.training.forward import Outputs
 
 Gan = Literal["vanilla", "ls"]
 
@@ -39,15 +39,15 @@ class Adversarial:
     """
 
     weight: float
-    read: Callable[[Shown], Tensor]
+    read: Callable[[Outputs], Tensor]
     discriminator: nn.Module
     gan: Gan
 
-    def generator_loss(self, first: Shown, second: Shown) -> Tensor:
+    def generator_loss(self, first: Outputs, second: Outputs) -> Tensor:
         """The unlabelled images should look like labelled ones: λ times their distance from that domain."""
         return self.weight * domain_loss(self.discriminator(self.read(second)), FIRST, self.gan)
 
-    def discriminator_loss(self, first: Shown, second: Shown) -> Tensor:
+    def discriminator_loss(self, first: Outputs, second: Outputs) -> Tensor:
         """Each domain should be recognised; the mean of both."""
         of_first = domain_loss(self.discriminator(self.read(first)), FIRST, self.gan)
         of_second = domain_loss(self.discriminator(self.read(second)), SECOND, self.gan)

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from pipeline.models.base import SegmentationModel
 from pipeline.training.alignment.adversarial import Adversarial
 from pipeline.training.batches import Batch
-from pipeline.training.forward import Shown, show
+from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.objectives import Term, segmentation_loss
 
 
-class Part(Protocol):
+class AlignmentLoss(Protocol):
     """One term of an alignment; an `Adversarial` one has a loss for its discriminator, too."""
 
-    def generator_loss(self, first: Shown, second: Shown) -> Tensor:
+    def generator_loss(self, first: Outputs, second: Outputs) -> Tensor:
         """The network's weighted loss; ``first`` shows labelled images, detached, and ``second`` unlabelled ones."""
         ...
 
@@ -33,13 +33,18 @@ class Alignment:
     """Some parts, added up, over two streams; ``front`` says that a part reads features."""
 
     def __init__(
-        self, parts: Mapping[str, Part], *, front: bool = False, labelled: str = "source", unlabelled: str = "target"
+        self,
+        parts: Mapping[str, AlignmentLoss],
+        *,
+        front: bool = False,
+        labelled: str = "source",
+        unlabelled: str = "target",
     ) -> None:
         self.parts, self._front = dict(parts), front
         self._labelled, self._unlabelled = labelled, unlabelled
         self._players = {name: part for name, part in parts.items() if isinstance(part, Adversarial)}
         self.discriminators = nn.ModuleDict({name: part.discriminator for name, part in self._players.items()})
-        self._shown: tuple[Shown, Shown] | None = None
+        self._outputs: tuple[Outputs, Outputs] | None = None
 
     def generator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
         """The network's objective: cross entropy on the labelled images, and the parts on the unlabelled ones.
@@ -48,17 +53,17 @@ class Alignment:
         """
         self.discriminators.requires_grad_(False)
         labelled = batch[self._labelled]
-        first = show(model, labelled, front=self._front)
+        first = forward_batch(model, labelled, front=self._front)
         yield self._labelled, segmentation_loss(first, labelled.label_NHW)
         first = first.detached()
-        second = show(model, batch[self._unlabelled], front=self._front)
-        self._shown = (first, second.detached()) if self._players else None
+        second = forward_batch(model, batch[self._unlabelled], front=self._front)
+        self._outputs = (first, second.detached()) if self._players else None
         yield "alignment", torch.stack([part.generator_loss(first, second) for part in self.parts.values()]).sum()
 
     def discriminator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
         """The discriminators' objective, on what the network showed in the step just made."""
-        assert self._shown is not None, "the network's terms come first"
-        (first, second), self._shown = self._shown, None
+        assert self._outputs is not None, "the network's terms come first"
+        (first, second), self._outputs = self._outputs, None
         self.discriminators.requires_grad_(True)
         for name, part in self._players.items():
             yield f"discriminator-{name}", part.discriminator_loss(first, second)

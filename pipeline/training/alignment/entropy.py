@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.training.distributed import mean
-from pipeline.training.forward import Level, Shown
+from pipeline.training.forward import Level, Outputs
 
 # So that log2 has a value where a probability is 0; the released code's.
 _TINY = 1e-30
@@ -38,6 +38,6 @@ class EntropyMinimisation:
     level: Level
     weight: float
 
-    def generator_loss(self, first: Shown, second: Shown) -> Tensor:
+    def generator_loss(self, first: Outputs, second: Outputs) -> Tensor:
         """The weighted mean entropy of the unlabelled images."""
         return self.weight * mean_entropy(second.prob(self.level))

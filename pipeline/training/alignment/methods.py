@@ -19,7 +19,7 @@ from pipeline.models.discriminators import (
     patch_discriminator,
 )
 from pipeline.training.alignment.adversarial import Adversarial, Gan
-from pipeline.training.alignment.alignment import Alignment, Part
+from pipeline.training.alignment.alignment import Alignment, AlignmentLoss
 from pipeline.training.alignment.entropy import EntropyMinimisation, self_information
 from pipeline.training.alignment.style import (
     MatchedStatistic,
@@ -27,7 +27,7 @@ from pipeline.training.alignment.style import (
     channel_means_and_deviations,
     gram_matrix,
 )
-from pipeline.training.forward import Level, Shown
+from pipeline.training.forward import Level, Outputs
 
 StyleStatistic = Literal["adversarial", "gram", "mean-std"]
 Network = Literal["patch", "image"]
@@ -98,11 +98,11 @@ def _output_parts(
     levels: Levels,
     classes: int,
     generator: torch.Generator,
-    read: Callable[[Level, Shown], Tensor],
+    read: Callable[[Level, Outputs], Tensor],
     gan: Gan,
     widths: tuple[int, ...],
     network: Network,
-) -> dict[str, Part]:
+) -> dict[str, AlignmentLoss]:
     if network == "image":
         return {
             level: Adversarial(
@@ -116,25 +116,25 @@ def _output_parts(
     }
 
 
-def _mean_over_image(read: Callable[[Shown], Tensor], shown: Shown) -> Tensor:
+def _mean_over_image(read: Callable[[Outputs], Tensor], outputs: Outputs) -> Tensor:
     """(N,C,1,1); of a network with one answer for a whole image, that answer's."""
-    return read(shown).mean(dim=(2, 3), keepdim=True)
+    return read(outputs).mean(dim=(2, 3), keepdim=True)
 
 
-def _style_part(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> Part:
+def _style_part(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> AlignmentLoss:
     if statistic == "adversarial":
         return Adversarial(weight, partial(_channel_means_of, block), channel_discriminator(generator), "vanilla")
     return MatchedStatistic(block, _STATISTICS[statistic], weight)
 
 
-def _self_information_of(level: Level, shown: Shown) -> Tensor:
-    return self_information(shown.prob(level))
+def _self_information_of(level: Level, outputs: Outputs) -> Tensor:
+    return self_information(outputs.prob(level))
 
 
-def _probabilities_of(level: Level, shown: Shown) -> Tensor:
-    return shown.prob(level)
+def _probabilities_of(level: Level, outputs: Outputs) -> Tensor:
+    return outputs.prob(level)
 
 
-def _channel_means_of(block: int, shown: Shown) -> Tensor:
-    assert shown.front is not None
-    return channel_means(shown.front[block])
+def _channel_means_of(block: int, outputs: Outputs) -> Tensor:
+    assert outputs.front is not None
+    return channel_means(outputs.front[block])

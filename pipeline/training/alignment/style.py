@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.training.distributed import mean_over_batch
-from pipeline.training.forward import Shown
+from pipeline.training.forward import Outputs
 
 # AdaIN's (Huang and Belongie, ICCV 2017): a constant channel has no infinite gradient.
 _TINY = 1e-5
@@ -46,7 +46,7 @@ class MatchedStatistic:
     statistic: Callable[[Tensor], Tensor]
     weight: float
 
-    def generator_loss(self, first: Shown, second: Shown) -> Tensor:
+    def generator_loss(self, first: Outputs, second: Outputs) -> Tensor:
         """λ times the mean squared error of the batch's mean statistic; the labelled images' is where to go."""
         assert first.front is not None
         assert second.front is not None

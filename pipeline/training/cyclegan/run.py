@@ -22,7 +22,7 @@ from pipeline.models.cyclegan import discriminator, generator
 from pipeline.models.state import load_model
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt, Stream
-from pipeline.training.cyclegan.objective import Critics, Game, Generators, Weights
+from pipeline.training.cyclegan.objective import CycleGanObjective, Discriminators, Generators, Weights
 from pipeline.training.cyclegan.pool import ImagePool
 from pipeline.training.cyclegan.semantics import Semantics
 from pipeline.training.cyclegan.write import picture_path, write_images, write_manifest
@@ -31,7 +31,7 @@ from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
 from pipeline.training.run import augment_of
-from pipeline.translation.gallery import Shown, write_gallery
+from pipeline.translation.gallery import GalleryRow, write_gallery
 from pipeline.translation.style import SETTINGS
 
 if TYPE_CHECKING:
@@ -72,22 +72,23 @@ def _trained(
     computer: Computer,
     folder: Path,
 ) -> Generators:
-    generators, critics = new_players(settings, params.seed)
+    generators, discriminators = new_players(settings, params.seed)
     semantics = _semantics(settings, computer)
     computer.place(generators)
-    computer.place(critics)
+    computer.place(discriminators)
     weights = Weights(
         settings.lambda_cycle,
         settings.lambda_identity * settings.lambda_cycle,
         settings.lambda_semantic,
         settings.lambda_semantic_cycle,
     )
-    game = Game(critics, weights, semantics)
+    objective = CycleGanObjective(discriminators, weights, semantics)
     players = (
-        make_optimiser({"weights": list(module.parameters())}, settings.optimiser) for module in (generators, critics)
+        make_optimiser({"weights": list(module.parameters())}, settings.optimiser)
+        for module in (generators, discriminators)
     )
-    optimiser, critics_optimiser = players
-    adversary = Adversary(critics, game.critic_terms, critics_optimiser, settings.schedule)
+    optimiser, discriminators_optimiser = players
+    adversary = Adversary(discriminators, objective.discriminator_terms, discriminators_optimiser, settings.schedule)
     runtime, steps = params.runtime, settings.budget(len(images[0]))
     plan = Plan(
         steps=steps,
@@ -96,7 +97,7 @@ def _trained(
         checkpoint_every=runtime.checkpoint_every,
         log_every=runtime.log_every,
         threads=runtime.workers,
-        compile=False,  # the loop compiles a network's forward, and the game calls two networks
+        compile=False,  # the loop compiles a network's forward, and the objective calls two networks
     )
     augment = augment_of(settings)
     streams = [
@@ -104,19 +105,19 @@ def _trained(
         for domain, split in zip(("source", "target"), images, strict=True)
     ]
     train(
-        generators, game.generator_terms, streams, optimiser, plan, computer, folder,
+        generators, objective.generator_terms, streams, optimiser, plan, computer, folder,
         name=name, seed=params.seed, adversary=adversary,
     )  # fmt: skip
     return generators
 
 
-def new_players(settings: CycleganTranslation, seed: int) -> tuple[Generators, Critics]:
+def new_players(settings: CycleganTranslation, seed: int) -> tuple[Generators, Discriminators]:
     """Fresh generators and discriminators, with empty pools."""
     random = torch.Generator().manual_seed(zlib.crc32(f"{seed}/cyclegan".encode()))
     generators = Generators(*(generator(settings.width, settings.blocks, random) for _ in range(2)))
     of_target, of_source = (discriminator(settings.width, random) for _ in range(2))
-    made_target, made_source = (ImagePool(settings.pool, settings.crop) for _ in range(2))
-    return generators, Critics(of_target, of_source, made_target, made_source)
+    target_pool, source_pool = (ImagePool(settings.pool, settings.crop) for _ in range(2))
+    return generators, Discriminators(of_target, of_source, target_pool, source_pool)
 
 
 def windows(images: SplitImages, augment: Augment, crop: tuple[int, int]) -> SampleAt:
@@ -153,9 +154,9 @@ def _write_run(
     with whole_file(folder / "generators.pt") as temporary, temporary.open("wb") as file:
         torch.save({key: value.cpu() for key, value in generators.state_dict().items()}, file)
 
-    def shown_at(position: int) -> Shown:
+    def row_at(position: int) -> GalleryRow:
         picture = Image.open(picture_path(made, source.id(position)))
         drawn = np.random.default_rng([seed, position]).integers(len(target))
-        return Shown(source.image(position), np.asarray(picture), target.image(int(drawn)))
+        return GalleryRow(source.image(position), np.asarray(picture), target.image(int(drawn)))
 
-    write_gallery(shown_at, len(source), folder / "gallery")
+    write_gallery(row_at, len(source), folder / "gallery")
