@@ -87,7 +87,7 @@ def test_the_targets_images_are_part_of_a_runs_identity(params: Params, monkeypa
         seen[stage] = set(inputs)
         raise LookupError
 
-    monkeypatch.setattr("pipeline.training.pretrain.common_folder", remembered)
+    monkeypatch.setattr("pipeline.training.stage.common_folder", remembered)
     for name in ("plain", "advent"):
         with pytest.raises(LookupError):
             pretrain(params, name, params.start(name), Path("runs") / name)
