@@ -48,9 +48,6 @@ class TinyNet(SegmentationModel):
         self.auxiliary = nn.Conv2d(16, CLASSES, 1)
         self.head = nn.Conv2d(16, CLASSES, 1)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
         first = torch.relu(self.body(input_N3HW))
         second = torch.relu(self.deeper(first))

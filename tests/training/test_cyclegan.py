@@ -173,8 +173,8 @@ class Painter(SegmentationModel):
     def __init__(self) -> None:
         super().__init__(2, PREPROCESSINGS["lite-rgb"], None)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
-        return input_N3HW[:, :2], None
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        return input_N3HW[:, :2], None, (input_N3HW, input_N3HW)
 
     def classifiers(self) -> list[nn.Conv2d]:
         return []
@@ -189,7 +189,7 @@ def test_meaning_is_the_normalised_logits_and_has_a_gradient() -> None:
     assert float(semantics.distance(image * 0.5 + 0.1, meaning.detach())) == pytest.approx(0, abs=1e-3)
     semantics.distance(image, torch.zeros_like(meaning)).backward()
     assert image.grad is not None
-    assert not semantics.wanted(image).requires_grad
+    assert not semantics.fixed(image).requires_grad
 
 
 def test_the_semantic_losses_are_part_of_each_direction() -> None:

@@ -50,9 +50,6 @@ class TinyNet(SegmentationModel):
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(16, 3, 1)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
         first_NDHW = self.first(input_N3HW)
         second_NDHW = self.second(first_NDHW)

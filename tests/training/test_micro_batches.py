@@ -32,9 +32,6 @@ class Net(SegmentationModel):
         self.dropout = nn.Dropout2d(dropout)
         self.seen: list[int] = []
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, None, tuple[Tensor, Tensor]]:
         self.seen.append(len(input_N3HW))
         feature = self.dropout(torch.relu(self.norm(self.body(input_N3HW))))
@@ -125,5 +122,5 @@ def test_the_environment_names_the_pieces(monkeypatch):
     monkeypatch.setenv("ROUNDABOUT_MICRO_BATCHES", "4")
     assert micro_batch_count() == 4
     monkeypatch.setenv("ROUNDABOUT_MICRO_BATCHES", "none")
-    with pytest.raises(ReadableError, match="ROUNDABOUT_MICRO_BATCHES is 'none'; a whole number from 1"):
+    with pytest.raises(ReadableError, match="ROUNDABOUT_MICRO_BATCHES is 'none'; it must be a whole number from 1"):
         micro_batch_count()
