@@ -1,7 +1,6 @@
-"""Pictures of a translation: source, translated, and a target image, side by side.
+"""Pictures of a translation: source, translated, and a target image, side by side."""
 
 # H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -27,9 +26,9 @@ class GalleryRow(NamedTuple):
 
 
 def write_gallery(row_at: Callable[[int], GalleryRow], count: int, folder: Path) -> None:
-    """Writes up to six pictures, spread evenly over ``count`` images, as 0.png, 1.png …"""
+    """Write up to six pictures, spread evenly over ``count`` images, as 0.png, 1.png and so on."""
     folder.mkdir(parents=True, exist_ok=True)
-    positions = dict.fromkeys(int(place) for place in np.linspace(0, count - 1, PICTURES))
+    positions = dict.fromkeys(int(position) for position in np.linspace(0, count - 1, PICTURES))
     for number, position in enumerate(positions):
         with whole_file(folder / f"{number}.png") as temporary:
             _side_by_side(row_at(position)).save(temporary, format="PNG")
@@ -38,7 +37,7 @@ def write_gallery(row_at: Callable[[int], GalleryRow], count: int, folder: Path)
 def _side_by_side(shown: GalleryRow) -> Image.Image:
     height, width = shown.source_HW3.shape[:2]
     sheet = Image.new("RGB", (3 * width + 2 * _GAP, height), "white")
-    for place, image_HW3 in enumerate(shown):
+    for column, image_HW3 in enumerate(shown):
         picture = Image.fromarray(image_HW3).resize((width, height), Image.Resampling.BICUBIC)
-        sheet.paste(picture, (place * (width + _GAP), 0))
+        sheet.paste(picture, (column * (width + _GAP), 0))
     return sheet
