@@ -1,4 +1,4 @@
-"""A training checkpoint: all that learns and its optimisers, step and random state, whole or absent.
+"""A training checkpoint: networks, their optimisers, step and random state, whole or absent.
 
 Learning rates and batches are pure functions of the step (optimisation.py, batches.py): the step is their state.
 """
@@ -15,14 +15,14 @@ from pipeline.common.files import whole_file
 
 
 class Resumed(NamedTuple):
-    """Where a run stands: finished steps, and the losses added up since the last point of the curves."""
+    """How far a run is: finished steps, and the losses added up since the last point of the curves."""
 
     step: int
     sums: dict[str, Tensor]
 
 
 class AdversaryState(NamedTuple):
-    """What learns beside the model (discriminators), and with which optimiser."""
+    """The network that is trained beside the model (discriminators), and its optimiser."""
 
     module: torch.nn.Module
     optimiser: torch.optim.Optimizer
@@ -36,7 +36,7 @@ def save_checkpoint(
     sums: dict[str, Tensor] | None = None,
     adversary: AdversaryState | None = None,
 ) -> None:
-    """Writes the state after ``step`` finished steps."""
+    """Write the state after ``step`` finished steps."""
     state = {
         "step": step,
         "sums": sums or {},
@@ -55,7 +55,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, adversary: AdversaryState | None = None
 ) -> Resumed:
-    """Restores what save_checkpoint wrote, and answers where the run stands; at step 0 where there is no checkpoint."""
+    """Restore what save_checkpoint wrote, and return how far the run is; step 0 if there is no checkpoint."""
     if not path.exists():
         return Resumed(0, {})
     state = torch.load(path, map_location="cpu", weights_only=True)

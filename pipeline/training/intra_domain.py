@@ -1,4 +1,4 @@
-"""IntraDA's third step: easy images with pseudo-labels take the source's place, hard ones the target's.
+"""IntraDA's third step: easy images with pseudo-labels serve as source, hard ones as target.
 
 Pan et al., CVPR 2020, Sec. 3.3: the alignment is AdvEnt's, on entropy maps; no labelled source takes part.
 """

@@ -61,15 +61,15 @@ def _filled_model(settings: Model, classes: ClassSet, seed: int, path: Path) -> 
     # Imported here: of the runs without weights of their own none depends on the kinds of checkpoints
     from pipeline.checkpoints.weights import fill, require_class_names, weights_for
 
-    found, spec = weights_for(path)
-    require_class_names(found, classes.names, path)
+    weights, spec = weights_for(path)
+    require_class_names(weights, classes.names, path)
     preprocessing = settings.preprocessing or spec.preprocessing
     branches = settings.aspp_branches if "aspp_branches" in settings.model_fields_set else spec.aspp_branches
-    print(f"{path}: {found.title}; {'; '.join(found.said)}", flush=True)
+    print(f"{path}: {weights.title}; {'; '.join(weights.said)}", flush=True)
     if (preprocessing, branches) != (spec.preprocessing, spec.aspp_branches):
         print(f"{path}: params.yaml decides: preprocessing {preprocessing}, {branches} ASPP branches", flush=True)
     model = _random_model(settings, classes, seed, preprocessing, branches)
-    fresh = fill(model, found, path)
+    fresh = fill(model, weights, path)
     if fresh:
         print(f"{path}: these parts keep random weights: {', '.join(fresh)}", flush=True)
     return model, fresh

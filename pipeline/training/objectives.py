@@ -1,10 +1,9 @@
 """Objectives: from a batch to named loss terms. The loop back-propagates each term before the next is computed.
 
-So a term's activations are freed before the next forward pass, and two sets of images of different sizes need no
-common batch.
+So a term's activations are freed before the next forward pass, and streams of different image sizes can be mixed.
+"""
 
 # N batch, C class, H/W pixels, h/w network resolution
-"""
 
 from __future__ import annotations
 
@@ -23,12 +22,12 @@ from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, foc
 Term = tuple[str, Tensor]
 Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]
 
-# Weight of the auxiliary head's loss where a network has two (AdaptSegNet, ADVENT).
+# Weight of the auxiliary head's loss (AdaptSegNet, ADVENT).
 _AUXILIARY_WEIGHT = 0.1
 
 
 def segmentation_loss(outputs: Outputs, label_NHW: Tensor) -> Tensor:
-    """Cross entropy (LSE Eq. 1); a second head adds 0.1 times its own."""
+    """Return the cross entropy (LSE Eq. 1), plus 0.1 times that of a second head."""
     loss = cross_entropy(outputs.main_NCHW, label_NHW)
     if outputs.auxiliary_NCHW is not None:
         loss = loss + _AUXILIARY_WEIGHT * cross_entropy(outputs.auxiliary_NCHW, label_NHW)
@@ -36,7 +35,7 @@ def segmentation_loss(outputs: Outputs, label_NHW: Tensor) -> Tensor:
 
 
 def supervised(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-    """Cross entropy on labelled source images."""
+    """Yield the cross entropy on labelled source images."""
     labelled = batch["source"]
     yield "source", segmentation_loss(forward_batch(model, labelled), labelled.label_NHW)
 
@@ -47,7 +46,7 @@ class PseudoLabelObjective:
 
     Means are taken over the pixels that have a label; with ``over_all_pixels`` over all of them (CADA Eq. 6), so
     that a round with few pseudo-labels moves the network little. A second head learns the pseudo-labels with 0.1 times
-    the cross entropy, as it does labels; the focal term is the main head's.
+    the cross entropy, as it does labels; the focal term is of the main head only.
     """
 
     beta: float = 0.0
@@ -56,6 +55,7 @@ class PseudoLabelObjective:
     over_all_pixels: bool = False
 
     def __call__(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
+        """Yield the terms `source`, if the batch has one, and `patches`."""
         if "source" in batch:
             yield from supervised(model, batch)
         labelled = batch["patches"]

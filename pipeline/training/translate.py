@@ -40,7 +40,7 @@ def translate(params: Params, name: str, destination: Path) -> None:
     if settings.method == "cyclegan":
         run_cyclegan(name, settings, Domains(source, target), params.seed, params.runtime, inputs, destination)
         return
-    # As large as the source's: frequencies are counted in the image, whatever its size
+    # At the source's size, because frequencies are counted per image
     target = SplitImages(target.manifest, crop=target.crop, size=source.size)
     with working_folder(f"translate-{name}", **inputs) as folder:
         _measure(settings, Domains(source, target), params.seed, folder)

@@ -1,10 +1,10 @@
-"""An alignment draws what a network shows of unlabelled images towards what it shows of labelled ones.
+"""Aligns features or outputs between a labelled and an unlabelled stream.
 
-It is an objective, the network's, and where discriminators play against the network a second one, theirs. The labelled
-images may be a source and the unlabelled ones a target, or two halves of a target: they are two streams.
+An alignment is an objective of the network, and a second one of its discriminators if it has any. The streams may be
+source and target, or two halves of a target.
+"""
 
 # N batch
-"""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from pipeline.training.objectives import Term, segmentation_loss
 
 
 class AlignmentLoss(Protocol):
-    """One term of an alignment; an `Adversarial` one has a loss for its discriminator, too."""
+    """One term of an alignment; an `Adversarial` one also has a loss for its discriminator."""
 
     def generator_loss(self, first: Outputs, second: Outputs) -> Tensor:
-        """The network's weighted loss; ``first`` shows labelled images, detached, and ``second`` unlabelled ones."""
+        """Return the network's weighted loss; ``first`` is of labelled images, detached, ``second`` of others."""
         ...
 
 
 class Alignment:
-    """Some parts, added up, over two streams; ``front`` says that a part reads features."""
+    """The sum of some losses over two streams; ``front`` says that one of them reads front features."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class Alignment:
         self._outputs: tuple[Outputs, Outputs] | None = None
 
     def generator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-        """The network's objective: cross entropy on the labelled images, and the parts on the unlabelled ones.
+        """Yield the network's terms: cross entropy on the labelled images, and the losses on the unlabelled ones.
 
-        The labelled images' graph is gone before the unlabelled ones' is made: the parts move only the latter.
+        The labelled images' graph is freed before the unlabelled ones' is built: the losses move only the latter.
         """
         self.discriminators.requires_grad_(False)
         labelled = batch[self._labelled]
@@ -61,8 +61,8 @@ class Alignment:
         yield "alignment", torch.stack([part.generator_loss(first, second) for part in self.parts.values()]).sum()
 
     def discriminator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-        """The discriminators' objective, on what the network showed in the step just made."""
-        assert self._outputs is not None, "the network's terms come first"
+        """Yield the discriminators' terms, on the outputs of the network's step before."""
+        assert self._outputs is not None, "the network's terms must be computed first"
         (first, second), self._outputs = self._outputs, None
         self.discriminators.requires_grad_(True)
         for name, part in self._players.items():

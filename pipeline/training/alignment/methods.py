@@ -1,7 +1,6 @@
-"""The published alignments as parts. A weight of 0 leaves its part out, discriminator and all.
+"""The published alignments. A weight of 0 leaves its loss out, with its discriminator."""
 
 # N batch, C class, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -33,26 +32,26 @@ StyleStatistic = Literal["adversarial", "gram", "mean-std"]
 Network = Literal["patch", "image"]
 """Whether discriminators of predictions see the map, or its mean over the image."""
 
-# CADA's D_c answers at 1/16: a PatchGAN of four convolutions. That of AdaptSegNet and ADVENT has five.
+# CADA's D_c has scores at 1/16: a PatchGAN of four convolutions. That of AdaptSegNet and ADVENT has five.
 _CADA_WIDTHS = WIDTHS[:3]
 _FRONT_BLOCKS = (0, 1)
 _STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram_matrix, "mean-std": channel_means_and_deviations}
 
 
 class Levels(NamedTuple):
-    """Weights of the parts on a network's predictions; a network with one head has an auxiliary weight of 0."""
+    """Weights of the losses on a network's predictions; a network with one head has an auxiliary weight of 0."""
 
     main: float
     auxiliary: float
 
     def named(self) -> list[tuple[Level, float]]:
-        """The levels that take part."""
+        """Return the levels whose weight is not 0."""
         levels: list[tuple[Level, float]] = [("main", self.main), ("auxiliary", self.auxiliary)]
         return [(level, weight) for level, weight in levels if weight > 0]
 
 
 def minent(levels: Levels) -> Alignment:
-    """Entropy minimisation (ADVENT, Sec. 3.1)."""
+    """Return entropy minimisation (ADVENT, Sec. 3.1)."""
     return Alignment({level: EntropyMinimisation(level, weight) for level, weight in levels.named()})
 
 
@@ -65,7 +64,7 @@ def advent(
     labelled: str = "source",
     unlabelled: str = "target",
 ) -> Alignment:
-    """Discriminators of weighted self-information (ADVENT, Sec. 3.2; both steps of IntraDA)."""
+    """Return discriminators of weighted self-information (ADVENT, Sec. 3.2; both steps of IntraDA)."""
     parts = _output_parts(levels, classes, generator, _self_information_of, "vanilla", WIDTHS, network)
     return Alignment(parts, labelled=labelled, unlabelled=unlabelled)
 
@@ -73,7 +72,7 @@ def advent(
 def adaptsegnet(
     levels: Levels, classes: int, generator: torch.Generator, *, gan: Gan, network: Network = "patch"
 ) -> Alignment:
-    """Discriminators of class probabilities (AdaptSegNet, Sec. 3)."""
+    """Return discriminators of class probabilities (AdaptSegNet, Sec. 3)."""
     return Alignment(_output_parts(levels, classes, generator, _probabilities_of, gan, WIDTHS, network))
 
 
@@ -86,7 +85,7 @@ def style(
     statistic: StyleStatistic,
     network: Network = "patch",
 ) -> Alignment:
-    """A discriminator of class probabilities and the style of two front blocks (CADA, Sec. 2.1 and Eq. 5)."""
+    """Return a discriminator of class probabilities and the style of two front blocks (CADA, Sec. 2.1 and Eq. 5)."""
     parts = _output_parts(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS, network)
     blocks = _FRONT_BLOCKS if weight > 0 else ()
     for block in blocks:
@@ -117,7 +116,7 @@ def _output_parts(
 
 
 def _mean_over_image(read: Callable[[Outputs], Tensor], outputs: Outputs) -> Tensor:
-    """(N,C,1,1); of a network with one answer for a whole image, that answer's."""
+    """Return (N,C,1,1); the very prediction of a network that has one for a whole image."""
     return read(outputs).mean(dim=(2, 3), keepdim=True)
 
 
