@@ -82,6 +82,12 @@ def augment_of(training: Training) -> Augment:
     return Augment(changes.flip, changes.scale, changes.colour)
 
 
+def plan_of(training: Training, steps: int, runtime: Runtime, *, compiled: bool) -> Plan:
+    """Return how the loop runs; ``compiled`` networks go through torch.compile."""
+    how_often = (runtime.checkpoint_every, runtime.log_every)
+    return Plan(steps, training.schedule, training.gradient_clip, *how_often, runtime.workers, compiled)
+
+
 def fit(
     run: RunSettings, model: SegmentationModel, task: Task, runtime: Runtime, computer: Computer, folder: Path
 ) -> None:
@@ -96,15 +102,7 @@ def fit(
     share_normalisation(model, computer)
     if adversary is not None:
         computer.place(adversary.module)
-    plan = Plan(
-        steps=task.steps,
-        schedule=training.schedule,
-        gradient_clip=training.gradient_clip,
-        checkpoint_every=runtime.checkpoint_every,
-        log_every=runtime.log_every,
-        threads=runtime.workers,
-        compile=runtime.compile,
-    )
+    plan = plan_of(training, task.steps, runtime, compiled=runtime.compile)
     optimiser = make_optimiser(model.parameter_groups(), training.optimiser)
     streams = [_share_of_process(stream) for stream in task.streams]
     train(

@@ -98,22 +98,13 @@ class CycleGanObjective:
         assert self._fakes is not None, "the generators' terms must be computed first"
         (fake_target_N3HW, fake_source_N3HW), self._fakes = self._fakes, None
         discriminators = self.discriminators.requires_grad_(True)
-        for name, discriminator, image_N3HW, fake_N3HW in (
-            (
-                "target",
-                discriminators.of_target,
-                batch["target"].image_N3HW,
-                discriminators.target_pool.exchange(fake_target_N3HW),
-            ),
-            (
-                "source",
-                discriminators.of_source,
-                batch["source"].image_N3HW,
-                discriminators.source_pool.exchange(fake_source_N3HW),
-            ),
+        for domain, discriminator, pool, fake_N3HW in (
+            ("target", discriminators.of_target, discriminators.target_pool, fake_target_N3HW),
+            ("source", discriminators.of_source, discriminators.source_pool, fake_source_N3HW),
         ):
-            real = least_squares(discriminator(scaled(image_N3HW)), REAL)
-            yield f"discriminator-{name}", (real + least_squares(discriminator(fake_N3HW), FAKE)) / 2
+            real = least_squares(discriminator(scaled(batch[domain].image_N3HW)), REAL)
+            fake = least_squares(discriminator(pool.exchange(fake_N3HW)), FAKE)
+            yield f"discriminator-{domain}", (real + fake) / 2
 
 
 def least_squares(score_N1hw: Tensor, label: float) -> Tensor:

@@ -26,10 +26,10 @@ from pipeline.training.cyclegan.pool import ImagePool
 from pipeline.training.cyclegan.semantics import Semantics
 from pipeline.training.cyclegan.write import picture_path, write_images, write_manifest
 from pipeline.training.image_samples import unlabelled_samples
-from pipeline.training.loop import Adversary, Plan, train
+from pipeline.training.loop import Adversary, train
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
-from pipeline.training.run import augment_of
+from pipeline.training.run import augment_of, plan_of
 from pipeline.translation.gallery import GalleryRow, write_gallery
 from pipeline.translation.style import SETTINGS
 
@@ -95,15 +95,8 @@ def _trained(
         make_optimiser({"weights": list(module.parameters())}, settings.optimiser)
         for module in (generators, discriminators)
     )
-    plan = Plan(
-        steps=settings.budget(len(domains.source)),
-        schedule=settings.schedule,
-        gradient_clip=settings.gradient_clip,
-        checkpoint_every=runtime.checkpoint_every,
-        log_every=runtime.log_every,
-        threads=runtime.workers,
-        compile=False,  # the loop compiles a network's forward, and this objective calls two networks
-    )
+    # Not compiled: the loop compiles a network's forward, and this objective calls two networks
+    plan = plan_of(settings, settings.budget(len(domains.source)), runtime, compiled=False)
     augment = augment_of(settings)
     streams = [
         Stream(domain, windows(images, augment, settings.crop), len(images), settings.batch, seed, name)
