@@ -346,9 +346,9 @@ def test_minimising_entropy_makes_the_target_certain(plain: TinyNet, tmp_path: P
 
 
 def test_a_weight_of_0_leaves_its_part_out() -> None:
-    assert list(alignment("advent", 0.5, 0.0).parts) == ["main"]
+    assert list(alignment("advent", 0.5, 0.0).losses) == ["main"]
     assert list(alignment("adaptsegnet", 0.0, 0.5).discriminators) == ["auxiliary"]
-    assert list(alignment("style", 0.0, 0.0).parts) == []
+    assert list(alignment("style", 0.0, 0.0).losses) == []
     assert list(style(Levels(0.0, 0.0), CLASSES, drawn(), weight=1.0, statistic="gram").discriminators) == []
 
 
@@ -449,12 +449,12 @@ def test_discriminators_follow_their_own_schedule(tmp_path: Path) -> None:
 
 def test_discriminators_of_whole_images_judge_the_mean_of_each_image_s_map() -> None:
     alignment = advent(Levels(0.5, 0.0), 10, torch.Generator().manual_seed(1), network="image")
-    (part,) = alignment.parts.values()
-    assert isinstance(part, Adversarial)
+    (loss,) = alignment.losses.values()
+    assert isinstance(loss, Adversarial)
     logits_NC11 = torch.randn(4, 10, 1, 1, generator=torch.Generator().manual_seed(2))
-    seen_NC11 = part.read(Outputs(logits_NC11.expand(-1, -1, 28, 28)))
+    seen_NC11 = loss.read(Outputs(logits_NC11.expand(-1, -1, 28, 28)))
     assert seen_NC11.shape == (4, 10, 1, 1)
     torch.testing.assert_close(seen_NC11, self_information(logits_NC11.softmax(dim=1)))  # one answer for all pixels
-    by_hand = functional.binary_cross_entropy_with_logits(part.discriminator(seen_NC11), torch.zeros(4, 1, 1, 1))
+    by_hand = functional.binary_cross_entropy_with_logits(loss.discriminator(seen_NC11), torch.zeros(4, 1, 1, 1))
     outputs = Outputs(logits_NC11.expand(-1, -1, 28, 28))
-    torch.testing.assert_close(part.generator_loss(outputs, outputs), 0.5 * by_hand)
+    torch.testing.assert_close(loss.generator_loss(outputs, outputs), 0.5 * by_hand)

@@ -34,16 +34,16 @@ class Alignment:
 
     def __init__(
         self,
-        parts: Mapping[str, AlignmentLoss],
+        losses: Mapping[str, AlignmentLoss],
         *,
         front: bool = False,
         labelled: str = "source",
         unlabelled: str = "target",
     ) -> None:
-        self.parts, self._front = dict(parts), front
+        self.losses, self._front = dict(losses), front
         self._labelled, self._unlabelled = labelled, unlabelled
-        self._players = {name: part for name, part in parts.items() if isinstance(part, Adversarial)}
-        self.discriminators = nn.ModuleDict({name: part.discriminator for name, part in self._players.items()})
+        self._adversarial = {name: loss for name, loss in losses.items() if isinstance(loss, Adversarial)}
+        self.discriminators = nn.ModuleDict({name: loss.discriminator for name, loss in self._adversarial.items()})
         self._outputs: tuple[Outputs, Outputs] | None = None
 
     def generator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
@@ -57,13 +57,13 @@ class Alignment:
         yield self._labelled, segmentation_loss(first, labelled.label_NHW)
         first = first.detached()
         second = forward_batch(model, batch[self._unlabelled], front=self._front)
-        self._outputs = (first, second.detached()) if self._players else None
-        yield "alignment", torch.stack([part.generator_loss(first, second) for part in self.parts.values()]).sum()
+        self._outputs = (first, second.detached()) if self._adversarial else None
+        yield "alignment", torch.stack([loss.generator_loss(first, second) for loss in self.losses.values()]).sum()
 
     def discriminator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
         """Yield the discriminators' terms, on the outputs of the network's step before."""
         assert self._outputs is not None, "the network's terms must be computed first"
         (first, second), self._outputs = self._outputs, None
         self.discriminators.requires_grad_(True)
-        for name, part in self._players.items():
-            yield f"discriminator-{name}", part.discriminator_loss(first, second)
+        for name, loss in self._adversarial.items():
+            yield f"discriminator-{name}", loss.discriminator_loss(first, second)

@@ -37,7 +37,7 @@ def alignment_of(start: AnyStart, classes: int, heads: int, seed: int) -> Alignm
             statistic=start.style_statistic,
             network=start.discriminators.network,
         )
-    return alignment if alignment.parts else None
+    return alignment if alignment.losses else None
 
 
 def discriminator_generator(seed: int) -> torch.Generator:

@@ -65,15 +65,15 @@ def advent(
     unlabelled: str = "target",
 ) -> Alignment:
     """Return discriminators of weighted self-information (ADVENT, Sec. 3.2; both steps of IntraDA)."""
-    parts = _output_parts(levels, classes, generator, _self_information_of, "vanilla", WIDTHS, network)
-    return Alignment(parts, labelled=labelled, unlabelled=unlabelled)
+    losses = _output_losses(levels, classes, generator, _self_information_of, "vanilla", WIDTHS, network)
+    return Alignment(losses, labelled=labelled, unlabelled=unlabelled)
 
 
 def adaptsegnet(
     levels: Levels, classes: int, generator: torch.Generator, *, gan: Gan, network: Network = "patch"
 ) -> Alignment:
     """Return discriminators of class probabilities (AdaptSegNet, Sec. 3)."""
-    return Alignment(_output_parts(levels, classes, generator, _probabilities_of, gan, WIDTHS, network))
+    return Alignment(_output_losses(levels, classes, generator, _probabilities_of, gan, WIDTHS, network))
 
 
 def style(
@@ -86,14 +86,14 @@ def style(
     network: Network = "patch",
 ) -> Alignment:
     """Return a discriminator of class probabilities and the style of two front blocks (CADA, Sec. 2.1 and Eq. 5)."""
-    parts = _output_parts(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS, network)
+    losses = _output_losses(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS, network)
     blocks = _FRONT_BLOCKS if weight > 0 else ()
     for block in blocks:
-        parts[f"style-{block + 1}"] = _style_part(block, weight, statistic, generator)
-    return Alignment(parts, front=bool(blocks))
+        losses[f"style-{block + 1}"] = _style_loss(block, weight, statistic, generator)
+    return Alignment(losses, front=bool(blocks))
 
 
-def _output_parts(
+def _output_losses(
     levels: Levels,
     classes: int,
     generator: torch.Generator,
@@ -120,7 +120,7 @@ def _mean_over_image(read: Callable[[Outputs], Tensor], outputs: Outputs) -> Ten
     return read(outputs).mean(dim=(2, 3), keepdim=True)
 
 
-def _style_part(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> AlignmentLoss:
+def _style_loss(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> AlignmentLoss:
     if statistic == "adversarial":
         return Adversarial(weight, partial(_channel_means_of, block), channel_discriminator(generator), "vanilla")
     return MatchedStatistic(block, _STATISTICS[statistic], weight)
