@@ -27,7 +27,16 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
     Raises:
         ReadableError: labels or weights are missing.
     """
-    run, runtime, target = _settings(params, name, start), params.runtime, params.data.target
+    runtime, target = params.runtime, params.data.target
+    run = RunSettings(
+        name,
+        seed=params.seed,
+        size=params.data.size,
+        classes=class_set(params.classes),
+        labelled=labelled_split(params.data, start.supervision),
+        model=params.model,
+        training=params.pretrain,
+    )
     if start.alignment == "none" and start.weights is not None:
         with training_folder(f"pretrain-{name}", run, runtime, weights=start.weights) as (folder, _):
             model = whole_checkpoint(run.model, run.classes, run.seed, Path(start.weights), name)
@@ -42,15 +51,3 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
         model = new_model(run.model, run.classes, run.seed)
         fit(run, model, initial_model_task(run, start, target), runtime, computer, folder)
         finish(model, run.classes, folder, destination)
-
-
-def _settings(params: Params, name: str, start: AnyStart) -> RunSettings:
-    return RunSettings(
-        name,
-        seed=params.seed,
-        size=params.data.size,
-        classes=class_set(params.classes),
-        labelled=labelled_split(params.data, start.supervision),
-        model=params.model,
-        training=params.pretrain,
-    )
