@@ -39,7 +39,7 @@ def main(kind: str, name: str) -> None:
         print(f"error: {name} was told to fail", file=sys.stderr)
         sys.exit(1)
     memory = int(os.environ.get("WAITING_NEEDS_PIECES", "1"))
-    if kind == "adapt" and int(os.environ.get("ROUNDABOUT_PIECES", "1")) < memory:
+    if kind == "adapt" and int(os.environ.get("ROUNDABOUT_MICRO_BATCHES", "1")) < memory:
         print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", file=sys.stderr)
         sys.exit(1)
     time.sleep(float(os.environ.get("WAITING_SECONDS", "0")))

@@ -1,1 +1,1 @@
-"""Segmentation networks: `build.py` makes one, `base.py` says what each answers, `state.py` keeps it in a file."""
+"""Segmentation networks: `build.py` constructs them, `base.py` is their interface, `state.py` their file."""

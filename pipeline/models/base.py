@@ -1,7 +1,6 @@
-"""What every segmentation network of this package promises: its input, its output, its trainable parameters.
+"""The interface of every segmentation network: its input, its output, its trainable parameters."""
 
-Shape legend: N batch, C class, H/W pixels of the image, h/w pixels at the network's own resolution.
-"""
+# N batch, C class, H/W pixels of the image, h/w pixels at the network's own resolution
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ CLASSIFIER_INIT_STD = 0.01
 class Preprocessing:
     """Turns RGB bytes into the input that a network was trained on: (x / divisor - mean) / std, channel by channel.
 
-    The families of the field are not interchangeable (a Caffe network fed ImageNet-normalised RGB answers noise), so
-    the name travels in the checkpoint.
+    The families of the field are not interchangeable (a Caffe network fed ImageNet-normalised RGB gives noise), so
+    the name is saved with the model.
 
     Attributes:
         name: key in `PREPROCESSINGS`.
@@ -37,7 +36,7 @@ class Preprocessing:
     std: tuple[float, float, float]
 
     def __call__(self, image_N3HW: Tensor) -> Tensor:
-        """Answers the float32 network input (N, 3, H, W) of RGB uint8 images (N, 3, H, W), on their device.
+        """Return the float32 network input (N, 3, H, W) of RGB uint8 images (N, 3, H, W), on their device.
 
         Raises:
             ValueError: the images are not uint8, or not (N, 3, H, W).
@@ -50,7 +49,7 @@ class Preprocessing:
         return self.of_floats(image_N3HW.to(torch.float32))
 
     def of_floats(self, image_N3HW: Tensor) -> Tensor:
-        """As for bytes, of float32 RGB images in [0,255]: a gradient goes through."""
+        """Return the network input of float32 RGB images in [0,255]; gradients pass through."""
         input_N3HW = image_N3HW.flip(1) if self.reverse_channels else image_N3HW
         if self.divisor != 1.0:
             input_N3HW = input_N3HW / self.divisor
@@ -75,7 +74,7 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
 class Upsample:
     """The fixed interpolation between a network's own resolution and the image's.
 
-    It holds no weights: whoever stores the low-resolution logits rebuilds the full-size ones bit for bit.
+    It holds no weights, so full-size logits follow from stored low-resolution ones bit for bit.
 
     Attributes:
         mode: "bilinear" or "bicubic".
@@ -90,7 +89,7 @@ class Upsample:
             raise ValueError(f"upsample mode is '{self.mode}'; choose one of bilinear, bicubic")
 
     def __call__(self, logits_NChw: Tensor, size: tuple[int, int]) -> Tensor:
-        """Answers logits (N, C, H, W) for `size` = (H, W)."""
+        """Return logits (N, C, H, W) for `size` = (H, W)."""
         return functional.interpolate(logits_NChw, size=size, mode=self.mode, align_corners=self.align_corners)
 
 
@@ -107,8 +106,8 @@ class SegmentationModel(nn.Module, ABC):
     Attributes:
         classes: number of classes C.
         preprocessing: what turns RGB bytes into its input.
-        upsample: from its logits to image size; None where `forward` answers logits at image size already.
-        spec: plain values from which `build.construct_model` makes the same architecture again; `state.py` stores them.
+        upsample: from its logits to image size; None if `forward` returns logits at image size.
+        spec: plain values from which `build.construct_model` builds the same architecture; `state.py` stores them.
         normalisation: one of `NORMALISATIONS`, see `build.set_normalisation`.
     """
 
@@ -123,31 +122,28 @@ class SegmentationModel(nn.Module, ABC):
         self.spec: dict[str, Any] = {}
         self.normalisation = "train"
 
-    @abstractmethod
     def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Answers (main logits (N, C, h, w), auxiliary logits or None), at the network's own resolution."""
+        """Return (main logits (N, C, h, w), auxiliary logits or None), at the network's own resolution."""
+        return self.forward_with_front(input_N3HW)[:2]
 
+    @abstractmethod
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """Answers what `forward` answers, and the features (N, D, h, w) of two front blocks of the encoder.
+        """Return what `forward` returns, and the features (N, D, h, w) of two front blocks of the encoder.
 
         The features are those from which the logits were computed, the finer ones first; alignment of style (CADA)
-        looks at them. `forward` of the networks here is this method without its last answer.
-
-        Raises:
-            NotImplementedError: this network does not show its features.
+        reads them.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not show the features of its front blocks")
 
     @abstractmethod
     def classifiers(self) -> list[nn.Conv2d]:
-        """The convolutions that answer class scores; they start from N(0, 0.01) instead of He's scale."""
+        """Return the convolutions that give class scores; they begin with N(0, 0.01) instead of He's scale."""
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Answers the trainable parameters, each in exactly one of encoder, head, encoder_bias, head_bias.
+        """Return the trainable parameters, each in exactly one of encoder, head, encoder_bias, head_bias.
 
-        Biases (additive parameters of normalisations included) stand apart because FCN8s trains them at twice the rate
-        (BDL, LSE). Frozen parameters (bilinear deconvolutions, fixed gamma and beta, unused ASPP branches) are in none,
-        so ask after `set_normalisation`. A group may be empty.
+        Biases (additive parameters of normalisations included) have their own groups: FCN8s trains them at twice the
+        rate (BDL, LSE). Frozen parameters (bilinear deconvolutions, fixed gamma and beta, unused ASPP branches) are in
+        none, so call it after `set_normalisation`. A group may be empty.
         """
         groups: dict[str, list[nn.Parameter]] = {"encoder": [], "head": [], "encoder_bias": [], "head_bias": []}
         for name, parameter in self.named_parameters():
@@ -157,7 +153,7 @@ class SegmentationModel(nn.Module, ABC):
         return groups
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draws every weight from `generator` alone: He (2015) for convolutions, N(0, 0.01) for classifiers.
+        """Draw every weight from `generator` alone: He (2015) for convolutions, N(0, 0.01) for classifiers.
 
         Fan-in is used throughout: the fan-out of a depthwise convolution as torch counts it is too large by the number
         of groups, which silences the layer when normalisation is frozen.
@@ -178,7 +174,7 @@ class SegmentationModel(nn.Module, ABC):
             nn.init.normal_(classifier.weight, 0.0, CLASSIFIER_INIT_STD, generator=generator)
 
     def train(self, mode: bool = True) -> Self:
-        """As `nn.Module.train`, but normalisation layers stay in evaluation mode where `normalisation` is "frozen"."""
+        """Set the mode as `nn.Module.train`, but keep normalisation layers in evaluation mode if they are "frozen"."""
         super().train(mode)
         if self.normalisation == "frozen":
             for layer in self.normalisation_layers():
@@ -186,12 +182,12 @@ class SegmentationModel(nn.Module, ABC):
         return self
 
     def normalisation_layers(self) -> list[_BatchNorm]:
-        """The layers that hold running statistics (GroupNorm holds none and trains in every mode)."""
+        """Return the layers that hold running statistics (GroupNorm holds none and trains in every mode)."""
         return [module for module in self.modules() if isinstance(module, _BatchNorm)]
 
 
 def full_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Answers the logits of `model` at image size: up-sampled where it has an `upsample`, else as they are.
+    """Return the logits of `model` at image size: up-sampled if it has an `upsample`, else as they are.
 
     Logits larger than `size` of a model without `upsample` are cropped to the top left corner, where padding on the
     right and at the bottom leaves the image.
@@ -204,13 +200,13 @@ def full_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, in
     height, width = logits_NChw.shape[-2:]
     if height < size[0] or width < size[1]:
         raise ValueError(
-            f"logits are {height}x{width} and the model does not up-sample them, but {size[0]}x{size[1]} is asked for"
+            f"logits are {height}x{width} and the model does not up-sample them, but {size[0]}x{size[1]} is required"
         )
     return logits_NChw[..., : size[0], : size[1]]
 
 
 def at_size(model: SegmentationModel, logits_NChw: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits (N,C,H,W) at any size; those of a network that answers at its input's size are interpolated."""
+    """Return logits (N,C,H,W) at any size; those of a network without `upsample` are interpolated bilinearly."""
     if model.upsample is None and tuple(logits_NChw.shape[-2:]) != size:
         return functional.interpolate(logits_NChw, size, mode="bilinear", align_corners=False)
     return full_size(model, logits_NChw, size)

@@ -1,7 +1,4 @@
-"""Makes segmentation networks from plain values.
-
-Shape legend: none; this file holds no tensors of its own.
-"""
+"""Building segmentation networks from plain values."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -35,8 +32,8 @@ class ModelSpec:
     preprocessing: str
 
     def problems(self) -> list[str]:
-        """Answers what is wrong with the values, one sentence each; empty when all is well."""
-        found = []
+        """Return what is wrong with the values, one sentence each."""
+        messages = []
         for name, value, choices in (
             ("architecture", self.architecture, list(ARCHITECTURES)),
             ("encoder", self.encoder, list(ENCODERS)),
@@ -45,10 +42,10 @@ class ModelSpec:
             ("preprocessing", self.preprocessing, list(PREPROCESSINGS)),
         ):
             if value not in choices:
-                found.append(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+                messages.append(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
         if self.classes < 2:
-            found.append(f"classes is {self.classes}; a segmentation needs at least 2")
-        return found
+            messages.append(f"classes is {self.classes}; a segmentation needs at least 2")
+        return messages
 
 
 def _small(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
@@ -81,7 +78,7 @@ ARCHITECTURES: dict[str, Callable[[ModelSpec, Preprocessing], SegmentationModel]
 
 
 def default_preprocessing(architecture: str, encoder: str) -> str:
-    """Answers the name of the preprocessing that the published weights of a network expect."""
+    """Return the name of the preprocessing that the published weights of a network expect."""
     if architecture == "small":
         return "lite-rgb" if encoder == "efficientnet-lite0" else "imagenet-rgb"
     if architecture == "lenet":
@@ -90,12 +87,12 @@ def default_preprocessing(architecture: str, encoder: str) -> str:
 
 
 def construct_model(spec: ModelSpec) -> SegmentationModel:
-    """Answers the network with shapes but without memory (meta device): weights are to be filled in or assigned.
+    """Return the network with shapes but without memory (meta device); its weights must be filled in or assigned.
 
     Torch's own initialisation, which draws from the global generator, has nothing to write to there.
 
     Raises:
-        ValueError: values of `spec` that do not exist, all of them at once.
+        ValueError: `spec` has unknown values; the message lists all of them.
     """
     problems = spec.problems()
     if problems:
@@ -117,7 +114,7 @@ def build_model(
     preprocessing: str | None = None,
     generator: torch.Generator | None = None,
 ) -> SegmentationModel:
-    """Answers a freshly initialised network on the CPU, in training mode.
+    """Return a freshly initialised network on the CPU, in training mode.
 
     Args:
         architecture: key of `ARCHITECTURES`.
@@ -130,7 +127,7 @@ def build_model(
         generator: source of all random weights; None is a generator seeded with 0. The global one is never touched.
 
     Raises:
-        ValueError: values that do not exist, all of them at once; or `pretrained` where there are no weights.
+        ValueError: unknown values, all of them at once; or `pretrained` for a network without published weights.
         ModuleNotFoundError: `pretrained`, and the package with the weights is not installed.
     """
     name = default_preprocessing(architecture, encoder) if preprocessing is None else preprocessing
@@ -149,7 +146,7 @@ def build_model(
 
 
 def set_normalisation(model: SegmentationModel, mode: str) -> None:
-    """Decides what of the normalisation layers trains, from now on and through later calls of `model.train()`.
+    """Set what of the normalisation layers trains, from now on and through later calls of `model.train()`.
 
     Args:
         model: changed in place.
@@ -158,7 +155,7 @@ def set_normalisation(model: SegmentationModel, mode: str) -> None:
             frozen); "train": all of it trains. Layers without running statistics (GroupNorm) train in every mode.
 
     Raises:
-        ValueError: `mode` is none of these.
+        ValueError: `mode` is not one of these.
     """
     if mode not in NORMALISATIONS:
         raise ValueError(f"normalisation is '{mode}'; choose one of {', '.join(NORMALISATIONS)}")

@@ -2,9 +2,9 @@
 
 Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", ICCV 2017, Sec. 7.2; the
 weights have the names of the authors' PyTorch code (resnet_9blocks with deconvolutions, instance normalisation).
-
-Shape legend: N batch, H/W pixels, h/w scores. Images are float32 in [-1,1], red, green, blue.
 """
+
+# N batch, H/W pixels, h/w scores. Images are float32 in [-1,1], red, green, blue
 
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ class ResidualBlock(nn.Module):
         )  # fmt: skip
 
     def forward(self, feature: Tensor) -> Tensor:
-        """The feature, changed; same shape."""
+        """Return the feature plus the block's change; same shape."""
         changed: Tensor = feature + self.conv_block(feature)
         return changed
 
@@ -51,7 +51,7 @@ class Generator(nn.Module):
         self.model = nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7), nn.Tanh())
 
     def forward(self, image_N3HW: Tensor) -> Tensor:
-        """The translated images. Sides that are no multiple of 4 are mirrored at their ends, and cut again."""
+        """Return the translated images; sides that are not multiples of 4 are padded by reflection, then cropped."""
         height, width = image_N3HW.shape[-2:]
         padding = (0, -width % _STRIDE, 0, -height % _STRIDE)
         translated: Tensor = self.model(functional.pad(image_N3HW, padding, mode="reflect"))
@@ -59,14 +59,14 @@ class Generator(nn.Module):
 
 
 def generator(width: int, blocks: int, random: torch.Generator) -> Generator:
-    """A generator with fresh weights, on the CPU, from ``random`` alone; the paper's has width 64 and 9 blocks."""
+    """Return a freshly initialised generator on the CPU, from ``random`` alone; the paper's: width 64, 9 blocks."""
     with torch.device("meta"):
         network = Generator(width, blocks)
     return _initialised(network, random)
 
 
 def discriminator(width: int, random: torch.Generator) -> nn.Module:
-    """From images (N,3,H,W) to scores (N,1,h,w), each of a window of 70×70 pixels; sides of at least 24 pixels.
+    """Return a network from images (N,3,H,W), H and W at least 24, to scores (N,1,h,w) of windows of 70×70 pixels.
 
     C64-C128-C256-C512 for a width of 64. Fresh weights, on the CPU, from ``random`` alone.
     """

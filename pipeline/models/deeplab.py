@@ -2,12 +2,12 @@
 
 Chen et al., "DeepLab" (TPAMI 2018); the two-head variant and the training recipe are AdaptSegNet's (Tsai et al.,
 CVPR 2018), reused by ADVENT, IntraDA, BDL, CRST and LSE. It is a Caffe network: the stride sits on the first 1x1
-convolution of a block (torchvision: on the 3x3) and the pool rounds up, so a 512x1024 image is answered at 65x129.
+convolution of a block (torchvision: on the 3x3) and the pool rounds up, so the logits of a 512x1024 image are 65x129.
 Attribute names give the authors' state-dict keys. Where we differ: fresh weights follow He's rule (the authors'
 N(0, 0.01) is always overwritten by ImageNet weights).
-
-Shape legend: N batch, C class, H/W pixels, h/w pixels at stride 8, D feature channels.
 """
+
+# N batch, C class, H/W pixels, h/w pixels at stride 8, D feature channels
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,6 +37,7 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(channels))
 
     def forward(self, input_NDhw: Tensor) -> Tensor:
+        """Return features (N, 4 · width, h, w)."""
         identity_NDhw = input_NDhw if self.downsample is None else self.downsample(input_NDhw)
         feature_NDhw = functional.relu(self.bn1(self.conv1(input_NDhw)))
         feature_NDhw = functional.relu(self.bn2(self.conv2(feature_NDhw)))
@@ -60,6 +61,7 @@ class ASPP(nn.Module):
         self.conv2d_list[branches:].requires_grad_(False)
 
     def forward(self, feature_NDhw: Tensor) -> Tensor:
+        """Return logits (N, C, h, w)."""
         logits_NChw: Tensor = self.conv2d_list[0](feature_NDhw)
         for branch in self.conv2d_list[1 : self.branches]:
             logits_NChw = logits_NChw + branch(feature_NDhw)
@@ -88,11 +90,8 @@ class DeepLabV2(SegmentationModel):
         self.layer5 = ASPP(1024 if heads == 2 else 2048, classes, aspp_branches)
         self.layer6 = ASPP(2048, classes, aspp_branches) if heads == 2 else None
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """As the base class; the front blocks are `layer1` (256 channels, stride 4) and `layer2` (512, stride 8)."""
+        """Forward pass; the front blocks are `layer1` (256 channels, stride 4) and `layer2` (512, stride 8)."""
         feature_NDhw = functional.relu(self.bn1(self.conv1(input_N3HW)))
         feature_NDhw = functional.max_pool2d(feature_NDhw, 3, 2, padding=1, ceil_mode=True)
         first_NDhw = self.layer1(feature_NDhw)
@@ -105,5 +104,6 @@ class DeepLabV2(SegmentationModel):
         return self.layer6(top_NDhw), self.layer5(middle_NDhw), front
 
     def classifiers(self) -> list[nn.Conv2d]:
+        """Return the convolutions that give class scores."""
         heads = [self.layer5] if self.layer6 is None else [self.layer5, self.layer6]
         return [branch for head in heads for branch in head.conv2d_list if isinstance(branch, nn.Conv2d)]

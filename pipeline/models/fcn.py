@@ -3,9 +3,9 @@
 Long et al., "Fully convolutional networks" (CVPR 2015), in the "at once" form: pool4 and pool3 are scaled so that one
 training run learns all strides. Attribute names give the authors' state-dict keys. Where we differ: the authors always
 start from a stored checkpoint; ours may also start from He's initialisation.
-
-Shape legend: N batch, C class, H/W pixels, h/w pixels of a coarser level, D feature channels.
 """
+
+# N batch, C class, H/W pixels, h/w pixels of a coarser level, D feature channels
 
 from typing import cast
 
@@ -19,14 +19,14 @@ from pipeline.models.base import Preprocessing, SegmentationModel
 VGG_LEVELS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 FC_CHANNELS = 4096
 # The first convolution pads by 100, so that even small images survive five pools and the 7x7 `fc6`. The crops below are
-# where the image then lies in the level's scores.
+# the image's position in the level's scores.
 FIRST_PADDING = 100
 CROP_POOL4, CROP_POOL3, CROP_IMAGE = 5, 9, 31
 SCALE_POOL4, SCALE_POOL3 = 0.01, 0.0001
 
 
 class FCN8s(SegmentationModel):
-    """Answers logits at image size, by learned scores at strides 32, 16 and 8 and fixed bilinear deconvolutions."""
+    """Logits at image size, from learned scores at strides 32, 16 and 8 and fixed bilinear deconvolutions."""
 
     HEAD_PARTS = frozenset({"score_fr", "score_pool3", "score_pool4"})
 
@@ -47,11 +47,8 @@ class FCN8s(SegmentationModel):
         self.upscore8 = _deconvolution(classes, factor=8)
         self.upscore_pool4 = _deconvolution(classes, factor=2)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """As the base class; the front blocks end in the first two pools (64 and 128 channels, strides 2 and 4).
+        """Forward pass; the front blocks end in the first two pools (64 and 128 channels, strides 2 and 4).
 
         The border that the first convolution's padding adds is part of their features.
         """
@@ -76,10 +73,11 @@ class FCN8s(SegmentationModel):
         return pools
 
     def classifiers(self) -> list[nn.Conv2d]:
+        """Return the convolutions that give class scores."""
         return [self.score_fr, self.score_pool3, self.score_pool4]
 
     def initialise(self, generator: torch.Generator) -> None:
-        """As the base class; deconvolutions become bilinear interpolation, class by class."""
+        """Initialise as the base class does; deconvolutions become bilinear interpolation, class by class."""
         super().initialise(generator)
         for deconvolution in (self.upscore2, self.upscore8, self.upscore_pool4):
             nn.init.zeros_(deconvolution.weight)
@@ -90,7 +88,7 @@ class FCN8s(SegmentationModel):
 
 
 def bilinear_kernel(size: int) -> Tensor:
-    """Answers the (size, size) kernel of an even-sized bilinear deconvolution with stride size / 2."""
+    """Return the (size, size) kernel of an even-sized bilinear deconvolution with stride size / 2."""
     factor = size / 2
     distance = (torch.arange(size, dtype=torch.float64) - (factor - 0.5)).abs()
     profile = 1 - distance / factor

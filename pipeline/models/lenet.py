@@ -1,11 +1,11 @@
-"""A LeNet that answers one class for a whole image: classification as segmentation with one answer for all pixels.
+"""A LeNet with one class for a whole image: classification as segmentation with equal logits at all pixels.
 
 The variant of ADDA and CyCADA (Tzeng et al., CVPR 2017; Hoffman et al., ICML 2018), with which IntraDA runs its digit
 experiment: two convolutions of 5x5 with pooling, 800 features of a 28x28 image, one hidden layer of 500, dropout of one
 half before the second pool and before the classifier. Fully connected layers are written as convolutions.
-
-Shape legend: N batch, C class, H/W pixels.
 """
+
+# N batch, C class, H/W pixels
 
 from typing import cast
 
@@ -36,11 +36,8 @@ class LeNet(SegmentationModel):
         self.hidden = nn.Conv2d(FRONT_CHANNELS[1], HIDDEN, _MAP)
         self.classify = nn.Conv2d(HIDDEN, classes, 1)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """As the base class; the front blocks end after each pool."""
+        """Forward pass; the front blocks end after each pool."""
         grey_N1HW = input_N3HW.mean(dim=1, keepdim=True)
         first_NDhw = functional.relu(functional.max_pool2d(self.conv1(grey_N1HW), 2))
         dropped_NDhw = functional.dropout2d(self.conv2(first_NDhw), 0.5, self.training)
@@ -50,4 +47,5 @@ class LeNet(SegmentationModel):
         return cast(Tensor, logits_NC11), None, (first_NDhw, second_NDhw)
 
     def classifiers(self) -> list[nn.Conv2d]:
+        """Return the convolutions that give class scores."""
         return [self.classify]

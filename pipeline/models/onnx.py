@@ -1,7 +1,6 @@
-"""A network as ONNX: from RGB bytes to class logits at the image's size, checked against torch before it is there.
+"""A network as ONNX: from RGB bytes to class logits at the image's size, checked against torch before it is saved."""
 
-Shape legend: N batch, C class, H/W pixels of the image.
-"""
+# N batch, C class, H/W pixels of the image
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ SEED = 0
 
 
 class Parity(NamedTuple):
-    """How far ONNX Runtime's answer is from torch's, over the batches that were tried."""
+    """How far ONNX Runtime's logits are from torch's, over the batches that were tried."""
 
     largest_difference: float
     largest_logit: float
@@ -40,36 +39,36 @@ class Parity(NamedTuple):
 
 
 class OnnxError(ReadableError, RuntimeError):
-    """A network cannot be exported, or the exported one answers something else."""
+    """A network cannot be exported, or the exported one gives other logits."""
 
 
 class FromBytes(nn.Module):
-    """What is exported: preprocessing, network and up-sampling in one."""
+    """The exported module: preprocessing, network and up-sampling in one."""
 
     def __init__(self, model: SegmentationModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, image_N3HW: Tensor) -> Tensor:
-        """Answers logits (N, C, H, W) of RGB uint8 images (N, 3, H, W)."""
+        """Return logits (N, C, H, W) of RGB uint8 images (N, 3, H, W)."""
         size = (int(image_N3HW.shape[2]), int(image_N3HW.shape[3]))
         logits_NChw, _ = self.model(self.model.preprocessing(image_N3HW))
         return at_size(self.model, logits_NChw, size)
 
 
 def export_onnx(model: SegmentationModel, out: Path, size: tuple[int, int]) -> Parity:
-    """Writes a network for images of one size and any batch, once it has been seen to answer as torch does.
+    """Write a network for images of one size and any batch, after comparing its logits with torch's.
 
     The input `image` is uint8 RGB (N, 3, H, W), the output `logits` float32 (N, C, H, W): preprocessing and up-sampling
-    are inside, because they are what goes wrong outside. Class names and the spec stand in the file's metadata.
+    are inside, because users get them wrong outside. Class names and the spec are in the file's metadata.
 
     Args:
         model: on the CPU, in evaluation mode.
-        out: the file; it is there only if the check was passed.
+        out: the file; written only if the check passes.
         size: H, W.
 
     Raises:
-        OnnxError: packages are missing, the export fails, or the answers differ by more than `TOLERANCE`.
+        OnnxError: packages are missing, the export fails, or the logits differ by more than `TOLERANCE`.
     """
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
@@ -118,7 +117,7 @@ def _write(whole: FromBytes, path: Path, size: tuple[int, int]) -> None:
 
 
 def compare(whole: FromBytes, path: Path, size: tuple[int, int]) -> Parity:
-    """Runs torch and ONNX Runtime (CPU) on the same random images in batches of several sizes."""
+    """Compare torch and ONNX Runtime (CPU) on the same random images in batches of several sizes."""
     import onnxruntime
 
     session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -127,18 +126,18 @@ def compare(whole: FromBytes, path: Path, size: tuple[int, int]) -> Parity:
         image_N3HW = random_images(batch, size)
         with torch.no_grad():
             expected_NCHW = whole(image_N3HW).numpy()
-        (answer_NCHW,) = session.run([OUTPUT], {INPUT: image_N3HW.numpy()})
-        if answer_NCHW.shape != expected_NCHW.shape:
-            raise OnnxError(f"ONNX Runtime answers {answer_NCHW.shape} where torch answers {expected_NCHW.shape}")
+        (logits_NCHW,) = session.run([OUTPUT], {INPUT: image_N3HW.numpy()})
+        if logits_NCHW.shape != expected_NCHW.shape:
+            raise OnnxError(f"ONNX Runtime's logits are {logits_NCHW.shape}, torch's {expected_NCHW.shape}")
         # NaN stays NaN here, and fails the check.
-        differences.append(float(np.abs(answer_NCHW - expected_NCHW).max()))
+        differences.append(float(np.abs(logits_NCHW - expected_NCHW).max()))
         logits.append(float(np.abs(expected_NCHW).max()))
-        equal.append(float((answer_NCHW.argmax(axis=1) == expected_NCHW.argmax(axis=1)).mean()))
+        equal.append(float((logits_NCHW.argmax(axis=1) == expected_NCHW.argmax(axis=1)).mean()))
     return Parity(float(np.max(differences)), max(logits), min(equal), onnxruntime.__version__)
 
 
 def random_images(batch: int, size: tuple[int, int]) -> Tensor:
-    """RGB bytes (batch, 3, H, W), always the same; blocks of one colour, so that there are surfaces and edges."""
+    """Return RGB bytes (batch, 3, H, W), always the same; blocks of one colour give surfaces and edges."""
     generator = torch.Generator().manual_seed(SEED)
     small_N3hw = torch.randint(0, 256, (batch, 3, -(-size[0] // 8), -(-size[1] // 8)), generator=generator)
     image_N3HW = small_N3hw.repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)

@@ -1,14 +1,14 @@
 """ResNet-38, the wide network that CBST adapts: model A1 of Wu et al.
 
 Wu, Shen and van den Hengel, "Wider or Deeper" (2016; Pattern Recognition 2019), as its authors' segmentation network
-and CBST (Zou et al., ECCV 2018) use it: normalisation and ReLU stand before each convolution, convolutions stride
-(there is no pooling), and the last two strides are dilations instead, so that the answer is at stride 8. Attribute
+and CBST (Zou et al., ECCV 2018) use it: normalisation and ReLU come before each convolution, convolutions stride
+(there is no pooling), and the last two strides are dilations instead, so that logits are at stride 8. Attribute
 names follow the authors' MXNet names (`checkpoints/naming.py` translates): `res2b1_branch2a_weight` is
 `res2b1.conv_branch2a.weight`, `bn2b1_branch2a_gamma` is `res2b1.bn_branch2a.weight`. Where we differ: CBST enlarges
 probabilities with a cubic filter (Pillow); ours enlarges logits bilinearly, as the other networks here.
-
-Shape legend: N batch, C class, H/W pixels, h/w pixels at stride 8, D feature channels.
 """
+
+# N batch, C class, H/W pixels, h/w pixels at stride 8, D feature channels
 
 from typing import NamedTuple, cast
 
@@ -53,15 +53,15 @@ class Block(nn.Module):
         self.branches = [f"branch2{suffix}" for suffix in ("a", "b1", "b2")[: len(level.channels)]]
         self.dropout = level.dropout
         channels = channels_in
-        for place, (branch, width) in enumerate(zip(self.branches, level.channels, strict=True)):
-            kernel = 1 if len(level.channels) == 3 and place != 1 else 3
-            dilation = first_dilation if place == 0 else level.dilation
+        for index, (branch, width) in enumerate(zip(self.branches, level.channels, strict=True)):
+            kernel = 1 if len(level.channels) == 3 and index != 1 else 3
+            dilation = first_dilation if index == 0 else level.dilation
             self.add_module(f"bn_{branch}", nn.BatchNorm2d(channels))
             convolution = nn.Conv2d(
                 channels,
                 width,
                 kernel,
-                stride if place == 0 else 1,
+                stride if index == 0 else 1,
                 padding=dilation * (kernel // 2),
                 dilation=dilation if kernel == 3 else 1,
                 bias=False,
@@ -71,18 +71,19 @@ class Block(nn.Module):
         self.conv_branch1 = None if channels == channels_in else nn.Conv2d(channels_in, channels, 1, stride, bias=False)
 
     def forward(self, input_NDhw: Tensor) -> Tensor:
+        """Return the block's features."""
         feature_NDhw = functional.relu(self._layer("bn", 0)(input_NDhw))
         identity_NDhw = input_NDhw if self.conv_branch1 is None else self.conv_branch1(feature_NDhw)
         feature_NDhw = self._layer("conv", 0)(feature_NDhw)
-        for place in range(1, len(self.branches)):
-            feature_NDhw = functional.relu(self._layer("bn", place)(feature_NDhw))
-            if place == len(self.branches) - 1 and self.dropout:
+        for index in range(1, len(self.branches)):
+            feature_NDhw = functional.relu(self._layer("bn", index)(feature_NDhw))
+            if index == len(self.branches) - 1 and self.dropout:
                 feature_NDhw = functional.dropout(feature_NDhw, self.dropout, training=self.training)
-            feature_NDhw = self._layer("conv", place)(feature_NDhw)
+            feature_NDhw = self._layer("conv", index)(feature_NDhw)
         return cast(Tensor, feature_NDhw + identity_NDhw)
 
-    def _layer(self, kind: str, place: int) -> nn.Module:
-        return self.get_submodule(f"{kind}_{self.branches[place]}")
+    def _layer(self, kind: str, index: int) -> nn.Module:
+        return self.get_submodule(f"{kind}_{self.branches[index]}")
 
 
 class ResNet38(SegmentationModel):
@@ -99,7 +100,7 @@ class ResNet38(SegmentationModel):
             names = [f"res{level.number}{'a' if block == 0 else f'b{block}'}" for block in range(level.blocks)]
             self.levels[level.number] = names
             for block, name in enumerate(names):
-                # Where a dilation takes the place of a stride, the first convolution still sees the old grid.
+                # Where a dilation replaces a stride, the first convolution still sees the old grid.
                 first_dilation = dilation if block == 0 else level.dilation
                 self.add_module(name, Block(channels, level, level.stride if block == 0 else 1, first_dilation))
                 channels = level.channels[-1]
@@ -108,11 +109,8 @@ class ResNet38(SegmentationModel):
         self.conv6a = nn.Conv2d(channels, HEAD_CHANNELS, 3, padding=HEAD_DILATION, dilation=HEAD_DILATION)
         self.linear = nn.Conv2d(HEAD_CHANNELS, classes, 3, padding=HEAD_DILATION, dilation=HEAD_DILATION)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """As the base class; the front blocks end levels 3 (256 channels, stride 4) and 4 (512, stride 8)."""
+        """Forward pass; the front blocks end levels 3 (256 channels, stride 4) and 4 (512, stride 8)."""
         feature_NDhw = self.conv1a(input_N3HW)
         front: list[Tensor] = []
         for number, names in self.levels.items():
@@ -125,4 +123,5 @@ class ResNet38(SegmentationModel):
         return cast(Tensor, self.linear(feature_NDhw)), None, (front[0], front[1])
 
     def classifiers(self) -> list[nn.Conv2d]:
+        """Return the convolutions that give class scores."""
         return [self.linear]

@@ -1,12 +1,12 @@
 """The small network: a mobile encoder and a light pyramid head, for laptops and for tests of whole rounds.
 
 The head joins two published ideas: the top-down pyramid of FPN (Lin et al., CVPR 2017) and the image-level gate of
-LR-ASPP (Howard et al., MobileNetV3, ICCV 2019). Where we differ: LR-ASPP dilates the last stage and answers at
-stride 8; here the last stage keeps stride 32 (a quarter of the multiplications there) and the answer is at stride 4,
+LR-ASPP (Howard et al., MobileNetV3, ICCV 2019). Where we differ: LR-ASPP dilates the last stage and has logits
+at stride 8; here the last stage keeps stride 32 (a quarter of the multiplications there) and logits are at stride 4,
 which keeps the borders of large classes and gives thin ones (pole, sign) a pixel at all at 128x256 input.
-
-Shape legend: N batch, C class, H/W pixels, h/w pixels at stride 4, D feature channels.
 """
+
+# N batch, C class, H/W pixels, h/w pixels at stride 4, D feature channels
 
 from collections.abc import Callable
 from typing import cast
@@ -33,6 +33,7 @@ class MobileNetV3(nn.Module):
         self.channels = channels
 
     def forward(self, input_N3HW: Tensor) -> list[Tensor]:
+        """Return features at strides 4, 8, 16 and 32."""
         feature_NDHW = input_N3HW
         features: list[Tensor] = []
         for index, layer in enumerate(self.layers):
@@ -75,6 +76,7 @@ class Separable(nn.Module):
         self.norm = nn.GroupNorm(NORM_GROUPS, HEAD_CHANNELS)
 
     def forward(self, input_NDhw: Tensor) -> Tensor:
+        """Return features of the same shape."""
         return functional.relu(self.norm(self.pointwise(self.depthwise(input_NDhw))))
 
 
@@ -89,6 +91,7 @@ class PyramidHead(nn.Module):
         self.classify = nn.Conv2d(HEAD_CHANNELS, classes, 1)
 
     def forward(self, features: list[Tensor]) -> Tensor:
+        """Return logits (N, C, h, w) of features from fine to coarse."""
         gate_ND11 = self.gate(features[-1].mean(dim=(2, 3), keepdim=True)).sigmoid()
         merged_NDhw = self.lateral[-1](features[-1]) * gate_ND11
         for level in range(len(features) - 2, -1, -1):
@@ -99,7 +102,7 @@ class PyramidHead(nn.Module):
 
 
 class SmallModel(SegmentationModel):
-    """Encoder and `PyramidHead`: logits at stride 4; a second head, if asked for, answers at stride 16."""
+    """Encoder and `PyramidHead`: logits at stride 4; an optional second head has them at stride 16."""
 
     HEAD_PARTS = frozenset({"head", "auxiliary"})
 
@@ -109,11 +112,8 @@ class SmallModel(SegmentationModel):
         self.head = PyramidHead(self.encoder.channels, classes)
         self.auxiliary = nn.Conv2d(self.encoder.channels[2], classes, 1) if heads == 2 else None
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
-
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """As the base class; the front blocks end where the encoder is tapped at strides 4 and 8."""
+        """Forward pass; the front blocks end where the encoder is tapped at strides 4 and 8."""
         # Pixels with their channels together: 10 to 30 % off the time of a training step on a CPU.
         features = self.encoder(input_N3HW.contiguous(memory_format=torch.channels_last))
         auxiliary_NChw = None if self.auxiliary is None else self.auxiliary(features[2]).contiguous()
@@ -121,4 +121,5 @@ class SmallModel(SegmentationModel):
         return self.head(features).contiguous(), auxiliary_NChw, (features[0], features[1])
 
     def classifiers(self) -> list[nn.Conv2d]:
+        """Return the convolutions that give class scores."""
         return [self.head.classify] + ([] if self.auxiliary is None else [self.auxiliary])

@@ -1,7 +1,4 @@
-"""Keeps a model in one file: its weights and the plain values that rebuild it.
-
-Shape legend: none; this file does not look into tensors.
-"""
+"""The model file: weights, and the plain values from which the network is rebuilt."""
 
 import os
 import pickle
@@ -23,18 +20,18 @@ NOT_READABLE = "not a readable model file; it is truncated or of another program
 
 
 class ModelFileError(ReadableError, ValueError):
-    """A file that should hold a model does not; the message names it."""
+    """A file does not hold a model; the message names it."""
 
 
 def save_model(model: SegmentationModel, path: str | os.PathLike[str], *, spec: Mapping[str, Any]) -> None:
-    """Writes weights and spec to `path`, whole or not at all; equal models give equal bytes.
+    """Write weights and spec to `path`, whole or not at all; equal models give equal bytes.
 
     Args:
-        model: any device; the file does not remember it.
+        model: on any device; the file does not record it.
         path: its folder must exist.
         spec: plain values to keep beside those that `build_model` recorded in `model.spec` (architecture, classes,
             encoder, heads, aspp_branches, preprocessing); usually "class_names". Recorded values may be repeated, not
-            contradicted; None says nothing.
+            contradicted; None leaves a value open.
 
     Raises:
         ValueError: `spec` contradicts the model, has values that are not plain, names another number of classes, or
@@ -60,13 +57,13 @@ def save_model(model: SegmentationModel, path: str | os.PathLike[str], *, spec: 
 
 
 def load_model(path: str | os.PathLike[str], device: str | torch.device) -> SegmentationModel:
-    """Answers the model kept in `path`, on `device`, in evaluation mode; `model.spec` holds all that was saved with it.
+    """Return the model of a file, on `device`, in evaluation mode; `model.spec` holds all that was saved with it.
 
     Only tensors and plain values are read (`weights_only`), so a file cannot run code. The normalisation mode is a
-    matter of training and is not stored: call `set_normalisation` before training on.
+    matter of training and is not stored: call `set_normalisation` before training.
 
     Raises:
-        ModelFileError: there is no such file, or it is truncated, of another program, or of a newer version.
+        ModelFileError: the file is missing, truncated, of another program, or of a newer version.
     """
     content = _read(Path(path))
     try:
@@ -83,8 +80,8 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device) -> Segm
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such model file; the stage before has not run")
-    # Ours are zip archives, whose directory is at the end, so a truncated one is none. Torch's reader of older formats,
-    # which fails in many ways, is never asked.
+    # Ours are zip archives, whose directory is at the end, so a truncated file is not one. Torch's reader of older
+    # formats, which fails in many ways, is never reached.
     if not zipfile.is_zipfile(path):
         raise ModelFileError(f"{path}: {NOT_READABLE}")
     try:
@@ -106,7 +103,7 @@ def _merged_spec(model: SegmentationModel, spec: Mapping[str, Any]) -> dict[str,
     merged = {**spec, **model.spec, **{key: value for key, value in spec.items() if key not in needed}}
     missing = [key for key in needed if key not in merged]
     if missing:
-        raise ValueError(f"the model was not made by build_model, and spec lacks {', '.join(missing)}")
+        raise ValueError(f"the model was not built by build_model, and spec lacks {', '.join(missing)}")
     names = merged.get("class_names")
     if names is not None and len(names) != model.classes:
         raise ValueError(f"spec has {len(names)} class_names for a model of {model.classes} classes")

@@ -1,7 +1,7 @@
 """In how many pieces the batches of stages fit that ran out of memory, remembered from night to night.
 
 This depends on the machine, not on the experiment, so it is kept in .roundabout, outside of DVC. The stage reads
-the number from the environment variable ROUNDABOUT_PIECES (training/micro_batches.py), and its curves record it.
+the number from the environment variable ROUNDABOUT_MICRO_BATCHES (training/micro_batches.py), and its curves record it.
 """
 
 from __future__ import annotations
@@ -34,4 +34,4 @@ def remember_pieces(home: Path, stage: str, did_not_fit: int) -> int | None:
 
 def in_pieces(pieces: int) -> dict[str, str]:
     """Return the environment of a stage whose batches go through the network in so many pieces."""
-    return {"ROUNDABOUT_PIECES": str(pieces)} if pieces > 1 else {}
+    return {"ROUNDABOUT_MICRO_BATCHES": str(pieces)} if pieces > 1 else {}

@@ -1,7 +1,6 @@
-"""Random changes of an image together with its label.
+"""Random changes of an image together with its label."""
 
 # H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ class Augment(NamedTuple):
     def __call__(
         self, image_HW3: np.ndarray, label_HW: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The changed image and label, of the same size."""
+        """Return the changed image (H,W,3) and label (H,W), of the same size."""
         if self.flip and generator.random() < 0.5:
             image_HW3, label_HW = image_HW3[:, ::-1], label_HW[:, ::-1]
         if self.scale != (1.0, 1.0):
@@ -36,13 +35,13 @@ class Augment(NamedTuple):
 def _zoom(
     image_HW3: np.ndarray, label_HW: np.ndarray, limits: tuple[float, float], generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A window of 1/zoom of the image, resized to it; below 1 the border is black in the image and ignored."""
+    """Return a window of 1/zoom of the image at the image's size; below 1 its border is black, and ignored."""
     height, width = label_HW.shape
     zoom = float(np.exp(generator.uniform(*np.log(limits))))
     window_height, window_width = height / zoom, width / zoom
     top = generator.uniform(*sorted((0.0, height - window_height)))
     left = generator.uniform(*sorted((0.0, width - window_width)))
-    # PIL's affine map: output pixel -> input pixel; what falls outside takes the fill colour
+    # PIL's affine map: output pixel -> input pixel; pixels outside take the fill colour
     matrix = (1 / zoom, 0.0, left, 0.0, 1 / zoom, top)
     image = Image.fromarray(np.ascontiguousarray(image_HW3))
     label = Image.fromarray(np.ascontiguousarray(label_HW))
@@ -54,7 +53,7 @@ def _zoom(
 
 
 def _change_colour(image_HW3: np.ndarray, strength: float, generator: np.random.Generator) -> np.ndarray:
-    """Gain and offset for each channel: brightness, contrast and white balance in one affine map of the bytes."""
+    """Change brightness, contrast and white balance by one affine map of the bytes of each channel."""
     contrast = 1 + generator.uniform(-strength, strength)
     gain_3 = contrast * (1 + generator.uniform(-strength, strength, 3) / 2)
     offset = generator.uniform(-strength, strength) * 128

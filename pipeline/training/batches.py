@@ -1,7 +1,6 @@
-"""Batches as pure functions of (seed, step): nothing to save for a resume, and any number of loader threads agree.
+"""Batches as pure functions of (seed, step): nothing to save for a resume, any number of loader threads agrees."""
 
 # N batch, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ SampleAt = Callable[[int, np.random.Generator], Sample]
 
 
 class Labelled(NamedTuple):
-    """Images with labels: (N,3,H,W) uint8, (N,H,W) uint8, and where they come from."""
+    """Images (N,3,H,W) uint8 with labels (N,H,W) uint8 and ids."""
 
     image_N3HW: Tensor
     label_NHW: Tensor
@@ -31,7 +30,7 @@ class Labelled(NamedTuple):
 
 
 Batch = dict[str, Labelled]
-"""One entry for each of the sources that an objective reads: ``source``, ``patches``."""
+"""One entry for each stream that an objective reads: ``source``, ``patches``."""
 
 
 class Stream(NamedTuple):
@@ -43,14 +42,14 @@ class Stream(NamedTuple):
     batch: int
     seed: int
     run: str = ""
-    """Name of the start or round, so that no two draw the same images in the same order."""
+    """Name of the initial model or round, so that no two draw the same images in the same order."""
     rank: int = 0
     processes: int = 1
-    """Several processes draw one batch: each its share of the samples, the very ones that one process would draw."""
+    """Several processes draw one batch: each its share of the samples that one process would draw."""
 
     def at(self, step: int) -> Labelled:
-        """The batch of a step, or this process's share of it."""
-        first, end = (self.batch * place // self.processes for place in (self.rank, self.rank + 1))
+        """Return the batch of a step, or this process's share of it."""
+        first, end = (self.batch * share // self.processes for share in (self.rank, self.rank + 1))
         draws = range(step * self.batch + first, step * self.batch + end)
         samples = [self._draw(draw) for draw in draws]
         ids = [sample[0] for sample in samples]
@@ -60,13 +59,13 @@ class Stream(NamedTuple):
 
     def _draw(self, draw: int) -> Sample:
         key = [self.seed, zlib.crc32(f"{self.run}/{self.name}".encode())]
-        visit, place = divmod(draw, self.length)
+        visit, index = divmod(draw, self.length)
         order = _order((*key, visit), self.length)
-        return self.sample_at(int(order[place]), np.random.default_rng([*key, visit, place]))
+        return self.sample_at(int(order[index]), np.random.default_rng([*key, visit, index]))
 
 
 def share_of(stream: Stream, portion: float, seed: int) -> Stream:
-    """The stream of a random share of its samples. A larger share of the same seed holds the smaller one (CBST)."""
+    """Return a stream of a random share of the samples; of one seed, the larger share holds the smaller (CBST)."""
     count = max(1, round(stream.length * portion))
     chosen = np.random.default_rng([seed, zlib.crc32(b"share")]).permutation(stream.length)[:count]
     return stream._replace(
@@ -80,12 +79,12 @@ def _order(key: tuple[int, ...], length: int) -> np.ndarray:
 
 
 def batch_at(streams: list[Stream], step: int) -> Batch:
-    """The batch of a step from every stream."""
+    """Return the batch of a step from every stream."""
     return {stream.name: stream.at(step) for stream in streams}
 
 
 def prefetched(streams: list[Stream], first: int, steps: int, threads: int) -> Iterator[Batch]:
-    """The batches of the steps ``first`` … ``steps`` - 1 in order, loaded by threads a few steps ahead.
+    """Yield the batches of the steps ``first`` … ``steps`` - 1 in order, loaded by threads a few steps ahead.
 
     Decoding and resizing release Python's lock, so threads suffice, and nothing is pickled. An error in a thread
     surfaces at the step it belongs to.

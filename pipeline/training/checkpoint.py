@@ -1,4 +1,4 @@
-"""A training checkpoint: all that learns and its optimisers, step and random state, whole or absent.
+"""A training checkpoint: networks, their optimisers, step and random state, whole or absent.
 
 Learning rates and batches are pure functions of the step (optimisation.py, batches.py): the step is their state.
 """
@@ -15,14 +15,14 @@ from pipeline.common.files import whole_file
 
 
 class Resumed(NamedTuple):
-    """Where a run stands: finished steps, and the losses added up since the last point of the curves."""
+    """How far a run is: finished steps, and the losses added up since the last point of the curves."""
 
     step: int
     sums: dict[str, Tensor]
 
 
-class Beside(NamedTuple):
-    """What learns beside the model (discriminators), and with which optimiser."""
+class AdversaryState(NamedTuple):
+    """The network that is trained beside the model (discriminators), and its optimiser."""
 
     module: torch.nn.Module
     optimiser: torch.optim.Optimizer
@@ -34,17 +34,17 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer,
     step: int,
     sums: dict[str, Tensor] | None = None,
-    beside: Beside | None = None,
+    adversary: AdversaryState | None = None,
 ) -> None:
-    """Writes the state after ``step`` finished steps."""
+    """Write the state after ``step`` finished steps."""
     state = {
         "step": step,
         "sums": sums or {},
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
-        "beside": None
-        if beside is None
-        else {"module": beside.module.state_dict(), "optimiser": beside.optimiser.state_dict()},
+        "adversary": None
+        if adversary is None
+        else {"module": adversary.module.state_dict(), "optimiser": adversary.optimiser.state_dict()},
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -53,17 +53,17 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, beside: Beside | None = None
+    path: Path, model: torch.nn.Module, optimiser: torch.optim.Optimizer, adversary: AdversaryState | None = None
 ) -> Resumed:
-    """Restores what save_checkpoint wrote, and answers where the run stands; at step 0 where there is no checkpoint."""
+    """Restore what save_checkpoint wrote, and return how far the run is; step 0 if there is no checkpoint."""
     if not path.exists():
         return Resumed(0, {})
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
-    if beside is not None:
-        beside.module.load_state_dict(state["beside"]["module"])
-        beside.optimiser.load_state_dict(state["beside"]["optimiser"])
+    if adversary is not None:
+        adversary.module.load_state_dict(state["adversary"]["module"])
+        adversary.optimiser.load_state_dict(state["adversary"]["optimiser"])
     torch.set_rng_state(state["random"])
     if state["random_cuda"] and torch.cuda.is_available():
         # the run may see fewer GPUs than the one that saved, and uses its first ones

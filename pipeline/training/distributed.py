@@ -1,12 +1,12 @@
 """Several processes (torchrun's) that train one network together, each on its share of every batch.
 
-What is trained does not depend on how many they are. The value of a loss term is that of the whole batch, on every
-process, and its gradient is the process's own share; `add_gradients` adds the shares up. That is not what
+The result does not depend on their number. The value of a loss term is that of the whole batch, on every
+process, and its gradient is the process's own share; `all_reduce_gradients` adds the shares up. That is not what
 DistributedDataParallel does: it averages the processes' means, which is another loss wherever processes do not have
-equally many pixels with a label. Alone, every function here is the plain one.
+equally many pixels with a label. With one process, every function here is the plain one.
+"""
 
 # C channels
-"""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from torch.distributed.nn.functional import all_reduce
 from pipeline.common.device import Computer
 from pipeline.common.work import working_folder
 
-# One process may wait for the working folder of a stage that is about to end; a dead one is torchrun's to notice.
+# One process may wait for the working folder of a stage that is about to end; torchrun notices a dead one.
 _LONGEST_WAIT = timedelta(hours=12)
 
 
-def processes() -> int:
-    """How many train together; 1 for a process that is alone."""
+def world_size() -> int:
+    """Return the number of processes that train together; 1 without torchrun."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """This process among them, from 0: the first one writes files and tells."""
-    return dist.get_rank() if processes() > 1 else 0
+    """Return this process's number, from 0; the first one writes files and messages."""
+    return dist.get_rank() if world_size() > 1 else 0
 
 
 @contextmanager
-def joined(computer: Computer) -> Iterator[None]:
-    """Meets the other processes that torchrun has started; does nothing for a process that is alone."""
+def process_group(computer: Computer) -> Iterator[None]:
+    """Join the other processes that torchrun has started; without torchrun, do nothing."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
@@ -56,64 +56,64 @@ def joined(computer: Computer) -> Iterator[None]:
 
 @contextmanager
 def common_folder(stage: str, **inputs: Any) -> Iterator[Path]:
-    """The working folder of all: the first process holds it, and removes it when all have ended well."""
+    """Yield the working folder of all processes; the first one locks it, and removes it when all have ended well."""
     if rank() == 0:
         with working_folder(stage, **inputs) as folder:
-            _first_says(str(folder))
+            broadcast(str(folder))
             yield folder
-            wait_for_all()
+            barrier()
     else:
-        # told, not found out: this process may have waited long, and the sources have been edited meanwhile
-        yield Path(_first_says(""))
-        wait_for_all()
+        # received, not computed: this process may have waited long while the sources were edited
+        yield Path(broadcast(""))
+        barrier()
 
 
-def _first_says(text: str) -> str:
-    """The first process's text; all wait for it."""
-    if processes() == 1:
+def broadcast(text: str) -> str:
+    """Return the first process's text to all."""
+    if world_size() == 1:
         return text
-    told = [text]
-    dist.broadcast_object_list(told, src=0, device=torch.device("cpu"))
-    return told[0]
+    texts = [text]
+    dist.broadcast_object_list(texts, src=0, device=torch.device("cpu"))
+    return texts[0]
 
 
-def wait_for_all() -> None:
-    """Goes on when every process has come here."""
-    agreed(False)
+def barrier() -> None:
+    """Wait until every process has come here."""
+    any_rank(False)
 
 
-def agreed(claim: bool) -> bool:
-    """Whether any process claims it. Through the CPU, so that no GPU waits."""
-    if processes() == 1:
+def any_rank(claim: bool) -> bool:
+    """Return whether any process claims it; through the CPU, so that no GPU waits."""
+    if world_size() == 1:
         return claim
     claims = torch.tensor(int(claim))
     dist.all_reduce(claims)
     return bool(claims > 0)
 
 
-def gathered(values: list[str]) -> list[str]:
-    """The values of all processes, one after the other."""
-    if processes() == 1:
+def all_gather(values: list[str]) -> list[str]:
+    """Return the values of all processes, in the order of their ranks."""
+    if world_size() == 1:
         return values
-    found: list[list[str]] = [[] for _ in range(processes())]
-    dist.all_gather_object(found, values)
-    return [value for part in found for value in part]
+    lists: list[list[str]] = [[] for _ in range(world_size())]
+    dist.all_gather_object(lists, values)
+    return [value for one in lists for value in one]
 
 
 def draw_as(seed: int, step: int) -> None:
-    """Sets torch's random state for a step. Alone, it runs on from step to step; together, every process has its own.
+    """Set torch's random state for a step, one for each of several processes; one process alone keeps its state.
 
     So dropout differs between processes and is the same after a resume; it is not the same as that of one process.
     """
-    if processes() > 1:
+    if world_size() > 1:
         torch.manual_seed(zlib.crc32(f"{seed}/{step}/{rank()}".encode()))
 
 
 # -------------------------------------------------------------------------------------------- sums over the whole batch
 
 
-class _Total(torch.autograd.Function):
-    """The sum over the processes; the gradient goes to the own share alone, for every process has one to give."""
+class _AllReduceSum(torch.autograd.Function):
+    """The sum over the processes; its gradient is the own share's, because each process adds its own."""
 
     @staticmethod
     def forward(ctx: Any, share: Tensor) -> Tensor:
@@ -126,58 +126,58 @@ class _Total(torch.autograd.Function):
         return gradient
 
 
-def total(share: Tensor) -> Tensor:
-    """The sum of the processes' values, the same on each; its gradient is that of the own value."""
-    if processes() == 1:
+def all_reduce_sum(share: Tensor) -> Tensor:
+    """Return the sum of the processes' values, equal on each; its gradient is that of the own value."""
+    if world_size() == 1:
         return share
-    summed: Tensor = _Total.apply(share)
+    summed: Tensor = _AllReduceSum.apply(share)
     return summed
 
 
 def count_of(values: Tensor) -> int:
-    """How many values all processes have."""
+    """Return the number of values of all processes."""
     return _sum_of(values.numel())
 
 
 def _sum_of(number: int) -> int:
-    return number if processes() == 1 else int(total(torch.tensor(number)))
+    return number if world_size() == 1 else int(all_reduce_sum(torch.tensor(number)))
 
 
 def mean(values: Tensor) -> Tensor:
-    """The mean of all values of all processes (0-dimensional)."""
-    return values.mean() if processes() == 1 else total(values.sum()) / count_of(values)
+    """Return the mean of all values of all processes (0-dimensional)."""
+    return values.mean() if world_size() == 1 else all_reduce_sum(values.sum()) / count_of(values)
 
 
 def mean_over_batch(values_N: Tensor) -> Tensor:
-    """The mean over the first dimension, over all processes' images."""
-    if processes() == 1:
+    """Return the mean over the first dimension, over all processes' images."""
+    if world_size() == 1:
         return values_N.mean(dim=0)
-    return total(values_N.sum(dim=0)) / _sum_of(values_N.shape[0])
+    return all_reduce_sum(values_N.sum(dim=0)) / _sum_of(values_N.shape[0])
 
 
-def add_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Gives every process the sum of all processes' gradients, bit for bit the same on each."""
-    if processes() == 1:
+def all_reduce_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace gradients by their sums over the processes, equal on each bit for bit."""
+    if world_size() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
     dist.all_reduce(flat)
-    pieces = torch.split(flat, [gradient.numel() for gradient in gradients])
-    for gradient, piece in zip(gradients, pieces, strict=True):
-        gradient.copy_(piece.view_as(gradient))
+    sums = torch.split(flat, [gradient.numel() for gradient in gradients])
+    for gradient, total in zip(gradients, sums, strict=True):
+        gradient.copy_(total.view_as(gradient))
 
 
 # -------------------------------------------------------------------------------------------------------- normalisation
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over the batches of all processes, where torch's own, which wants a GPU, does not work.
+    """Batch normalisation over the batches of all processes on a CPU, where torch's own does not work.
 
     Other processes' losses depend on this one's images through the statistics, so the gradients of the sums are added.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """As `nn.BatchNorm2d`; in evaluation exactly that."""
+        """Normalise by the statistics of all processes; in evaluation mode as `nn.BatchNorm2d`."""
         if not self.training:
             return super().forward(input)
         count = count_of(input[:, 0])
@@ -200,17 +200,17 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def _sum_both_ways(share: Tensor) -> Tensor:
-    """The sum over the processes, whose gradient is the sum over the processes, too."""
+    """Return the sum over the processes; its gradient is also summed over them."""
     summed: Tensor = all_reduce(share)  # type: ignore[no-untyped-call]
     return summed
 
 
 def share_normalisation(model: nn.Module, computer: Computer) -> None:
-    """Makes layers that use statistics of the batch use those of all processes' batches. In place; alone, nothing.
+    """Make layers with batch statistics use those of all processes' batches, in place; one process changes nothing.
 
     Parameters, statistics and their names stay as they are.
     """
-    if processes() == 1:
+    if world_size() == 1:
         return
     if computer.device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call] # in evaluation mode it is an ordinary one

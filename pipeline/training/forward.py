@@ -1,7 +1,6 @@
-"""What a network shows of a batch of images.
+"""Forward pass of a batch: logits at full size, auxiliary head, front features."""
 
 # N batch, C class, H/W pixels, h/w network resolution, D feature channels
-"""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from pipeline.training.batches import Labelled
 Level = Literal["main", "auxiliary"]
 
 
-class Shown(NamedTuple):
-    """Logits at full size, of a second head where there is one, and features of two front blocks where asked for."""
+class Outputs(NamedTuple):
+    """Logits at full size, of a second head if the network has one, and front features if requested."""
 
     main_NCHW: Tensor
     auxiliary_NCHW: Tensor | None = None
@@ -24,25 +23,29 @@ class Shown(NamedTuple):
     """(N,D,h,w) each, the finer ones first."""
 
     def prob(self, level: Level) -> Tensor:
-        """Class probabilities (N,C,H,W) of a head. Raises ValueError where the network has no such head."""
+        """Return class probabilities (N,C,H,W) of a head.
+
+        Raises:
+            ValueError: the network has no such head.
+        """
         logits_NCHW = self.main_NCHW if level == "main" else self.auxiliary_NCHW
         if logits_NCHW is None:
             raise ValueError("the network has no auxiliary head")
         return logits_NCHW.float().softmax(dim=1)
 
-    def detached(self) -> Shown:
-        """The same numbers, without the way back to the network."""
-        return Shown(
+    def detached(self) -> Outputs:
+        """Return the same values without a graph."""
+        return Outputs(
             self.main_NCHW.detach(),
             None if self.auxiliary_NCHW is None else self.auxiliary_NCHW.detach(),
             None if self.front is None else (self.front[0].detach(), self.front[1].detach()),
         )
 
 
-def show(model: SegmentationModel, labelled: Labelled, *, front: bool = False) -> Shown:
-    """Runs the network over the images of a batch; ``front`` asks for features, too."""
+def forward_batch(model: SegmentationModel, labelled: Labelled, *, front: bool = False) -> Outputs:
+    """Run the network over the images of a batch; ``front`` requests features of the front blocks."""
     size = (int(labelled.label_NHW.shape[-2]), int(labelled.label_NHW.shape[-1]))
     input_N3HW = model.preprocessing(labelled.image_N3HW)
     main_NChw, auxiliary_NChw, *features = model.forward_with_front(input_N3HW) if front else model(input_N3HW)
     auxiliary_NCHW = None if auxiliary_NChw is None else full_size(model, auxiliary_NChw, size)
-    return Shown(full_size(model, main_NChw, size), auxiliary_NCHW, features[0] if features else None)
+    return Outputs(full_size(model, main_NChw, size), auxiliary_NCHW, features[0] if features else None)

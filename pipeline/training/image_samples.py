@@ -1,7 +1,6 @@
-"""Samples out of images, with their labels or without.
+"""Samples of images, with or without their labels."""
 
 # H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from pipeline.translation.style import Style
 def labelled_samples(
     images: SplitImages, labels: SplitLabels, augment: Augment, style: Style | None = None
 ) -> SampleAt:
-    """Images with their labels, changed at random, after they have taken on a style where there is one."""
+    """Return samples of images in a style, if one is given, and labels, changed at random together."""
 
     def sample_at(index: int, generator: np.random.Generator) -> Sample:
         image_HW3 = images.image(index)
@@ -29,7 +28,7 @@ def labelled_samples(
 
 
 def unlabelled_samples(images: SplitImages, augment: Augment) -> SampleAt:
-    """Images changed at random like labelled ones; their label says ignore everywhere."""
+    """Return samples of images, changed at random like labelled ones; every pixel's label is IGNORE."""
 
     def sample_at(index: int, generator: np.random.Generator) -> Sample:
         image_HW3 = images.image(index)

@@ -16,9 +16,9 @@ from torch import Tensor
 from pipeline.common.device import Computer
 from pipeline.common.errors import ReadableError
 from pipeline.training.batches import Batch, Stream, prefetched
-from pipeline.training.checkpoint import Beside, load_checkpoint, save_checkpoint
-from pipeline.training.distributed import add_gradients, agreed, draw_as, gathered, rank, wait_for_all
-from pipeline.training.micro_batches import in_pieces, pieces_wanted
+from pipeline.training.checkpoint import AdversaryState, load_checkpoint, save_checkpoint
+from pipeline.training.distributed import all_gather, all_reduce_gradients, any_rank, barrier, draw_as, rank
+from pipeline.training.micro_batches import in_micro_batches, micro_batch_count
 from pipeline.training.objectives import Term
 from pipeline.training.optimisation import rate_factor, set_rates
 from pipeline.training.progress import Progress, Silence
@@ -31,18 +31,18 @@ Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 class TrainingError(ReadableError, RuntimeError):
-    """Training cannot go on; the message says where it stands."""
+    """Training cannot continue; the message names step, images and checkpoint."""
 
 
 class Interrupted(SystemExit):
-    """The process was asked to stop and has saved where it is. Exit code 143, as for SIGTERM."""
+    """The process was asked to stop and has saved a checkpoint. Exit code 143, as for SIGTERM."""
 
     def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)
 
 
 class Plan(NamedTuple):
-    """How long to train and how often to look and to save."""
+    """How long to train, and how often to log and to save."""
 
     steps: int
     schedule: Schedule
@@ -54,9 +54,9 @@ class Plan(NamedTuple):
 
 
 class Adversary(NamedTuple):
-    """Learns beside the model, in a step of its own after each of the model's: the discriminators of an alignment.
+    """A network with a step of its own after each of the model's: the discriminators of an alignment.
 
-    Its objective reads what the model's objective has left for it; the batch is the same.
+    Its objective reads what the model's objective has kept of the same batch.
     """
 
     module: torch.nn.Module
@@ -78,23 +78,25 @@ def train(
     seed: int,
     adversary: Adversary | None = None,
 ) -> None:
-    """Trains ``model`` (and its adversary) in place, resuming from ``folder``/checkpoint.pt where there is one.
+    """Train ``model`` and its adversary, resuming from ``folder``/checkpoint.pt if it exists.
 
-    A resumed run equals an uninterrupted one, bit for bit on a CPU. SIGTERM saves and raises Interrupted after the step
-    in flight. Raises TrainingError at a loss that is not finite: nothing after it is saved.
+    A resumed run equals an uninterrupted one, bit for bit on a CPU. Several processes may train together, each with its
+    share of the streams; the first one writes files and messages.
 
-    Several processes may train together, each with its share of the streams; the first one writes and tells.
+    Raises:
+        Interrupted: after SIGTERM, once the step in flight is saved.
+        TrainingError: a loss is not finite; nothing after it is saved.
     """
     checkpoint = folder / "checkpoint.pt"
     torch.manual_seed(seed)
-    beside = None if adversary is None else Beside(adversary.module, adversary.optimiser)
-    first, sums = load_checkpoint(checkpoint, model, optimiser, beside)
+    adversary_state = None if adversary is None else AdversaryState(adversary.module, adversary.optimiser)
+    first, sums = load_checkpoint(checkpoint, model, optimiser, adversary_state)
     model.train()
     terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    told, pieces = Progress if rank() == 0 else Silence, pieces_wanted()
-    progress = told(folder / "live", name, first, plan.steps, plan.log_every, sums, pieces)
-    with progress, in_pieces(model, pieces), _stop_requests() as stopping:
+    progress_class, pieces = Progress if rank() == 0 else Silence, micro_batch_count()
+    progress = progress_class(folder / "live", name, first, plan.steps, plan.log_every, sums, pieces)
+    with progress, in_micro_batches(model, pieces), _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)
         for step, batch in enumerate(batches, first):
             draw_as(seed, step)
@@ -107,14 +109,14 @@ def train(
             watch.add(step, losses, batch)
             progress.add(step, losses, optimiser.param_groups[0]["lr"])
             done = step + 1
-            stops = agreed(stopping())
+            stops = any_rank(stopping())
             if done % plan.checkpoint_every == 0 or done == plan.steps or stops:
                 watch.check()
                 if rank() == 0:
-                    save_checkpoint(checkpoint, model, optimiser, done, progress.sums, beside)
+                    save_checkpoint(checkpoint, model, optimiser, done, progress.sums, adversary_state)
                     progress.saved(done)
                 if stops and done < plan.steps:
-                    wait_for_all()  # the first to end is the last to be waited for: torchrun ends the others
+                    barrier()  # torchrun ends the others as soon as one has ended
                     raise Interrupted
 
 
@@ -126,25 +128,25 @@ def training_step(
     gradient_clip: float | None,
     computer: Computer,
 ) -> dict[str, Tensor]:
-    """One optimiser step over all terms of the objective; answers each term's value, detached.
+    """Take one optimiser step over all terms of the objective; return each term's value, detached.
 
-    A term without a gradient is told in the curves, and teaches nothing.
+    A term without a gradient appears in the curves only.
     """
     optimiser.zero_grad(set_to_none=True)
-    losses, taught = {}, False
+    losses, has_gradient = {}, False
     with computer.autocast():
         terms = objective(model, batch)
         while (term := next(terms, None)) is not None:
             name, loss = term
             if loss.requires_grad:
-                taught = True
+                has_gradient = True
                 with torch.autocast(computer.device.type, enabled=False):
                     torch.autograd.backward(loss)
             losses[name] = loss.detach()
             del loss, term
-    assert taught, "no term of the objective has a gradient"
+    assert has_gradient, "no term of the objective has a gradient"
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    add_gradients(parameters)
+    all_reduce_gradients(parameters)
     if gradient_clip is not None:
         torch.nn.utils.clip_grad_norm_(parameters, gradient_clip)
     optimiser.step()
@@ -152,27 +154,35 @@ def training_step(
 
 
 class LossWatch:
-    """Finds the first loss that is not finite. On a GPU it looks only now and then: looking waits for the device."""
+    """Watches for a loss that is not finite; on a GPU every few steps, because reading a loss waits for the device."""
 
     def __init__(self, checkpoint: Path, every: int) -> None:
         self._checkpoint, self._every = checkpoint, every
         self._pending: list[tuple[int, dict[str, Tensor], list[str]]] = []
 
     def add(self, step: int, losses: dict[str, Tensor], batch: Batch) -> None:
-        """Remembers a step's losses, and looks where it is time. Raises TrainingError."""
+        """Keep a step's losses, and check every few steps.
+
+        Raises:
+            TrainingError: as `check` does.
+        """
         ids = [f"{name} {image_id}" for name, labelled in batch.items() for image_id in labelled.ids]
         self._pending.append((step, losses, ids))
         if len(self._pending) >= self._every:
             self.check()
 
     def check(self) -> None:
-        """Looks at all that is remembered. Raises TrainingError that names the step, the images and the checkpoint."""
+        """Check all losses since the last check.
+
+        Raises:
+            TrainingError: a loss is not finite; the message names the step, the images and the checkpoint.
+        """
         for step, losses, ids in self._pending:
             for name, loss in losses.items():
                 if not math.isfinite(float(loss)):
                     kept = f"the last good one is {self._checkpoint}" if self._checkpoint.exists() else "none was saved"
                     raise TrainingError(
-                        f"the loss {name!r} is {float(loss)} at step {step}, on {', '.join(gathered(ids))}. "
+                        f"the loss {name!r} is {float(loss)} at step {step}, on {', '.join(all_gather(ids))}. "
                         f"Of the checkpoints, {kept}; lower the learning rate, or set gradient_clip."
                     )
         self._pending.clear()
@@ -192,22 +202,22 @@ def _to_device(batch: Batch, computer: Computer) -> Batch:
 
 @contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within the block, SIGTERM (a scheduler's, or a parent's death) and Ctrl-C are remembered instead of killing.
+    """Within the block, note SIGTERM (of a scheduler, or a parent's death) and Ctrl-C instead of dying of them.
 
     A second Ctrl-C kills at once.
     """
-    asked: list[int] = []
+    received: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-    def remember(number: int, frame: object) -> None:
-        asked.append(number)
+    def note(number: int, frame: object) -> None:
+        received.append(number)
         signal.signal(signal.SIGINT, before[signal.SIGINT])
 
-    if threading.current_thread() is threading.main_thread():  # elsewhere nobody can be asked
+    if threading.current_thread() is threading.main_thread():  # others cannot handle signals
         for number in before:
-            signal.signal(number, remember)
+            signal.signal(number, note)
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(received)
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():

@@ -1,9 +1,9 @@
-"""Losses over pixels. An ignored pixel takes no part; a batch of ignored pixels alone has loss 0 and gradient 0.
+"""Losses over pixels. Ignored pixels do not count; a batch of ignored pixels only has loss 0 and gradient 0.
 
-Where several processes train together, means are taken over the pixels of all of them (together.py).
+Where several processes train together, means are taken over the pixels of all of them (distributed.py).
+"""
 
 # N batch, C class, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.common.labels import IGNORE
-from pipeline.training.distributed import total
+from pipeline.training.distributed import all_reduce_sum
 
 
 def cross_entropy_per_pixel(logits_NCHW: Tensor, label_NHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy of each pixel in nats (N,H,W), 0 where ignored, and how many pixels of the whole batch count."""
+    """Return the cross entropy of each pixel in nats (N,H,W), 0 where ignored, and the number of other pixels."""
     loss_NHW = functional.cross_entropy(logits_NCHW.float(), label_NHW.long(), ignore_index=IGNORE, reduction="none")
-    return loss_NHW, total((label_NHW != IGNORE).sum())
+    return loss_NHW, all_reduce_sum((label_NHW != IGNORE).sum())
 
 
 def cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:
-    """Mean cross entropy over the pixels that count (LSE Eq. 1, 2, 4).
+    """Return the mean cross entropy over the pixels that count (LSE Eq. 1, 2, 4).
 
     The papers write sums; their code takes means, and so do we: a sum would tie the learning rate to the image size.
     """
     loss_NHW, counted = cross_entropy_per_pixel(logits_NCHW, label_NHW)
-    return total(loss_NHW.sum()) / counted.clamp(min=1)
+    return all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
 
 
 def focal_loss(loss_NHW: Tensor, counted: Tensor, gamma: float) -> Tensor:
-    """Mean of CE · (1 - p)^γ with p = exp(-CE) (Lin et al. 2017; LSE Eq. 5, which omits the filter that its code has).
+    """Return the mean of CE · (1 - p)^γ, p = exp(-CE) (Lin et al. 2017; LSE Eq. 5, which omits its code's filter).
 
     ``loss_NHW`` and ``counted`` come from cross_entropy_per_pixel. The weight takes part in the gradient.
     """
-    wrong_NHW = (1.0 - torch.exp(-loss_NHW)).clamp(min=torch.finfo(loss_NHW.dtype).tiny)
-    return total((loss_NHW * wrong_NHW**gamma).sum()) / counted.clamp(min=1)
+    error_NHW = (1.0 - torch.exp(-loss_NHW)).clamp(min=torch.finfo(loss_NHW.dtype).tiny)
+    return all_reduce_sum((loss_NHW * error_NHW**gamma).sum()) / counted.clamp(min=1)
 
 
 def focal_of_mean(loss: Tensor, gamma: float) -> Tensor:
-    """L · (1 - exp(-L))^γ of the mean cross entropy L: what LSE's released code computes with DeepLab."""
+    """Return L · (1 - exp(-L))^γ of the mean cross entropy L, as LSE's released code computes with DeepLab."""
     # above 0, where the gradient of a power below 1 is infinite
     return loss * (1.0 - torch.exp(-loss)).clamp(min=torch.finfo(loss.dtype).tiny) ** gamma

@@ -1,10 +1,9 @@
 """Objectives: from a batch to named loss terms. The loop back-propagates each term before the next is computed.
 
-So a term's activations are freed before the next forward pass, and two sets of images of different sizes need no
-common batch.
+So a term's activations are freed before the next forward pass, and streams of different image sizes can be mixed.
+"""
 
 # N batch, C class, H/W pixels, h/w network resolution
-"""
 
 from __future__ import annotations
 
@@ -16,29 +15,29 @@ from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch
-from pipeline.training.distributed import count_of, total
-from pipeline.training.forward import Shown, show
+from pipeline.training.distributed import all_reduce_sum, count_of
+from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
 
 Term = tuple[str, Tensor]
 Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]
 
-# Weight of the auxiliary head's loss where a network has two (AdaptSegNet, ADVENT).
+# Weight of the auxiliary head's loss (AdaptSegNet, ADVENT).
 _AUXILIARY_WEIGHT = 0.1
 
 
-def segmentation_loss(shown: Shown, label_NHW: Tensor) -> Tensor:
-    """Cross entropy (LSE Eq. 1); a second head adds 0.1 times its own."""
-    loss = cross_entropy(shown.main_NCHW, label_NHW)
-    if shown.auxiliary_NCHW is not None:
-        loss = loss + _AUXILIARY_WEIGHT * cross_entropy(shown.auxiliary_NCHW, label_NHW)
+def segmentation_loss(outputs: Outputs, label_NHW: Tensor) -> Tensor:
+    """Return the cross entropy (LSE Eq. 1), plus 0.1 times that of a second head."""
+    loss = cross_entropy(outputs.main_NCHW, label_NHW)
+    if outputs.auxiliary_NCHW is not None:
+        loss = loss + _AUXILIARY_WEIGHT * cross_entropy(outputs.auxiliary_NCHW, label_NHW)
     return loss
 
 
 def supervised(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-    """Cross entropy on labelled source images."""
+    """Yield the cross entropy on labelled source images."""
     labelled = batch["source"]
-    yield "source", segmentation_loss(show(model, labelled), labelled.label_NHW)
+    yield "source", segmentation_loss(forward_batch(model, labelled), labelled.label_NHW)
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class PseudoLabelObjective:
 
     Means are taken over the pixels that have a label; with ``over_all_pixels`` over all of them (CADA Eq. 6), so
     that a round with few pseudo-labels moves the network little. A second head learns the pseudo-labels with 0.1 times
-    the cross entropy, as it does labels; the focal term is the main head's.
+    the cross entropy, as it does labels; the focal term is of the main head only.
     """
 
     beta: float = 0.0
@@ -56,20 +55,21 @@ class PseudoLabelObjective:
     over_all_pixels: bool = False
 
     def __call__(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
+        """Yield the terms `source`, if the batch has one, and `patches`."""
         if "source" in batch:
             yield from supervised(model, batch)
         labelled = batch["patches"]
-        shown = show(model, labelled)
-        loss_NHW, counted = cross_entropy_per_pixel(shown.main_NCHW, labelled.label_NHW)
+        outputs = forward_batch(model, labelled)
+        loss_NHW, counted = cross_entropy_per_pixel(outputs.main_NCHW, labelled.label_NHW)
         if self.over_all_pixels:
             counted = torch.full_like(counted, count_of(labelled.label_NHW))
-        segmentation = total(loss_NHW.sum()) / counted.clamp(min=1)
+        segmentation = all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
         loss = segmentation
         if self.beta > 0:
             pixels = self.focal_of == "pixel"
             focal = focal_loss(loss_NHW, counted, self.gamma) if pixels else focal_of_mean(segmentation, self.gamma)
             loss = loss + self.beta * focal
-        if shown.auxiliary_NCHW is not None:
-            auxiliary_NHW, _ = cross_entropy_per_pixel(shown.auxiliary_NCHW, labelled.label_NHW)
-            loss = loss + _AUXILIARY_WEIGHT * total(auxiliary_NHW.sum()) / counted.clamp(min=1)
+        if outputs.auxiliary_NCHW is not None:
+            auxiliary_NHW, _ = cross_entropy_per_pixel(outputs.auxiliary_NCHW, labelled.label_NHW)
+            loss = loss + _AUXILIARY_WEIGHT * all_reduce_sum(auxiliary_NHW.sum()) / counted.clamp(min=1)
         yield "patches", loss

@@ -12,35 +12,35 @@ if TYPE_CHECKING:
 
 
 def make_optimiser(groups: dict[str, list[torch.nn.Parameter]], settings: Optimiser) -> torch.optim.Optimizer:
-    """An optimiser over named parameter groups; each group remembers its own base rate as ``base_rate``.
+    """Return an optimiser over named parameter groups; each group keeps its own rate as ``base_rate``.
 
     Groups whose name begins with ``head`` learn at ``head_factor`` times the rate, those that end in ``bias`` at
     ``bias_factor`` times.
     """
-    described = []
+    options = []
     for name, parameters in groups.items():
         if parameters:
             rate = settings.learning_rate
             rate *= settings.head_factor if name.startswith("head") else 1.0
             rate *= settings.bias_factor if name.endswith("bias") else 1.0
-            described.append({"params": parameters, "lr": rate, "base_rate": rate})
+            options.append({"params": parameters, "lr": rate, "base_rate": rate})
     if settings.name == "sgd":
-        return torch.optim.SGD(described, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(described, betas=settings.betas, weight_decay=settings.weight_decay)
+        return torch.optim.SGD(options, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    adam = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return adam(options, betas=settings.betas, weight_decay=settings.weight_decay)
 
 
 def make_adam(
     parameters: Iterable[torch.nn.Parameter], learning_rate: float, betas: tuple[float, float]
 ) -> torch.optim.Optimizer:
-    """Adam over one group, which remembers its base rate: what discriminators learn with."""
+    """Return Adam over one group with a ``base_rate``, for discriminators."""
     return torch.optim.Adam(
         [{"params": list(parameters), "lr": learning_rate, "base_rate": learning_rate}], betas=betas
     )
 
 
 def rate_factor(settings: Schedule, step: int, steps: int) -> float:
-    """What the base rates are multiplied with at a step (from 0): a pure function, so there is no state to resume.
+    """Return the factor of the base rates at a step (from 0): a pure function, so there is no state to resume.
 
     ``poly``: 1 for the share ``hold`` of the steps, then (1 - step/total)^power, both counted from there; ``step``:
     0.1^(step // every); ``exponential``: 0.1^(step / every); ``warmup``: linear over the first steps, before.
@@ -58,6 +58,6 @@ def rate_factor(settings: Schedule, step: int, steps: int) -> float:
 
 
 def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
-    """Gives every group its base rate times the factor."""
+    """Set every group's rate to its base rate times the factor."""
     for group in optimiser.param_groups:
         group["lr"] = group["base_rate"] * factor

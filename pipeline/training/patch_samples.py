@@ -1,7 +1,6 @@
-"""Samples out of patches with pseudo-labels.
+"""Samples of patches with pseudo-labels."""
 
 # H/W pixels, h/w pixels of a patch before zooming
-"""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from pipeline.training.batches import Sample, SampleAt
 
 
 def patch_samples(patches: PatchFile, augment: Augment, aligned_corners: bool) -> SampleAt:
-    """Patches zoomed bilinearly to the size of their pseudo-labels (LSE's R), by the rule that zoomed the labels."""
+    """Return samples of patches, zoomed bilinearly to the size of their pseudo-labels (LSE's R) by the labels' rule."""
 
     def sample_at(index: int, generator: np.random.Generator) -> Sample:
         label_HW = patches.label(index)

@@ -1,123 +1,120 @@
-"""What training a start and training a round have in common: streams of samples, the loop, and what they leave.
-
-A finished run leaves ``model.pt`` and ``curves/`` (one TSV per curve) in its folder.
-"""
+"""What training an initial model and training a round have in common: settings, streams of samples, and the loop."""
 
 from __future__ import annotations
 
-import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.common.device import Computer
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import ClassSet
-from pipeline.common.work import publish
-from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import set_normalisation
-from pipeline.models.state import save_model
 from pipeline.training.augmentation import Augment
-from pipeline.training.batches import Stream
-from pipeline.training.distributed import processes, rank, share_normalisation
+from pipeline.training.batches import SampleAt, Stream
+from pipeline.training.distributed import rank, share_normalisation, world_size
 from pipeline.training.image_samples import labelled_samples, unlabelled_samples
 from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
-from pipeline.training.progress import CURVES
-from pipeline.translation.source import labelled_images, labelled_split
+from pipeline.translation.source import LabelledSplit, identity_of, labelled_images
 
 if TYPE_CHECKING:
-    from pipeline.params import Params, Training
+    from pipeline.params import AnySplit, Model, Runtime, Training
 
 
-def common_inputs(params: Params, computer: Computer) -> dict[str, object]:
-    return {
-        "seed": params.seed,
-        "classes": params.classes,
-        "size": params.data.size,
-        "computer": (computer.device.type, computer.bfloat16),
-    }
+@dataclass(frozen=True)
+class RunSettings:
+    """What params.yaml says of every run, whether of an initial model or of a round; it decides the run's result."""
+
+    name: str
+    seed: int
+    size: tuple[int, int]
+    """(H,W) that the network sees, of splits without a size of their own."""
+    classes: ClassSet
+    labelled: LabelledSplit
+    model: Model
+    training: Training
+
+    def identity(self) -> dict[str, Any]:
+        """Return plain values and hashes that differ where the settings or the labelled split do, whatever the name."""
+        return {
+            "seed": self.seed,
+            "size": self.size,
+            "classes": self.classes.names,
+            "labelled": identity_of(self.labelled),
+            "model": self.model.model_dump(),
+            "training": self.training.model_dump(),
+        }
+
+    def stream(self, kind: str, samples: SampleAt, length: int, batch: int | None = None) -> Stream:
+        """Return the endless stream that batches call ``kind``; ``batch`` defaults to that of the training section."""
+        return Stream(kind, samples, length, self.training.batch if batch is None else batch, self.seed, self.name)
 
 
-def labelled_stream(
-    params: Params, name: str, split: str, classes: ClassSet, training: Training, batch: int
-) -> tuple[Stream, SplitImages]:
-    """The endless stream of a labelled split, called ``source`` in batches, and its images.
+class Task(NamedTuple):
+    """What a network learns in one run: an objective on some streams, for so many steps."""
 
-    The split is source, target-labelled, or a translation of the source.
-    """
-    images, style = labelled_images(params, split)
-    labels = labels_of(split, labelled_split(params, split), classes, images.size)
-    samples = labelled_samples(images, labels, augment_of(training), style)
-    return Stream("source", samples, len(images), batch, params.seed, name), images
+    objective: Objective
+    streams: list[Stream]
+    steps: int
+    adversary: Adversary | None = None
 
 
-def unlabelled_stream(params: Params, name: str, training: Training, batch: int) -> Stream:
-    """The endless stream of the target's images, called ``target`` in batches; every pixel's label is ignored."""
-    images = images_of("target", params.data.target, params.data.size)
-    return Stream("target", unlabelled_samples(images, augment_of(training)), len(images), batch, params.seed, name)
+def labelled_stream(run: RunSettings, batch: int) -> Stream:
+    """Return the stream of the run's labelled split, called ``source`` in batches whichever split it is."""
+    images, style = labelled_images(run.labelled, run.size)
+    labels = labels_of(run.labelled.name, run.labelled.settings, run.classes, images.size)
+    return run.stream("source", labelled_samples(images, labels, augment_of(run.training), style), len(images), batch)
+
+
+def unlabelled_stream(run: RunSettings, target: AnySplit) -> Stream:
+    """Return the stream of the target's images, called ``target`` in batches; every pixel's label is ignored."""
+    images = images_of("target", target, run.size)
+    return run.stream("target", unlabelled_samples(images, augment_of(run.training)), len(images))
 
 
 def augment_of(training: Training) -> Augment:
-    """The random changes that a training section asks for."""
-    wanted = training.augmentation
-    return Augment(wanted.flip, wanted.scale, wanted.colour)
+    """Return the random changes that a training section asks for."""
+    changes = training.augmentation
+    return Augment(changes.flip, changes.scale, changes.colour)
 
 
-def run_loop(
-    params: Params,
-    name: str,
-    model: SegmentationModel,
-    objective: Objective,
-    streams: list[Stream],
-    training: Training,
-    steps: int,
-    computer: Computer,
-    folder: Path,
-    adversary: Adversary | None = None,
+def plan_of(training: Training, steps: int, runtime: Runtime, *, compiled: bool) -> Plan:
+    """Return how the loop runs; ``compiled`` networks go through torch.compile."""
+    how_often = (runtime.checkpoint_every, runtime.log_every)
+    return Plan(steps, training.schedule, training.gradient_clip, *how_often, runtime.workers, compiled)
+
+
+def fit(
+    run: RunSettings, model: SegmentationModel, task: Task, runtime: Runtime, computer: Computer, folder: Path
 ) -> None:
-    """Runs the loop in ``folder``, with the params' optimiser and schedule.
+    """Train the model in place, resumed from ``folder`` where it has begun.
 
-    Raises ReadableError where more processes train together than a batch has images.
+    Raises:
+        ReadableError: more processes train together than a batch has images.
     """
-    runtime = params.runtime
-    set_normalisation(model, params.model.normalisation)
+    training, adversary = run.training, task.adversary
+    set_normalisation(model, run.model.normalisation)
     computer.place(model)
     share_normalisation(model, computer)
     if adversary is not None:
         computer.place(adversary.module)
-    plan = Plan(
-        steps=steps,
-        schedule=training.schedule,
-        gradient_clip=training.gradient_clip,
-        checkpoint_every=runtime.checkpoint_every,
-        log_every=runtime.log_every,
-        threads=runtime.workers,
-        compile=runtime.compile,
-    )
+    plan = plan_of(training, task.steps, runtime, compiled=runtime.compile)
     optimiser = make_optimiser(model.parameter_groups(), training.optimiser)
-    shares = [_share_of_process(stream) for stream in streams]
-    train(model, objective, shares, optimiser, plan, computer, folder, name=name, seed=params.seed, adversary=adversary)
+    streams = [_share_of_process(stream) for stream in task.streams]
+    train(
+        model, task.objective, streams, optimiser, plan, computer, folder,
+        name=run.name, seed=run.seed, adversary=adversary,
+    )  # fmt: skip
 
 
 def _share_of_process(stream: Stream) -> Stream:
-    if stream.batch < processes():
+    if stream.batch < world_size():
         raise ReadableError(
-            f"{stream.run}: {processes()} processes cannot share batches of {stream.batch} ({stream.name}); "
+            f"{stream.run}: {world_size()} processes cannot share batches of {stream.batch} ({stream.name}); "
             "make the batch larger in params.yaml, or take fewer processes or gpus in site.yaml"
         )
-    return stream._replace(rank=rank(), processes=processes())
-
-
-def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path) -> None:
-    """Saves the model and moves it and the curves to the run's folder; of several processes, the first one does."""
-    if rank() > 0:
-        return
-    save_model(model, folder / "model.pt", spec={"class_names": list(classes.names)})
-    (folder / "live" / CURVES).mkdir(parents=True, exist_ok=True)  # a start that is not trained has no curves
-    # A copy: killed between the two moves, the next run still finds the curves in the working folder.
-    shutil.copytree(folder / "live" / CURVES, folder / "curves", dirs_exist_ok=True)
-    publish(folder / "curves", destination / "curves")
-    publish(folder / "model.pt", destination / "model.pt")
+    return stream._replace(rank=rank(), processes=world_size())

@@ -1,4 +1,4 @@
-"""The stage translate: data/prepared/NAME, from which starts learn as from the source, and pictures of it."""
+"""The stage translate: the source in the target's style, as data/prepared/NAME, and pictures of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from pipeline.common.files import file_hash
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
-from pipeline.datasets.manifest import Manifest, manifest_path
+from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of
-from pipeline.training.cyclegan.run import run_cyclegan
-from pipeline.translation.gallery import Shown, write_gallery
+from pipeline.training.cyclegan.run import Domains, run_cyclegan
+from pipeline.translation.gallery import GalleryRow, write_gallery
 from pipeline.translation.style import Images, Style, open_style, write_style
 
 if TYPE_CHECKING:
@@ -23,49 +23,51 @@ if TYPE_CHECKING:
 
 
 def translate(params: Params, name: str, destination: Path) -> None:
-    """Writes data/prepared/NAME, and what there is to look at into ``destination``.
+    """Write data/prepared/NAME, and pictures of the translation into ``destination``.
 
     Reads images of the source and of the target, and no label of either.
     """
-    settings = params.translation(name)
-    if settings.method == "cyclegan":
-        run_cyclegan(params, name, settings, destination)
-    else:
-        _measure(params, name, settings, destination)
-
-
-def _measure(params: Params, name: str, settings: ColourTranslation | FourierTranslation, destination: Path) -> None:
-    source = images_of("source", params.data.source, params.data.size)
-    # As large as the source's: frequencies are counted in the image, whatever its size
-    target = SplitImages(Manifest(manifest_path("target")), crop=params.data.target.crop, size=source.size)
+    settings, splits = params.translation(name), (params.data.source, params.data.target)
     inputs = {
         "translation": settings.model_dump(),
         "manifests": [file_hash(manifest_path(split)) for split in ("source", "target")],
-        "splits": [split.model_dump() for split in (params.data.source, params.data.target)],
+        "splits": [split.model_dump() for split in splits],
         "size": params.data.size,
         "seed": params.seed,
     }
+    source = images_of("source", params.data.source, params.data.size)
+    target = images_of("target", params.data.target, params.data.size)
+    if settings.method == "cyclegan":
+        run_cyclegan(name, settings, Domains(source, target), params.seed, params.runtime, inputs, destination)
+        return
+    # At the source's size, because frequencies are counted per image
+    target = SplitImages(target.manifest, crop=target.crop, size=source.size)
     with working_folder(f"translate-{name}", **inputs) as folder:
-        made = folder / "made"
-        write_style(settings, _all(source), _all(target), len(target), made)
-        shutil.copyfile(manifest_path("source"), made / "manifest.jsonl")  # the images stay where they are
-        style = open_style(made)
-        assert style is not None
-        _write_gallery(style, source, target, folder / "run" / "gallery", params.seed)
+        _measure(settings, Domains(source, target), params.seed, folder)
         publish(folder / "run", destination)
-        publish(made, manifest_path(name).parent)
+        publish(folder / "prepared", manifest_path(name).parent)
+
+
+def _measure(settings: ColourTranslation | FourierTranslation, domains: Domains, seed: int, folder: Path) -> None:
+    source, target = domains
+    prepared = folder / "prepared"
+    write_style(settings, _all(source), _all(target), len(target), prepared)
+    shutil.copyfile(manifest_path("source"), prepared / "manifest.jsonl")  # the images stay where they are
+    style = open_style(prepared)
+    assert style is not None
+    _write_gallery(style, source, target, folder / "run" / "gallery", seed)
 
 
 def _write_gallery(style: Style, source: SplitImages, target: SplitImages, folder: Path, seed: int) -> None:
 
-    def shown_at(position: int) -> Shown:
+    def row_at(position: int) -> GalleryRow:
         generator = np.random.default_rng([seed, position])
         drawn = style.draw(generator)
-        seen = drawn if len(style.target_R) > 1 else int(generator.integers(len(target)))
+        target_position = drawn if len(style.target_R) > 1 else int(generator.integers(len(target)))
         image_HW3 = source.image(position)
-        return Shown(image_HW3, style.of(image_HW3, drawn), target.image(seen))
+        return GalleryRow(image_HW3, style.of(image_HW3, drawn), target.image(target_position))
 
-    write_gallery(shown_at, len(source), folder)
+    write_gallery(row_at, len(source), folder)
 
 
 def _all(images: SplitImages) -> Images:

@@ -1,9 +1,9 @@
 """Colour transfer in L*a*b*: channel by channel, an image takes on the statistics of a target image, or of all of them.
 
 A statistic is a mean over pixels, so that the mean of many images' statistics is the statistic of all of them.
+"""
 
 # H/W pixels, P pixels in a row, 3 channels L*, a*, b*, K bins, E their edges, M middles of those that hold pixels
-"""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _SMALLEST_DEVIATION = 0.5
 
 
 def moments(image_HW3: np.ndarray) -> np.ndarray:
-    """(2,3) float32: mean and mean square of each channel of a uint8 RGB image in L*a*b*."""
+    """Return mean and mean square (2,3) float32 of each L*a*b* channel of a uint8 RGB image."""
     return _moments(lab_of(image_HW3))
 
 
 def histogram(image_HW3: np.ndarray) -> np.ndarray:
-    """(3,K) float32: the share of the pixels in each bin of each channel of a uint8 RGB image in L*a*b*."""
+    """Return the share of the pixels in each bin (3,K) float32 of each L*a*b* channel of a uint8 RGB image."""
     return _histogram(lab_of(image_HW3))
 
 
 def match_moments(image_HW3: np.ndarray, target_23: np.ndarray, source_23: np.ndarray | None = None) -> np.ndarray:
-    """(H,W,3) uint8: each channel is shifted and stretched from its own mean and deviation to the target's.
+    """Return (H,W,3) uint8 with each channel shifted and stretched from its mean and deviation to the target's.
 
-    Reinhard et al., "Color Transfer between Images", IEEE CG&A 2001, in L*a*b* instead of lαβ. ``source_23`` stands for
-    the image's own moments where all images are to change alike.
+    Reinhard et al., "Color Transfer between Images", IEEE CG&A 2001, in L*a*b* instead of lαβ. ``source_23`` replaces
+    the image's own moments if all images are to change alike.
     """
     lab_HW3 = lab_of(image_HW3)
     own_mean_3, own_deviation_3 = _mean_and_deviation(_moments(lab_HW3) if source_23 is None else source_23)
@@ -42,10 +42,10 @@ def match_moments(image_HW3: np.ndarray, target_23: np.ndarray, source_23: np.nd
 
 
 def match_histograms(image_HW3: np.ndarray, target_3K: np.ndarray, source_3K: np.ndarray | None = None) -> np.ndarray:
-    """(H,W,3) uint8: each channel x becomes F_target⁻¹(F_own(x)), F the cumulative histogram, linear within a bin.
+    """Return (H,W,3) uint8, F_target⁻¹(F_own(x)) of each channel x; F: cumulative histogram, linear within a bin.
 
-    F_own is taken at the middles of the bins that hold pixels, and what lies between them is interpolated: where F is
-    flat, F⁻¹ could be anything. ``source_3K`` stands for the own histogram where all images are to change alike.
+    F_own is taken at the middles of the bins that hold pixels, and interpolated between them: where F is
+    flat, F⁻¹ could be anything. ``source_3K`` replaces the own histogram if all images are to change alike.
     """
     lab_HW3 = lab_of(image_HW3)
     own_3K = _histogram(lab_HW3) if source_3K is None else source_3K

@@ -1,11 +1,11 @@
 """Fourier domain adaptation: the lowest frequencies of an image take on the amplitudes of another's.
 
 Yang and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR 2020. Only the window of frequencies
-that changes is transformed, by two products with a few rows of the Fourier matrix: the answer is that of whole
-transforms, and what there is to know of a target image is that window.
+that changes is transformed, by two products with a few rows of the Fourier matrix: the result is that of whole
+transforms, and a target image is described by its window.
+"""
 
 # H/W pixels, 3 red, green, blue, V vertical frequencies -b … b, U horizontal frequencies 0 … b
-"""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import numpy as np
 
 
 def reach(size: tuple[int, int], beta: float) -> int:
-    """b = ⌊β · min(H,W)⌋, the highest frequency that changes (as the released code; the paper has βH and βW)."""
+    """Return b = ⌊β · min(H,W)⌋, the highest frequency that changes (as the released code; the paper has βH and βW)."""
     return int(np.floor(min(size) * beta))
 
 
 def amplitudes(image_HW3: np.ndarray, beta: float) -> np.ndarray:
-    """(3,V,U) float32: amplitudes of the window; those of negative horizontal frequencies mirror them."""
+    """Return amplitudes (3,V,U) float32 of the window; those of negative horizontal frequencies mirror them."""
     height, width = image_HW3.shape[:2]
     amplitude_3VU: np.ndarray = np.abs(_window(image_HW3, reach((height, width), beta))).astype(np.float32)
     return amplitude_3VU
 
 
 def swap_amplitudes(image_HW3: np.ndarray, amplitude_3VU: np.ndarray) -> np.ndarray:
-    """(H,W,3) uint8: the image with other amplitudes of its lowest frequencies and its own phases (Eq. 2 and 3).
+    """Return the image (H,W,3) uint8 with these amplitudes of its lowest frequencies and its own phases (Eq. 2, 3).
 
     Rounded and clipped to bytes, which the released code, going on in floats, does not.
     """
@@ -46,7 +46,7 @@ def swap_amplitudes(image_HW3: np.ndarray, amplitude_3VU: np.ndarray) -> np.ndar
 
 
 def _window(image_HW3: np.ndarray, highest: int) -> np.ndarray:
-    """(3,V,U) complex: the discrete Fourier transform at the lowest frequencies."""
+    """Return the discrete Fourier transform (3,V,U) at the lowest frequencies, complex."""
     height, width = image_HW3.shape[:2]
     vertical_VH, horizontal_UW = _waves(height, width, highest)
     image_3HW = np.moveaxis(image_HW3, -1, 0).astype(np.float32)
@@ -57,7 +57,7 @@ def _window(image_HW3: np.ndarray, highest: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _waves(height: int, width: int, highest: int) -> tuple[np.ndarray, np.ndarray]:
-    """exp(-2πi·v·y/H) as (V,H) and exp(-2πi·u·x/W) as (U,W), complex64."""
+    """Return exp(-2πi·v·y/H) as (V,H) and exp(-2πi·u·x/W) as (U,W), complex64."""
     vertical_V, horizontal_U = np.arange(-highest, highest + 1), np.arange(highest + 1)
     vertical_VH = np.exp(-2j * np.pi * np.outer(vertical_V, np.arange(height)) / height)
     horizontal_UW = np.exp(-2j * np.pi * np.outer(horizontal_U, np.arange(width)) / width)

@@ -1,7 +1,6 @@
-"""Pictures of a translation: source, translated, and a target image, side by side.
+"""Pictures of a translation: source, translated, and a target image, side by side."""
 
 # H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ PICTURES = 6
 _GAP = 4
 
 
-class Shown(NamedTuple):
+class GalleryRow(NamedTuple):
     """One row of the gallery, (H,W,3) uint8 each; the target's may have another size."""
 
     source_HW3: np.ndarray
@@ -26,19 +25,19 @@ class Shown(NamedTuple):
     target_HW3: np.ndarray
 
 
-def write_gallery(shown_at: Callable[[int], Shown], count: int, folder: Path) -> None:
-    """Writes up to six pictures, spread evenly over ``count`` images, as 0.png, 1.png …"""
+def write_gallery(row_at: Callable[[int], GalleryRow], count: int, folder: Path) -> None:
+    """Write up to six pictures, spread evenly over ``count`` images, as 0.png, 1.png and so on."""
     folder.mkdir(parents=True, exist_ok=True)
-    positions = dict.fromkeys(int(place) for place in np.linspace(0, count - 1, PICTURES))
+    positions = dict.fromkeys(int(position) for position in np.linspace(0, count - 1, PICTURES))
     for number, position in enumerate(positions):
         with whole_file(folder / f"{number}.png") as temporary:
-            _side_by_side(shown_at(position)).save(temporary, format="PNG")
+            _side_by_side(row_at(position)).save(temporary, format="PNG")
 
 
-def _side_by_side(shown: Shown) -> Image.Image:
+def _side_by_side(shown: GalleryRow) -> Image.Image:
     height, width = shown.source_HW3.shape[:2]
     sheet = Image.new("RGB", (3 * width + 2 * _GAP, height), "white")
-    for place, image_HW3 in enumerate(shown):
+    for column, image_HW3 in enumerate(shown):
         picture = Image.fromarray(image_HW3).resize((width, height), Image.Resampling.BICUBIC)
-        sheet.paste(picture, (place * (width + _GAP), 0))
+        sheet.paste(picture, (column * (width + _GAP), 0))
     return sheet

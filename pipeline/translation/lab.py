@@ -1,7 +1,6 @@
-"""CIE L*a*b* (D65) of sRGB bytes, in which distances are roughly those that people see.
+"""CIE L*a*b* (D65) of sRGB bytes, in which distances are roughly those that people see."""
 
 # H/W pixels, 3 channels: red, green, blue or L*, a*, b*
-"""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ _BYTE_OF_LINEAR_S = np.rint(255 * _BYTE_OF_LINEAR).astype(np.uint8)
 
 
 def lab_of(image_HW3: np.ndarray) -> np.ndarray:
-    """(H,W,3) float32 of uint8 RGB: L* in [0,100], a* and b* within [-128,127]."""
+    """Return L*a*b* (H,W,3) float32 of uint8 RGB: L* in [0,100], a* and b* within [-128,127]."""
     xyz_HW3 = _LINEAR_256[image_HW3] @ _TO_XYZ_33
     root_HW3 = np.where(xyz_HW3 > _KNEE**3, np.cbrt(xyz_HW3), xyz_HW3 / (3 * _KNEE**2) + 4 / 29)
     x_HW, y_HW, z_HW = np.moveaxis(root_HW3, -1, 0)
@@ -34,7 +33,7 @@ def lab_of(image_HW3: np.ndarray) -> np.ndarray:
 
 
 def rgb_of(lab_HW3: np.ndarray) -> np.ndarray:
-    """(H,W,3) uint8; colours that no screen shows are clipped, channel by channel."""
+    """Return RGB (H,W,3) uint8; colours outside sRGB are clipped, channel by channel."""
     lightness_HW, a_HW, b_HW = np.moveaxis(lab_HW3, -1, 0)
     y_HW = (lightness_HW + 16) / 116
     root_HW3 = np.stack([y_HW + a_HW / 500, y_HW, y_HW - b_HW / 200], axis=-1)

@@ -1,8 +1,8 @@
-"""The images that a start learns from: the source as it is, the oracle's target, or a translation of the source."""
+"""The labelled images that networks learn from: the source, a translation of it, or the oracle's target."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.common.files import file_hash
 from pipeline.datasets.loading import SplitImages
@@ -11,33 +11,44 @@ from pipeline.datasets.opening import images_of
 from pipeline.translation.style import SETTINGS, SOURCE, TARGET, Style, open_style
 
 if TYPE_CHECKING:
-    from pipeline.params import AnySplit, Params
+    from pipeline.params import AnySplit, Data
 
 
-def labelled_split(params: Params, name: str) -> AnySplit:
-    """What params.yaml says of the split in data/prepared/NAME: of a translation, what it says of the source."""
-    return params.data.target if name == "target-labelled" else params.data.source
+_AS_PREPARED = ("source", "target-labelled")
+"""Splits that `prepare` writes; every other one is a translation of the source."""
 
 
-def labelled_images(params: Params, name: str) -> tuple[SplitImages, Style | None]:
-    """The images of data/prepared/NAME, and what they take on when they are loaded.
+class LabelledSplit(NamedTuple):
+    """A split that networks learn from: data/prepared/NAME, and what params.yaml says of its files."""
+
+    name: str
+    settings: AnySplit
+
+
+def labelled_split(data: Data, name: str) -> LabelledSplit:
+    """Return the split of that name; the files of a translation are described as the source's are."""
+    return LabelledSplit(name, data.target if name == "target-labelled" else data.source)
+
+
+def labelled_images(split: LabelledSplit, size: tuple[int, int]) -> tuple[SplitImages, Style | None]:
+    """Return the images of a split at its own size, or else at ``size`` = (H, W), and the style they take on.
 
     Images that a generator has written are cut and sized already; labels never are.
     """
-    split = labelled_split(params, name)
-    if name not in params.translations:
-        return images_of(name, split, params.data.size), None
+    name, settings = split
+    if name in _AS_PREPARED:
+        return images_of(name, settings, size), None
     style = open_style(manifest_path(name).parent)
     if style is None:
-        return SplitImages(Manifest(manifest_path(name)), crop=None, size=split.size or params.data.size), None
-    return images_of(name, split, params.data.size), style
+        return SplitImages(Manifest(manifest_path(name)), crop=None, size=settings.size or size), None
+    return images_of(name, settings, size), style
 
 
-def identity_of(params: Params, name: str) -> dict[str, Any]:
-    """Hashes of all that makes up data/prepared/NAME, for the name of a working folder."""
-    folder = manifest_path(name).parent
-    made_by = ("manifest.jsonl", SETTINGS, TARGET, SOURCE)
+def identity_of(split: LabelledSplit) -> dict[str, Any]:
+    """Return hashes of all that makes up the split, for the name of a working folder."""
+    folder = manifest_path(split.name).parent
+    files = ("manifest.jsonl", SETTINGS, TARGET, SOURCE)
     return {
-        "images": {file: file_hash(folder / file) for file in made_by if (folder / file).is_file()},
-        "split": labelled_split(params, name).model_dump(),
+        "images": {file: file_hash(folder / file) for file in files if (folder / file).is_file()},
+        "split": split.settings.model_dump(),
     }

@@ -1,9 +1,9 @@
-"""What an image takes on when it is loaded, from statistics of target images in a file.
+"""The style that images take on when they are loaded, from statistics of target images in a file.
 
-The file is read where a statistic is needed, so that memory does not grow with the number of target images.
+Statistics are read when needed, so that memory does not grow with the number of target images.
+"""
 
 # H/W pixels, R target images (1 where all of them count as one)
-"""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class Style(NamedTuple):
     """From an image (H,W,3) uint8 and one of the statistics to an image of the same size."""
 
     def __call__(self, image_HW3: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """The image in the style of a target image that the generator draws."""
+        """Return the image in the style of a target image that the generator draws."""
         return self.of(image_HW3, self.draw(generator))
 
     def draw(self, generator: np.random.Generator) -> int:
-        """The position of a target image."""
+        """Return the position of a random target image."""
         return int(generator.integers(len(self.target_R)))
 
     def of(self, image_HW3: np.ndarray, position: int) -> np.ndarray:
-        """The image in the style of that target image."""
+        """Return the image in the style of that target image."""
         return self.take_on(image_HW3, np.asarray(self.target_R[position]))
 
 
 def write_style(
     settings: ColourTranslation | FourierTranslation, source: Images, target: Images, count: int, folder: Path
 ) -> None:
-    """Measures the ``count`` target images (and the source's, where all of them are to change alike)."""
+    """Write statistics of the ``count`` target images (and of the source's, for one rule for all images)."""
     folder.mkdir(parents=True, exist_ok=True)
     if settings.method == "fourier":
         _write_each(folder / TARGET, (amplitudes(image_HW3, settings.beta) for image_HW3 in target()), count)
@@ -65,10 +65,12 @@ def write_style(
 
 
 def open_style(folder: Path) -> Style | None:
-    """What write_style wrote; None in the folder of a translation whose images are files.
+    """Return the style that write_style wrote; None for a translation whose images are files.
 
-    What is to be done stands in the folder, too, and not only in params.yaml: DVC runs a start again where the folder
-    it learns from has changed.
+    The settings are in the folder, not only in params.yaml: DVC trains an initial model again if its folder changes.
+
+    Raises:
+        ReadableError: the translation has not run.
     """
     if not (folder / SETTINGS).is_file():
         raise ReadableError(f"{folder}: holds no translation; run `dvc repro translate@{folder.name}`")
@@ -86,7 +88,7 @@ def open_style(folder: Path) -> Style | None:
 
 
 def _write_each(path: Path, statistics: Iterator[np.ndarray] | list[np.ndarray], count: int) -> None:
-    """Writes statistics of one shape as they come, as one array (count, …)."""
+    """Write statistics of one shape one after the other, as one array (count, …)."""
     with whole_file(path) as temporary:
         written = None
         for position, statistic in enumerate(statistics):

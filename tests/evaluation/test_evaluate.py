@@ -34,8 +34,9 @@ class Colours(SegmentationModel):
         super().__init__(3, PREPROCESSINGS["lite-rgb"], upsample)
         self.dropout = nn.Dropout(0.9)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
-        return self.dropout(input_N3HW[..., ::2, ::2] if self.upsample else input_N3HW), None
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        logits_N3hw = self.dropout(input_N3HW[..., ::2, ::2] if self.upsample else input_N3HW)
+        return logits_N3hw, None, (input_N3HW, input_N3HW)
 
     def classifiers(self) -> list[nn.Conv2d]:
         return []

@@ -331,9 +331,9 @@ def test_the_script_says_what_the_site_says(play, inputs: StageInputs) -> None:
 def test_the_script_says_in_how_many_pieces_batches_go_whatever_sbatch_hands_on(
     play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ROUNDABOUT_PIECES", "4")
+    monkeypatch.setenv("ROUNDABOUT_MICRO_BATCHES", "4")
     play("FINISHED", resources=Resources(where="slurm", options=("--export=NONE",)))
-    assert "export ROUNDABOUT_PIECES=4" in (job_folder(inputs).path / "job.sh").read_text().splitlines()
+    assert "export ROUNDABOUT_MICRO_BATCHES=4" in (job_folder(inputs).path / "job.sh").read_text().splitlines()
 
 
 def test_a_job_for_other_inputs_is_named_before_the_new_one_is_submitted_and_its_folder_stays(

@@ -150,8 +150,10 @@ def test_a_container_that_keeps_the_environment_out_gets_what_the_stage_reads(wo
     site = f"defaults: {{container: 'env -i PYTHONPATH={ROOT}', python: {sys.executable}, environment: {{COLOUR: a b}}"
     (workspace / "site.yaml").write_text(f"{site}{setup}}}")
     (workspace / "stages" / "pretrain.py").write_text("import os; print(sorted(os.environ.items()))")
-    said = launched(workspace, "pretrain", "--start", "x", ROUNDABOUT_PIECES="4", DVC_STAGE="pretrain@x", OTHER="1")
+    said = launched(
+        workspace, "pretrain", "--start", "x", ROUNDABOUT_MICRO_BATCHES="4", DVC_STAGE="pretrain@x", OTHER="1"
+    )
     found = dict(ast.literal_eval(said.communicate(timeout=60)[0]))
     assert found["COLOUR"] == ("a b c" if setup else "a b")
-    assert (found["ROUNDABOUT_PIECES"], found["DVC_STAGE"]) == ("4", "pretrain@x")
+    assert (found["ROUNDABOUT_MICRO_BATCHES"], found["DVC_STAGE"]) == ("4", "pretrain@x")
     assert "OTHER" not in found

@@ -2,9 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
 
-from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.models.build import build_model
 
 
@@ -39,15 +37,3 @@ def test_logits_come_from_the_second_front_features() -> None:
     of_first, of_second = torch.autograd.grad(main.sum(), [first, second])
     assert of_first.abs().sum() > 0
     assert of_second.abs().sum() > 0
-
-
-def test_a_network_without_front_features_says_so() -> None:
-    class Plain(SegmentationModel):
-        def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
-            return input_N3HW, None
-
-        def classifiers(self) -> list[nn.Conv2d]:
-            return []
-
-    with pytest.raises(NotImplementedError, match="Plain does not show"):
-        Plain(3, PREPROCESSINGS["lite-rgb"], None).forward_with_front(torch.zeros(1, 3, 4, 4))

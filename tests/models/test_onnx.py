@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from pipeline.models import onnx as exporting
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample, at_size
@@ -31,8 +32,8 @@ class Tiny(SegmentationModel):
         self.spec = {"preprocessing": "caffe-bgr", "class_names": ["a", "b", "c", "d"]}
         self.initialise(torch.Generator().manual_seed(seed))
 
-    def forward(self, input_N3HW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return self.classify(input_N3HW), None
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        return self.classify(input_N3HW), None, (input_N3HW, input_N3HW)
 
     def classifiers(self) -> list[torch.nn.Conv2d]:
         return [self.classify]

@@ -85,7 +85,7 @@ def test_out_of_memory_runs_again_in_more_pieces_and_remembers(monkeypatch, tmp_
     pretend(
         monkeypatch,
         tmp_path,
-        "pieces = int(os.environ.get('ROUNDABOUT_PIECES', '1'))\n"
+        "pieces = int(os.environ.get('ROUNDABOUT_MICRO_BATCHES', '1'))\n"
         "print(\"Running stage 'adapt@lse-1':\")\n"
         "pathlib.Path('tried.txt').open('a').write(f'{pieces} ')\n"
         "if pieces < 4: sys.exit('torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB')\n",
@@ -110,7 +110,7 @@ def test_a_reason_is_found_above_torchruns_own_traceback(monkeypatch, tmp_path, 
         monkeypatch,
         tmp_path,
         f"print({line!r})\nfor n in range(200): print('  File torchrun', n)\n"
-        "sys.exit(0 if os.environ.get('ROUNDABOUT_PIECES') else 1)",
+        "sys.exit(0 if os.environ.get('ROUNDABOUT_MICRO_BATCHES') else 1)",
     )
     if line.startswith("torch"):
         assert go(tmp_path, "adapt@lse-1").pieces == 2

@@ -25,7 +25,7 @@ from pipeline.training.alignment.entropy import mean_entropy, self_information
 from pipeline.training.alignment.methods import Levels, StyleStatistic, adaptsegnet, advent, minent, style
 from pipeline.training.alignment.style import channel_means, channel_means_and_deviations, gram_matrix
 from pipeline.training.batches import Batch, Sample, Stream
-from pipeline.training.forward import Shown, show
+from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.loop import Adversary, Plan, train, training_step
 from pipeline.training.objectives import Objective, Term, supervised
 from pipeline.training.optimisation import make_optimiser
@@ -47,9 +47,6 @@ class TinyNet(SegmentationModel):
         self.dropout = nn.Dropout2d(0.1)
         self.auxiliary = nn.Conv2d(16, CLASSES, 1)
         self.head = nn.Conv2d(16, CLASSES, 1)
-
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
 
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
         first = torch.relu(self.body(input_N3HW))
@@ -254,34 +251,34 @@ def test_advents_step_is_the_textbook_step() -> None:
 # ------------------------------------------------------------------------------------------------------------ they work
 
 
-Read = Callable[[Shown], Tensor]
+Read = Callable[[Outputs], Tensor]
 
 
-def probabilities(shown: Shown) -> Tensor:
-    return shown.prob("main").mean(dim=(0, 2, 3))
+def probabilities(outputs: Outputs) -> Tensor:
+    return outputs.prob("main").mean(dim=(0, 2, 3))
 
 
-def information(shown: Shown) -> Tensor:
-    return self_information(shown.prob("main")).mean(dim=(0, 2, 3))
+def information(outputs: Outputs) -> Tensor:
+    return self_information(outputs.prob("main")).mean(dim=(0, 2, 3))
 
 
 def second_block(statistic: Callable[[Tensor], Tensor]) -> Read:
-    def read(shown: Shown) -> Tensor:
-        assert shown.front is not None
-        return statistic(shown.front[1]).mean(dim=0).flatten()
+    def read(outputs: Outputs) -> Tensor:
+        assert outputs.front is not None
+        return statistic(outputs.front[1]).mean(dim=0).flatten()
 
     return read
 
 
-def shown_by(model: SegmentationModel) -> list[Shown]:
+def outputs_of(model: SegmentationModel) -> list[Outputs]:
     model.eval()
     with torch.no_grad():
-        return [show(model, labelled, front=True) for labelled in batch_of().values()]
+        return [forward_batch(model, labelled, front=True) for labelled in batch_of().values()]
 
 
 def distance(model: SegmentationModel, read: Read) -> float:
     """How far source and target are apart in the network's eyes, in what an alignment reads of them."""
-    first, second = (read(shown) for shown in shown_by(model))
+    first, second = (read(outputs) for outputs in outputs_of(model))
     return float((first - second).abs().sum())
 
 
@@ -341,7 +338,7 @@ def test_style_alone_brings_the_front_features_closer(
 def test_minimising_entropy_makes_the_target_certain(plain: TinyNet, tmp_path: Path) -> None:
     aligned, adversary = run(tmp_path, alignment("minent", 1.0, 0.0), steps=LONG)
     assert adversary is None
-    after, before = (float(mean_entropy(shown_by(model)[1].prob("main"))) for model in (aligned, plain))
+    after, before = (float(mean_entropy(outputs_of(model)[1].prob("main"))) for model in (aligned, plain))
     assert after < 0.75 * before
 
 
@@ -349,9 +346,9 @@ def test_minimising_entropy_makes_the_target_certain(plain: TinyNet, tmp_path: P
 
 
 def test_a_weight_of_0_leaves_its_part_out() -> None:
-    assert list(alignment("advent", 0.5, 0.0).parts) == ["main"]
+    assert list(alignment("advent", 0.5, 0.0).losses) == ["main"]
     assert list(alignment("adaptsegnet", 0.0, 0.5).discriminators) == ["auxiliary"]
-    assert list(alignment("style", 0.0, 0.0).parts) == []
+    assert list(alignment("style", 0.0, 0.0).losses) == []
     assert list(style(Levels(0.0, 0.0), CLASSES, drawn(), weight=1.0, statistic="gram").discriminators) == []
 
 
@@ -415,7 +412,7 @@ def test_a_killed_run_ends_with_the_same_network_and_the_same_discriminators(met
     resumed, adversary = run(tmp_path / "killed", alignment(method), checkpoint_every=3)
     assert_same(at_once, resumed)
     states = [
-        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["beside"] for name in ("at-once", "killed")
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["adversary"] for name in ("at-once", "killed")
     ]
     if method == "minent":
         assert its_adversary is None
@@ -452,12 +449,12 @@ def test_discriminators_follow_their_own_schedule(tmp_path: Path) -> None:
 
 def test_discriminators_of_whole_images_judge_the_mean_of_each_image_s_map() -> None:
     alignment = advent(Levels(0.5, 0.0), 10, torch.Generator().manual_seed(1), network="image")
-    (part,) = alignment.parts.values()
-    assert isinstance(part, Adversarial)
+    (loss,) = alignment.losses.values()
+    assert isinstance(loss, Adversarial)
     logits_NC11 = torch.randn(4, 10, 1, 1, generator=torch.Generator().manual_seed(2))
-    seen_NC11 = part.read(Shown(logits_NC11.expand(-1, -1, 28, 28)))
+    seen_NC11 = loss.read(Outputs(logits_NC11.expand(-1, -1, 28, 28)))
     assert seen_NC11.shape == (4, 10, 1, 1)
     torch.testing.assert_close(seen_NC11, self_information(logits_NC11.softmax(dim=1)))  # one answer for all pixels
-    by_hand = functional.binary_cross_entropy_with_logits(part.discriminator(seen_NC11), torch.zeros(4, 1, 1, 1))
-    shown = Shown(logits_NC11.expand(-1, -1, 28, 28))
-    torch.testing.assert_close(part.generator_loss(shown, shown), 0.5 * by_hand)
+    by_hand = functional.binary_cross_entropy_with_logits(loss.discriminator(seen_NC11), torch.zeros(4, 1, 1, 1))
+    outputs = Outputs(logits_NC11.expand(-1, -1, 28, 28))
+    torch.testing.assert_close(loss.generator_loss(outputs, outputs), 0.5 * by_hand)

@@ -20,9 +20,9 @@ from pipeline.training.alignment.style import (
     channel_means_and_deviations,
     gram_matrix,
 )
-from pipeline.training.forward import Shown
+from pipeline.training.forward import Outputs
 
-ANY = Shown(torch.zeros(1, 2, 1, 1))
+ANY = Outputs(torch.zeros(1, 2, 1, 1))
 
 
 def test_self_information_is_the_released_codes(shared: Path) -> None:
@@ -56,9 +56,9 @@ def test_certain_predictions_have_a_finite_gradient() -> None:
 
 def test_entropy_minimisation_reads_its_head_of_the_unlabelled_images() -> None:
     certain, uniform = torch.tensor([50.0, 0.0]).view(1, 2, 1, 1), torch.zeros(1, 2, 1, 1)
-    shown = Shown(certain, uniform)
-    assert float(EntropyMinimisation("main", 0.5).generator_loss(ANY, shown)) == pytest.approx(0.0, abs=1e-6)
-    assert float(EntropyMinimisation("auxiliary", 0.5).generator_loss(ANY, shown)) == pytest.approx(0.5)
+    outputs = Outputs(certain, uniform)
+    assert float(EntropyMinimisation("main", 0.5).generator_loss(ANY, outputs)) == pytest.approx(0.0, abs=1e-6)
+    assert float(EntropyMinimisation("auxiliary", 0.5).generator_loss(ANY, outputs)) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="no auxiliary head"):
         EntropyMinimisation("auxiliary", 0.5).generator_loss(ANY, ANY)
 
@@ -92,8 +92,8 @@ def test_statistics_know_nothing_of_where_things_are_nor_of_the_images_size(stat
 
 def test_a_matched_statistic_is_the_squared_distance_of_its_block_between_batch_means() -> None:
     logits = torch.zeros(1, 2, 1, 1)
-    first = Shown(logits, front=(torch.full((2, 3, 1, 1), 9.0), torch.full((2, 3, 2, 2), 1.0)))
-    second = Shown(logits, front=(torch.full((1, 3, 1, 1), 5.0), torch.full((1, 3, 2, 2), 3.0)))
+    first = Outputs(logits, front=(torch.full((2, 3, 1, 1), 9.0), torch.full((2, 3, 2, 2), 1.0)))
+    second = Outputs(logits, front=(torch.full((1, 3, 1, 1), 5.0), torch.full((1, 3, 2, 2), 3.0)))
     part = MatchedStatistic(1, gram_matrix, 0.5)
     assert float(part.generator_loss(first, second)) == pytest.approx(0.5 * (9 - 1) ** 2)
     assert float(part.generator_loss(second, second)) == 0.0

@@ -18,7 +18,15 @@ from pipeline.common.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import CycleganTranslation, Optimiser
 from pipeline.training.batches import Batch, Labelled, Sample, Stream
-from pipeline.training.cyclegan.objective import Critics, Game, Generators, Weights, least_squares, scaled, to_bytes
+from pipeline.training.cyclegan.objective import (
+    CycleGanObjective,
+    Discriminators,
+    Generators,
+    Weights,
+    least_squares,
+    scaled,
+    to_bytes,
+)
 from pipeline.training.cyclegan.pool import ImagePool
 from pipeline.training.cyclegan.run import new_players
 from pipeline.training.cyclegan.semantics import Semantics
@@ -34,7 +42,7 @@ SIZE = (32, 32)
 
 
 class Times(nn.Module):
-    """Images times a number: a generator, or a critic, that can be reckoned with."""
+    """Images times a number: a generator, or a discriminator, that can be reckoned with."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -49,9 +57,9 @@ def flat(value: int, count: int = 1) -> Labelled:
     return Labelled(image_N3HW, torch.full((count, 4, 4), IGNORE, dtype=torch.uint8), ["flat"] * count)
 
 
-def players() -> tuple[Generators, Critics]:
+def players() -> tuple[Generators, Discriminators]:
     pools = [ImagePool(0, (4, 4)) for _ in range(2)]
-    return Generators(Times(0.5), Times(2.0)), Critics(Times(3.0), Times(1.0), *pools)
+    return Generators(Times(0.5), Times(2.0)), Discriminators(Times(3.0), Times(1.0), *pools)
 
 
 # Bytes 255 and 0 are 1 and -1.
@@ -63,8 +71,8 @@ def told(terms: Iterator[Term]) -> dict[str, float]:
 
 
 def test_the_generators_losses_by_hand() -> None:
-    generators, critics = players()
-    found = told(Game(critics, Weights(cycle=10, identity=5)).generator_terms(generators, BATCH))
+    generators, discriminators = players()
+    found = told(CycleGanObjective(discriminators, Weights(cycle=10, identity=5)).generator_terms(generators, BATCH))
     assert found == {
         "source-to-target-deceive": pytest.approx((3 * 0.5 - 1) ** 2),  # D_Y(G(1)) = 1.5
         "source-to-target-cycle": pytest.approx(0.0),  # F(G(1)) = 1
@@ -77,18 +85,18 @@ def test_the_generators_losses_by_hand() -> None:
 
 
 def test_the_cycles_loss_by_hand() -> None:
-    _, critics = players()
+    _, discriminators = players()
     generators = Generators(Times(0.5), Times(1.0))
-    found = told(Game(critics, Weights(cycle=10, identity=0)).generator_terms(generators, BATCH))
+    found = told(CycleGanObjective(discriminators, Weights(cycle=10, identity=0)).generator_terms(generators, BATCH))
     assert found["source-to-target-cycle"] == found["target-to-source-cycle"] == pytest.approx(10 * 0.5)
     assert "identity" not in found
 
 
 def test_the_discriminators_losses_by_hand() -> None:
-    generators, critics = players()
-    game = Game(critics, Weights(cycle=10, identity=5))
-    told(game.generator_terms(generators, BATCH))
-    found = told(game.critic_terms(generators, BATCH))
+    generators, discriminators = players()
+    objective = CycleGanObjective(discriminators, Weights(cycle=10, identity=5))
+    told(objective.generator_terms(generators, BATCH))
+    found = told(objective.discriminator_terms(generators, BATCH))
     # D_Y of the target's -1 is -3, of G(1) = 0.5 it is 1.5; D_X of the source's 1 is 1, of F(-1) = -2 it is -2
     assert found == {
         "discriminator-target": pytest.approx(((-3 - 1) ** 2 + 1.5**2) / 2),
@@ -101,14 +109,14 @@ def test_least_squares_are_a_mean() -> None:
 
 
 def test_each_player_moves_its_own_networks_alone() -> None:
-    generators, critics = players()
-    game = Game(critics, Weights(cycle=10, identity=5))
-    optimisers = [torch.optim.SGD(module.parameters(), lr=0.01) for module in (generators, critics)]
-    before = [[float(p.detach()) for p in module.parameters()] for module in (generators, critics)]
-    training_step(generators, game.generator_terms, BATCH, optimisers[0], None, CPU)
-    between = [[float(p.detach()) for p in module.parameters()] for module in (generators, critics)]
-    training_step(generators, game.critic_terms, BATCH, optimisers[1], None, CPU)
-    after = [[float(p.detach()) for p in module.parameters()] for module in (generators, critics)]
+    generators, discriminators = players()
+    objective = CycleGanObjective(discriminators, Weights(cycle=10, identity=5))
+    optimisers = [torch.optim.SGD(module.parameters(), lr=0.01) for module in (generators, discriminators)]
+    before = [[float(p.detach()) for p in module.parameters()] for module in (generators, discriminators)]
+    training_step(generators, objective.generator_terms, BATCH, optimisers[0], None, CPU)
+    between = [[float(p.detach()) for p in module.parameters()] for module in (generators, discriminators)]
+    training_step(generators, objective.discriminator_terms, BATCH, optimisers[1], None, CPU)
+    after = [[float(p.detach()) for p in module.parameters()] for module in (generators, discriminators)]
     assert between[0] != before[0]
     assert between[1] == before[1]
     assert after[0] == between[0]
@@ -117,9 +125,11 @@ def test_each_player_moves_its_own_networks_alone() -> None:
 
 def test_the_generators_gradient_is_that_of_all_their_losses() -> None:
     """The terms that are told one by one add nothing: G = 0.5 is moved by d/dG of deceive, cycle and identity."""
-    generators, critics = players()
-    game = Game(critics, Weights(cycle=0, identity=5))
-    training_step(generators, game.generator_terms, BATCH, torch.optim.SGD(generators.parameters(), lr=0.0), None, CPU)
+    generators, discriminators = players()
+    objective = CycleGanObjective(discriminators, Weights(cycle=0, identity=5))
+    training_step(
+        generators, objective.generator_terms, BATCH, torch.optim.SGD(generators.parameters(), lr=0.0), None, CPU
+    )
     gradient = generators.to_target.factor.grad
     # (3G - 1)² gives 2·(3G - 1)·3 = 3; 5·|-G + 1| gives -5; the cycles have weight 0
     assert float(gradient) == pytest.approx(3 - 5)
@@ -163,8 +173,8 @@ class Painter(SegmentationModel):
     def __init__(self) -> None:
         super().__init__(2, PREPROCESSINGS["lite-rgb"], None)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
-        return input_N3HW[:, :2], None
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        return input_N3HW[:, :2], None, (input_N3HW, input_N3HW)
 
     def classifiers(self) -> list[nn.Conv2d]:
         return []
@@ -179,15 +189,15 @@ def test_meaning_is_the_normalised_logits_and_has_a_gradient() -> None:
     assert float(semantics.distance(image * 0.5 + 0.1, meaning.detach())) == pytest.approx(0, abs=1e-3)
     semantics.distance(image, torch.zeros_like(meaning)).backward()
     assert image.grad is not None
-    assert not semantics.wanted(image).requires_grad
+    assert not semantics.fixed(image).requires_grad
 
 
 def test_the_semantic_losses_are_part_of_each_direction() -> None:
-    generators, critics = Generators(Times(-1.0), Times(1.0)), players()[1]
+    generators, discriminators = Generators(Times(-1.0), Times(1.0)), players()[1]
     image = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2).repeat(1, 3, 1, 1)
     batch = {name: Labelled(image, torch.zeros(1, 1, 2), ["it"]) for name in ("source", "target")}
-    game = Game(critics, Weights(0, 0, semantic=0.1, semantic_cycle=10), Semantics(Painter()))
-    found = told(game.generator_terms(generators, batch))
+    objective = CycleGanObjective(discriminators, Weights(0, 0, semantic=0.1, semantic_cycle=10), Semantics(Painter()))
+    found = told(objective.generator_terms(generators, batch))
     assert found["source-to-target-semantic"] == pytest.approx(0.1 * 4, abs=1e-2)  # G turns the meaning round
     assert found["target-to-source-semantic"] == pytest.approx(0, abs=1e-3)  # F keeps it
     assert found["source-to-target-semantic-cycle"] == pytest.approx(10 * 4, abs=0.1)
@@ -227,22 +237,24 @@ SETTINGS = CycleganTranslation(
 
 def run(
     folder: Path, steps: int, *, dies_at: int | None = None, cycle: float = 10.0, checkpoint_every: int = 1000
-) -> tuple[Generators, Critics]:
-    generators, critics = new_players(SETTINGS, 1)
-    game = Game(critics, Weights(cycle, 0.5 * cycle))
-    optimiser, other = (make_optimiser({"w": list(m.parameters())}, SETTINGS.optimiser) for m in (generators, critics))
-    adversary = Adversary(critics, game.critic_terms, other, SETTINGS.schedule)
+) -> tuple[Generators, Discriminators]:
+    generators, discriminators = new_players(SETTINGS, 1)
+    objective = CycleGanObjective(discriminators, Weights(cycle, 0.5 * cycle))
+    optimiser, other = (
+        make_optimiser({"w": list(m.parameters())}, SETTINGS.optimiser) for m in (generators, discriminators)
+    )
+    adversary = Adversary(discriminators, objective.discriminator_terms, other, SETTINGS.schedule)
     left = [dies_at]
 
     def terms(model: Generators, batch: Batch) -> Iterator[Term]:
         if left[0] == 0:
             raise RuntimeError("killed")
         left[0] = None if left[0] is None else left[0] - 1
-        yield from game.generator_terms(model, batch)
+        yield from objective.generator_terms(model, batch)
 
     plan = Plan(steps, SETTINGS.schedule, None, checkpoint_every, log_every=2, threads=1, compile=False)
     train(generators, terms, streams(2), optimiser, plan, CPU, folder, name="t", seed=1, adversary=adversary)
-    return generators, critics
+    return generators, discriminators
 
 
 def mean_colour(image_N3HW: Tensor) -> Tensor:
@@ -270,7 +282,7 @@ def test_a_killed_run_ends_with_the_same_networks_pools_and_curves(tmp_path: Pat
     for one, other in zip(at_once, resumed, strict=True):
         states = one.state_dict(), other.state_dict()
         assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
-    assert int(at_once[1].made_target.filled) == 4
+    assert int(at_once[1].target_pool.filled) == 4
     curves = [sorted((tmp_path / name / "live").rglob("*.tsv")) for name in ("at-once", "killed")]
     assert len(curves[0]) == len(curves[1]) > 7
     for one, other in zip(*curves, strict=True):
@@ -279,6 +291,6 @@ def test_a_killed_run_ends_with_the_same_networks_pools_and_curves(tmp_path: Pat
 
 def test_pieces_are_for_segmentation_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, _ = run(tmp_path / "whole", 2)
-    monkeypatch.setenv("ROUNDABOUT_PIECES", "2")
+    monkeypatch.setenv("ROUNDABOUT_MICRO_BATCHES", "2")
     cut, _ = run(tmp_path / "cut", 2)
     assert all(torch.equal(value, cut.state_dict()[name]) for name, value in whole.state_dict().items())

@@ -27,7 +27,7 @@ from pipeline.params import Optimiser, Schedule
 from pipeline.training.alignment.alignment import Alignment
 from pipeline.training.alignment.methods import Levels, adaptsegnet, advent, minent, style
 from pipeline.training.batches import Batch, Sample, Stream
-from pipeline.training.distributed import joined, processes, rank, share_normalisation
+from pipeline.training.distributed import process_group, rank, share_normalisation, world_size
 from pipeline.training.loop import Adversary, Interrupted, Plan, train
 from pipeline.training.objectives import Objective, PseudoLabelObjective, Term, supervised
 from pipeline.training.optimisation import make_adam, make_optimiser
@@ -49,9 +49,6 @@ class TinyNet(SegmentationModel):
         self.second = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU())
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(16, 3, 1)
-
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.forward_with_front(input_N3HW)[:2]
 
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
         first_NDHW = self.first(input_N3HW)
@@ -143,8 +140,8 @@ def run_case(
 def main(folder: Path) -> None:
     """One of two processes: all cases, and a run that is stopped on the second process alone and resumed."""
     torch.set_num_threads(1)
-    with joined(choose_computer("cpu", "float32")):
-        assert processes() == 2
+    with process_group(choose_computer("cpu", "float32")):
+        assert world_size() == 2
         answers = {case: run_case(case, folder / str(number)) for number, case in enumerate(CASES)}
         answers["whole"] = run_case("advent", folder / "whole", dropout=0.5)
         try:
@@ -214,7 +211,7 @@ def test_shares_of_a_batch_are_the_samples_of_the_batch() -> None:
 
 
 def test_more_processes_than_images_of_a_batch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.training.run.processes", lambda: 4)
+    monkeypatch.setattr("pipeline.training.run.world_size", lambda: 4)
     with pytest.raises(ReadableError, match=r"run: 4 processes cannot share batches of 2 \(source\)"):
         _share_of_process(Stream("source", sample_at, 7, 2, 3, "run"))
 

@@ -18,6 +18,8 @@ from pipeline.training.batches import Stream
 from pipeline.training.intra_domain import intra_domain
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
+from pipeline.training.run import Task
+from tests.training.run_settings import run_settings
 
 Write = Callable[[dict[str, Any]], Path]
 
@@ -40,12 +42,18 @@ def easy_stream(folder: Path) -> Stream:
     return Stream("patches", patch_samples(PatchFile(folder / PATCHES), Augment(False, (1, 1), 0), False), 3, 2, 1, "i")
 
 
+def task_of(params: Params, folder: Path) -> Task:
+    assert params.intrada is not None
+    run = run_settings(params, "intrada-1", params.adapt)
+    return intra_domain(run, params.intrada, easy_stream(folder), folder / HARD, 2)
+
+
 def test_easy_images_are_labelled_and_hard_ones_are_not(
     tiny_params: dict[str, Any], write_params: Write, tmp_path: Path
 ) -> None:
     params = params_of(tiny_params, write_params)
     write_images(tmp_path / HARD, IGNORE, 4)
-    _, streams, adversary = intra_domain(params, "intrada-1", easy_stream(tmp_path), tmp_path / HARD, 19)
+    _, streams, _, adversary = task_of(params, tmp_path)
     batches = {stream.name: stream.at(0) for stream in streams}
     assert set(batches) == {"patches", "hard"}
     assert (batches["patches"].label_NHW == 3).all()
@@ -59,7 +67,7 @@ def test_without_hard_images_it_is_self_training(
     tiny_params: dict[str, Any], write_params: Write, tmp_path: Path
 ) -> None:
     params = params_of(tiny_params, write_params)
-    objective, streams, adversary = intra_domain(params, "intrada-1", easy_stream(tmp_path), tmp_path / HARD, 19)
+    objective, streams, _, adversary = task_of(params, tmp_path)
     assert isinstance(objective, PseudoLabelObjective)
     assert ([stream.name for stream in streams], adversary) == (["patches"], None)
 
@@ -69,7 +77,7 @@ def test_with_weights_of_0_it_is_self_training_too(
 ) -> None:
     params = params_of(tiny_params, write_params, lambda_main=0.0, lambda_auxiliary=0.0)
     write_images(tmp_path / HARD, IGNORE, 4)
-    objective, _, adversary = intra_domain(params, "intrada-1", easy_stream(tmp_path), tmp_path / HARD, 19)
+    objective, _, _, adversary = task_of(params, tmp_path)
     assert isinstance(objective, PseudoLabelObjective)
     assert adversary is None
 
@@ -81,6 +89,6 @@ def test_each_head_has_a_discriminator(
     tiny_params["model"]["heads"] = heads
     params = params_of(tiny_params, write_params)
     write_images(tmp_path / HARD, IGNORE, 4)
-    _, _, adversary = intra_domain(params, "intrada-1", easy_stream(tmp_path), tmp_path / HARD, 19)
+    _, _, _, adversary = task_of(params, tmp_path)
     assert adversary is not None
     assert len(list(adversary.module)) == heads

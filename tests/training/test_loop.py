@@ -43,8 +43,9 @@ class TinyNet(SegmentationModel):
         self.dropout = nn.Dropout2d(0.5)
         self.head = nn.Conv2d(8, 3, 1)
 
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
-        return self.head(self.dropout(torch.relu(self.body(input_N3HW)))), None
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+        feature_NDHW = torch.relu(self.body(input_N3HW))
+        return self.head(self.dropout(feature_NDHW)), None, (feature_NDHW, feature_NDHW)
 
     def classifiers(self) -> list[nn.Conv2d]:
         return [self.head]

@@ -16,7 +16,7 @@ from pipeline.models.build import set_normalisation
 from pipeline.training.alignment.methods import Levels, advent
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.loop import training_step
-from pipeline.training.micro_batches import in_pieces, pieces_wanted
+from pipeline.training.micro_batches import in_micro_batches, micro_batch_count
 from pipeline.training.objectives import PseudoLabelObjective
 
 
@@ -31,9 +31,6 @@ class Net(SegmentationModel):
         self.body, self.norm, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 1)
         self.dropout = nn.Dropout2d(dropout)
         self.seen: list[int] = []
-
-    def forward(self, input_N3HW: Tensor) -> tuple[Tensor, None]:
-        return self.forward_with_front(input_N3HW)[:2]
 
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, None, tuple[Tensor, Tensor]]:
         self.seen.append(len(input_N3HW))
@@ -63,7 +60,7 @@ def step(pieces: int, objective: object, normalisation: str = "frozen", dropout:
     model.train()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     torch.manual_seed(11)
-    with in_pieces(model, pieces):
+    with in_micro_batches(model, pieces):
         losses = training_step(model, objective, batch(), optimiser, 1.0, choose_computer("cpu", "float32"))
     return losses, model
 
@@ -104,7 +101,7 @@ def test_running_statistics_count_each_piece_once():
     by_hand.train()
     by_hand(image[:2])
     by_hand(image[2:])
-    with in_pieces(model, 2):
+    with in_micro_batches(model, 2):
         model(image)[0].sum().backward()
     assert model.seen == [2, 2, 2, 2], "each piece twice: forward, and again for its gradient"
     torch.testing.assert_close(model.norm.running_mean, by_hand.norm.running_mean)
@@ -114,16 +111,16 @@ def test_running_statistics_count_each_piece_once():
 
 def test_afterwards_the_model_is_itself_again():
     model = Net()
-    with in_pieces(model, 2):
+    with in_micro_batches(model, 2):
         pass
     model(torch.rand(4, 3, 6, 8))
     assert model.seen == [4]
 
 
 def test_the_environment_names_the_pieces(monkeypatch):
-    assert pieces_wanted() == 1
-    monkeypatch.setenv("ROUNDABOUT_PIECES", "4")
-    assert pieces_wanted() == 4
-    monkeypatch.setenv("ROUNDABOUT_PIECES", "none")
-    with pytest.raises(ReadableError, match="ROUNDABOUT_PIECES is 'none'; a whole number from 1"):
-        pieces_wanted()
+    assert micro_batch_count() == 1
+    monkeypatch.setenv("ROUNDABOUT_MICRO_BATCHES", "4")
+    assert micro_batch_count() == 4
+    monkeypatch.setenv("ROUNDABOUT_MICRO_BATCHES", "none")
+    with pytest.raises(ReadableError, match="ROUNDABOUT_MICRO_BATCHES is 'none'; it must be a whole number from 1"):
+        micro_batch_count()

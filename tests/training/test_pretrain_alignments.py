@@ -87,7 +87,7 @@ def test_the_targets_images_are_part_of_a_runs_identity(params: Params, monkeypa
         seen[stage] = set(inputs)
         raise LookupError
 
-    monkeypatch.setattr("pipeline.training.pretrain.common_folder", remembered)
+    monkeypatch.setattr("pipeline.training.stage.common_folder", remembered)
     for name in ("plain", "advent"):
         with pytest.raises(LookupError):
             pretrain(params, name, params.start(name), Path("runs") / name)
@@ -111,7 +111,7 @@ def test_weights_are_the_published_ones_on_the_levels_that_the_network_has(
     entry: AnyStart = TypeAdapter(AnyStart).validate_python({"supervision": "source", **STARTS[start]})
     alignment = alignment_of(entry, 19, heads, 1)
     assert alignment is not None
-    found = {name: part.weight for name, part in alignment.parts.items()}
+    found = {name: part.weight for name, part in alignment.losses.items()}
     assert Levels(found["main"], found.get("auxiliary", 0.0)) == expected
     assert {name: weight for name, weight in found.items() if name.startswith("style")} == (
         {"style-1": 0.001, "style-2": 0.001} if start == "style" else {}

@@ -12,12 +12,14 @@ import torchvision.models
 
 from pipeline.check import data_problems
 from pipeline.common.errors import ReadableError
-from pipeline.common.labels import CITYSCAPES_19, class_set
+from pipeline.common.labels import CITYSCAPES_19, ClassSet, class_set
 from pipeline.datasets.prepare import prepare
+from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
 from pipeline.models.state import load_model, save_model
 from pipeline.params import Params
-from pipeline.training.pretrain import new_model, pretrain
+from pipeline.training.new_model import new_model
+from pipeline.training.pretrain import pretrain
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +27,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     torch.set_num_threads(1)
     return tmp_path
+
+
+def model_of(params: Params, classes: ClassSet = CITYSCAPES_19) -> SegmentationModel:
+    return new_model(params.model, classes, params.seed)
 
 
 def saved(path: Path, classes: int = 19, **options: Any) -> dict[str, torch.Tensor]:
@@ -61,12 +67,12 @@ def test_a_head_of_other_classes_starts_afresh_and_the_rest_is_the_file_s(
 ) -> None:
     state = saved(here / "theirs.pt", classes=5)
     tiny_params["model"]["weights"] = "theirs.pt"
-    model = new_model(Params.model_validate(tiny_params), class_set("cityscapes-19"))
+    model = model_of(Params.model_validate(tiny_params))
     own = model.state_dict()
     assert torch.equal(own["encoder.layers.0.0.weight"], state["encoder.layers.0.0.weight"])
     assert torch.equal(own["head.gate.weight"], state["head.gate.weight"])
     assert own["head.classify.weight"].shape[0] == 19
-    assert "theirs.pt: these start afresh: head" in capsys.readouterr().out
+    assert "theirs.pt: these parts keep random weights: head" in capsys.readouterr().out
 
 
 def test_torchvision_s_encoder_under_the_small_network(here: Path, tiny_params: dict) -> None:
@@ -74,7 +80,7 @@ def test_torchvision_s_encoder_under_the_small_network(here: Path, tiny_params: 
     theirs = torchvision.models.mobilenet_v3_small(weights=None).state_dict()
     torch.save(theirs, here / "v3.pth")
     tiny_params["model"]["weights"] = "v3.pth"
-    own = new_model(Params.model_validate(tiny_params), class_set("cityscapes-19")).state_dict()
+    own = model_of(Params.model_validate(tiny_params)).state_dict()
     assert torch.equal(own["encoder.layers.5.block.0.0.weight"], theirs["features.5.block.0.0.weight"])
 
 
@@ -85,7 +91,7 @@ def test_another_architecture_is_refused_with_the_line_for_params(here: Path, ti
         ReadableError,
         match=re.escape("say `model: {architecture: small, encoder: efficientnet-lite0, heads: 2, weights: …}`"),
     ):
-        new_model(Params.model_validate(tiny_params), class_set("cityscapes-19"))
+        model_of(Params.model_validate(tiny_params))
 
 
 def named(path: Path, names: list[str]) -> None:
@@ -99,7 +105,7 @@ def test_as_many_classes_in_another_order_are_refused(here: Path, tiny_params: d
     said = "has other classes than params.yaml: class 0 is 'sidewalk' there and 'road' here"
     tiny_params["model"]["weights"] = "theirs.pt"
     with pytest.raises(ReadableError, match=rf"theirs\.pt: {said}"):
-        new_model(Params.model_validate(tiny_params), classes)
+        model_of(Params.model_validate(tiny_params), classes)
     del tiny_params["model"]["weights"]
     tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
     params = Params.model_validate(tiny_params)
@@ -114,7 +120,7 @@ def test_classes_of_which_only_the_number_is_known_are_believed(here: Path, tiny
     tiny_params["model"]["weights"] = "theirs.pt"
     params = Params.model_validate(tiny_params)
     assert data_problems(params) == []
-    own, theirs = new_model(params, class_set("cityscapes-19")), load_model(here / "theirs.pt", "cpu")
+    own, theirs = model_of(params), load_model(here / "theirs.pt", "cpu")
     assert torch.equal(own.state_dict()["head.classify.weight"], theirs.state_dict()["head.classify.weight"])
 
 
@@ -135,7 +141,7 @@ def test_resnet38_trains(here: Path, tiny_params: dict) -> None:
     prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
     pretrain(params, "source-only", params.start("source-only"), here / "runs" / "source-only")
     trained = load_model(here / "runs" / "source-only" / "model.pt", "cpu")
-    fresh = new_model(params, class_set("cityscapes-19"))
+    fresh = model_of(params)
     moved = [not torch.equal(*pair) for pair in zip(trained.parameters(), fresh.parameters(), strict=True)]
     assert sum(moved) >= 44  # every convolution; the normalisations are frozen
     assert trained.preprocessing.name == "imagenet-rgb"

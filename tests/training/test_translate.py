@@ -13,19 +13,23 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.common.box import Box
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import read_json
 from pipeline.common.labels import class_set
+from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.prepare import prepare
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import Params
-from pipeline.training.adapt import _source
-from pipeline.training.batches import Labelled
+from pipeline.patches.file import PatchFile, PatchWriter
+from pipeline.training.batches import Labelled, Stream
+from pipeline.training.rounds import round_task
 from pipeline.training.run import labelled_stream
 from pipeline.training.translate import translate
-from pipeline.translation.source import identity_of, labelled_images
+from pipeline.translation.source import Style, identity_of, labelled_images, labelled_split
+from tests.training.run_settings import run_settings
 
 CYCLEGAN = {"method": "cyclegan", "steps": 2, "crop": [32, 32], "width": 2, "blocks": 1, "pool": 1}
 
@@ -50,7 +54,15 @@ def params(tiny_params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def batch_of(params: Params, split: str, step: int = 0) -> Labelled:
-    return labelled_stream(params, "run", split, class_set(params.classes), params.pretrain, 2)[0].at(step)
+    return labelled_stream(run_settings(params, "run", params.pretrain, split), 2).at(step)
+
+
+def opened(params: Params, name: str) -> tuple[SplitImages, Style | None]:
+    return labelled_images(labelled_split(params.data, name), params.data.size)
+
+
+def identity(params: Params, name: str) -> dict[str, Any]:
+    return identity_of(labelled_split(params.data, name))
 
 
 @pytest.mark.parametrize("name", ["fda", "alike", "made"])
@@ -69,31 +81,38 @@ def test_a_start_sees_other_images_and_the_same_labels(name: str, params: Params
 
 def test_each_visit_draws_a_target_image(params: Params) -> None:
     translate(params, "fda", Path("runs/fda"))
-    images, style = labelled_images(params, "fda")
+    images, style = opened(params, "fda")
     assert style is not None
     image_HW3 = images.image(0)
     seen = {style(image_HW3, np.random.default_rng(seed)).tobytes() for seed in range(20)}
     assert len(seen) == len(Manifest(manifest_path("target"))) == 4
 
 
+def source_of_round(params: Params, name: str) -> Stream:
+    with PatchWriter(Path("patches.h5"), ("a",) * 19) as writer:
+        writer.add("0", Box(0, 0, 32, 64), np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint8))
+    run = run_settings(params, name, params.adapt, params.source_of(name))
+    patches = PatchFile(Path("patches.h5"))
+    task = round_task(run, params.round(name), params.lse, patches, params.adapt.source_batch)
+    (source,) = (stream for stream in task.streams if stream.name == "source")
+    return source
+
+
 def test_a_round_reads_what_its_start_has_read(params: Params) -> None:
     translate(params, "fda", Path("runs/fda"))
-    classes = class_set(params.classes)
-    (stream,) = _source(params, "lse-3", params.round("lse-3"), classes)
-    wanted = labelled_stream(params, "lse-3", "fda", classes, params.adapt, params.adapt.source_batch)[0]
-    assert torch.equal(stream.at(0).image_N3HW, wanted.at(0).image_N3HW)
-    (plain,) = _source(params, "lse-1", params.round("lse-1"), classes)
-    assert plain.at(0).image_N3HW.shape == wanted.at(0).image_N3HW.shape
+    expected = labelled_stream(run_settings(params, "lse-3", params.adapt, "fda"), params.adapt.source_batch).at(0)
+    assert torch.equal(source_of_round(params, "lse-3").at(0).image_N3HW, expected.image_N3HW)
+    assert source_of_round(params, "lse-1").at(0).image_N3HW.shape == expected.image_N3HW.shape
 
 
 def test_a_translation_is_part_of_a_runs_identity(params: Params) -> None:
     translate(params, "fda", Path("runs/fda"))
-    before = identity_of(params, "fda")
-    assert before != identity_of(params, "source")
+    before = identity(params, "fda")
+    assert before != identity(params, "source")
     other = params.model_dump()
     other["translations"]["fda"]["beta"] = 0.2
     translate(Params.model_validate(other), "fda", Path("runs/fda"))
-    assert identity_of(params, "fda") != before
+    assert identity(params, "fda") != before
 
 
 def test_generated_images_are_files_that_a_manifest_names(params: Params) -> None:
@@ -104,7 +123,7 @@ def test_generated_images_are_files_that_a_manifest_names(params: Params) -> Non
         assert (after.label, after.label_hash) == (before.label, before.label_hash)
         assert after.image == f"data/prepared/made/images/{after.id}.png"
         assert (after.height, after.width, after.image_bytes) == (32, 64, Path(after.image).stat().st_size)
-    images, style = labelled_images(params, "made")
+    images, style = opened(params, "made")
     assert style is None
     np.testing.assert_array_equal(images.image(1), np.asarray(Image.open(made[1].image)))
     assert read_json(Path("data/prepared/made/translation.json")) == {"method": "cyclegan"}
@@ -152,4 +171,4 @@ def test_the_semantic_loss_reads_a_model_file(params: Params) -> None:
 
 def test_a_start_before_its_translation_is_told_what_to_run(params: Params) -> None:
     with pytest.raises(ReadableError, match=r"data/prepared/fda: holds no translation; run `dvc repro translate@fda`"):
-        labelled_images(params, "fda")
+        opened(params, "fda")

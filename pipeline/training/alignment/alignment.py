@@ -1,10 +1,10 @@
-"""An alignment draws what a network shows of unlabelled images towards what it shows of labelled ones.
+"""Aligns features or outputs between a labelled and an unlabelled stream.
 
-It is an objective, the network's, and where discriminators play against the network a second one, theirs. The labelled
-images may be a source and the unlabelled ones a target, or two halves of a target: they are two streams.
+An alignment is an objective of the network, and a second one of its discriminators if it has any. The streams may be
+source and target, or two halves of a target.
+"""
 
 # N batch
-"""
 
 from __future__ import annotations
 
@@ -17,48 +17,53 @@ from torch import Tensor, nn
 from pipeline.models.base import SegmentationModel
 from pipeline.training.alignment.adversarial import Adversarial
 from pipeline.training.batches import Batch
-from pipeline.training.forward import Shown, show
+from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.objectives import Term, segmentation_loss
 
 
-class Part(Protocol):
-    """One term of an alignment; an `Adversarial` one has a loss for its discriminator, too."""
+class AlignmentLoss(Protocol):
+    """One term of an alignment; an `Adversarial` one also has a loss for its discriminator."""
 
-    def generator_loss(self, first: Shown, second: Shown) -> Tensor:
-        """The network's weighted loss; ``first`` shows labelled images, detached, and ``second`` unlabelled ones."""
+    def generator_loss(self, first: Outputs, second: Outputs) -> Tensor:
+        """Return the network's weighted loss; ``first`` is of labelled images, detached, ``second`` of others."""
         ...
 
 
 class Alignment:
-    """Some parts, added up, over two streams; ``front`` says that a part reads features."""
+    """The sum of some losses over two streams; ``front`` says that one of them reads front features."""
 
     def __init__(
-        self, parts: Mapping[str, Part], *, front: bool = False, labelled: str = "source", unlabelled: str = "target"
+        self,
+        losses: Mapping[str, AlignmentLoss],
+        *,
+        front: bool = False,
+        labelled: str = "source",
+        unlabelled: str = "target",
     ) -> None:
-        self.parts, self._front = dict(parts), front
+        self.losses, self._front = dict(losses), front
         self._labelled, self._unlabelled = labelled, unlabelled
-        self._players = {name: part for name, part in parts.items() if isinstance(part, Adversarial)}
-        self.discriminators = nn.ModuleDict({name: part.discriminator for name, part in self._players.items()})
-        self._shown: tuple[Shown, Shown] | None = None
+        self._adversarial = {name: loss for name, loss in losses.items() if isinstance(loss, Adversarial)}
+        self.discriminators = nn.ModuleDict({name: loss.discriminator for name, loss in self._adversarial.items()})
+        self._outputs: tuple[Outputs, Outputs] | None = None
 
     def generator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-        """The network's objective: cross entropy on the labelled images, and the parts on the unlabelled ones.
+        """Yield the network's terms: cross entropy on the labelled images, and the losses on the unlabelled ones.
 
-        The labelled images' graph is gone before the unlabelled ones' is made: the parts move only the latter.
+        The labelled images' graph is freed before the unlabelled ones' is built: the losses move only the latter.
         """
         self.discriminators.requires_grad_(False)
         labelled = batch[self._labelled]
-        first = show(model, labelled, front=self._front)
+        first = forward_batch(model, labelled, front=self._front)
         yield self._labelled, segmentation_loss(first, labelled.label_NHW)
         first = first.detached()
-        second = show(model, batch[self._unlabelled], front=self._front)
-        self._shown = (first, second.detached()) if self._players else None
-        yield "alignment", torch.stack([part.generator_loss(first, second) for part in self.parts.values()]).sum()
+        second = forward_batch(model, batch[self._unlabelled], front=self._front)
+        self._outputs = (first, second.detached()) if self._adversarial else None
+        yield "alignment", torch.stack([loss.generator_loss(first, second) for loss in self.losses.values()]).sum()
 
     def discriminator_terms(self, model: SegmentationModel, batch: Batch) -> Iterator[Term]:
-        """The discriminators' objective, on what the network showed in the step just made."""
-        assert self._shown is not None, "the network's terms come first"
-        (first, second), self._shown = self._shown, None
+        """Yield the discriminators' terms, on the outputs of the network's step before."""
+        assert self._outputs is not None, "the network's terms must be computed first"
+        (first, second), self._outputs = self._outputs, None
         self.discriminators.requires_grad_(True)
-        for name, part in self._players.items():
-            yield f"discriminator-{name}", part.discriminator_loss(first, second)
+        for name, loss in self._adversarial.items():
+            yield f"discriminator-{name}", loss.discriminator_loss(first, second)

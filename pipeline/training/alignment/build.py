@@ -1,4 +1,4 @@
-"""From what params.yaml says of a start to its alignment, and to the discriminators as the loop's second player."""
+"""From an initial model's entry in params.yaml to its alignment, and to the discriminators with their optimiser."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def alignment_of(start: AnyStart, classes: int, heads: int, seed: int) -> Alignment | None:
-    """What a start asks for, on as many levels as the network has heads; None where there is nothing to align."""
+    """Return the alignment of an entry, on as many levels as the network has heads; None if nothing is aligned."""
     if start.alignment == "none":
         return None
     levels = Levels(start.lambda_main, start.lambda_auxiliary if heads == 2 else 0.0)
@@ -37,23 +37,23 @@ def alignment_of(start: AnyStart, classes: int, heads: int, seed: int) -> Alignm
             statistic=start.style_statistic,
             network=start.discriminators.network,
         )
-    return alignment if alignment.parts else None
+    return alignment if alignment.losses else None
 
 
 def discriminator_generator(seed: int) -> torch.Generator:
-    """The source of the discriminators' first weights, apart from that of the network's."""
+    """Return the generator of the discriminators' initial weights; the network's has another seed."""
     return torch.Generator().manual_seed(zlib.crc32(f"{seed}/discriminators".encode()))
 
 
 def adversary_of(alignment: Alignment, start: AnyStart, schedule: Schedule) -> Adversary | None:
-    """The discriminators of a start's alignment; their rate falls by ``schedule`` unless they have one of their own."""
+    """Return the discriminators of an entry's alignment; ``schedule`` holds unless the entry has one of its own."""
     if start.alignment == "none" or start.alignment == "minent":
         return None
     return make_adversary(alignment, start.discriminators, schedule)
 
 
 def make_adversary(alignment: Alignment, settings: Discriminators, schedule: Schedule) -> Adversary | None:
-    """The discriminators of an alignment with their optimiser; None where it has none."""
+    """Return the discriminators of an alignment with their optimiser; None if it has none."""
     if not alignment.discriminators:
         return None
     optimiser = make_adam(alignment.discriminators.parameters(), settings.learning_rate, settings.betas)

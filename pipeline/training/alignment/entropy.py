@@ -1,7 +1,6 @@
-"""Self-information of predictions, and its mean, the entropy (ADVENT: Vu et al., CVPR 2019).
+"""Self-information of predictions, and its mean, the entropy (ADVENT: Vu et al., CVPR 2019)."""
 
 # N batch, C class, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -12,14 +11,14 @@ import torch
 from torch import Tensor
 
 from pipeline.training.distributed import mean
-from pipeline.training.forward import Level, Shown
+from pipeline.training.forward import Level, Outputs
 
 # So that log2 has a value where a probability is 0; the released code's.
 _TINY = 1e-30
 
 
 def self_information(prob_NCHW: Tensor) -> Tensor:
-    """-p · log2(p + 1e-30) / log2(C): ADVENT's weighted self-information, what its discriminator sees.
+    """Return -p · log2(p + 1e-30) / log2(C), which ADVENT's discriminator sees as weighted self-information.
 
     The sum over the classes of a pixel is its normalised entropy, in [0,1].
     """
@@ -27,17 +26,17 @@ def self_information(prob_NCHW: Tensor) -> Tensor:
 
 
 def mean_entropy(prob_NCHW: Tensor) -> Tensor:
-    """Mean normalised entropy of the pixels, in [0,1] (ADVENT Eq. 3, whose sum is a mean in the released code)."""
+    """Return the mean normalised entropy of the pixels, in [0,1] (ADVENT Eq. 3; the released code takes the mean)."""
     return mean(self_information(prob_NCHW).sum(dim=1))
 
 
 @dataclass(frozen=True)
 class EntropyMinimisation:
-    """MinEnt: what the network says of the unlabelled images should be certain. Nothing learns beside it."""
+    """MinEnt: predictions on the unlabelled images should be certain; there is no discriminator."""
 
     level: Level
     weight: float
 
-    def generator_loss(self, first: Shown, second: Shown) -> Tensor:
-        """The weighted mean entropy of the unlabelled images."""
+    def generator_loss(self, first: Outputs, second: Outputs) -> Tensor:
+        """Return the weighted mean entropy of the unlabelled images."""
         return self.weight * mean_entropy(second.prob(self.level))

@@ -1,7 +1,6 @@
-"""The published alignments as parts. A weight of 0 leaves its part out, discriminator and all.
+"""The published alignments. A weight of 0 leaves its loss out, with its discriminator."""
 
 # N batch, C class, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ from pipeline.models.discriminators import (
     patch_discriminator,
 )
 from pipeline.training.alignment.adversarial import Adversarial, Gan
-from pipeline.training.alignment.alignment import Alignment, Part
+from pipeline.training.alignment.alignment import Alignment, AlignmentLoss
 from pipeline.training.alignment.entropy import EntropyMinimisation, self_information
 from pipeline.training.alignment.style import (
     MatchedStatistic,
@@ -27,32 +26,32 @@ from pipeline.training.alignment.style import (
     channel_means_and_deviations,
     gram_matrix,
 )
-from pipeline.training.forward import Level, Shown
+from pipeline.training.forward import Level, Outputs
 
 StyleStatistic = Literal["adversarial", "gram", "mean-std"]
 Network = Literal["patch", "image"]
 """Whether discriminators of predictions see the map, or its mean over the image."""
 
-# CADA's D_c answers at 1/16: a PatchGAN of four convolutions. That of AdaptSegNet and ADVENT has five.
+# CADA's D_c has scores at 1/16: a PatchGAN of four convolutions. That of AdaptSegNet and ADVENT has five.
 _CADA_WIDTHS = WIDTHS[:3]
 _FRONT_BLOCKS = (0, 1)
 _STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram_matrix, "mean-std": channel_means_and_deviations}
 
 
 class Levels(NamedTuple):
-    """Weights of the parts on a network's predictions; a network with one head has an auxiliary weight of 0."""
+    """Weights of the losses on a network's predictions; a network with one head has an auxiliary weight of 0."""
 
     main: float
     auxiliary: float
 
     def named(self) -> list[tuple[Level, float]]:
-        """The levels that take part."""
+        """Return the levels whose weight is not 0."""
         levels: list[tuple[Level, float]] = [("main", self.main), ("auxiliary", self.auxiliary)]
         return [(level, weight) for level, weight in levels if weight > 0]
 
 
 def minent(levels: Levels) -> Alignment:
-    """Entropy minimisation (ADVENT, Sec. 3.1)."""
+    """Return entropy minimisation (ADVENT, Sec. 3.1)."""
     return Alignment({level: EntropyMinimisation(level, weight) for level, weight in levels.named()})
 
 
@@ -65,16 +64,16 @@ def advent(
     labelled: str = "source",
     unlabelled: str = "target",
 ) -> Alignment:
-    """Discriminators of weighted self-information (ADVENT, Sec. 3.2; both steps of IntraDA)."""
-    parts = _output_parts(levels, classes, generator, _self_information_of, "vanilla", WIDTHS, network)
-    return Alignment(parts, labelled=labelled, unlabelled=unlabelled)
+    """Return discriminators of weighted self-information (ADVENT, Sec. 3.2; both steps of IntraDA)."""
+    losses = _output_losses(levels, classes, generator, _self_information_of, "vanilla", WIDTHS, network)
+    return Alignment(losses, labelled=labelled, unlabelled=unlabelled)
 
 
 def adaptsegnet(
     levels: Levels, classes: int, generator: torch.Generator, *, gan: Gan, network: Network = "patch"
 ) -> Alignment:
-    """Discriminators of class probabilities (AdaptSegNet, Sec. 3)."""
-    return Alignment(_output_parts(levels, classes, generator, _probabilities_of, gan, WIDTHS, network))
+    """Return discriminators of class probabilities (AdaptSegNet, Sec. 3)."""
+    return Alignment(_output_losses(levels, classes, generator, _probabilities_of, gan, WIDTHS, network))
 
 
 def style(
@@ -86,23 +85,23 @@ def style(
     statistic: StyleStatistic,
     network: Network = "patch",
 ) -> Alignment:
-    """A discriminator of class probabilities and the style of two front blocks (CADA, Sec. 2.1 and Eq. 5)."""
-    parts = _output_parts(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS, network)
+    """Return a discriminator of class probabilities and the style of two front blocks (CADA, Sec. 2.1 and Eq. 5)."""
+    losses = _output_losses(levels, classes, generator, _probabilities_of, "vanilla", _CADA_WIDTHS, network)
     blocks = _FRONT_BLOCKS if weight > 0 else ()
     for block in blocks:
-        parts[f"style-{block + 1}"] = _style_part(block, weight, statistic, generator)
-    return Alignment(parts, front=bool(blocks))
+        losses[f"style-{block + 1}"] = _style_loss(block, weight, statistic, generator)
+    return Alignment(losses, front=bool(blocks))
 
 
-def _output_parts(
+def _output_losses(
     levels: Levels,
     classes: int,
     generator: torch.Generator,
-    read: Callable[[Level, Shown], Tensor],
+    read: Callable[[Level, Outputs], Tensor],
     gan: Gan,
     widths: tuple[int, ...],
     network: Network,
-) -> dict[str, Part]:
+) -> dict[str, AlignmentLoss]:
     if network == "image":
         return {
             level: Adversarial(
@@ -116,25 +115,25 @@ def _output_parts(
     }
 
 
-def _mean_over_image(read: Callable[[Shown], Tensor], shown: Shown) -> Tensor:
-    """(N,C,1,1); of a network with one answer for a whole image, that answer's."""
-    return read(shown).mean(dim=(2, 3), keepdim=True)
+def _mean_over_image(read: Callable[[Outputs], Tensor], outputs: Outputs) -> Tensor:
+    """Return (N,C,1,1); the very prediction of a network that has one for a whole image."""
+    return read(outputs).mean(dim=(2, 3), keepdim=True)
 
 
-def _style_part(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> Part:
+def _style_loss(block: int, weight: float, statistic: StyleStatistic, generator: torch.Generator) -> AlignmentLoss:
     if statistic == "adversarial":
         return Adversarial(weight, partial(_channel_means_of, block), channel_discriminator(generator), "vanilla")
     return MatchedStatistic(block, _STATISTICS[statistic], weight)
 
 
-def _self_information_of(level: Level, shown: Shown) -> Tensor:
-    return self_information(shown.prob(level))
+def _self_information_of(level: Level, outputs: Outputs) -> Tensor:
+    return self_information(outputs.prob(level))
 
 
-def _probabilities_of(level: Level, shown: Shown) -> Tensor:
-    return shown.prob(level)
+def _probabilities_of(level: Level, outputs: Outputs) -> Tensor:
+    return outputs.prob(level)
 
 
-def _channel_means_of(block: int, shown: Shown) -> Tensor:
-    assert shown.front is not None
-    return channel_means(shown.front[block])
+def _channel_means_of(block: int, outputs: Outputs) -> Tensor:
+    assert outputs.front is not None
+    return channel_means(outputs.front[block])

@@ -1,7 +1,6 @@
-"""The pool: discriminators also see images that the generators made earlier (Shrivastava et al., CVPR 2017).
+"""The pool: discriminators also see earlier translated images (Shrivastava et al., CVPR 2017)."""
 
 # N batch, K images remembered, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ImagePool(nn.Module):
-    """Remembers up to ``capacity`` images of one size. A module, so that a checkpoint keeps what it remembers."""
+    """Up to ``capacity`` images of one size. It is a module, so that checkpoints include them."""
 
     image_K3HW: Tensor
     filled: Tensor
@@ -21,9 +20,9 @@ class ImagePool(nn.Module):
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
 
     def exchange(self, image_N3HW: Tensor) -> Tensor:
-        """As many images as given: each is, with even chances, itself or one remembered, whose place it takes.
+        """Return as many images as given: each is, with even chances, itself or one of the pool, which it replaces.
 
-        Until the pool is full, images are remembered and handed back. Draws from torch's global generator.
+        Until the pool is full, images are added and returned. Draws from torch's global generator.
         """
         capacity = len(self.image_K3HW)
         if capacity == 0:
@@ -35,9 +34,9 @@ class ImagePool(nn.Module):
                 self.filled += 1
                 exchanged.append(image_3HW)
             elif float(torch.rand(())) > 0.5:
-                place = int(torch.randint(capacity, ()))
-                exchanged.append(self.image_K3HW[place].clone())
-                self.image_K3HW[place] = image_3HW
+                index = int(torch.randint(capacity, ()))
+                exchanged.append(self.image_K3HW[index].clone())
+                self.image_K3HW[index] = image_3HW
             else:
                 exchanged.append(image_3HW)
         return torch.stack(exchanged)

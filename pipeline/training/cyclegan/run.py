@@ -1,11 +1,11 @@
-"""Training CycleGAN on source and target, and what it leaves: translated images, generators, curves, a gallery."""
+"""CycleGAN as a translation: training it, and its outputs: translated images, generators, curves, a gallery."""
 
 from __future__ import annotations
 
 import shutil
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,110 +17,118 @@ from pipeline.common.files import file_hash, whole_file, write_json
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import manifest_path
-from pipeline.datasets.opening import images_of
 from pipeline.models.cyclegan import discriminator, generator
 from pipeline.models.state import load_model
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt, Stream
-from pipeline.training.cyclegan.objective import Critics, Game, Generators, Weights
+from pipeline.training.cyclegan.objective import CycleGanObjective, Discriminators, Generators, Weights
 from pipeline.training.cyclegan.pool import ImagePool
 from pipeline.training.cyclegan.semantics import Semantics
 from pipeline.training.cyclegan.write import picture_path, write_images, write_manifest
 from pipeline.training.image_samples import unlabelled_samples
-from pipeline.training.loop import Adversary, Plan, train
+from pipeline.training.loop import Adversary, train
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
-from pipeline.training.run import augment_of
-from pipeline.translation.gallery import Shown, write_gallery
+from pipeline.training.run import augment_of, plan_of
+from pipeline.translation.gallery import GalleryRow, write_gallery
 from pipeline.translation.style import SETTINGS
 
 if TYPE_CHECKING:
-    from pipeline.params import CycleganTranslation, Params
+    from pipeline.params import CycleganTranslation, Runtime
 
 
-def run_cyclegan(params: Params, name: str, settings: CycleganTranslation, destination: Path) -> None:
-    """Trains the generators, translates every source image, and moves all of it into place."""
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+class Domains(NamedTuple):
+    """The images between which a translation goes."""
+
+    source: SplitImages
+    target: SplitImages
+
+
+def run_cyclegan(
+    name: str,
+    settings: CycleganTranslation,
+    domains: Domains,
+    seed: int,
+    runtime: Runtime,
+    inputs: dict[str, Any],
+    destination: Path,
+) -> None:
+    """Train the generators, translate every source image, and move the results to their places.
+
+    ``inputs`` names what the domains, the settings and the seed are, for the name of the working folder.
+
+    Raises:
+        ReadableError: ``settings.segmentation`` names a file that is not there.
+    """
+    computer = choose_computer(runtime.device, runtime.precision)
     inputs = {
-        "translation": settings.model_dump(),
-        "source": (file_hash(manifest_path("source")), params.data.source.model_dump()),
-        "target": (file_hash(manifest_path("target")), params.data.target.model_dump()),
-        "size": params.data.size,
-        "seed": params.seed,
+        **inputs,
         "segmentation": None if settings.segmentation is None else _hash_of(name, settings.segmentation),
         "computer": (computer.device.type, computer.bfloat16),
     }
     with working_folder(f"translate-{name}", **inputs) as folder:
-        source = images_of("source", params.data.source, params.data.size)
-        target = images_of("target", params.data.target, params.data.size)
-        generators = _trained(params, name, settings, (source, target), computer, folder)
-        prepared, made = manifest_path(name).parent, folder / "translated"
-        write_images(generators.to_target, source, made / "images", computer, params.runtime.workers)
-        write_manifest(source, made / "images", prepared / "images", made / "manifest.jsonl")
-        write_json(made / SETTINGS, {"method": settings.method})
-        _write_run(generators, source, target, made / "images", folder / "run", params.seed)
+        generators = _trained(name, settings, domains, seed, runtime, computer, folder)
+        prepared, translated = manifest_path(name).parent, folder / "translated"
+        write_images(generators.to_target, domains.source, translated / "images", computer, runtime.workers)
+        write_manifest(domains.source, translated / "images", prepared / "images", translated / "manifest.jsonl")
+        write_json(translated / SETTINGS, {"method": settings.method})
+        _write_run(generators, domains, translated / "images", folder / "run", seed)
         shutil.copytree(folder / "live" / CURVES, folder / "run" / "curves", dirs_exist_ok=True)
         publish(folder / "run", destination)
-        publish(made, prepared)  # last: killed between the two, the next run still finds the images here
+        publish(translated, prepared)  # last: killed between the two, the next run still finds the images here
 
 
 def _trained(
-    params: Params,
     name: str,
     settings: CycleganTranslation,
-    images: tuple[SplitImages, SplitImages],
+    domains: Domains,
+    seed: int,
+    runtime: Runtime,
     computer: Computer,
     folder: Path,
 ) -> Generators:
-    generators, critics = new_players(settings, params.seed)
-    semantics = _semantics(settings, computer)
+    generators, discriminators = new_players(settings, seed)
+    objective = CycleGanObjective(discriminators, _weights_of(settings), _semantics(settings, computer))
     computer.place(generators)
-    computer.place(critics)
-    weights = Weights(
+    computer.place(discriminators)
+    optimiser, other = (
+        make_optimiser({"weights": list(module.parameters())}, settings.optimiser)
+        for module in (generators, discriminators)
+    )
+    # Not compiled: the loop compiles a network's forward, and this objective calls two networks
+    plan = plan_of(settings, settings.budget(len(domains.source)), runtime, compiled=False)
+    augment = augment_of(settings)
+    streams = [
+        Stream(domain, windows(images, augment, settings.crop), len(images), settings.batch, seed, name)
+        for domain, images in domains._asdict().items()
+    ]
+    train(
+        generators, objective.generator_terms, streams, optimiser, plan, computer, folder, name=name, seed=seed,
+        adversary=Adversary(discriminators, objective.discriminator_terms, other, settings.schedule),
+    )  # fmt: skip
+    return generators
+
+
+def _weights_of(settings: CycleganTranslation) -> Weights:
+    return Weights(
         settings.lambda_cycle,
         settings.lambda_identity * settings.lambda_cycle,
         settings.lambda_semantic,
         settings.lambda_semantic_cycle,
     )
-    game = Game(critics, weights, semantics)
-    players = (
-        make_optimiser({"weights": list(module.parameters())}, settings.optimiser) for module in (generators, critics)
-    )
-    optimiser, critics_optimiser = players
-    adversary = Adversary(critics, game.critic_terms, critics_optimiser, settings.schedule)
-    runtime, steps = params.runtime, settings.budget(len(images[0]))
-    plan = Plan(
-        steps=steps,
-        schedule=settings.schedule,
-        gradient_clip=settings.gradient_clip,
-        checkpoint_every=runtime.checkpoint_every,
-        log_every=runtime.log_every,
-        threads=runtime.workers,
-        compile=False,  # the loop compiles a network's forward, and the game calls two networks
-    )
-    augment = augment_of(settings)
-    streams = [
-        Stream(domain, windows(split, augment, settings.crop), len(split), settings.batch, params.seed, name)
-        for domain, split in zip(("source", "target"), images, strict=True)
-    ]
-    train(
-        generators, game.generator_terms, streams, optimiser, plan, computer, folder,
-        name=name, seed=params.seed, adversary=adversary,
-    )  # fmt: skip
-    return generators
 
 
-def new_players(settings: CycleganTranslation, seed: int) -> tuple[Generators, Critics]:
-    """Fresh generators and discriminators, with empty pools."""
+def new_players(settings: CycleganTranslation, seed: int) -> tuple[Generators, Discriminators]:
+    """Return fresh generators and discriminators, with empty pools."""
     random = torch.Generator().manual_seed(zlib.crc32(f"{seed}/cyclegan".encode()))
     generators = Generators(*(generator(settings.width, settings.blocks, random) for _ in range(2)))
     of_target, of_source = (discriminator(settings.width, random) for _ in range(2))
-    made_target, made_source = (ImagePool(settings.pool, settings.crop) for _ in range(2))
-    return generators, Critics(of_target, of_source, made_target, made_source)
+    target_pool, source_pool = (ImagePool(settings.pool, settings.crop) for _ in range(2))
+    return generators, Discriminators(of_target, of_source, target_pool, source_pool)
 
 
 def windows(images: SplitImages, augment: Augment, crop: tuple[int, int]) -> SampleAt:
-    """Images changed at random, and of each a random window."""
+    """Return samples that are random windows of images changed at random."""
     whole = unlabelled_samples(images, augment)
 
     def sample_at(index: int, generator: np.random.Generator) -> Sample:
@@ -146,16 +154,15 @@ def _hash_of(name: str, path: str) -> str:
     return file_hash(Path(path))
 
 
-def _write_run(
-    generators: Generators, source: SplitImages, target: SplitImages, made: Path, folder: Path, seed: int
-) -> None:
+def _write_run(generators: Generators, domains: Domains, translated: Path, folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / "generators.pt") as temporary, temporary.open("wb") as file:
         torch.save({key: value.cpu() for key, value in generators.state_dict().items()}, file)
+    source, target = domains
 
-    def shown_at(position: int) -> Shown:
-        picture = Image.open(picture_path(made, source.id(position)))
+    def row_at(position: int) -> GalleryRow:
+        picture = Image.open(picture_path(translated, source.id(position)))
         drawn = np.random.default_rng([seed, position]).integers(len(target))
-        return Shown(source.image(position), np.asarray(picture), target.image(int(drawn)))
+        return GalleryRow(source.image(position), np.asarray(picture), target.image(int(drawn)))
 
-    write_gallery(shown_at, len(source), folder / "gallery")
+    write_gallery(row_at, len(source), folder / "gallery")

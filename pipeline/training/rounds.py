@@ -1,0 +1,106 @@
+"""How each method trains its round: one dict from its name to what is particular about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.common.errors import ReadableError, did_you_mean
+from pipeline.models.base import SegmentationModel
+from pipeline.models.state import load_model
+from pipeline.patches.file import HARD, PatchFile
+from pipeline.training.batches import share_of
+from pipeline.training.intra_domain import intra_domain
+from pipeline.training.new_model import new_model
+from pipeline.training.objectives import PseudoLabelObjective
+from pipeline.training.patch_samples import patch_samples
+from pipeline.training.run import RunSettings, Task, augment_of, labelled_stream
+
+if TYPE_CHECKING:
+    from pipeline.params import Round
+
+
+@dataclass(frozen=True)
+class MethodTraining:
+    """What is particular about a method's training; ``section`` is its section of params.yaml, ``entry`` the round's.
+
+    Attributes:
+        select_more: the advice where nothing was selected; ``{name}`` becomes the round's name.
+        objective: of the section.
+        begins_fresh: of the section: whether a new network is trained instead of the initial one.
+        aligned_corners: of the section: the rule by which patches are zoomed to the size of their labels.
+        source_portion: of the entry: the share of the labelled source that is trained on; None takes it as it is.
+        aligns_hard_images: no labelled source takes part, but the images that were not selected (IntraDA).
+    """
+
+    select_more: str
+    objective: Callable[[Any], PseudoLabelObjective] = lambda section: PseudoLabelObjective()
+    begins_fresh: Callable[[Any], bool] = lambda section: False
+    aligned_corners: Callable[[Any], bool] = lambda section: False
+    source_portion: Callable[[Any], float | None] = lambda entry: None
+    aligns_hard_images: bool = False
+
+
+TRAINS = {
+    "lse": MethodTraining(
+        select_more="raise rounds.{name}.portion",
+        objective=lambda lse: PseudoLabelObjective(lse.focal_beta, lse.focal_gamma, lse.focal_of),
+        aligned_corners=lambda lse: lse.compat == "author",
+    ),
+    "cbst": MethodTraining(
+        select_more="raise rounds.{name}.portion",
+        source_portion=lambda entry: entry.source_portion,
+    ),
+    "intrada": MethodTraining(
+        select_more="raise rounds.{name}.easy",
+        begins_fresh=lambda intrada: intrada.begin == "fresh",
+        aligns_hard_images=True,
+    ),
+    "cada": MethodTraining(
+        select_more="lower cada.delta, or choose another cada.centroid",
+        objective=lambda cada: PseudoLabelObjective(over_all_pixels=True),
+    ),
+}
+
+
+def training_of(method: str) -> MethodTraining:
+    """Return how a method trains.
+
+    Raises:
+        ReadableError: no method of that name trains a round.
+    """
+    if method not in TRAINS:
+        hint = did_you_mean(method, list(TRAINS))
+        raise ReadableError(f"no method {method!r} trains a round; choose one of {', '.join(TRAINS)}{hint}")
+    return TRAINS[method]
+
+
+def initial_network(run: RunSettings, method: str, section: Any, init: Path) -> SegmentationModel:
+    """Return the network that the round trains on: init's, or a new one where the method begins afresh."""
+    if training_of(method).begins_fresh(section):
+        return new_model(run.model, run.classes, run.seed)
+    return load_model(init / "model.pt", "cpu")
+
+
+def round_task(run: RunSettings, entry: Round, section: Any, patches: PatchFile, source_batch: int) -> Task:
+    """Return what the round's network learns; ``source_batch`` labelled source images stand beside each batch.
+
+    Raises:
+        ReadableError: there are no patches.
+    """
+    method = training_of(entry.method)
+    if not len(patches):
+        advice = method.select_more.format(name=run.name)
+        raise ReadableError(f"{patches.path}: holds no patch: the selection is empty; {advice}")
+    samples = patch_samples(patches, augment_of(run.training), method.aligned_corners(section))
+    pseudo = run.stream("patches", samples, len(patches))
+    steps = run.training.budget(len(patches))
+    if method.aligns_hard_images:
+        return intra_domain(run, section, pseudo, patches.path.with_name(HARD), steps)
+    streams = [pseudo]
+    if source_batch:
+        source, portion = labelled_stream(run, source_batch), method.source_portion(entry)
+        streams.append(source if portion is None else share_of(source, portion, run.seed))
+    return Task(method.objective(section), streams, steps)

@@ -1,0 +1,57 @@
+"""The frame around a training: the folder in which it is resumed, and how its result gets to runs/NAME.
+
+A finished run leaves ``model.pt`` and ``curves/`` (one TSV per curve). Nothing here changes what is trained.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.common.device import Computer, choose_computer
+from pipeline.common.files import file_hash
+from pipeline.common.labels import ClassSet
+from pipeline.common.work import publish
+from pipeline.models.base import SegmentationModel
+from pipeline.models.state import save_model
+from pipeline.training.distributed import common_folder, process_group, rank
+from pipeline.training.progress import CURVES
+from pipeline.training.run import RunSettings
+
+if TYPE_CHECKING:
+    from pipeline.params import Runtime
+
+
+@contextmanager
+def training_folder(stage: str, run: RunSettings, runtime: Runtime, **inputs: Any) -> Iterator[tuple[Path, Computer]]:
+    """Yield the working folder of a run and the device to train on.
+
+    The folder of a killed run is entered again if the settings, the device and ``inputs`` are the same.
+    """
+    computer = choose_computer(runtime.device, runtime.precision)
+    inputs |= {
+        "run": run.identity(),
+        "weights_file": _hash_of(run.model.weights),
+        "computer": (computer.device.type, computer.bfloat16),
+    }
+    with process_group(computer), common_folder(stage, **inputs) as folder:
+        yield folder, computer
+
+
+def _hash_of(weights: str | None) -> str | None:
+    return file_hash(Path(weights)) if weights is not None and Path(weights).is_file() else None
+
+
+def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path) -> None:
+    """Save the model and move it and the curves to the run's folder; of several processes, the first one does."""
+    if rank() > 0:
+        return
+    save_model(model, folder / "model.pt", spec={"class_names": list(classes.names)})
+    (folder / "live" / CURVES).mkdir(parents=True, exist_ok=True)  # a model that is not trained has no curves
+    # A copy: killed between the two moves, the next run still finds the curves in the working folder.
+    shutil.copytree(folder / "live" / CURVES, folder / "curves", dirs_exist_ok=True)
+    publish(folder / "curves", destination / "curves")
+    publish(folder / "model.pt", destination / "model.pt")
