@@ -22,8 +22,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash, fingerprint
 from pipeline.common.labels import class_set
 from pipeline.common.work import place_of, publish, shared_working_folder, working_folder
-from pipeline.datasets.manifest import manifest_path
-from pipeline.datasets.opening import images_of
+from pipeline.datasets.opening import content_of, images_of
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.state import load_model
 
@@ -43,13 +42,12 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
     content = file_hash(model_path)
     inputs = {
         "model": content,
-        "images": file_hash(manifest_path("target")),
-        "target": params.data.target.model_dump(),
+        "images": content_of("target"),
         "size": params.data.size,
         "dump": params.dump.model_dump(),
         "computer": (computer.device.type, computer.bfloat16),
     }
-    images = images_of("target", params.data.target, params.data.size)
+    images = images_of("target", params.data.size)
     model = load_model(model_path, "cpu")
     computer.place(model)
     spec = CacheSpec(

@@ -5,25 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.layouts.camvid import CAMVID_11_IDS, CAMVID_32_IDS
-from pipeline.datasets.layouts.carla import CARLA_IDS
-from pipeline.datasets.layouts.nthu import NTHU_IDS
-from pipeline.datasets.layouts.synthia import SYNTHIA_IDS
-from pipeline.datasets.meaning import CITYSCAPES_IDS, GTA5_IDS, NOTHING, TRAIN_IDS, Meanings
-
-PUBLISHED: dict[str, Meanings] = {
-    "gta5": GTA5_IDS,
-    "synthia": SYNTHIA_IDS,
-    "synscapes": CITYSCAPES_IDS,
-    "cityscapes": CITYSCAPES_IDS,
-    "nthu": NTHU_IDS,
-    "bdd100k": TRAIN_IDS,
-    "camvid-11": CAMVID_11_IDS,
-    "camvid-32": CAMVID_32_IDS,
-    **{f"carla-{version}": meanings for version, meanings in CARLA_IDS.items()},
-    "streets": TRAIN_IDS,
-}
-"""Tables by the name of the layout, and of its edition where it has several."""
+from pipeline.datasets.meaning import NOTHING, Meanings
 
 
 class Fit(NamedTuple):

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from pipeline.common.labels import UNKNOWN
 from pipeline.datasets.decoding import read_label
-from pipeline.datasets.examine import Crop, Examined, examine
+from pipeline.datasets.examine import Examined, examine
 from pipeline.datasets.listing import Entry
+from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import Problem, raise_on, write_report

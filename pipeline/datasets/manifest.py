@@ -5,6 +5,7 @@ Lines are parsed when asked for, so that a split of any length costs eight bytes
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,14 @@ import numpy as np
 from pipeline.datasets.problems import DataError
 
 PREPARED = Path("data") / "prepared"
+MANIFEST = "manifest.jsonl"
 AGAIN = "run `dvc repro -f prepare`"
 _CHUNK = 1 << 22  # bytes looked at in one go
 
 
 def manifest_path(split: str) -> Path:
     """Where the manifest of a split lies."""
-    return PREPARED / split / "manifest.jsonl"
+    return PREPARED / split / MANIFEST
 
 
 class Row(NamedTuple):
@@ -41,6 +43,11 @@ class Row(NamedTuple):
 def line_of(row: Row) -> str:
     """A row as it stands in the file."""
     return json.dumps(row._asdict(), separators=(",", ":")) + "\n"
+
+
+def content_hash(data: bytes) -> str:
+    """BLAKE2b of the bytes, 16 bytes as hex."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 class Manifest:

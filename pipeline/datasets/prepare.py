@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.entries import Entry, entries, label_reader, label_table
+from pipeline.datasets.entries import LAYOUTS, Entry, entries, label_reader, label_table, meanings
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
 from pipeline.datasets.layouts.digits import digit_entries, has_labels, write_digits, write_labels
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
-from pipeline.datasets.opening import labels_of
+from pipeline.datasets.opening import LabelFormat, PreparedSplit, labels_of, write_split
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets.files import write_streets
@@ -65,12 +65,23 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
             progress=progress,
             read=label_reader(split),
         )
+        write_split(PREPARED / name, _resolved(split, classes, needs_labels))
     if not problems:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
     REPORT.unlink(missing_ok=True)
     raise_on(list(dict.fromkeys(problems)), REPORT)
     _spatial_prior(data, classes, workers=workers, progress=progress)
     return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+
+
+def _resolved(split: AnySplit, classes: ClassSet, needs_labels: bool) -> PreparedSplit:
+    """What later stages need of the split's layout; of its labels only where they may open them."""
+    labels = None
+    if needs_labels:
+        layout = LAYOUTS[split.layout]
+        class_of_id = {identity: meaning.counts_as for identity, meaning in meanings(split).items()}
+        labels = LabelFormat(split.crop, layout.decoder(split), class_of_id, layout.folds(split))
+    return PreparedSplit(classes.names, split.size, split.crop, labels)
 
 
 def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: bool) -> None:
@@ -82,7 +93,7 @@ def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: boo
         (folder / "none.txt").write_text("data.spatial_prior is false\n", encoding="utf-8")
         return
     size = data.source.size or data.size
-    labels = labels_of("source", data.source, classes, size)
+    labels = labels_of("source", classes, size)
     with ThreadPoolExecutor(workers) as pool:
         in_turn = in_order(pool, labels.label, range(len(labels)), 2 * workers)
         drawn = tqdm(in_turn, total=len(labels), unit="label", desc="spatial prior", disable=not progress)

@@ -22,7 +22,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import read_json, whole_file, write_json
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.decoding import read_image
-from pipeline.datasets.examine import box_of, crop_problem
+from pipeline.datasets.loading import box_of, crop_problem
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
 from pipeline.models.base import SegmentationModel, at_size

@@ -40,7 +40,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         "init": file_hash(init / "model.pt"),
         "patches": [file_hash(path) for path in sorted(patches_path.parent.glob("*.h5"))],
         "model": params.model.model_dump(),
-        **identity_of(params, params.source_of(name)),
+        **identity_of(params.source_of(name)),
         **common_inputs(params, computer),
     }
     with joined(computer), common_folder(f"adapt-{name}", **inputs) as folder:

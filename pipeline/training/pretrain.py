@@ -13,6 +13,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
 from pipeline.common.labels import ClassSet, class_set
 from pipeline.datasets.manifest import manifest_path
+from pipeline.datasets.opening import content_of
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
 from pipeline.training.alignment.build import adversary_of, alignment_of
@@ -43,12 +44,12 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
         "start": start.model_dump(),
         "model": params.model.model_dump(),
         "training": params.pretrain.model_dump(),
-        **identity_of(params, split),
+        **identity_of(split),
         "weights": file_hash(Path(weights)) if weights is not None and Path(weights).is_file() else None,
         **common_inputs(params, computer),
     }
     if start.alignment != "none":
-        inputs["target"] = (file_hash(manifest_path("target")), params.data.target.model_dump())
+        inputs["target"] = content_of("target")
     with joined(computer), common_folder(f"pretrain-{name}", **inputs) as folder:
         classes = class_set(params.classes)
         model = new_model(params, classes)

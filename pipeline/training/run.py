@@ -26,7 +26,7 @@ from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
-from pipeline.translation.source import labelled_images, labelled_split
+from pipeline.translation.source import labelled_images
 
 if TYPE_CHECKING:
     from pipeline.params import Params, Training
@@ -49,14 +49,14 @@ def labelled_stream(
     The split is source, target-labelled, or a translation of the source.
     """
     images, style = labelled_images(params, split)
-    labels = labels_of(split, labelled_split(params, split), classes, images.size)
+    labels = labels_of(split, classes, images.size)
     samples = labelled_samples(images, labels, augment_of(training), style)
     return Stream("source", samples, len(images), batch, params.seed, name), images
 
 
 def unlabelled_stream(params: Params, name: str, training: Training, batch: int) -> Stream:
     """The endless stream of the target's images, called ``target`` in batches; every pixel's label is ignored."""
-    images = images_of("target", params.data.target, params.data.size)
+    images = images_of("target", params.data.size)
     return Stream("target", unlabelled_samples(images, augment_of(training)), len(images), batch, params.seed, name)
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.common.files import file_hash
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
-from pipeline.datasets.manifest import Manifest, manifest_path
-from pipeline.datasets.opening import images_of
+from pipeline.datasets.manifest import MANIFEST, manifest_path
+from pipeline.datasets.opening import SPLIT, content_of, images_of
 from pipeline.training.cyclegan.run import run_cyclegan
 from pipeline.translation.gallery import Shown, write_gallery
 from pipeline.translation.style import Images, Style, open_style, write_style
@@ -35,20 +34,20 @@ def translate(params: Params, name: str, destination: Path) -> None:
 
 
 def _measure(params: Params, name: str, settings: ColourTranslation | FourierTranslation, destination: Path) -> None:
-    source = images_of("source", params.data.source, params.data.size)
+    source, target = images_of("source", params.data.size), images_of("target", params.data.size)
     # As large as the source's: frequencies are counted in the image, whatever its size
-    target = SplitImages(Manifest(manifest_path("target")), crop=params.data.target.crop, size=source.size)
+    target = SplitImages(target.manifest, crop=target.crop, size=source.size)
     inputs = {
         "translation": settings.model_dump(),
-        "manifests": [file_hash(manifest_path(split)) for split in ("source", "target")],
-        "splits": [split.model_dump() for split in (params.data.source, params.data.target)],
+        "splits": [content_of(split) for split in ("source", "target")],
         "size": params.data.size,
         "seed": params.seed,
     }
     with working_folder(f"translate-{name}", **inputs) as folder:
         made = folder / "made"
         write_style(settings, _all(source), _all(target), len(target), made)
-        shutil.copyfile(manifest_path("source"), made / "manifest.jsonl")  # the images stay where they are
+        for file in (MANIFEST, SPLIT):  # the images stay where they are
+            shutil.copyfile(manifest_path("source").with_name(file), made / file)
         style = open_style(made)
         assert style is not None
         _write_gallery(style, source, target, folder / "run" / "gallery", params.seed)

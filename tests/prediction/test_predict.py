@@ -245,8 +245,8 @@ def test_a_run_and_a_prepared_split_score_as_in_our_evaluator_and_in_cityscapess
 
     from pipeline.datasets.opening import images_of, labels_of
 
-    images = images_of("evaluation", params.data.evaluation, params.data.size)
-    labels = labels_of("evaluation", params.data.evaluation, CITYSCAPES_19, None)
+    images = images_of("evaluation", params.data.size)
+    labels = labels_of("evaluation", CITYSCAPES_19, None)
     network = load_model(here / "runs" / "mine" / "model.pt", "cpu")
     answers = list(predictions(network, images.image, labels.label, len(images), choose_computer("cpu", "float32")))
     written = [here / "out" / f"{images.id(number)}.png" for number in range(len(images))]

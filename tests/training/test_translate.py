@@ -88,12 +88,12 @@ def test_a_round_reads_what_its_start_has_read(params: Params) -> None:
 
 def test_a_translation_is_part_of_a_runs_identity(params: Params) -> None:
     translate(params, "fda", Path("runs/fda"))
-    before = identity_of(params, "fda")
-    assert before != identity_of(params, "source")
+    before = identity_of("fda")
+    assert before != identity_of("source")
     other = params.model_dump()
     other["translations"]["fda"]["beta"] = 0.2
     translate(Params.model_validate(other), "fda", Path("runs/fda"))
-    assert identity_of(params, "fda") != before
+    assert identity_of("fda") != before
 
 
 def test_generated_images_are_files_that_a_manifest_names(params: Params) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
     Choice,
     Listing,
@@ -14,6 +15,7 @@ from pipeline.datasets.listing import (
     paired,
     without_suffix,
 )
+from pipeline.datasets.meaning import TRAIN_IDS
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -53,3 +55,4 @@ def _image_of_label(name: str) -> str:
 
 
 NAMING = Naming(_identity, _image_of_label)
+BDD100K = Layout("bdd100k", bdd100k_entries, lambda _split: TRAIN_IDS, {"bdd100k": TRAIN_IDS})

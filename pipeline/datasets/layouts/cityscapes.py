@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import Choice, Listing, Naming, expanded, files_below, paired, required_folder
+from pipeline.datasets.meaning import CITYSCAPES_IDS
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -45,3 +47,4 @@ def _image_of_label(name: str) -> str:
 
 
 NAMING = Naming(_stem, _image_of_label)
+CITYSCAPES = Layout("cityscapes", cityscapes_entries, lambda _split: CITYSCAPES_IDS, {"cityscapes": CITYSCAPES_IDS})

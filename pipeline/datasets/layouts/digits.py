@@ -21,6 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from pipeline.common.labels import DIGITS_10
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import Entry, Listing, expanded
 from pipeline.datasets.meaning import Meanings, numbered
 from pipeline.datasets.problems import DataError
@@ -173,3 +174,6 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 def _described(array: _Array | None) -> str:
     return "missing" if array is None else f"{array.dtype} of shape {array.shape}"
+
+
+DIGITS = Layout("digits", archive_entries, lambda _split: DIGIT_IDS)

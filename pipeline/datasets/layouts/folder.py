@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
     EVERYTHING,
     IMAGE_SUFFIXES,
@@ -80,3 +81,6 @@ def _why_empty(images: Path, endings: tuple[str, ...], found: list[str], include
         return f"{images}: holds no image ({', '.join(endings)}); set `root` and `images` to the folder that does"
     ids = ", ".join(sorted(without_suffix(name) for name in found)[:3])
     return f"{images}: `include` {list(include)} matches none of {len(found)} ids such as {ids}"
+
+
+FOLDER = Layout("folder", folder_entries, folder_meanings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.train_id_names import NAMING, TRAIN_ID_ENDING
 from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
@@ -56,3 +57,6 @@ def _label_names(labels: Path, split: Gta5Split) -> list[str]:
     if converted and len(converted) == len(names):
         raise DataError(f"{labels}: holds *{TRAIN_ID_ENDING} only; say label_ids: cityscapes-19")
     return [name for name in names if not name.endswith(TRAIN_ID_ENDING)]
+
+
+GTA5 = Layout("gta5", gta5_entries, gta5_meanings, {"gta5": GTA5_IDS})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
+from pipeline.datasets.meaning import CITYSCAPES_IDS
 
 if TYPE_CHECKING:
     from pipeline.params import SynscapesSplit
@@ -23,3 +25,6 @@ def synscapes_entries(split: SynscapesSplit) -> Listing:
     images = required_folder(root, f"img/{split.images}", advice)
     labels = required_folder(root, "img/class", advice)
     return same_names(images, labels, endings=(".png",), choice=Choice(split.listed, split.take), naming=NAMING)
+
+
+SYNSCAPES = Layout("synscapes", synscapes_entries, lambda _split: CITYSCAPES_IDS, {"synscapes": CITYSCAPES_IDS})

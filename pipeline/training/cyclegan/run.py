@@ -17,7 +17,7 @@ from pipeline.common.files import file_hash, whole_file, write_json
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import manifest_path
-from pipeline.datasets.opening import images_of
+from pipeline.datasets.opening import content_of, images_of, prepared_split, write_split
 from pipeline.models.cyclegan import discriminator, generator
 from pipeline.models.state import load_model
 from pipeline.training.augmentation import Augment
@@ -43,20 +43,21 @@ def run_cyclegan(params: Params, name: str, settings: CycleganTranslation, desti
     computer = choose_computer(params.runtime.device, params.runtime.precision)
     inputs = {
         "translation": settings.model_dump(),
-        "source": (file_hash(manifest_path("source")), params.data.source.model_dump()),
-        "target": (file_hash(manifest_path("target")), params.data.target.model_dump()),
+        "source": content_of("source"),
+        "target": content_of("target"),
         "size": params.data.size,
         "seed": params.seed,
         "segmentation": None if settings.segmentation is None else _hash_of(name, settings.segmentation),
         "computer": (computer.device.type, computer.bfloat16),
     }
     with working_folder(f"translate-{name}", **inputs) as folder:
-        source = images_of("source", params.data.source, params.data.size)
-        target = images_of("target", params.data.target, params.data.size)
+        source = images_of("source", params.data.size)
+        target = images_of("target", params.data.size)
         generators = _trained(params, name, settings, (source, target), computer, folder)
         prepared, made = manifest_path(name).parent, folder / "translated"
         write_images(generators.to_target, source, made / "images", computer, params.runtime.workers)
         write_manifest(source, made / "images", prepared / "images", made / "manifest.jsonl")
+        write_split(made, prepared_split("source")._replace(crop=None))  # the images are cut and sized already
         write_json(made / SETTINGS, {"method": settings.method})
         _write_run(generators, source, target, made / "images", folder / "run", params.seed)
         shutil.copytree(folder / "live" / CURVES, folder / "run" / "curves", dirs_exist_ok=True)

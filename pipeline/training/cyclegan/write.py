@@ -18,9 +18,8 @@ from tqdm import tqdm
 
 from pipeline.common.device import Computer
 from pipeline.common.files import whole_file, write_bytes
-from pipeline.datasets.examine import content_hash
 from pipeline.datasets.loading import SplitImages
-from pipeline.datasets.manifest import line_of
+from pipeline.datasets.manifest import content_hash, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.training.cyclegan.objective import scaled, to_bytes
 
