@@ -1,4 +1,4 @@
-"""What DVC costs, and what it runs again: a no-op `dvc repro`, and one after a round's portion has changed."""
+"""What DVC costs, and what it runs again: nothing, after a round's portion has changed, and after edits of the code."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from bench.table import Row, machine, publish
 from bench.workspace import make_workspace, preset, run, write_params
 
 REPEATS = 5
+EDITS = {
+    "a layout": "pipeline/datasets/layouts/synthia.py",
+    "a message": "pipeline/common/errors.py",
+    "a message of params": "pipeline/params/messages.py",
+    "a checkpoint kind": "pipeline/checkpoints/kinds.py",
+    "the report": "pipeline/report/page/render.py",
+    "the viewer": "pipeline/viewer/app.py",
+    "a params type": "pipeline/params/training.py",
+    "for contrast, a loss": "pipeline/training/losses.py",
+}
+"""Files that are edited one by one; `dvc repro --dry` then names the stages that would run."""
+TRAINS = ("translate", "pretrain", "dump", "adapt", "evaluate")
 
 
 def tiny_params() -> dict:  # type: ignore[type-arg]
@@ -33,6 +45,29 @@ def stages_run(output: str) -> list[str]:
     return re.findall(r"Running stage '([^']+)'", output)
 
 
+def stages_after_edit(folder: Path, path: str) -> list[str]:
+    """Return the stages that DVC would run after an edit of a file, which is taken back."""
+    file = folder / path
+    before = file.read_bytes()
+    file.write_bytes(before + b"\n# edited\n")
+    try:
+        return stages_run(run(folder, "dvc", "repro", "--dry").stdout)
+    finally:
+        file.write_bytes(before)
+
+
+def edit_rows(after: dict[str, list[str]]) -> list[Row]:
+    """One row for each edit: the stages that would run; of a loss alone may any of them be a heavy one."""
+    rows = []
+    for edit, stages in after.items():
+        heavy = [stage for stage in stages if stage.startswith(TRAINS)]
+        goal = "≥ 1" if "loss" in edit else "0"
+        rows.append(
+            Row(f"heavy stages run after an edit of {edit}", len(heavy), "", goal, bool(heavy) == ("loss" in edit))
+        )
+    return rows
+
+
 def main() -> None:
     """Runs the tiny pipeline in a throw-away workspace and publishes the figures."""
     with tempfile.TemporaryDirectory() as name:
@@ -45,6 +80,7 @@ def main() -> None:
             before = time.perf_counter()
             ran += stages_run(run(folder, "dvc", "repro").stdout)
             seconds.append(time.perf_counter() - before)
+        after = {edit: stages_after_edit(folder, path) for edit, path in EDITS.items()}
         params["rounds"]["lse-2"]["portion"] = 1.0
         write_params(folder, params)
         again = stages_run(run(folder, "dvc", "repro").stdout)
@@ -59,7 +95,9 @@ def main() -> None:
         Row("of them, not of lse-2, lse-3 or the report", len(others), "", "0", not others),
         Row("of them, adapt of lse-2 and of lse-3", len(trained), "", "2", len(trained) == 2),
     ]
-    publish("pipeline", rows, f"{machine()}; {REPEATS} no-ops; after the change: {', '.join(again)}")
+    edits = "; ".join(f"{edit}: {', '.join(stages) or 'nothing'}" for edit, stages in after.items())
+    notes = f"{machine()}; {REPEATS} no-ops; after the change: {', '.join(again)}; after an edit of {edits}"
+    publish("pipeline", rows + edit_rows(after), notes)
 
 
 if __name__ == "__main__":
