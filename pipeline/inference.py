@@ -17,7 +17,7 @@ from pipeline.cache.dump import Share, dump
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.parts import part_name
 from pipeline.cache.schema import CacheError, CacheSpec, Profile, View
-from pipeline.common.device import Computer, choose_computer
+from pipeline.common.device import Device, select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash, fingerprint
 from pipeline.common.labels import class_set
@@ -38,7 +38,7 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
 
     Raises ReadableError for a profile that the model's architecture does not allow.
     """
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    computer = select_device(params.runtime.device, params.runtime.precision)
     content = file_hash(model_path)
     inputs = {
         "model": content,
@@ -133,7 +133,7 @@ def _profile(model: SegmentationModel, wanted: Literal["auto", "logits", "probab
     return wanted
 
 
-def _logits(model: SegmentationModel, image_N3HW: Tensor, view: View, spec: CacheSpec, computer: Computer) -> Tensor:
+def _logits(model: SegmentationModel, image_N3HW: Tensor, view: View, spec: CacheSpec, computer: Device) -> Tensor:
     """What the model answers for one view: at its own resolution, or at full size where the cache keeps volumes."""
     input_N3hw = model.preprocessing(image_N3HW.to(computer.device))
     if view.scale != 1:

@@ -57,7 +57,7 @@ def predict(
 ) -> None:
     """Predict any images at their own sizes, one PNG each, under their names."""
     from pipeline.checkpoints.import_export import open_model
-    from pipeline.common.device import choose_computer
+    from pipeline.common.device import select_device
     from pipeline.prediction.formats import classes_named
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all
@@ -70,7 +70,7 @@ def predict(
         size = _size(images, params)
     views = Views(size, _scales(scales), flip)
     network = open_model(path)
-    computer = choose_computer(device, precision)
+    computer = select_device(device, precision)
     computer.place(network)
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
     seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"

@@ -13,7 +13,7 @@ WITHOUT_EFFECT = {
     "pipeline.common.files": "files are whole or absent; what is in them is the caller's",
     "pipeline.common.labels": "prepare writes the chosen class set's names beside the manifests",
     "pipeline.common.processes": "child processes end with their parent",
-    "pipeline.common.work": "unfinished work is found again, and published when it is whole",
+    "pipeline.common.work": "unfinished work is continued, and published when it is whole",
     "pipeline.checkpoints": "tests hold what a known kind becomes; another checkpoint is another value in params.yaml",
     "pipeline.datasets.problems": "messages",
     "pipeline.dvc_view": "looks at what DVC does",

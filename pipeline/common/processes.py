@@ -22,5 +22,5 @@ def stop_with_parent() -> None:
     parent = os.getppid()
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
-    if os.getppid() != parent:  # it died before the request was in place
+    if os.getppid() != parent:  # it died before the request was registered
         sys.exit(128 + signal.SIGTERM)

@@ -109,7 +109,7 @@ def _changed(path: Path) -> float:
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a process of this machine holds the lock, as Linux lists it; False elsewhere.
+    """Return whether a process of this machine holds the lock, as Linux lists it; False elsewhere.
 
     Trying the lock would say so, too, but who leaves a shared folder last must find nobody else trying.
     """
@@ -146,7 +146,7 @@ def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: 
 
 
 def _remove(folder: Path, lock: Path) -> None:
-    """Tidies up after the result has been published: what does not go (NFS, a full quota) is no reason to lose it."""
+    """Tidy up after the result has been published: what does not go (NFS, a full quota) is no reason to lose it."""
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
         lock.unlink()
@@ -154,7 +154,7 @@ def _remove(folder: Path, lock: Path) -> None:
 
 @contextmanager
 def held(path: Path, what: str, *, shared: bool = False, wait: bool = True) -> Iterator[int]:
-    """Holds a lock on a file, which says who does; answers its descriptor. ``shared``: with others who share it.
+    """Hold a lock on a file, which says who does; answers its descriptor. ``shared``: with others who share it.
 
     The system lets go of it when the process dies, however it dies, and when every process that has inherited the
     descriptor has. Who must wait is told for whom; who does not want to (``wait``) is told by a BlockingIOError.
@@ -199,7 +199,7 @@ def place_of(output: Path) -> Path:
 
 
 def publish(made: Path, output: Path) -> None:
-    """Moves a finished file or folder to its place; what was there (a link into DVC's cache, maybe) is replaced.
+    """Move a finished file or folder to its place; what was there (a link into DVC's cache, maybe) is replaced.
 
     In a cluster's job the place is in the job's own folder, from where the job's driver gives it to DVC.
     """

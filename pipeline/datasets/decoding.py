@@ -29,14 +29,14 @@ _INSTEAD = "a label is an 8-bit PNG of one channel (mode L or P) whose values ar
 
 
 def read_image(data: bytes) -> Image.Image:
-    """The picture in mode RGB. Raises DataError where the bytes are no complete 8-bit image."""
+    """Return the picture in mode RGB; raise DataError where the bytes are not a complete 8-bit image."""
     picture = _opened_image(data)
     _load(picture)
     return picture.convert("RGB")
 
 
 def check_image(data: bytes) -> tuple[int, int]:
-    """Height and width of a picture that decodes to its end; raises what read_image raises, and is faster."""
+    """Return height and width of a picture that decodes to its end; raises what read_image raises, and is faster."""
     picture = _opened_image(data)
     width, height = picture.size
     picture.draft("RGB", (1, 1))  # JPEG only: all bytes are still decoded, but at an eighth of the size
@@ -45,9 +45,10 @@ def check_image(data: bytes) -> tuple[int, int]:
 
 
 def read_label(data: bytes) -> Image.Image:
-    """The label in mode L or P: its pixels are the ids in the file, never a palette's colours.
+    """Return the label in mode L or P: its pixels are the ids in the file, never a palette's colours.
 
-    Raises DataError where the bytes are no complete image of 8-bit ids in one channel.
+    Raises:
+        DataError: the bytes are not a complete image of 8-bit ids in one channel.
     """
     picture = _opened(data)
     if picture.format in _LOSSY:
@@ -83,7 +84,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     try:
         picture = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise DataError(f"is no image ({', '.join(FORMATS)}), or is truncated at its head") from None
+        raise DataError(f"is not an image ({', '.join(FORMATS)}), or is truncated at its head") from None
     except MemoryError:
         raise
     except Exception as error:
@@ -103,16 +104,19 @@ def _load(picture: Image.Image) -> None:
 
 
 def bits_of_png(data: bytes) -> int:
-    """Bits of one channel of a PNG, as its head says; 0 where the bytes are no PNG."""
+    """Return the bits of one channel of a PNG, as its header says; 0 where the bytes are not a PNG."""
     return data[24] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 else 0
 
 
 def first_deep_channel(data: bytes) -> np.ndarray:
-    """The first channel (H,W) uint16 of a PNG with 16 bits a channel, with nothing cut off.
+    """Return the first channel (H,W) uint16 of a PNG with 16 bits a channel, with nothing cut off.
 
     Pillow decodes such files and keeps the upper eight bits of each channel. Its unpackers for the other byte order
     keep the lower eight, so it decodes twice; torchvision's decoder has all bits at once, but takes the process with it
-    where a file is damaged. Raises DataError where it is.
+    where a file is damaged.
+
+    Raises:
+        DataError: the file is damaged.
     """
     mode = _opened(data).mode
     if mode == "I;16":
@@ -136,7 +140,7 @@ def _unpacked(data: bytes, packing: str) -> Image.Image:
 
 
 def is_grey(data: bytes) -> bool:
-    """Whether the file has one channel (grey, or indices of a palette)."""
+    """Return whether the file has one channel (grey, or indices of a palette)."""
     return _opened(data).mode in ("1", "L", "P", "I", "I;16", "F")
 
 

@@ -43,7 +43,7 @@ def examine(
     needs_labels: bool,
     read: Callable[[bytes], Image.Image] = read_label,
 ) -> Examined:
-    """Reads an entry's files, each once, decodes them to the end and checks that they fit each other.
+    """Read an entry's files, each once, decodes them to the end and checks that they fit each other.
 
     ``table`` is the (256,) id table, ``read`` decodes a label; labels are checked inside the crop, the only pixels that
     are ever used. Without ``needs_labels`` no label file is opened and the row has none.
@@ -67,12 +67,12 @@ def examine(
 
 
 def _name_problems(entry: Entry) -> list[Problem]:
-    """A name that is no UTF-8 can be opened, and not be written into a cache: said here, before anything is trained."""
+    """A name that is not UTF-8 can be opened, and not be written into a cache: checked before anything is trained."""
     try:
         entry.id.encode()
     except UnicodeEncodeError:
         shown = str(entry.image).encode("utf-8", "backslashreplace").decode()
-        return [Problem(shown, "has a name that is no UTF-8 (from a Windows archive?); rename it, e.g. by convmv")]
+        return [Problem(shown, "has a name that is not UTF-8 (from a Windows archive?); rename it, e.g. by convmv")]
     return []
 
 

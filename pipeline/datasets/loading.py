@@ -30,13 +30,14 @@ class SplitImages:
         return len(self.manifest)
 
     def id(self, position: int) -> str:
-        """The id of an image."""
+        """Return the id of an image."""
         return self.manifest[position].id
 
     def image(self, position: int) -> np.ndarray:
-        """(H,W,3) uint8, cropped and resized to ``size``; bicubic with antialiasing (Pillow), as the papers do.
+        """Return (H,W,3) uint8, cropped and resized to ``size``; bicubic with antialiasing (Pillow), as the papers do.
 
-        Raises DataError that names the file where it has changed since prepare or cannot be read.
+        Raises:
+            DataError: the file has changed since prepare, or cannot be read.
         """
         row = self.manifest[position]
         picture = _picture(read_image, row.image, row.image_bytes, self.crop)
@@ -67,14 +68,14 @@ class SplitLabels:
         return len(self.manifest)
 
     def id(self, position: int) -> str:
-        """The id of a label's image."""
+        """Return the id of a label's image."""
         return self.manifest[position].id
 
     def label(self, position: int) -> np.ndarray:
-        """(H,W) uint8 class indices, 255 ignored; resized by nearest neighbour, so that no id is invented.
+        """Return (H,W) uint8 class indices, 255 ignored; resized by nearest neighbour, so that no id is invented.
 
-        Raises DataError that names the file where it has changed since prepare, cannot be read, or holds an id that
-        the table does not know.
+        Raises:
+            DataError: the file has changed since prepare, cannot be read, or holds an id that the table does not know.
         """
         row = self.manifest[position]
         if row.label is None or row.label_bytes is None:
@@ -123,7 +124,7 @@ def _resized(picture: Image.Image, size: Size, filter_: Image.Resampling) -> Ima
 
 
 def crop_problem(crop: Crop | None, height: int, width: int) -> str | None:
-    """Why a crop cannot be cut from an image of that size, or None."""
+    """Return why a crop cannot be cut from an image of that size, or None."""
     if crop is None or (crop[0] + crop[2] <= height and crop[1] + crop[3] <= width):
         return None
     return (
@@ -133,13 +134,13 @@ def crop_problem(crop: Crop | None, height: int, width: int) -> str | None:
 
 
 def box_of(crop: Crop) -> tuple[int, int, int, int]:
-    """The crop as Pillow counts: left, upper, right, lower."""
+    """Return the crop as Pillow counts: left, upper, right, lower."""
     top, left, height, width = crop
     return left, top, left + width, top + height
 
 
 def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
-    """What to say of ids that the data set does not define, given the (256,) counts of a label's ids; None if none."""
+    """Return a message about ids that the data set does not define, of (256,) counts of a label's ids; or None."""
     unknown = np.flatnonzero((pixels_of_id > 0) & (table == UNKNOWN))
     if not len(unknown):
         return None

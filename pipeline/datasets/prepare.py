@@ -1,4 +1,4 @@
-"""What the prepare stage does: draw what is to be drawn, look at every file, and write the manifests of the splits.
+"""What the prepare stage does: draw or unpack images, read every file, and write the manifests of the splits.
 
 The target has two manifests: ``target`` without labels, which adaptation reads, and ``target-labelled``, which only the
 evaluation of pseudo-labels and the oracle open.
@@ -34,9 +34,10 @@ SPLITS = ("source", "target", "target-labelled", "evaluation")
 
 
 def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress: bool) -> dict[str, int]:
-    """Writes the manifests of all splits and answers how many images each has.
+    """Write the manifests of all splits and return how many images each has.
 
-    Raises DataError that shows the first problems; data/problems.txt then names every file.
+    Raises:
+        DataError: with the first problems; data/problems.txt then names every file.
     """
     problems: list[Problem] = []
     for name in SPLITS:
@@ -113,7 +114,7 @@ def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: b
     if split.layout != "streets":
         return entries(split)
     images, labels = PREPARED / name / "images", PREPARED / name / "labels"
-    if name == "target":  # drawn together, kept apart: labels never lie beside the images that adaptation reads
+    if name == "target":  # drawn together, kept apart: labels are never beside the images that adaptation reads
         write_streets(split, seed, images.parent, classes, progress)
         labels.replace(PREPARED / "target-labelled" / "labels")
         labels = PREPARED / "target-labelled" / "labels"
@@ -125,7 +126,7 @@ def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: b
 
 
 def _unpacked(name: str, split: DigitsSplit, progress: bool) -> Iterator[Entry]:
-    """Digits out of their archive; the labels of a target never lie beside the images that adaptation reads."""
+    """Digits out of their archive; the labels of a target are never beside the images that adaptation reads."""
     images, labels = PREPARED / name / "images", PREPARED / name / "labels"
     if name == "target-labelled":
         _link_all(PREPARED / "target" / "images", images)

@@ -17,7 +17,7 @@ from PIL import Image
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.statistics import planes
 from pipeline.common.colours import entropy_picture
-from pipeline.common.device import Computer, choose_computer
+from pipeline.common.device import Device, select_device
 from pipeline.common.files import file_hash, forget_partial_files
 from pipeline.common.labels import ClassSet, class_set, colour_label
 from pipeline.common.work import publish, working_folder
@@ -47,7 +47,7 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     classes = class_set(params.classes)
     images = images_of("evaluation", params.data.size)
     labels = labels_of("evaluation", classes, None)
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    computer = select_device(params.runtime.device, params.runtime.precision)
     model = load_model(folder / "model.pt", "cpu")
     computer.place(model)
     with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
@@ -75,7 +75,7 @@ def _score_images(
     model: SegmentationModel,
     images: SplitImages,
     labels: SplitLabels,
-    computer: Computer,
+    computer: Device,
     classes: ClassSet,
     folder: Path,
 ) -> np.ndarray:

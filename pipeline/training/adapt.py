@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
 from pipeline.common.labels import ClassSet, class_set
@@ -31,7 +31,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
     Where the start of its chain has learnt from a translation of the source, so does the round.
     """
     patches_path = destination / "patches" / PATCHES
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    computer = select_device(params.runtime.device, params.runtime.precision)
     inputs = {
         "round": entry.model_dump(),
         "method": _section(params, entry).model_dump(),

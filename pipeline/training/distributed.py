@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.work import working_folder
 
 # One process may wait for the working folder of a stage that is about to end; a dead one is torchrun's to notice.
@@ -41,7 +41,7 @@ def rank() -> int:
 
 
 @contextmanager
-def joined(computer: Computer) -> Iterator[None]:
+def joined(computer: Device) -> Iterator[None]:
     """Meets the other processes that torchrun has started; does nothing for a process that is alone."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -205,7 +205,7 @@ def _sum_both_ways(share: Tensor) -> Tensor:
     return summed
 
 
-def share_normalisation(model: nn.Module, computer: Computer) -> None:
+def share_normalisation(model: nn.Module, computer: Device) -> None:
     """Makes layers that use statistics of the batch use those of all processes' batches. In place; alone, nothing.
 
     Parameters, statistics and their names stay as they are.

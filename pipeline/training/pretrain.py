@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pipeline.checkpoints.weights import fill, require_class_names, weights_for
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
 from pipeline.common.labels import ClassSet, class_set
@@ -31,7 +31,7 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
 
     A start with `weights` of its own is that checkpoint, untrained. Raises ReadableError where labels or weights lack.
     """
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    computer = select_device(params.runtime.device, params.runtime.precision)
     if start.alignment == "none" and start.weights is not None:
         with joined(computer), common_folder(f"pretrain-{name}", weights=start.weights) as folder:
             _take_weights(params, name, Path(start.weights), folder, destination)

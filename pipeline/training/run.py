@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import ClassSet
 from pipeline.common.work import publish
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.params import Params, Training
 
 
-def common_inputs(params: Params, computer: Computer) -> dict[str, object]:
+def common_inputs(params: Params, computer: Device) -> dict[str, object]:
     return {
         "seed": params.seed,
         "classes": params.classes,
@@ -74,7 +74,7 @@ def run_loop(
     streams: list[Stream],
     training: Training,
     steps: int,
-    computer: Computer,
+    computer: Device,
     folder: Path,
     adversary: Adversary | None = None,
 ) -> None:

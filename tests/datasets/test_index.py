@@ -148,7 +148,7 @@ def test_truncated_label_however_little_is_missing(pairs, missing):
 
 def test_no_image_and_empty_file(pairs):
     pairs.image("good").write_text("<html>not found</html>")
-    assert "is no image (BMP," in pairs.problem(needs_labels=False).message
+    assert "is not an image (BMP," in pairs.problem(needs_labels=False).message
     pairs.image("good").write_bytes(b"")
     assert pairs.problem(needs_labels=False).message == "is an empty file"
 

@@ -25,10 +25,13 @@ OLD_ENDING = "_train_id.png"
 
 
 def bdd100k_entries(split: Bdd100kSplit) -> Listing:
-    """``images/10k/SPLIT/*.jpg`` with ``labels/sem_seg/masks/SPLIT/*.png``, sorted by id.
+    """List ``images/10k/SPLIT/*.jpg`` with ``labels/sem_seg/masks/SPLIT/*.png``, sorted by id.
 
     The release of 2018, ``seg/images/SPLIT`` with ``seg/labels/SPLIT/*_train_id.png``, is read too. The test split
-    has no labels. Raises DataError where a folder is missing or holds no image.
+    has no labels.
+
+    Raises:
+        DataError: a folder is missing or holds no image.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder bdd100k, which holds images/ and labels/ as the archives unpack them."

@@ -57,15 +57,18 @@ CAMVID_COLOURS = tuple(colour for colour, _, _ in _COLOURS)
 
 
 def camvid_meanings(split: CamvidSplit) -> Meanings:
-    """The table of the edition."""
+    """Return the table of the edition."""
     return CAMVID_11_IDS if split.edition == "segnet-11" else CAMVID_32_IDS
 
 
 def camvid_entries(split: CamvidSplit) -> Listing:
-    """``SPLIT/*.png`` with ``SPLITannot/*.png`` (segnet-11), or the 701 stills with ``*_L.png`` (original-32).
+    """List ``SPLIT/*.png`` with ``SPLITannot/*.png`` (segnet-11), or the 701 stills with ``*_L.png`` (original-32).
 
     The original has no splits: ``listed`` chooses among its frames (data/lists/camvid-*.txt are SegNet's splits).
-    Raises DataError where a folder is missing or holds no image.
+
+
+    Raises:
+        DataError: a folder is missing or holds no image.
     """
     root = expanded(split.root)
     choice = Choice(split.listed, split.take)

@@ -41,9 +41,10 @@ _RED = Decoder("red-channel", {"largest": max(max(meanings) for meanings in CARL
 
 
 def carla_entries(split: CarlaSplit) -> Listing:
-    """Images below ``root/images`` with the pictures of the segmentation camera of the same names, in their order.
+    """List images below ``root/images`` with the pictures of the segmentation camera of the same names, in their order.
 
-    Raises DataError where a folder is missing or nothing is left.
+    Raises:
+        DataError: a folder is missing or nothing is left.
     """
     root = expanded(split.root)
     images = required_folder(root, split.images, "Set `root` and `images` to the folder of the colour camera.")
@@ -52,7 +53,7 @@ def carla_entries(split: CarlaSplit) -> Listing:
 
 
 def carla_meanings(split: CarlaSplit) -> Meanings:
-    """The tags of the split's version of CARLA."""
+    """Return the tags of the split's version of CARLA."""
     return CARLA_IDS[split.tags]
 
 

@@ -17,10 +17,13 @@ LABEL_ENDING = "_gtFine_labelIds.png"
 
 
 def cityscapes_entries(split: CityscapesSplit) -> Listing:
-    """``leftImg8bit/SPLIT/CITY/STEM_leftImg8bit.png`` with their labelIds, sorted by id, which is STEM.
+    """List ``leftImg8bit/SPLIT/CITY/STEM_leftImg8bit.png`` with their labelIds, sorted by id, which is STEM.
 
     The test split has no labels: what gtFine holds for it is a placeholder. Without a folder gtFine every label is
-    None, which is enough for a target. Raises DataError where there are no images.
+    None, which is enough for a target.
+
+    Raises:
+        DataError: there are no images.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder that holds leftImg8bit/ and gtFine/ as the archives unpack them."

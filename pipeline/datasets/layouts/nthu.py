@@ -34,7 +34,7 @@ NTHU_IDS: Meanings = {
 
 
 def nthu_entries(split: NthuSplit) -> Listing:
-    """``CITY/Images/Train/*.jpg`` without labels, or ``CITY/Images/Test/*`` with ``CITY/Labels/Test/*_eval.png``.
+    """List ``CITY/Images/Train/*.jpg`` without labels, or ``CITY/Images/Test/*`` with ``CITY/Labels/Test/*_eval.png``.
 
     With ``fold``, the tenth of the test images that is scored, or the nine tenths that are adapted to. Raises
     DataError where a folder is missing or holds no image.

@@ -16,9 +16,10 @@ NAMING = Naming(counted)
 
 
 def synscapes_entries(split: SynscapesSplit) -> Listing:
-    """``img/rgb/1.png`` (or ``img/rgb-2k``) with ``img/class/1.png``, in the order of the numbers, which are the ids.
+    """List ``img/rgb/1.png`` (or ``img/rgb-2k``) with ``img/class/1.png``, in the order of their numbers, the ids.
 
-    Raises DataError where a folder is missing or nothing is left.
+    Raises:
+        DataError: a folder is missing or nothing is left.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder Synscapes, which holds img/ as the archive unpacks it."

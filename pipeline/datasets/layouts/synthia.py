@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.params import SynthiaSplit
 
 LABEL_FOLDERS = ("GT/LABELS", "parsed_LABELS", "synthia_mapped_to_cityscapes")
-"""The published labels, and copies with 8 bits that other projects made: the ids in them are SYNTHIA's all the same."""
+"""The published labels, and copies with 8 bits by other projects: the ids in them are SYNTHIA's all the same."""
 
 SYNTHIA_IDS: Meanings = numbered((
     ("void", ""), ("sky", "sky"), ("building", "building"), ("road", "road"), ("sidewalk", "sidewalk"),
@@ -40,15 +40,17 @@ SYNTHIA_IDS: Meanings = numbered((
 
 
 def synthia_meanings(split: SynthiaSplit) -> Meanings:
-    """SYNTHIA's own ids, or the 19 train ids that a converter left in ``*_labelTrainIds.png``."""
+    """Return SYNTHIA's own ids, or the 19 train ids that a converter left in ``*_labelTrainIds.png``."""
     return SYNTHIA_IDS if split.label_ids == "synthia" else TRAIN_IDS
 
 
 def synthia_entries(split: SynthiaSplit) -> Listing:
-    """``RGB/0000000.png`` with the labels of the same names, sorted by id.
+    """List ``RGB/0000000.png`` with the labels of the same names, sorted by id.
 
-    Labels are in ``split.labels``, or else in the first of LABEL_FOLDERS that is there. Raises DataError where a
-    folder is missing or holds no such file.
+    Labels are in ``split.labels``, or else in the first of LABEL_FOLDERS that is there.
+
+    Raises:
+        DataError: a folder is missing or holds no such file.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder RAND_CITYSCAPES, which holds RGB/ and GT/ as the archive unpacks them."

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipeline.common.device import Computer, choose_computer
+from pipeline.common.device import Device, select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash, whole_file, write_json
 from pipeline.common.work import publish, working_folder
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def run_cyclegan(params: Params, name: str, settings: CycleganTranslation, destination: Path) -> None:
     """Trains the generators, translates every source image, and moves all of it into place."""
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    computer = select_device(params.runtime.device, params.runtime.precision)
     inputs = {
         "translation": settings.model_dump(),
         "source": content_of("source"),
@@ -70,7 +70,7 @@ def _trained(
     name: str,
     settings: CycleganTranslation,
     images: tuple[SplitImages, SplitImages],
-    computer: Computer,
+    computer: Device,
     folder: Path,
 ) -> Generators:
     generators, critics = new_players(settings, params.seed)
@@ -133,7 +133,7 @@ def windows(images: SplitImages, augment: Augment, crop: tuple[int, int]) -> Sam
     return sample_at
 
 
-def _semantics(settings: CycleganTranslation, computer: Computer) -> Semantics | None:
+def _semantics(settings: CycleganTranslation, computer: Device) -> Semantics | None:
     if settings.segmentation is None:
         return None
     model = load_model(settings.segmentation, "cpu")

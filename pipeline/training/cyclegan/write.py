@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.files import whole_file, write_bytes
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import content_hash, line_of
@@ -27,7 +27,7 @@ _IN_FLIGHT = 4  # per thread: loaded images that wait for the generator, and tra
 
 
 @torch.inference_mode()
-def translated(generator: nn.Module, image_HW3: np.ndarray, computer: Computer) -> np.ndarray:
+def translated(generator: nn.Module, image_HW3: np.ndarray, computer: Device) -> np.ndarray:
     """(H,W,3) uint8: an image through a generator."""
     image_13HW = torch.from_numpy(image_HW3).permute(2, 0, 1)[None].to(computer.device)
     with computer.autocast():
@@ -36,7 +36,7 @@ def translated(generator: nn.Module, image_HW3: np.ndarray, computer: Computer) 
     return made_HW3
 
 
-def write_images(generator: nn.Module, images: SplitImages, folder: Path, computer: Computer, threads: int) -> None:
+def write_images(generator: nn.Module, images: SplitImages, folder: Path, computer: Device, threads: int) -> None:
     """Writes ``folder``/ID.png for every image that has none yet; threads load, and compress, beside the generator."""
     generator.eval()
 

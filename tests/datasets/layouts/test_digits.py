@@ -146,11 +146,11 @@ def test_a_missing_a_foreign_and_a_cut_archive_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.npz: there is no such archive; set `root` and `archive`"):
         entries(split(tmp_path / "no.npz"))
     (tmp_path / "text.npz").write_text("digits")
-    with pytest.raises(DataError, match=r"text\.npz: is no NumPy archive, or is damaged"):
+    with pytest.raises(DataError, match=r"text\.npz: is not a NumPy archive, or is damaged"):
         entries(split(tmp_path / "text.npz"))
     archive(tmp_path / "a.npz", 30)
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-200])
-    with pytest.raises(DataError, match="is no NumPy archive, or is damaged"):
+    with pytest.raises(DataError, match="is not a NumPy archive, or is damaged"):
         entries(split(tmp_path / "a.npz"))
 
 
