@@ -31,6 +31,10 @@ WITHOUT_EFFECT = {
 """Modules, or packages with all that is in them, and why no result depends on them."""
 
 
+WRITES_UNFINISHED_WORK = ("pipeline.training.checkpoint", "pipeline.training.progress")
+"""After an edit of these, unfinished work is begun anew: its files may have another format."""
+
+
 def has_effect(module: str) -> bool:
     """Return whether results may depend on a module; a package's own name ends in ``.__init__``."""
     return not any(module == name or module.startswith(f"{name}.") for name in WITHOUT_EFFECT)

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.common.code import has_effect
+from pipeline.common.code import WRITES_UNFINISHED_WORK, has_effect
 from pipeline.common.files import file_hash, fingerprint
 
 WORK = Path(".roundabout") / "work"
@@ -38,7 +38,9 @@ def sources() -> dict[str, Path]:
     return {
         name: Path(source)
         for name, module in sorted(modules.items())
-        if name.split(".")[0] in ("pipeline", "stages") and has_effect(name) and (source := _source(module))
+        if name.split(".")[0] in ("pipeline", "stages")
+        and (has_effect(name) or name in WRITES_UNFINISHED_WORK)
+        and (source := _source(module))
     }
 
 
