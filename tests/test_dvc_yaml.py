@@ -18,11 +18,27 @@ STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))[
 COUNTERS = "pipeline/params/changed_defaults.yaml"
 
 _LIST_MODULES = """
-import importlib, sys
+import builtins, importlib, sys
+from pipeline.common.code import has_effect
+imported, real = {}, builtins.__import__
+def traced(name, globals=None, locals=None, fromlist=(), level=0):
+    module = real(name, globals, locals, fromlist, level)
+    names = [name, *(f"{name}.{item}" for item in fromlist or () if f"{name}.{item}" in sys.modules)]
+    imported.setdefault((globals or {}).get("__name__"), []).extend(names)
+    return module
+builtins.__import__ = traced
 importlib.import_module(sys.argv[1])
-for name, module in sorted(sys.modules.items()):
-    if name.split(".")[0] in ("pipeline", "stages") and getattr(module, "__file__", None):
-        print(module.__file__)
+seen, waiting = set(), [sys.argv[1]]
+while waiting:
+    name = waiting.pop()
+    if name in seen or name.split(".")[0] not in ("pipeline", "stages"):
+        continue
+    seen.add(name)
+    if has_effect(name):  # what only such code imports as no result depends on determines no result either
+        waiting += [name.rpartition(".")[0], *imported.get(name, [])]
+for name in sorted(seen):
+    if getattr(sys.modules[name], "__file__", None):
+        print(sys.modules[name].__file__)
 """
 
 
@@ -47,7 +63,7 @@ def covers(listed: str, path: str) -> bool:
 
 @cache
 def imported(module: str) -> tuple[str, ...]:
-    """The files of this project that importing a stage loads; empty packages are left out."""
+    """The files that a stage imports, but for empty packages and what only code without effect imports."""
     answer = subprocess.run(
         [sys.executable, "-c", _LIST_MODULES, module], cwd=ROOT, capture_output=True, text=True, check=True
     )

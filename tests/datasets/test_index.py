@@ -205,7 +205,7 @@ def test_labels_of_which_nothing_could_be_learned_are_refused(pairs):
     pairs.add("good", label=np.ones((8, 16), np.uint8))
     pairs.manifest.unlink()
     problem = pairs.problem()
-    assert "holds no pixel of a class (nor the 1 other labels of the split); the ids found are 1" in problem.message
+    assert "holds no pixel of a class (nor the 1 other labels of the split); its ids are 1" in problem.message
 
 
 def test_a_name_that_is_no_utf_8_is_refused_before_anything_is_trained(pairs):
