@@ -19,7 +19,6 @@ COUNTERS = "pipeline/params/changed_defaults.yaml"
 
 _LIST_MODULES = """
 import builtins, importlib, sys
-from pipeline.common.code import has_effect
 imported, real = {}, builtins.__import__
 def traced(name, globals=None, locals=None, fromlist=(), level=0):
     module = real(name, globals, locals, fromlist, level)
@@ -34,7 +33,7 @@ while waiting:
     if name in seen or name.split(".")[0] not in ("pipeline", "stages"):
         continue
     seen.add(name)
-    if has_effect(name):  # what only such code imports as no result depends on determines no result either
+    if not name.startswith("pipeline.params"):  # what it imports, it imports to check names
         waiting += [name.rpartition(".")[0], *imported.get(name, [])]
 for name in sorted(seen):
     if getattr(sys.modules[name], "__file__", None):
@@ -63,7 +62,7 @@ def covers(listed: str, path: str) -> bool:
 
 @cache
 def imported(module: str) -> tuple[str, ...]:
-    """The files that a stage imports, but for empty packages and what only code without effect imports."""
+    """The files that a stage imports, but for empty packages and what params alone imports."""
     answer = subprocess.run(
         [sys.executable, "-c", _LIST_MODULES, module], cwd=ROOT, capture_output=True, text=True, check=True
     )
