@@ -213,7 +213,7 @@ def test_a_name_that_is_no_utf_8_is_refused_before_anything_is_trained(pairs):
     pairs.add(odd)
     problem = pairs.problem(needs_labels=False)
     assert "stra\\udcdfe.png" in problem.path and "not UTF-8" in problem.message
-    with pytest.raises(DataError, match="no UTF-8"):
+    with pytest.raises(DataError, match="not UTF-8"):
         raise_on([problem], pairs.root / "report.txt")
 
 
