@@ -23,7 +23,7 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 from torchvision.transforms.v2 import functional as transforms
 
 from bench.table import Row, machine, publish
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, IGNORE
 from pipeline.datasets.entries import entries, label_reader, label_table
 from pipeline.datasets.index import index_split
@@ -192,7 +192,7 @@ def timed(batches: Iterator[Batch], waits: list[float]) -> Iterator[Batch]:
 
 def wait_share(data: Set, threads: int) -> float:
     """Share of the training time of the small network that is spent waiting for a batch, after the first two steps."""
-    computer = choose_computer("auto", "auto")
+    computer = select_device("auto", "auto")
     model = build_model("small", len(CITYSCAPES_19), encoder="efficientnet-lite0")
     set_normalisation(model, "frozen")
     computer.place(model)

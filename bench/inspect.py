@@ -33,8 +33,9 @@ from pipeline.cache.parts import write_part
 from pipeline.cache.schema import CacheSpec
 from pipeline.common.files import write_text
 from pipeline.common.labels import CITYSCAPES_19
+from pipeline.datasets.manifest import MANIFEST, line_of
 from pipeline.datasets.manifest import Row as ManifestRow
-from pipeline.datasets.manifest import line_of
+from pipeline.datasets.opening import PreparedSplit, write_split
 from pipeline.methods.lse import select_lse
 from pipeline.methods.selection_file import write_selection
 
@@ -80,7 +81,9 @@ def _write_images(folder: Path, ids: list[str]) -> None:
     for position, image_id in enumerate(ids):
         name, size = rows[position % DISTINCT]
         lines.append(line_of(ManifestRow(image_id, name, None, "", None, size, None, 1024, 2048)))
-    write_text(folder / "data" / "prepared" / "target" / "manifest.jsonl", "".join(lines))
+    prepared = folder / "data" / "prepared" / "target"
+    write_text(prepared / MANIFEST, "".join(lines))
+    write_split(prepared, PreparedSplit(CITYSCAPES_19.names, size=None, crop=None, labels=None))
 
 
 @contextmanager

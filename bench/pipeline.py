@@ -1,9 +1,13 @@
-"""What DVC costs, and what it runs again: a no-op `dvc repro`, and one after a round's portion has changed."""
+"""What DVC costs, and what it runs again: nothing, after a round's portion has changed, and after edits of the code.
+
+``python -m bench.pipeline edits`` measures the last of these only, in a workspace where no stage runs.
+"""
 
 from __future__ import annotations
 
 import re
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +16,18 @@ from bench.table import Row, machine, publish
 from bench.workspace import make_workspace, preset, run, write_params
 
 REPEATS = 5
+EDITS = {
+    "a layout": "pipeline/datasets/layouts/synthia.py",
+    "a message": "pipeline/common/errors.py",
+    "a message of params": "pipeline/params/messages.py",
+    "a checkpoint kind": "pipeline/checkpoints/kinds.py",
+    "the report": "pipeline/report/page/render.py",
+    "the viewer": "pipeline/viewer/app.py",
+    "a params type": "pipeline/params/training.py",
+    "a loss": "pipeline/training/losses.py",
+}
+"""Files that are edited one by one; `dvc repro --dry` then names the stages that would run."""
+TRAINS = ("translate", "pretrain", "dump", "adapt", "evaluate")
 
 
 def tiny_params() -> dict:  # type: ignore[type-arg]
@@ -31,6 +47,55 @@ def tiny_params() -> dict:  # type: ignore[type-arg]
 def stages_run(output: str) -> list[str]:
     """The stages that a `dvc repro` says it ran."""
     return re.findall(r"Running stage '([^']+)'", output)
+
+
+def stages_after_edit(folder: Path, path: str) -> list[str]:
+    """Return the stages that DVC would run after an edit of a file, which is taken back."""
+    file = folder / path
+    before = file.read_bytes()
+    file.write_bytes(before + b"\n# edited\n")
+    try:
+        return stages_run(run(folder, "dvc", "repro", "--dry").stdout)
+    finally:
+        file.write_bytes(before)
+
+
+def edit_rows(after: dict[str, list[str]]) -> list[Row]:
+    """One row for each edit: the stages that would run; of a loss alone may any of them be a heavy one."""
+    rows = []
+    for edit, stages in after.items():
+        heavy = [stage for stage in stages if stage.startswith(TRAINS)]
+        goal = "≥ 1" if "loss" in edit else "0"
+        rows.append(
+            Row(f"heavy stages run after an edit of {edit}", len(heavy), "", goal, bool(heavy) == ("loss" in edit))
+        )
+    return rows
+
+
+def edits() -> None:
+    """List what DVC would run after each edit, in a workspace whose outputs are recorded without being computed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_workspace(folder, tiny_params())
+        run(folder, sys.executable, "-c", _WRITE_OUTPUTS)
+        run(folder, "dvc", "commit", "--force")
+        untouched = stages_run(run(folder, "dvc", "repro", "--dry").stdout)
+        after = {edit: stages_after_edit(folder, path) for edit, path in EDITS.items()}
+    rows = [Row("stages run without an edit", len(untouched), "", "0", not untouched), *edit_rows(after)]
+    publish("edits", rows, "edits of " + ", ".join(EDITS.values()), stages=after)
+    for edit, stages in after.items():
+        print(f"{edit}: {', '.join(stages) or 'nothing'}")
+
+
+_WRITE_OUTPUTS = """
+from pathlib import Path
+from dvc.repo import Repo
+for stage in Repo().index.stages:
+    for out in stage.outs:
+        path = Path(out.def_path) if Path(out.def_path).suffix else Path(out.def_path) / "file"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(path))
+"""
 
 
 def main() -> None:
@@ -60,7 +125,8 @@ def main() -> None:
         Row("of them, adapt of lse-2 and of lse-3", len(trained), "", "2", len(trained) == 2),
     ]
     publish("pipeline", rows, f"{machine()}; {REPEATS} no-ops; after the change: {', '.join(again)}")
+    edits()
 
 
 if __name__ == "__main__":
-    main()
+    edits() if sys.argv[1:] == ["edits"] else main()

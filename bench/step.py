@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from bench.table import Row, machine, publish
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.build import build_model, set_normalisation
 from pipeline.params import Optimiser, Schedule
@@ -62,7 +62,7 @@ def textbook(model: SegmentationModel, stream: Stream) -> None:
 def ours(model: SegmentationModel, stream: Stream, folder: Path) -> None:
     """The project's loop, with its checks, curves and one checkpoint."""
     plan = Plan(STEPS, Schedule(), 5.0, 50, 10, 2, False)
-    computer = Computer(torch.device("cpu"), False)
+    computer = Device(torch.device("cpu"), False)
     optimiser = make_optimiser(model.parameter_groups(), OPTIMISER)
     train(model, supervised, [stream], optimiser, plan, computer, folder, name="bench", seed=1)
 

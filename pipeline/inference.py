@@ -17,13 +17,12 @@ from pipeline.cache.dump import Share, dump
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.parts import part_name
 from pipeline.cache.schema import CacheError, CacheSpec, Profile, View
-from pipeline.common.device import Computer, choose_computer
+from pipeline.common.device import Device, select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash, fingerprint
 from pipeline.common.labels import class_set
 from pipeline.common.work import place_of, publish, shared_working_folder, working_folder
-from pipeline.datasets.manifest import manifest_path
-from pipeline.datasets.opening import images_of
+from pipeline.datasets.opening import content_of, images_of
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.state import load_model
 
@@ -39,17 +38,16 @@ def dump_target(params: Params, name: str, model_path: Path, destination: Path) 
 
     Raises ReadableError for a profile that the model's architecture does not allow.
     """
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    computer = select_device(params.runtime.device, params.runtime.precision)
     content = file_hash(model_path)
     inputs = {
         "model": content,
-        "images": file_hash(manifest_path("target")),
-        "target": params.data.target.model_dump(),
+        "images": content_of("target"),
         "size": params.data.size,
         "dump": params.dump.model_dump(),
         "computer": (computer.device.type, computer.bfloat16),
     }
-    images = images_of("target", params.data.target, params.data.size)
+    images = images_of("target", params.data.size)
     model = load_model(model_path, "cpu")
     computer.place(model)
     spec = CacheSpec(
@@ -135,7 +133,7 @@ def _profile(model: SegmentationModel, wanted: Literal["auto", "logits", "probab
     return wanted
 
 
-def _logits(model: SegmentationModel, image_N3HW: Tensor, view: View, spec: CacheSpec, computer: Computer) -> Tensor:
+def _logits(model: SegmentationModel, image_N3HW: Tensor, view: View, spec: CacheSpec, computer: Device) -> Tensor:
     """What the model answers for one view: at its own resolution, or at full size where the cache keeps volumes."""
     input_N3hw = model.preprocessing(image_N3HW.to(computer.device))
     if view.scale != 1:

@@ -15,7 +15,7 @@ def main(name: str) -> None:
     """Read cache, selection and target images; write runs/NAME/patches/patches.h5."""
     params = read_params()
     folder = Path("runs") / name
-    images = images_of("target", params.data.target, params.data.size)
+    images = images_of("target", params.data.size)
     count = patches_for_round(
         params,
         name,

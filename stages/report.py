@@ -32,7 +32,7 @@ def main() -> None:
     kinds = {result.name: result.kind for result in results}
     inits = {name: params.round(name).init for name in kinds if name in params.rounds}
     forget_pictures(REPORT / PICTURES)
-    images = images_of("evaluation", params.data.evaluation, params.data.size)
+    images = images_of("evaluation", params.data.size)
     gallery = draw_gallery(
         RUNS,
         chains_of(kinds, inits),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pipeline.commands.class_names import CLASSES_HELP, names_of, told_names
+from pipeline.commands.class_names import CLASSES_HELP, class_names_in, names_of
 from pipeline.commands.console import console, readable
 from pipeline.commands.model_file import model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
@@ -78,7 +78,7 @@ def import_(
         lambda count: list(names_of(class_set, count, "the checkpoint has")),
         aspp_branches=None if aspp_branches is None else int(aspp_branches.value),
         preprocessing=preprocessing,
-        classes=len(told_names(class_set)) if classes is None and class_set is not None else classes,
+        classes=len(class_names_in(class_set)) if classes is None and class_set is not None else classes,
     )
     console.print(_table(file, found))
     console.print(f"written: {out}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Names for the classes of what another program made, which knows them by number."""
+"""Names for the classes of other programs' files, which number them."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ CLASSES_HELP = (
 )
 
 
-def names_of(told: str | None, count: int, what: str) -> tuple[str, ...]:
-    """The names that the user told (as `told_names` reads them), or else those that go with the number of classes.
+def names_of(text: str | None, count: int, what: str) -> tuple[str, ...]:
+    """Return the names that the user gave (as `class_names_in` reads them), or else those usual for their number.
 
-    ``what`` begins the number in messages ("the volumes have"). Raises ReadableError where their numbers differ.
+    ``what`` begins the number in messages ("the volumes have").
+
+    Raises:
+        ReadableError: their numbers differ.
     """
-    if told is None:
+    if text is None:
         usual = [CLASS_SETS[known].names for known in _USUAL if len(CLASS_SETS[known].names) == count]
         return usual[0] if usual else tuple(f"class {number}" for number in range(count))
-    names = told_names(told)
+    names = class_names_in(text)
     if len(names) != count:
-        raise ReadableError(f"{told} has {len(names)} classes, {what} {count}")
+        raise ReadableError(f"{text} has {len(names)} classes, {what} {count}")
     return names
 
 
-def told_names(told: str) -> tuple[str, ...]:
+def class_names_in(text: str) -> tuple[str, ...]:
     """The names of a class set, or those in a text with commas between them.
 
     Raises ReadableError for a set that is unknown, and for a name that is empty or stands twice.
     """
-    if told in CLASS_SETS:
-        return CLASS_SETS[told].names
-    names = tuple(name.strip() for name in told.split(","))
+    if text in CLASS_SETS:
+        return CLASS_SETS[text].names
+    names = tuple(name.strip() for name in text.split(","))
     if len(names) == 1:
-        raise ReadableError(f"there is no class set {told!r}; choose one of {', '.join(CLASS_SETS)}")
+        raise ReadableError(f"there is no class set {text!r}; choose one of {', '.join(CLASS_SETS)}")
     if not all(names) or len(set(names)) < len(names):
-        raise ReadableError(f"{told!r} has an empty name, or one twice")
+        raise ReadableError(f"{text!r} has an empty name, or one twice")
     return names

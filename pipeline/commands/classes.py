@@ -13,10 +13,12 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, NTHU_MERGES, ClassSet, class_set
 from pipeline.datasets import compare
+from pipeline.datasets.entries import PUBLISHED
+from pipeline.datasets.entries import meanings as meanings_of
 from pipeline.datasets.meaning import Meanings
 from pipeline.params import read_params
 
-_NAMES = ", ".join(compare.PUBLISHED)
+_NAMES = ", ".join(PUBLISHED)
 
 
 @readable
@@ -36,12 +38,10 @@ def classes(
         sides = {name: _published(name) for name in (source, target)}
         pair = source, target
     else:
-        from pipeline.datasets.entries import meanings
-
         read = read_params(params)
         own = class_set(read.classes)
         pair = f"source ({read.data.source.layout})", f"evaluation ({read.data.evaluation.layout})"
-        sides = {pair[0]: meanings(read.data.source), pair[1]: meanings(read.data.evaluation)}
+        sides = {pair[0]: meanings_of(read.data.source), pair[1]: meanings_of(read.data.evaluation)}
     if chosen is not None:
         own = _class_set(chosen)
     _print_table(pair, sides, own or CITYSCAPES_19)
@@ -53,9 +53,9 @@ def classes(
 
 
 def _published(name: str) -> Meanings:
-    if name not in compare.PUBLISHED:
+    if name not in PUBLISHED:
         raise ReadableError(f"there is no data set {name!r}; choose one of {_NAMES}")
-    return compare.PUBLISHED[name]
+    return PUBLISHED[name]
 
 
 def _class_set(name: str) -> ClassSet:

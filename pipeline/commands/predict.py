@@ -17,7 +17,6 @@ from pipeline.common.files import file_hash
 
 if TYPE_CHECKING:
     from pipeline.params import Params
-    from pipeline.params.data import AnySplit
     from pipeline.prediction.pictures import Pictures
 
 PARAMS = Path("params.yaml")
@@ -58,7 +57,7 @@ def predict(
 ) -> None:
     """Predict any images at their own sizes, one PNG each, under their names."""
     from pipeline.checkpoints.import_export import open_model
-    from pipeline.common.device import choose_computer
+    from pipeline.common.device import select_device
     from pipeline.prediction.formats import classes_named
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all
@@ -71,7 +70,7 @@ def predict(
         size = _size(images, params)
     views = Views(size, _scales(scales), flip)
     network = open_model(path)
-    computer = choose_computer(device, precision)
+    computer = select_device(device, precision)
     computer.place(network)
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
     seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
@@ -106,6 +105,7 @@ def _params_for(path: Path, images: str) -> Params | None:
 
 def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
     from pipeline.datasets.manifest import manifest_path
+    from pipeline.datasets.opening import prepared_split
     from pipeline.prediction.pictures import FolderPictures, SplitPictures
 
     if Path(images).is_dir():
@@ -114,19 +114,15 @@ def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
         raise ReadableError(f"{images}: is no folder, and no prepared split ({', '.join(SPLITS)})")
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
-    return SplitPictures(manifest_path(images), _described(images, params).crop)
+    return SplitPictures(manifest_path(images), prepared_split(images).crop)
 
 
 def _size(images: str, params: Params) -> tuple[int, int]:
     """What training and evaluation would see."""
-    own = None if Path(images).is_dir() else _described(images, params).size
+    from pipeline.datasets.opening import prepared_split
+
+    own = None if Path(images).is_dir() else prepared_split(images).size
     return own or params.data.size
-
-
-def _described(images: str, params: Params) -> AnySplit:
-    """What the params say of a prepared split."""
-    split: AnySplit = getattr(params.data, "target" if images.startswith("target") else images)
-    return split
 
 
 def _scales(text: str) -> tuple[float, ...]:

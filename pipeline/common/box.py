@@ -16,15 +16,15 @@ class Box(NamedTuple):
     width: int
 
     def of(self, plane: Tensor) -> Tensor:
-        """The window of a tensor (…,H,W)."""
+        """Return the window of a tensor (…,H,W)."""
         return plane[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
     def mirrored(self, width: int) -> Box:
-        """Where the window lies in the mirror image of an image of that width."""
+        """Return the window in the mirror image of an image of that width."""
         return self._replace(left=width - self.left - self.width)
 
     def lies_in(self, size: tuple[int, int]) -> bool:
-        """Whether the window holds pixels, and only pixels of an image (H,W)."""
+        """Return whether the window holds pixels, and only pixels of an image (H,W)."""
         return (
             self.height > 0
             and self.width > 0

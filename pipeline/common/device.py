@@ -14,35 +14,37 @@ from pipeline.common.errors import ReadableError
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
-class Computer(NamedTuple):
+class Device(NamedTuple):
     """A device and the precision of its forward passes."""
 
     device: torch.device
     bfloat16: bool
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context for forward passes; back-propagation stays outside of it."""
+        """Return the context for forward passes; back-propagation stays outside of it."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.bfloat16 else nullcontext()
 
     def place(self, model: torch.nn.Module) -> None:
-        """Moves a network to the device, with channels last on a GPU, where its kernels want them."""
+        """Move a network to the device, with channels last on a GPU, where its kernels want them."""
         model.to(self.device)
         if self.device.type == "cuda":
             model.to(memory_format=torch.channels_last)
 
 
-def choose_computer(device: str, precision: str) -> Computer:
-    """``auto`` is the first GPU where there is one, and bfloat16 on a GPU that has it.
+def select_device(device: str, precision: str) -> Device:
+    """Return the device and the precision that params.yaml or the command line names.
 
-    Of several processes that share the work of a stage (torchrun's), each takes a GPU of its own.
+    ``auto`` is the first GPU where there is one, and bfloat16 on a GPU that has it. Of several processes that share the
+    work of a stage (torchrun's), each takes a GPU of its own.
 
-    Raises ReadableError for a GPU that is not there, and for words that name no device and no precision.
+    Raises:
+        ReadableError: there is no such GPU, or the words name no device or no precision.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise ReadableError(f"device: is {device!r}; choose auto, cpu, cuda, or one GPU, such as cuda:1")
     if precision not in PRECISIONS:
         raise ReadableError(f"precision: is {precision!r}; choose one of {', '.join(PRECISIONS)}")
-    place, together = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    position, together = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     chosen = torch.device(device)
@@ -54,6 +56,6 @@ def choose_computer(device: str, precision: str) -> Computer:
                 f"site.yaml asks for {together} processes; runtime.device is {device!r} and torch sees "
                 f"{torch.cuda.device_count()} GPU(s): set runtime.device to auto, and no more processes than gpus"
             )
-        chosen = torch.device("cuda", place)
+        chosen = torch.device("cuda", position)
     automatic = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
-    return Computer(chosen, precision == "bfloat16" or (precision == "auto" and automatic))
+    return Device(chosen, precision == "bfloat16" or (precision == "auto" and automatic))

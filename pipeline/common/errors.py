@@ -11,6 +11,6 @@ class ReadableError(Exception):
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A half sentence that names the known word nearest to this one; empty where none is near."""
+    """Return a half sentence that names the known word nearest to this one; empty where none is near."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close and close[0] != word else ""

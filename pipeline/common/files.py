@@ -14,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside ``path``; when the block ends well, it is flushed to disk and takes the name."""
+    """Yield a temporary path beside ``path``; when the block ends well, it is flushed to disk and takes the name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -27,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file, whole or not at all: one temporary file, flushed to disk, then the name."""
+    """Write a file, whole or not at all: one temporary file, flushed to disk, then the name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
@@ -39,7 +39,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)  # noqa: PTH105 - beside os.write: what a test interrupts stands together
+        os.replace(temporary, path)  # noqa: PTH105 - beside os.write: what a test interrupts is together
         _flush_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -57,34 +57,34 @@ def _flush_folder(folder: Path) -> None:
 
 
 def forget_partial_files(folder: Path, name: str = "*") -> None:
-    """Deletes what killed writers of the files of that name left. Only where nobody else writes them."""
+    """Delete what killed writers of the files of that name left. Only where nobody else writes them."""
     for path in folder.glob(f".{name}.*.partial"):
         path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Write a text file, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON with a stable layout, so that equal results are equal bytes; NaN is refused (it is not JSON)."""
+    """Write JSON with a stable layout, so that equal results are equal bytes; NaN is refused (it is not JSON)."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file."""
+    """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def file_hash(path: Path) -> str:
-    """BLAKE2b (16 bytes, hex) of a file's content, read in pieces."""
+    """Return BLAKE2b (16 bytes, hex) of a file's content, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def fingerprint(**parts: Any) -> str:
-    """One short hash of named values (anything that JSON can hold): equal values, equal fingerprint."""
+    """Return one short hash of named values (anything that JSON can hold): equal values, equal fingerprint."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

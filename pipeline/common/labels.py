@@ -1,41 +1,27 @@
-"""Class sets, id tables and the palette: what a number in a label means.
+"""The published class sets, and Cityscapes' label ids.
 
-Inside Roundabout every label is an index into one class set (0 … C-1) or IGNORE.
+No stage but ``prepare`` depends on this table: ``prepare`` writes the names of the chosen set beside every manifest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
+from pipeline.common.class_set import IGNORE, UNKNOWN, ClassSet, colour_label, id_table
 
-IGNORE = 255
-"""The label of a pixel that takes no part in training, selection or evaluation."""
-
-
-@dataclass(frozen=True)
-class ClassSet:
-    """An ordered list of classes with the colours in which people know them."""
-
-    name: str
-    names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def index(self, class_name: str) -> int:
-        """Position of a class. Raises ValueError that lists the names."""
-        if class_name not in self.names:
-            raise ValueError(f"class {class_name!r} is not in the class set {self.name}: {', '.join(self.names)}")
-        return self.names.index(class_name)
-
-    def subset(self, name: str, class_names: tuple[str, ...]) -> ClassSet:
-        """The classes named, in that order, with the colours they have here."""
-        positions = [self.index(class_name) for class_name in class_names]
-        return ClassSet(name, class_names, tuple(self.palette[position] for position in positions))
-
+__all__ = [
+    "CITYSCAPES_19",
+    "CITYSCAPES_ID_TO_TRAIN_ID",
+    "CLASS_SETS",
+    "DIGITS_10",
+    "IGNORE",
+    "NTHU_MERGES",
+    "UNKNOWN",
+    "ClassSet",
+    "class_set",
+    "colour_label",
+    "id_table",
+]
 
 CITYSCAPES_19 = ClassSet(
     "cityscapes-19",
@@ -81,18 +67,16 @@ CITYSCAPES_ID_TO_TRAIN_ID: dict[int, int] = {
     28: 15, 31: 16, 32: 17, 33: 18,
 }  # fmt: skip
 
-UNKNOWN = 254
-"""What an id table answers for an id that the data set does not define: such a label is refused, never trained on."""
-
 
 NTHU_MERGES = {"wall": "building", "fence": "building", "pole": "building", "truck": "car", "terrain": "vegetation"}
-"""How CBST scores a network of 19 classes on NTHU's 13. Nothing is said of train: it stays an error."""
+"""How CBST scores a network of 19 classes on NTHU's 13. It leaves train out, which stays an error."""
 
 
 def class_set(classes: str | Mapping[str, Sequence[str]]) -> ClassSet:
-    """The class set of that name, or one's own: a mapping of one name to names of the 19 classes, in any order.
+    """Return the class set of that name, or one's own: a mapping of one name to names of the 19 classes, in any order.
 
-    Raises ValueError that lists the names, and for a mapping that is none of one name to at least two classes.
+    Raises:
+        ValueError: the name is unknown, or the mapping is not of one new name to at least two classes.
     """
     if isinstance(classes, str):
         if classes not in CLASS_SETS:
@@ -108,23 +92,3 @@ def class_set(classes: str | Mapping[str, Sequence[str]]) -> ClassSet:
     if len(members) < 2 or len(set(members)) < len(members):
         raise ValueError(f"class set {name!r} needs two or more classes, none of them twice")
     return CITYSCAPES_19.subset(name, tuple(members))
-
-
-def id_table(names_by_id: dict[int, str], classes: ClassSet) -> np.ndarray:
-    """A (256,) uint8 table from a file's label ids to the class set's indices.
-
-    ``names_by_id`` gives a class name or ``"ignore"`` per id; names of classes outside the set become IGNORE, ids that
-    are not in the dict become UNKNOWN.
-    """
-    table = np.full(256, UNKNOWN, dtype=np.uint8)
-    for identity, name in names_by_id.items():
-        table[identity] = classes.names.index(name) if name in classes.names else IGNORE
-    return table
-
-
-def colour_label(label_HW: np.ndarray, classes: ClassSet) -> np.ndarray:
-    """The label in the palette's colours, (H,W,3) uint8; ignored pixels are black."""
-    table = np.zeros((256, 3), dtype=np.uint8)
-    table[: len(classes)] = classes.palette
-    colour_HW3: np.ndarray = table[label_HW]
-    return colour_HW3

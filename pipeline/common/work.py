@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import inspect
 import os
-import re
 import shutil
 import socket
 import sys
@@ -20,13 +19,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.common.code import WRITES_UNFINISHED_WORK, has_effect
 from pipeline.common.files import file_hash, fingerprint
 
 WORK = Path(".roundabout") / "work"
-
-
-# They look on: no stage depends on them (dvc.yaml), so an edit of theirs must find what a stage has left unfinished.
-_LOOK_ON = re.compile(r"pipeline\.(timing|dvc_view|launcher|overnight)(\.|$)")
 
 _checks: list[Callable[[], None]] = []
 
@@ -42,18 +38,21 @@ def sources() -> dict[str, Path]:
     return {
         name: Path(source)
         for name, module in sorted(modules.items())
-        if name.split(".")[0] in ("pipeline", "stages") and not _LOOK_ON.match(name) and (source := _source(module))
+        if name.split(".")[0] in ("pipeline", "stages")
+        and (has_effect(name) or name in WRITES_UNFINISHED_WORK)
+        and (source := _source(module))
     }
 
 
 def _name(name: str, module: Any) -> str:
-    """Return a module's name; ``__main__`` of ``python -m stages.adapt`` is stages.adapt, too."""
+    """Return a module's name: stages.adapt for ``python -m stages.adapt``, too, stages.__init__ for the package."""
     spec = getattr(module, "__spec__", None) if name == "__main__" else None
-    return spec.name if spec is not None else name
+    name = spec.name if spec is not None else name
+    return f"{name}.__init__" if hasattr(module, "__path__") else name
 
 
 def code_version() -> str:
-    """A hash of the sources of every module of this project that is imported now."""
+    """Return a hash of the sources of every module that is imported now and that results may depend on."""
     return fingerprint(**{name: file_hash(path) for name, path in sources().items()})
 
 

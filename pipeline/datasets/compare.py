@@ -5,25 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.layouts.camvid import CAMVID_11_IDS, CAMVID_32_IDS
-from pipeline.datasets.layouts.carla import CARLA_IDS
-from pipeline.datasets.layouts.nthu import NTHU_IDS
-from pipeline.datasets.layouts.synthia import SYNTHIA_IDS
-from pipeline.datasets.meaning import CITYSCAPES_IDS, GTA5_IDS, NOTHING, TRAIN_IDS, Meanings
-
-PUBLISHED: dict[str, Meanings] = {
-    "gta5": GTA5_IDS,
-    "synthia": SYNTHIA_IDS,
-    "synscapes": CITYSCAPES_IDS,
-    "cityscapes": CITYSCAPES_IDS,
-    "nthu": NTHU_IDS,
-    "bdd100k": TRAIN_IDS,
-    "camvid-11": CAMVID_11_IDS,
-    "camvid-32": CAMVID_32_IDS,
-    **{f"carla-{version}": meanings for version, meanings in CARLA_IDS.items()},
-    "streets": TRAIN_IDS,
-}
-"""Tables by the name of the layout, and of its edition where it has several."""
+from pipeline.datasets.meaning import NOTHING, Meanings
 
 
 class Fit(NamedTuple):
@@ -36,22 +18,22 @@ class Fit(NamedTuple):
     """Classes that no target label scores."""
 
     def in_both(self) -> int:
-        """How many classes are trained and scored."""
+        """Return how many classes are trained and scored."""
         return len(self.classes) - len({*self.not_in_source, *self.not_in_target})
 
 
 def ids_of(meanings: Meanings, class_name: str) -> list[int]:
-    """The ids that count as a class, also those that the published files do not hold."""
+    """Return the ids that count as a class, also those that the published files do not hold."""
     return [identity for identity, meaning in meanings.items() if meaning.counts_as == class_name]
 
 
 def has(meanings: Meanings, class_name: str) -> bool:
-    """Whether the published files hold a class."""
+    """Return whether the published files hold a class."""
     return any(meanings[identity].occurs for identity in ids_of(meanings, class_name))
 
 
 def ignored(meanings: Meanings, classes: ClassSet) -> list[str]:
-    """``id name`` of all that counts as none of the classes."""
+    """Return ``id name`` of all that counts as none of the classes."""
     return [
         f"{identity} {meaning.published}"
         for identity, meaning in meanings.items()
@@ -60,13 +42,13 @@ def ignored(meanings: Meanings, classes: ClassSet) -> list[str]:
 
 
 def merged(meanings: Meanings, classes: ClassSet) -> dict[str, list[str]]:
-    """The classes that several ids count as, with the names of those."""
-    found = {name: [meanings[identity].published for identity in ids_of(meanings, name)] for name in classes.names}
-    return {name: published for name, published in found.items() if len(published) > 1}
+    """Return the classes that several ids count as, with the names of those."""
+    published = {name: [meanings[identity].published for identity in ids_of(meanings, name)] for name in classes.names}
+    return {name: names for name, names in published.items() if len(names) > 1}
 
 
 def fit(source: Meanings, target: Meanings, classes: ClassSet) -> Fit:
-    """Which classes of a set either side lacks."""
+    """Return which classes of a set either side lacks."""
     return Fit(
         classes,
         tuple(name for name in classes.names if not has(source, name)),

@@ -1,15 +1,24 @@
-"""Bytes of image files to pixels. Errors do not name the file: the caller does, for it knows the name."""
+"""Bytes of image files to pixels: images, and labels by one of four decoders, which ``prepare`` names for each split.
+
+Errors do not name the file: the caller does, because it knows the name.
+"""
 
 # H/W pixels, 3 red, green, blue
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache, partial
 from io import BytesIO
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from pipeline.datasets.problems import DataError
+
+LabelReader = Callable[[bytes], Image.Image]
+"""From a label file's bytes to ids in mode L or P; raises DataError."""
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -20,14 +29,14 @@ _INSTEAD = "a label is an 8-bit PNG of one channel (mode L or P) whose values ar
 
 
 def read_image(data: bytes) -> Image.Image:
-    """The picture in mode RGB. Raises DataError where the bytes are no complete 8-bit image."""
+    """Return the picture in mode RGB; raise DataError where the bytes are not a complete 8-bit image."""
     picture = _opened_image(data)
     _load(picture)
     return picture.convert("RGB")
 
 
 def check_image(data: bytes) -> tuple[int, int]:
-    """Height and width of a picture that decodes to its end; raises what read_image raises, and is faster."""
+    """Return height and width of a picture that decodes to its end; raises what read_image raises, and is faster."""
     picture = _opened_image(data)
     width, height = picture.size
     picture.draft("RGB", (1, 1))  # JPEG only: all bytes are still decoded, but at an eighth of the size
@@ -36,9 +45,10 @@ def check_image(data: bytes) -> tuple[int, int]:
 
 
 def read_label(data: bytes) -> Image.Image:
-    """The label in mode L or P: its pixels are the ids in the file, never a palette's colours.
+    """Return the label in mode L or P: its pixels are the ids in the file, never a palette's colours.
 
-    Raises DataError where the bytes are no complete image of 8-bit ids in one channel.
+    Raises:
+        DataError: the bytes are not a complete image of 8-bit ids in one channel.
     """
     picture = _opened(data)
     if picture.format in _LOSSY:
@@ -74,7 +84,7 @@ def _opened(data: bytes) -> ImageFile.ImageFile:
     try:
         picture = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise DataError(f"is no image ({', '.join(FORMATS)}), or is truncated at its head") from None
+        raise DataError(f"is not an image ({', '.join(FORMATS)}), or is truncated at its head") from None
     except MemoryError:
         raise
     except Exception as error:
@@ -94,16 +104,19 @@ def _load(picture: Image.Image) -> None:
 
 
 def bits_of_png(data: bytes) -> int:
-    """Bits of one channel of a PNG, as its head says; 0 where the bytes are no PNG."""
+    """Return the bits of one channel of a PNG, as its header says; 0 where the bytes are not a PNG."""
     return data[24] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 else 0
 
 
 def first_deep_channel(data: bytes) -> np.ndarray:
-    """The first channel (H,W) uint16 of a PNG with 16 bits a channel, with nothing cut off.
+    """Return the first channel (H,W) uint16 of a PNG with 16 bits a channel, with nothing cut off.
 
     Pillow decodes such files and keeps the upper eight bits of each channel. Its unpackers for the other byte order
     keep the lower eight, so it decodes twice; torchvision's decoder has all bits at once, but takes the process with it
-    where a file is damaged. Raises DataError where it is.
+    where a file is damaged.
+
+    Raises:
+        DataError: the file is damaged.
     """
     mode = _opened(data).mode
     if mode == "I;16":
@@ -127,12 +140,16 @@ def _unpacked(data: bytes, packing: str) -> Image.Image:
 
 
 def is_grey(data: bytes) -> bool:
-    """Whether the file has one channel (grey, or indices of a palette)."""
+    """Return whether the file has one channel (grey, or indices of a palette)."""
     return _opened(data).mode in ("1", "L", "P", "I", "I;16", "F")
 
 
 def read_colours(data: bytes) -> np.ndarray:
-    """(H,W,3) uint8 of a label whose ids stand in colours; raises DataError where it is no lossless colour image."""
+    """Return (H,W,3) uint8 of a label that holds colours.
+
+    Raises:
+        DataError: it is not a lossless colour image of 8 bits a channel.
+    """
     picture = _opened(data)
     if picture.format in _LOSSY:
         raise DataError(f"is a {picture.format} label, whose compression changes colours; a PNG is needed")
@@ -140,3 +157,98 @@ def read_colours(data: bytes) -> np.ndarray:
         raise DataError(f"is a label in mode {picture.mode}, not in colours of 8 bits a channel")
     _load(picture)
     return np.asarray(picture)[..., :3]
+
+
+def read_deep_label(data: bytes) -> Image.Image:
+    """Return ids in mode L or P: the first channel of a 16-bit PNG (SYNTHIA), or the one channel of an 8-bit copy.
+
+    A reader that keeps the upper eight bits (Pillow, and OpenCV without IMREAD_UNCHANGED) sees 0 to 3 instead.
+
+    Raises:
+        DataError: the bytes are not such a label.
+    """
+    if bits_of_png(data) == 16:
+        class_HW = first_deep_channel(data)
+        largest = int(class_HW.max())
+        if largest > 255:
+            raise DataError(f"holds {largest} in its first channel, where a class id should be (instances?)")
+        return Image.fromarray(class_HW.astype(np.uint8))
+    try:
+        return read_label(data)
+    except DataError as error:
+        if "label in mode RGB" not in str(error):
+            raise
+        raise DataError(
+            "is a colour image of 8 bits, not ids in 16 bits: either a picture to look at (SYNTHIA's GT/COLOR), or a"
+            " label that a program saved again and cut to its upper bits; unpack GT/LABELS again"
+        ) from None
+
+
+def read_red_channel(data: bytes, largest: int) -> Image.Image:
+    """Return ids in mode L: the red channel of a raw picture (CARLA), or the one channel of a copy.
+
+    Raises:
+        DataError: the bytes are not such a picture, or hold more than ``largest``, the largest id.
+    """
+    if is_grey(data):
+        return read_label(data)
+    red_HW = read_colours(data)[..., 0]
+    if red_HW.max() > largest:
+        raise DataError(
+            f"holds {red_HW.max()} in its red channel, and ids end at {largest}: it was saved through the"
+            " CityScapesPalette; save the camera's pictures raw (carla.ColorConverter.Raw)"
+        )
+    return Image.fromarray(np.ascontiguousarray(red_HW))
+
+
+def read_colour_ids(data: bytes, colours: list[list[int]]) -> Image.Image:
+    """Return ids in mode L of a label that holds colours (CamVid): positions in ``colours``, of red, green, blue.
+
+    Raises:
+        DataError: the bytes are not a colour image, or hold a colour that is not in the list.
+    """
+    colour_HW3 = read_colours(data)
+    red_HW, green_HW, blue_HW = np.moveaxis(colour_HW3.astype(np.uint32), -1, 0)
+    id_HW = _id_of_colour(tuple(map(tuple, colours)))[red_HW << 16 | green_HW << 8 | blue_HW]
+    unknown = id_HW == _NO_ID
+    if unknown.any():
+        first = tuple(int(value) for value in colour_HW3[unknown][0])
+        raise DataError(
+            f"holds {int(unknown.sum())} pixels of colours that the data set does not define, such as {first}; is it"
+            " resized or compressed? Take the label files as published"
+        )
+    return Image.fromarray(id_HW)
+
+
+_NO_ID = 255
+
+
+@lru_cache(maxsize=4)
+def _id_of_colour(colours: tuple[tuple[int, int, int], ...]) -> np.ndarray:
+    """(2**24,) uint8 from red, green, blue in 24 bits to the colour's position; 16 MB for each list of colours."""
+    table = np.full(1 << 24, _NO_ID, np.uint8)
+    for identity, (red, green, blue) in enumerate(colours):
+        table[red << 16 | green << 8 | blue] = identity
+    return table
+
+
+class Decoder(NamedTuple):
+    """How the label files of a split become ids: a name of DECODERS, and its settings, which JSON can hold."""
+
+    name: str
+    settings: dict[str, Any]
+
+    def reader(self) -> LabelReader:
+        """Return the function that decodes a file's bytes."""
+        return partial(DECODERS[self.name], **self.settings)
+
+
+DECODERS: dict[str, Callable[..., Image.Image]] = {
+    "ids": read_label,
+    "sixteen-bit": read_deep_label,
+    "red-channel": read_red_channel,
+    "colours": read_colour_ids,
+}
+
+IDS = Decoder("ids", {})
+"""What most data sets have: ids in one channel of 8 bits."""

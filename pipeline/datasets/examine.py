@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pipeline.common.labels import CITYSCAPES_19, IGNORE, UNKNOWN
 from pipeline.datasets.decoding import check_image, read_label
 from pipeline.datasets.listing import Entry
-from pipeline.datasets.manifest import Row
+from pipeline.datasets.loading import Crop, box_of, crop_problem, unknown_ids
+from pipeline.datasets.manifest import Row, content_hash
 from pipeline.datasets.problems import DataError, Problem
-
-Crop = tuple[int, int, int, int]
-"""top, left, height, width in the file's pixels"""
 
 
 class Examined(NamedTuple):
@@ -39,11 +35,6 @@ class _File(NamedTuple):
     pixels_of_id: np.ndarray | None = None
 
 
-def content_hash(data: bytes) -> str:
-    """BLAKE2b of the bytes, 16 bytes as hex."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
-
-
 def examine(
     entry: Entry,
     table: np.ndarray,
@@ -52,7 +43,7 @@ def examine(
     needs_labels: bool,
     read: Callable[[bytes], Image.Image] = read_label,
 ) -> Examined:
-    """Reads an entry's files, each once, decodes them to the end and checks that they fit each other.
+    """Read an entry's files, each once, decodes them to the end and checks that they fit each other.
 
     ``table`` is the (256,) id table, ``read`` decodes a label; labels are checked inside the crop, the only pixels that
     are ever used. Without ``needs_labels`` no label file is opened and the row has none.
@@ -76,29 +67,13 @@ def examine(
 
 
 def _name_problems(entry: Entry) -> list[Problem]:
-    """A name that is no UTF-8 can be opened, and not be written into a cache: said here, before anything is trained."""
+    """A name that is not UTF-8 can be opened, and not be written into a cache: checked before anything is trained."""
     try:
         entry.id.encode()
     except UnicodeEncodeError:
         shown = str(entry.image).encode("utf-8", "backslashreplace").decode()
-        return [Problem(shown, "has a name that is no UTF-8 (from a Windows archive?); rename it, e.g. by convmv")]
+        return [Problem(shown, "has a name that is not UTF-8 (from a Windows archive?); rename it, e.g. by convmv")]
     return []
-
-
-def crop_problem(crop: Crop | None, height: int, width: int) -> str | None:
-    """Why a crop cannot be cut from an image of that size, or None."""
-    if crop is None or (crop[0] + crop[2] <= height and crop[1] + crop[3] <= width):
-        return None
-    return (
-        f"is {height} high and {width} wide, and crop {list(crop)} (top, left, height, width) reaches to row"
-        f" {crop[0] + crop[2]} and column {crop[1] + crop[3]}; choose a crop inside every image of the split"
-    )
-
-
-def box_of(crop: Crop) -> tuple[int, int, int, int]:
-    """The crop as Pillow counts: left, upper, right, lower."""
-    top, left, height, width = crop
-    return left, top, left + width, top + height
 
 
 def _read(path: Path) -> bytes | OSError:
@@ -151,19 +126,6 @@ def _label(
     if unknown is not None:
         problems.append(Problem(str(path), unknown))
     return _File(content_hash(data), len(data), height, width, pixels_of_id)
-
-
-def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
-    """What to say of ids that the data set does not define, given the (256,) counts of a label's ids; None if none."""
-    unknown = np.flatnonzero((pixels_of_id > 0) & (table == UNKNOWN))
-    if not len(unknown):
-        return None
-    counted = ", ".join(f"{identity} ({pixels_of_id[identity]} pixels)" for identity in unknown)
-    names = "id" if len(unknown) == 1 else "ids"
-    advice = "mend the label or, in the layout `folder`, add to class_map a class or `ignore` for each"
-    if unknown[-1] == IGNORE and not pixels_of_id[len(CITYSCAPES_19.names) : IGNORE].any():
-        advice = "are these train ids? gta5 and synthia take them with label_ids: cityscapes-19"
-    return f"holds {names} {counted} that the data set does not define; {advice}"
 
 
 def _row(entry: Entry, image: _File, label: _File | None) -> Row:

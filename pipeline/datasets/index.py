@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from pipeline.common.labels import UNKNOWN
 from pipeline.datasets.decoding import read_label
-from pipeline.datasets.examine import Crop, Examined, examine
+from pipeline.datasets.examine import Examined, examine
 from pipeline.datasets.listing import Entry
+from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import Problem, raise_on, write_report
@@ -37,7 +38,7 @@ def index_split(
     progress: bool,
     read: Callable[[bytes], Image.Image] = read_label,
 ) -> list[Problem]:
-    """Writes the manifest of a split, or returns what is wrong with every bad file and writes none.
+    """Write the manifest of a split, or return what is wrong with every bad file and writes none.
 
     ``entries`` must be sorted by id; ``table`` is the (256,) id table and ``read`` decodes a label. Without
     ``needs_labels`` labels are neither opened nor written, also where entries have them: so a target's labels stay
@@ -94,14 +95,14 @@ def _nothing_to_learn(written: _Written, table: np.ndarray) -> list[Problem]:
     ids = ", ".join(map(str, np.flatnonzero(written.pixels_of_id)))
     others = f" (nor the {written.rows - 1} other labels of the split)" if written.rows > 1 else ""
     why = (
-        f"holds no pixel of a class{others}; the ids found are {ids}. Are these the layout's labels? Has a program"
+        f"holds no pixel of a class{others}; its ids are {ids}. Are these the layout's labels? Has a program"
         " saved them again, with the channels turned round or cut to 8 bits?"
     )
     return [Problem(written.first_label, why)]
 
 
 def shared_images(target: Manifest, evaluation: Manifest) -> list[Problem]:
-    """Images of the target that are also in the evaluation set, by content: a score there would be of seen images."""
+    """Return the images of the target that are also in the evaluation set, by content: no fair score."""
     evaluated = {bytes.fromhex(row.image_hash): position for position, row in enumerate(evaluation)}
     problems = []
     for row in target:

@@ -1,6 +1,6 @@
 """Which files a data set consists of: folders are walked and images are paired with labels by their ids.
 
-Only names are held in memory, one string per file; an Entry is made when it is asked for.
+Only names are held in memory, one string per file; an Entry is created on demand.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Entry(NamedTuple):
 
 
 class Listing(Iterator[Entry]):
-    """Entries sorted by id, made one at a time; its length hint gives a progress bar its end."""
+    """Entries sorted by id, created one at a time; its length hint gives a progress bar its end."""
 
-    def __init__(self, found: Iterator[Entry], length: int) -> None:
-        self._found, self._left = found, length
+    def __init__(self, entries: Iterator[Entry], length: int) -> None:
+        self._entries, self._left = entries, length
 
     def __next__(self) -> Entry:
-        entry = next(self._found)
+        entry = next(self._entries)
         self._left = max(0, self._left - 1)
         return entry
 
@@ -48,7 +48,7 @@ class Listing(Iterator[Entry]):
 
 
 def expanded(path: str) -> Path:
-    """A path of params.yaml, whose ``~`` is one's home. Raises DataError for the home of nobody."""
+    """Return a path of params.yaml with ``~`` expanded; raise DataError where there is no such user."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -56,16 +56,16 @@ def expanded(path: str) -> Path:
 
 
 def required_folder(root: Path, inside: str, advice: str) -> Path:
-    """``root/inside``. Raises DataError where it is no folder: what was looked for, what is there, what to do."""
+    """Return ``root/inside``; raise DataError where it is not a folder: what was sought, what is there, what to do."""
     return first_folder(root, (inside,), advice)
 
 
 def first_folder(root: Path, insides: Sequence[str], advice: str) -> Path:
-    """The first of the folders ``root/inside`` that is there; raises what required_folder raises where none is."""
+    """Return the first of the folders ``root/inside`` that exists; raise as required_folder where none does."""
     folders = [root / inside for inside in insides]
-    found = next((folder for folder in folders if folder.is_dir()), None)
-    if found is not None:
-        return found
+    existing = next((folder for folder in folders if folder.is_dir()), None)
+    if existing is not None:
+        return existing
     nearest = next(parent for parent in (folders[0], *folders[0].parents, Path()) if parent.is_dir())
     relative = "" if root.is_absolute() else f" (relative to {Path.cwd()})"
     looked = " or ".join(f"{inside}/" for inside in insides)
@@ -95,7 +95,7 @@ def _folders_in(folder: Path, most: int) -> list[Path]:
 
 
 def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None = None) -> Iterator[str]:
-    """Paths below a folder, relative to it and with ``/``, of the files whose names end so (in either case).
+    """Yield paths below a folder, relative to it and with ``/``, of the files whose names end so (in either case).
 
     Hidden names are passed over (macOS leaves ``._name.png`` beside files), and so is the folder ``apart_from``:
     labels may lie below the images' folder.
@@ -112,8 +112,8 @@ def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None 
             items = os.scandir(folder / inside)
         except OSError as error:
             raise DataError(f"{folder / inside}: cannot be listed ({error.strerror}); may you read it?") from None
-        with items as found:
-            for item in found:
+        with items as listed:
+            for item in listed:
                 if item.name.startswith("."):
                     continue
                 if item.is_dir():
@@ -123,12 +123,12 @@ def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None 
 
 
 def without_suffix(name: str) -> str:
-    """The id of a file: its path below the folder without the suffix; ``/`` is kept."""
+    """Return the id of a file: its path below the folder without the suffix; ``/`` is kept."""
     return name.rpartition(".")[0]
 
 
 def counted(name: str) -> str:
-    """The id of a file whose name may be a number without zeros in front: padded, so that 2 comes before 10."""
+    """Return the id of a file whose name may be a number without zeros in front: padded, so that 2 comes before 10."""
     folder, slash, stem = without_suffix(name).rpartition("/")
     return folder + slash + (stem.zfill(8) if stem.isdecimal() else stem)
 
@@ -146,7 +146,7 @@ Take = tuple[int | None, int | None]
 
 
 class Choice(NamedTuple):
-    """Which of a layout's images are wanted; labels of others are passed over."""
+    """Which of a layout's images are used; labels of others are passed over."""
 
     listed: str | None = None
     """A file of ids, see read_list."""
@@ -165,11 +165,13 @@ def paired(
     naming: Naming,
     choice: Choice = EVERYTHING,
 ) -> Listing:
-    """Entries of images and labels that have the same id, sorted by id.
+    """List entries of images and labels that have the same id, sorted by id.
 
     An image without label has ``label=None``. A label without image is listed (see Entry), and so is every
-    combination where an id has several images or labels: index_split reports both. Raises DataError where ``choice``
-    names images that are not there, or leaves none.
+    combination where an id has several images or labels: index_split reports both.
+
+    Raises:
+        DataError: ``choice`` names images that are not there, or leaves none.
     """
     if choice != EVERYTHING:
         image_names, label_names = _chosen(images, image_names, label_names, naming, choice)
@@ -182,9 +184,9 @@ def _chosen(
 ) -> tuple[Sequence[str], Sequence[str]]:
     image_names, label_names = (sorted(names, key=naming.identity) for names in (image_names, label_names))
     if choice.listed is not None:
-        wanted = read_list(expanded(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
-        image_names = [name for name in image_names if naming.identity(name) in wanted]
-        label_names = [name for name in label_names if naming.identity(name) in wanted]
+        chosen = read_list(expanded(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
+        image_names = [name for name in image_names if naming.identity(name) in chosen]
+        label_names = [name for name in label_names if naming.identity(name) in chosen]
     if choice.take != (None, None):
         taken = image_names[slice(*choice.take)]
         if not taken:
@@ -209,12 +211,12 @@ def _pairs(
         key=itemgetter(0),
     )
     for identity, files in groupby(merged, key=itemgetter(0)):
-        found: tuple[list[str], list[str]] = ([], [])
+        names: tuple[list[str], list[str]] = ([], [])
         for _, kind, name in files:
-            found[kind].append(name)
-        image_paths = [images / name for name in sorted(found[0])]
-        label_paths: list[Path | None] = [labels / name for name in sorted(found[1])]
-        for image in image_paths or [images / naming.image_of_label(found[1][0])]:
+            names[kind].append(name)
+        image_paths = [images / name for name in sorted(names[0])]
+        label_paths: list[Path | None] = [labels / name for name in sorted(names[1])]
+        for image in image_paths or [images / naming.image_of_label(names[1][0])]:
             for label in label_paths or [None]:
                 yield Entry(identity, image, label)
 

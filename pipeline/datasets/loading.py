@@ -4,18 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.decoding import read_image, read_label
-from pipeline.datasets.examine import Crop, box_of, crop_problem, unknown_ids
+from pipeline.common.labels import IGNORE, UNKNOWN
+from pipeline.datasets.decoding import LabelReader, read_image, read_label
 from pipeline.datasets.manifest import AGAIN, Manifest
 from pipeline.datasets.problems import DataError
 
 Size = tuple[int, int]
+"""height, width"""
+Crop = tuple[int, int, int, int]
+"""top, left, height, width in the file's pixels"""
 
 
 class SplitImages:
@@ -28,13 +30,14 @@ class SplitImages:
         return len(self.manifest)
 
     def id(self, position: int) -> str:
-        """The id of an image."""
+        """Return the id of an image."""
         return self.manifest[position].id
 
     def image(self, position: int) -> np.ndarray:
-        """(H,W,3) uint8, cropped and resized to ``size``; bicubic with antialiasing (Pillow), as the papers do.
+        """Return (H,W,3) uint8, cropped and resized to ``size``; bicubic with antialiasing (Pillow), as the papers do.
 
-        Raises DataError that names the file where it has changed since prepare or cannot be read.
+        Raises:
+            DataError: the file has changed since prepare, or cannot be read.
         """
         row = self.manifest[position]
         picture = _picture(read_image, row.image, row.image_bytes, self.crop)
@@ -55,7 +58,7 @@ class SplitLabels:
         crop: Crop | None,
         size: Size | None,
         table: np.ndarray,
-        read: Callable[[bytes], Image.Image] = read_label,
+        read: LabelReader = read_label,
     ) -> None:
         if manifest[0].label is None:
             raise DataError(f"{manifest.path}: is a manifest without labels; labels of a target are kept from training")
@@ -65,14 +68,14 @@ class SplitLabels:
         return len(self.manifest)
 
     def id(self, position: int) -> str:
-        """The id of a label's image."""
+        """Return the id of a label's image."""
         return self.manifest[position].id
 
     def label(self, position: int) -> np.ndarray:
-        """(H,W) uint8 class indices, 255 ignored; resized by nearest neighbour, so that no id is invented.
+        """Return (H,W) uint8 class indices, 255 ignored; resized by nearest neighbour, so that no id is invented.
 
-        Raises DataError that names the file where it has changed since prepare, cannot be read, or holds an id that
-        the table does not know.
+        Raises:
+            DataError: the file has changed since prepare, cannot be read, or holds an id that the table does not know.
         """
         row = self.manifest[position]
         if row.label is None or row.label_bytes is None:
@@ -87,7 +90,7 @@ class SplitLabels:
         return label_HW
 
 
-def _picture(read: Callable[[bytes], Image.Image], path: str, size: int, crop: Crop | None) -> Image.Image:
+def _picture(read: LabelReader, path: str, size: int, crop: Crop | None) -> Image.Image:
     """The decoded file, cut. Raises DataError that names it where it has changed since prepare or cannot be read."""
     data = _unchanged(path, size)
     try:
@@ -118,3 +121,35 @@ def _cropped(picture: Image.Image, crop: Crop | None, path: str) -> Image.Image:
 def _resized(picture: Image.Image, size: Size, filter_: Image.Resampling) -> Image.Image:
     height, width = size
     return picture.resize((width, height), filter_)
+
+
+def crop_problem(crop: Crop | None, height: int, width: int) -> str | None:
+    """Return why a crop cannot be cut from an image of that size, or None."""
+    if crop is None or (crop[0] + crop[2] <= height and crop[1] + crop[3] <= width):
+        return None
+    return (
+        f"is {height} high and {width} wide, and crop {list(crop)} (top, left, height, width) reaches to row"
+        f" {crop[0] + crop[2]} and column {crop[1] + crop[3]}; choose a crop inside every image of the split"
+    )
+
+
+def box_of(crop: Crop) -> tuple[int, int, int, int]:
+    """Return the crop as Pillow counts: left, upper, right, lower."""
+    top, left, height, width = crop
+    return left, top, left + width, top + height
+
+
+def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
+    """Return a message about ids that the data set does not define, of (256,) counts of a label's ids; or None."""
+    unknown = np.flatnonzero((pixels_of_id > 0) & (table == UNKNOWN))
+    if not len(unknown):
+        return None
+    counted = ", ".join(f"{identity} ({pixels_of_id[identity]} pixels)" for identity in unknown)
+    names = "id" if len(unknown) == 1 else "ids"
+    advice = "mend the label or, in the layout `folder`, add to class_map a class or `ignore` for each"
+    if unknown[-1] == IGNORE and not pixels_of_id[_TRAIN_IDS:IGNORE].any():
+        advice = "are these train ids? gta5 and synthia take them with label_ids: cityscapes-19"
+    return f"holds {names} {counted} that the data set does not define; {advice}"
+
+
+_TRAIN_IDS = 19  # of Cityscapes: the ids 0 to 18, and 255 for what is ignored

@@ -1,10 +1,11 @@
-"""A manifest: the files of one split as ``prepare`` found them, one JSON object a line, sorted by id.
+"""A manifest: the files of one split as ``prepare`` read them, one JSON object a line, sorted by id.
 
 Lines are parsed when asked for, so that a split of any length costs eight bytes an image.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,14 @@ import numpy as np
 from pipeline.datasets.problems import DataError
 
 PREPARED = Path("data") / "prepared"
+MANIFEST = "manifest.jsonl"
 AGAIN = "run `dvc repro -f prepare`"
 _CHUNK = 1 << 22  # bytes looked at in one go
 
 
 def manifest_path(split: str) -> Path:
-    """Where the manifest of a split lies."""
-    return PREPARED / split / "manifest.jsonl"
+    """Return the path of a split's manifest."""
+    return PREPARED / split / MANIFEST
 
 
 class Row(NamedTuple):
@@ -39,8 +41,13 @@ class Row(NamedTuple):
 
 
 def line_of(row: Row) -> str:
-    """A row as it stands in the file."""
+    """Return a row as the file has it."""
     return json.dumps(row._asdict(), separators=(",", ":")) + "\n"
+
+
+def content_hash(data: bytes) -> str:
+    """Return BLAKE2b of the bytes, 16 bytes as hex."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 class Manifest:
@@ -75,17 +82,17 @@ class Manifest:
         try:
             return Row(**json.loads(line))
         except (ValueError, TypeError):
-            raise DataError(f"{self.path}, line {position + 1}: is no row of a manifest; {AGAIN}") from None
+            raise DataError(f"{self.path}, line {position + 1}: is not a row of a manifest; {AGAIN}") from None
 
     def __iter__(self) -> Iterator[Row]:
         return (self[position] for position in range(len(self)))
 
     def ids(self) -> Iterator[str]:
-        """The images' ids in order."""
+        """Return the images' ids in order."""
         return (row.id for row in self)
 
     def index_of(self, identity: str) -> int:
-        """The position of an image. Raises DataError where the manifest has no such id."""
+        """Return the position of an image; raise DataError where the manifest has no such id."""
         low, high = 0, len(self)
         while low < high:  # rows are sorted by id
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""What the ids of a data set's label files stand for."""
+"""What the ids of a data set's label files mean."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Meaning(NamedTuple):
 
 
 Meanings = dict[int, Meaning]
-"""Label id: what it stands for. Ids that are not in the dict are errors in a label."""
+"""Label id: what it means. Ids that are not in the dict are errors in a label."""
 
 
 def table_of(meanings: Meanings, classes: ClassSet) -> np.ndarray:
-    """The (256,) uint8 table from ids to indices of the class set; see ``pipeline.common.labels.id_table``."""
+    """Return the (256,) uint8 table from ids to indices of the class set; see ``id_table``."""
     return id_table({identity: meaning.counts_as for identity, meaning in meanings.items()}, classes)
 
 
 def numbered(rows: Iterable[tuple[str, str]]) -> Meanings:
-    """Meanings of the ids 0, 1, … from pairs of a published name and a class; "" is "ignore"."""
+    """Return meanings of the ids 0, 1, … from pairs of a published name and a class; "" is "ignore"."""
     return {identity: Meaning(published, counts_as or NOTHING) for identity, (published, counts_as) in enumerate(rows)}
 
 

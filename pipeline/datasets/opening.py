@@ -1,24 +1,99 @@
-"""Opening prepared splits by name."""
+"""Prepared splits by name: what ``prepare`` has resolved of a split, so that no later stage needs its layout."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from pipeline.common.labels import ClassSet
-from pipeline.datasets.entries import label_reader, label_table
-from pipeline.datasets.loading import Size, SplitImages, SplitLabels
-from pipeline.datasets.manifest import Manifest, manifest_path
+from pipeline.common.files import file_hash, read_json, write_json
+from pipeline.common.labels import ClassSet, id_table
+from pipeline.datasets.decoding import Decoder
+from pipeline.datasets.loading import Crop, Size, SplitImages, SplitLabels
+from pipeline.datasets.manifest import AGAIN, Manifest, manifest_path
+from pipeline.datasets.problems import DataError
 
-if TYPE_CHECKING:
-    from pipeline.params import AnySplit
-
-
-def images_of(name: str, split: AnySplit, size: Size) -> SplitImages:
-    """The images of a prepared split at its own size, or else at ``size`` = (H, W)."""
-    return SplitImages(Manifest(manifest_path(name)), crop=split.crop, size=split.size or size)
+SPLIT = "split.json"
+_VERSION = 1
 
 
-def labels_of(name: str, split: AnySplit, classes: ClassSet, size: Size | None) -> SplitLabels:
-    """The labels of a prepared split, resized to ``size``, or at their own resolution where it is None."""
-    manifest, table = Manifest(manifest_path(name)), label_table(split, classes)
-    return SplitLabels(manifest, crop=split.crop, size=size, table=table, read=label_reader(split))
+class LabelFormat(NamedTuple):
+    """How the label files of a split become classes."""
+
+    crop: Crop | None
+    decoder: Decoder
+    class_of_id: dict[int, str]
+    """Name of a class or "ignore"; ids that are missing are errors in a label."""
+    folds: int = 1
+    """Into how many runs an evaluation cuts the images (folds.py)."""
+
+
+class PreparedSplit(NamedTuple):
+    """What is true of all files of a prepared split."""
+
+    class_names: tuple[str, ...]
+    """The classes that params.yaml named when it was prepared."""
+    size: Size | None
+    """Height, width of its own; None for that of all images."""
+    crop: Crop | None
+    labels: LabelFormat | None
+    """None in a split that keeps labels private."""
+
+
+def images_of(name: str, size: Size) -> SplitImages:
+    """Open the images of a prepared split at its own size, or else at ``size``."""
+    manifest, split = Manifest(manifest_path(name)), prepared_split(name)
+    return SplitImages(manifest, crop=split.crop, size=split.size or size)
+
+
+def labels_of(name: str, classes: ClassSet, size: Size | None) -> SplitLabels:
+    """Open the labels of a prepared split, resized to ``size``, or at their own resolution where it is None.
+
+    Raises:
+        DataError: the split keeps its labels private, or was prepared by another version.
+    """
+    manifest, labels = Manifest(manifest_path(name)), prepared_split(name).labels
+    if labels is None:
+        raise DataError(f"{manifest.path}: is a manifest without labels; labels of a target are kept from training")
+    table = id_table(labels.class_of_id, classes)
+    return SplitLabels(manifest, crop=labels.crop, size=size, table=table, read=labels.decoder.reader())
+
+
+def prepared_split(name: str) -> PreparedSplit:
+    """Read what ``prepare`` has written beside the manifest of a split.
+
+    Raises:
+        DataError: it was prepared by another version of this program, which did not write it or wrote it otherwise.
+    """
+    path = manifest_path(name).with_name(SPLIT)
+    try:
+        read = read_json(path)
+        if read.pop("version") == _VERSION:
+            return _split_of(**read)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        pass
+    raise DataError(f"{path}: is missing or of another version of this program; {AGAIN}")
+
+
+def write_split(folder: Path, split: PreparedSplit) -> None:
+    """Write what ``prepared_split`` reads into the folder of a split."""
+    labels = split.labels and {**split.labels._asdict(), "decoder": split.labels.decoder._asdict()}
+    write_json(folder / SPLIT, {"version": _VERSION, **split._asdict(), "labels": labels})
+
+
+def content_of(name: str) -> list[str]:
+    """Return hashes of what a prepared split names and says: equal hashes, equal images."""
+    manifest = manifest_path(name)
+    return [file_hash(manifest), file_hash(manifest.with_name(SPLIT))]
+
+
+def _split_of(class_names: list[str], size: Any, crop: Any, labels: dict[str, Any] | None) -> PreparedSplit:
+    return PreparedSplit(tuple(class_names), _tuple(size), _tuple(crop), None if labels is None else _labels(**labels))
+
+
+def _labels(crop: Any, decoder: dict[str, Any], class_of_id: dict[str, str], folds: int) -> LabelFormat:
+    by_id = {int(identity): name for identity, name in class_of_id.items()}
+    return LabelFormat(_tuple(crop), Decoder(**decoder), by_id, folds)
+
+
+def _tuple(values: list[int] | None) -> Any:
+    return None if values is None else tuple(values)

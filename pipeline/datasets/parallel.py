@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 def in_order(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], in_flight: int
 ) -> Iterator[Result]:
-    """``map`` over a pool: results in the items' order, at most ``in_flight`` items taken and not yet answered.
+    """Map over a pool: yield results in the items' order, at most ``in_flight`` items taken and without a result yet.
 
     Executor.map submits every item at once, which for 100,000 files is as many futures.
     """

@@ -1,4 +1,4 @@
-"""What the prepare stage does: draw what is to be drawn, look at every file, and write the manifests of the splits.
+"""What the prepare stage does: draw or unpack images, read every file, and write the manifests of the splits.
 
 The target has two manifests: ``target`` without labels, which adaptation reads, and ``target-labelled``, which only the
 evaluation of pseudo-labels and the oracle open.
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.entries import Entry, entries, label_reader, label_table
+from pipeline.datasets.entries import LAYOUTS, Entry, entries, label_reader, label_table, meanings
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
 from pipeline.datasets.layouts.digits import digit_entries, has_labels, write_digits, write_labels
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
-from pipeline.datasets.opening import labels_of
+from pipeline.datasets.opening import LabelFormat, PreparedSplit, labels_of, write_split
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets.files import write_streets
@@ -34,9 +34,10 @@ SPLITS = ("source", "target", "target-labelled", "evaluation")
 
 
 def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress: bool) -> dict[str, int]:
-    """Writes the manifests of all splits and answers how many images each has.
+    """Write the manifests of all splits and return how many images each has.
 
-    Raises DataError that shows the first problems; data/problems.txt then names every file.
+    Raises:
+        DataError: with the first problems; data/problems.txt then names every file.
     """
     problems: list[Problem] = []
     for name in SPLITS:
@@ -65,12 +66,23 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
             progress=progress,
             read=label_reader(split),
         )
+        write_split(PREPARED / name, _resolved(split, classes, needs_labels))
     if not problems:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
     REPORT.unlink(missing_ok=True)
     raise_on(list(dict.fromkeys(problems)), REPORT)
     _spatial_prior(data, classes, workers=workers, progress=progress)
     return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+
+
+def _resolved(split: AnySplit, classes: ClassSet, needs_labels: bool) -> PreparedSplit:
+    """What later stages need of the split's layout; of its labels only where they may open them."""
+    labels = None
+    if needs_labels:
+        layout = LAYOUTS[split.layout]
+        class_of_id = {identity: meaning.counts_as for identity, meaning in meanings(split).items()}
+        labels = LabelFormat(split.crop, layout.decoder(split), class_of_id, layout.folds(split))
+    return PreparedSplit(classes.names, split.size, split.crop, labels)
 
 
 def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: bool) -> None:
@@ -82,7 +94,7 @@ def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: boo
         (folder / "none.txt").write_text("data.spatial_prior is false\n", encoding="utf-8")
         return
     size = data.source.size or data.size
-    labels = labels_of("source", data.source, classes, size)
+    labels = labels_of("source", classes, size)
     with ThreadPoolExecutor(workers) as pool:
         in_turn = in_order(pool, labels.label, range(len(labels)), 2 * workers)
         drawn = tqdm(in_turn, total=len(labels), unit="label", desc="spatial prior", disable=not progress)
@@ -102,7 +114,7 @@ def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: b
     if split.layout != "streets":
         return entries(split)
     images, labels = PREPARED / name / "images", PREPARED / name / "labels"
-    if name == "target":  # drawn together, kept apart: labels never lie beside the images that adaptation reads
+    if name == "target":  # drawn together, kept apart: labels are never beside the images that adaptation reads
         write_streets(split, seed, images.parent, classes, progress)
         labels.replace(PREPARED / "target-labelled" / "labels")
         labels = PREPARED / "target-labelled" / "labels"
@@ -114,7 +126,7 @@ def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: b
 
 
 def _unpacked(name: str, split: DigitsSplit, progress: bool) -> Iterator[Entry]:
-    """Digits out of their archive; the labels of a target never lie beside the images that adaptation reads."""
+    """Digits out of their archive; the labels of a target are never beside the images that adaptation reads."""
     images, labels = PREPARED / name / "images", PREPARED / name / "labels"
     if name == "target-labelled":
         _link_all(PREPARED / "target" / "images", images)

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: found file by file, told all at once."""
+"""What is wrong with a data set: collected file by file, reported all at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Problem(NamedTuple):
 
 
 def write_report(problems: Sequence[Problem], path: Path | str) -> None:
-    """Writes one line per problem, also where there is none: an empty report says that all files were looked at."""
+    """Write one line per problem, also where there is none: an empty report says that all files were looked at."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
@@ -37,9 +37,9 @@ def write_report(problems: Sequence[Problem], path: Path | str) -> None:
 
 
 def raise_on(problems: Sequence[Problem], report: Path | str | None = None) -> None:
-    """Raises DataError where there are problems: the first 20 of them, and where all of them stand.
+    """Raise DataError where there are problems: it shows the first 20 and names the file that has all of them.
 
-    ``report`` is the file that all of them are written to; without it the message ends at a count.
+    ``report`` is that file, which is written here; without it the message ends at a count.
     """
     if not problems:
         return

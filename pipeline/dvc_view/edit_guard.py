@@ -67,7 +67,8 @@ def _changed_params(address: str, before: str) -> list[str]:
     try:
         with Repo() as repo:
             stage = repo.stage.load_one(name=address.rpartition(":")[2])
-            keys = [key for entry in stage.deps if isinstance(entry, ParamsDependency) for key in entry.params]
+            read = [entry for entry in stage.deps if isinstance(entry, ParamsDependency)]
+            keys = [key for entry in read if entry.def_path == str(_PARAMS) for key in entry.params]
         old, new = (YAML(typ="safe").load(text) for text in (before, _text(_PARAMS)))
     except Exception:  # half-edited, or the stage is no longer there: DVC could not record the result either
         return [str(_PARAMS)]

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from pipeline.cache.statistics import planes
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.files import write_json, write_text
 from pipeline.evaluation.confusion import intersection_over_union, mean_iou, pixel_accuracy
 from pipeline.models.base import SegmentationModel, at_size
@@ -41,7 +41,7 @@ def predictions(
     image_at: Callable[[int], np.ndarray],
     label_at: Callable[[int], np.ndarray],
     count: int,
-    computer: Computer,
+    computer: Device,
 ) -> Iterator[Answer]:
     """The answers, image by image.
 

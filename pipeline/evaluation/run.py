@@ -17,14 +17,14 @@ from PIL import Image
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.statistics import planes
 from pipeline.common.colours import entropy_picture
-from pipeline.common.device import Computer, choose_computer
+from pipeline.common.device import Device, select_device
 from pipeline.common.files import file_hash, forget_partial_files
 from pipeline.common.labels import ClassSet, class_set, colour_label
 from pipeline.common.work import publish, working_folder
-from pipeline.datasets.layouts.nthu import FOLDS, fold_of
+from pipeline.datasets.folds import fold_of
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
-from pipeline.datasets.opening import images_of, labels_of
+from pipeline.datasets.opening import images_of, labels_of, prepared_split
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
 from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables
 from pipeline.evaluation.folds import over_folds
@@ -45,10 +45,9 @@ def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
     Writes metrics.json, per_class.json, confusion.csv, per_image.csv, predictions.h5 and gallery/ into its folder.
     """
     classes = class_set(params.classes)
-    split = params.data.evaluation
-    images = images_of("evaluation", split, params.data.size)
-    labels = labels_of("evaluation", split, classes, None)
-    computer = choose_computer(params.runtime.device, params.runtime.precision)
+    images = images_of("evaluation", params.data.size)
+    labels = labels_of("evaluation", classes, None)
+    computer = select_device(params.runtime.device, params.runtime.precision)
     model = load_model(folder / "model.pt", "cpu")
     computer.place(model)
     with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
@@ -76,18 +75,18 @@ def _score_images(
     model: SegmentationModel,
     images: SplitImages,
     labels: SplitLabels,
-    computer: Computer,
+    computer: Device,
     classes: ClassSet,
     folder: Path,
 ) -> np.ndarray:
     """Writes what is known of each image, and answers the confusions (F,C,C) of NTHU's folds, or of all."""
-    split, merge = params.data.evaluation, params.evaluate.merge
-    folds = FOLDS if split.layout == "nthu" and split.fold is None else 1
+    merge, labelled = params.evaluate.merge, prepared_split("evaluation").labels
+    folds = labelled.folds if labelled else 1
     confusion_FCC, scores = np.zeros((folds, len(classes), len(classes)), dtype=np.int64), []
     with PredictionsWriter(folder / PREDICTIONS, len(images), classes.names) as writer:
         for number, answer in enumerate(predictions(model, images.image, labels.label, len(images), computer)):
             image_CC = confusion_matrix(answer.truth_HW, answer.prediction_HW, len(classes))
-            confusion_FCC[fold_of(number, len(images)) if folds > 1 else 0] += image_CC
+            confusion_FCC[fold_of(number, len(images), folds)] += image_CC
             merged_CC, _ = merged(image_CC, classes.names, merge)
             scores.append(score_image(images.id(number), merged_CC, answer.entropy_hw))
             writer.add(images.id(number), answer)
@@ -110,7 +109,7 @@ def _pseudo_label_quality(
 ) -> tuple[dict[str, float | int | str | None], dict[str, dict[str, float | None]]]:
     """Coverage and precision over the selected images, at the cache's size: in all, and by class."""
     reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
-    labels = labels_of("target-labelled", params.data.target, classes, reader.spec.size)
+    labels = labels_of("target-labelled", classes, reader.spec.size)
     score = PseudoLabelScore(len(classes))
     labelled = {image_id: number for number, image_id in enumerate(labels.manifest.ids())}  # maybe not all are
     scored = [image_id for image_id in selection.images if image_id in labelled]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
-from pipeline.datasets.examine import Crop
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
+from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest
 
 

@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import read_json, whole_file, write_json
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.decoding import read_image
-from pipeline.datasets.examine import box_of, crop_problem
+from pipeline.datasets.loading import box_of, crop_problem
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
 from pipeline.models.base import SegmentationModel, at_size
@@ -65,7 +65,7 @@ def predict(
     out: Path,
     format_: str,
     views: Views,
-    computer: Computer,
+    computer: Device,
     *,
     origin: str,
     workers: int,
@@ -153,7 +153,7 @@ def _write(path: Path, format_: str, label_HW: np.ndarray, image: Image.Image, c
 
 @torch.inference_mode()
 def predicted(
-    model: SegmentationModel, image_HW3: np.ndarray, size: tuple[int, int], views: Views, computer: Computer
+    model: SegmentationModel, image_HW3: np.ndarray, size: tuple[int, int], views: Views, computer: Device
 ) -> np.ndarray:
     """(H,W) uint8 classes of the model at ``size``.
 
@@ -173,7 +173,7 @@ def predicted(
 
 
 def _logits(
-    model: SegmentationModel, input_N3HW: Tensor, size: tuple[int, int], view: tuple[float, bool], computer: Computer
+    model: SegmentationModel, input_N3HW: Tensor, size: tuple[int, int], view: tuple[float, bool], computer: Device
 ) -> Tensor:
     """Float32 logits of one view, turned back and at ``size``."""
     scale, flip = view

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.common.files import file_hash
-from pipeline.common.labels import class_set
 from pipeline.patches.file import PATCHES, PatchFile
-from pipeline.training.rounds import initial_network, round_task
-from pipeline.training.run import RunSettings, fit
+from pipeline.training.rounds import train_round
+from pipeline.training.run import run_settings
 from pipeline.training.stage import finish, training_folder
-from pipeline.translation.source import labelled_split
 
 if TYPE_CHECKING:
     from pipeline.params import Params, Round
@@ -22,15 +20,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
 
     If the initial model of its chain has learnt from a translation of the source, so does the round.
     """
-    run = RunSettings(
-        name,
-        seed=params.seed,
-        size=params.data.size,
-        classes=class_set(params.classes),
-        labelled=labelled_split(params.data, params.source_of(name)),
-        model=params.model,
-        training=params.adapt,
-    )
+    run = run_settings(params, name, params.source_of(name), params.adapt)
     section = getattr(params, entry.method)
     patches = destination / "patches" / PATCHES
     inputs = {
@@ -39,8 +29,8 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         "init": file_hash(init / "model.pt"),
         "patches": [file_hash(path) for path in sorted(patches.parent.glob("*.h5"))],
     }
-    with training_folder(f"adapt-{name}", run, params.runtime, **inputs) as (folder, computer):
-        model = initial_network(run, entry.method, section, init)
-        task = round_task(run, entry, section, PatchFile(patches), params.adapt.source_batch)
-        fit(run, model, task, params.runtime, computer, folder)
+    with training_folder(f"adapt-{name}", run, params.runtime, **inputs) as (folder, device):
+        model = train_round(
+            run, entry, section, init, PatchFile(patches), params.adapt.source_batch, params.runtime, device, folder
+        )
         finish(model, run.classes, folder, destination)

@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.work import working_folder
 
 # One process may wait for the working folder of a stage that is about to end; torchrun notices a dead one.
@@ -41,7 +41,7 @@ def rank() -> int:
 
 
 @contextmanager
-def process_group(computer: Computer) -> Iterator[None]:
+def process_group(computer: Device) -> Iterator[None]:
     """Join the other processes that torchrun has started; without torchrun, do nothing."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
@@ -205,7 +205,7 @@ def _sum_both_ways(share: Tensor) -> Tensor:
     return summed
 
 
-def share_normalisation(model: nn.Module, computer: Computer) -> None:
+def share_normalisation(model: nn.Module, computer: Device) -> None:
     """Make layers with batch statistics use those of all processes' batches, in place; one process changes nothing.
 
     Parameters, statistics and their names stay as they are.

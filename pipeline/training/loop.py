@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
 from pipeline.training.batches import Batch, Stream, prefetched
 from pipeline.training.checkpoint import AdversaryState, load_checkpoint, save_checkpoint
@@ -71,7 +71,7 @@ def train(
     streams: list[Stream],
     optimiser: torch.optim.Optimizer,
     plan: Plan,
-    computer: Computer,
+    computer: Device,
     folder: Path,
     *,
     name: str,
@@ -126,7 +126,7 @@ def training_step(
     batch: Batch,
     optimiser: torch.optim.Optimizer,
     gradient_clip: float | None,
-    computer: Computer,
+    computer: Device,
 ) -> dict[str, Tensor]:
     """Take one optimiser step over all terms of the objective; return each term's value, detached.
 
@@ -188,7 +188,7 @@ class LossWatch:
         self._pending.clear()
 
 
-def _to_device(batch: Batch, computer: Computer) -> Batch:
+def _to_device(batch: Batch, computer: Device) -> Batch:
     if computer.device.type == "cpu":
         return batch
     return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.models.base import SegmentationModel
 from pipeline.models.state import load_model
@@ -16,10 +17,10 @@ from pipeline.training.intra_domain import intra_domain
 from pipeline.training.new_model import new_model
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
-from pipeline.training.run import RunSettings, Task, augment_of, labelled_stream
+from pipeline.training.run import RunSettings, Task, augment_of, fit, labelled_stream
 
 if TYPE_CHECKING:
-    from pipeline.params import Round
+    from pipeline.params import Round, Runtime
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,23 @@ def training_of(method: str) -> MethodTraining:
         hint = did_you_mean(method, list(TRAINS))
         raise ReadableError(f"no method {method!r} trains a round; choose one of {', '.join(TRAINS)}{hint}")
     return TRAINS[method]
+
+
+def train_round(
+    run: RunSettings, entry: Round, section: Any, init: Path, patches: PatchFile, source_batch: int,
+    runtime: Runtime, device: Device, folder: Path,
+) -> SegmentationModel:  # fmt: skip
+    """Return the round's network after its training, which is resumed from ``folder`` where it has begun.
+
+    ``section`` is the method's section of params.yaml, ``init`` the folder of the run that the round begins with;
+    ``source_batch`` labelled source images stand beside each batch.
+
+    Raises:
+        ReadableError: there are no patches.
+    """
+    model = initial_network(run, entry.method, section, init)
+    fit(run, model, round_task(run, entry, section, patches, source_batch), runtime, device, folder)
+    return model
 
 
 def initial_network(run: RunSettings, method: str, section: Any, init: Path) -> SegmentationModel:

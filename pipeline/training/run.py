@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
-from pipeline.common.labels import ClassSet
+from pipeline.common.labels import ClassSet, class_set
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import set_normalisation
@@ -19,10 +19,10 @@ from pipeline.training.image_samples import labelled_samples, unlabelled_samples
 from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
-from pipeline.translation.source import LabelledSplit, identity_of, labelled_images
+from pipeline.translation.source import identity_of, labelled_images
 
 if TYPE_CHECKING:
-    from pipeline.params import AnySplit, Model, Runtime, Training
+    from pipeline.params import Model, Params, Runtime, Training
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class RunSettings:
     size: tuple[int, int]
     """(H,W) that the network sees, of splits without a size of their own."""
     classes: ClassSet
-    labelled: LabelledSplit
+    labelled: str
+    """The split with labels that it learns from: data/prepared/NAME."""
     model: Model
     training: Training
 
@@ -54,6 +55,11 @@ class RunSettings:
         return Stream(kind, samples, length, self.training.batch if batch is None else batch, self.seed, self.name)
 
 
+def run_settings(params: Params, name: str, labelled: str, training: Training) -> RunSettings:
+    """Return the settings of a run that learns from the split ``labelled`` as the section ``training`` says."""
+    return RunSettings(name, params.seed, params.data.size, class_set(params.classes), labelled, params.model, training)
+
+
 class Task(NamedTuple):
     """What a network learns in one run: an objective on some streams, for so many steps."""
 
@@ -66,13 +72,13 @@ class Task(NamedTuple):
 def labelled_stream(run: RunSettings, batch: int) -> Stream:
     """Return the stream of the run's labelled split, called ``source`` in batches whichever split it is."""
     images, style = labelled_images(run.labelled, run.size)
-    labels = labels_of(run.labelled.name, run.labelled.settings, run.classes, images.size)
+    labels = labels_of(run.labelled, run.classes, images.size)
     return run.stream("source", labelled_samples(images, labels, augment_of(run.training), style), len(images), batch)
 
 
-def unlabelled_stream(run: RunSettings, target: AnySplit) -> Stream:
+def unlabelled_stream(run: RunSettings) -> Stream:
     """Return the stream of the target's images, called ``target`` in batches; every pixel's label is ignored."""
-    images = images_of("target", target, run.size)
+    images = images_of("target", run.size)
     return run.stream("target", unlabelled_samples(images, augment_of(run.training)), len(images))
 
 
@@ -89,7 +95,7 @@ def plan_of(training: Training, steps: int, runtime: Runtime, *, compiled: bool)
 
 
 def fit(
-    run: RunSettings, model: SegmentationModel, task: Task, runtime: Runtime, computer: Computer, folder: Path
+    run: RunSettings, model: SegmentationModel, task: Task, runtime: Runtime, computer: Device, folder: Path
 ) -> None:
     """Train the model in place, resumed from ``folder`` where it has begun.
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.common.device import Computer, choose_computer
+from pipeline.common.device import Device, select_device
 from pipeline.common.files import file_hash
 from pipeline.common.labels import ClassSet
 from pipeline.common.work import publish
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def training_folder(stage: str, run: RunSettings, runtime: Runtime, **inputs: Any) -> Iterator[tuple[Path, Computer]]:
+def training_folder(stage: str, run: RunSettings, runtime: Runtime, **inputs: Any) -> Iterator[tuple[Path, Device]]:
     """Yield the working folder of a run and the device to train on.
 
     The folder of a killed run is entered again if the settings, the device and ``inputs`` are the same.
     """
-    computer = choose_computer(runtime.device, runtime.precision)
+    computer = select_device(runtime.device, runtime.precision)
     inputs |= {
         "run": run.identity(),
         "weights_file": _hash_of(run.model.weights),

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.common.files import file_hash
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
-from pipeline.datasets.manifest import manifest_path
-from pipeline.datasets.opening import images_of
+from pipeline.datasets.manifest import MANIFEST, manifest_path
+from pipeline.datasets.opening import SPLIT, content_of, images_of
 from pipeline.training.cyclegan.run import Domains, run_cyclegan
 from pipeline.translation.gallery import GalleryRow, write_gallery
 from pipeline.translation.style import Images, Style, open_style, write_style
@@ -27,16 +26,14 @@ def translate(params: Params, name: str, destination: Path) -> None:
 
     Reads images of the source and of the target, and no label of either.
     """
-    settings, splits = params.translation(name), (params.data.source, params.data.target)
+    settings, size = params.translation(name), params.data.size
     inputs = {
         "translation": settings.model_dump(),
-        "manifests": [file_hash(manifest_path(split)) for split in ("source", "target")],
-        "splits": [split.model_dump() for split in splits],
-        "size": params.data.size,
+        "splits": [content_of(split) for split in ("source", "target")],
+        "size": size,
         "seed": params.seed,
     }
-    source = images_of("source", params.data.source, params.data.size)
-    target = images_of("target", params.data.target, params.data.size)
+    source, target = images_of("source", size), images_of("target", size)
     if settings.method == "cyclegan":
         run_cyclegan(name, settings, Domains(source, target), params.seed, params.runtime, inputs, destination)
         return
@@ -52,7 +49,8 @@ def _measure(settings: ColourTranslation | FourierTranslation, domains: Domains,
     source, target = domains
     prepared = folder / "prepared"
     write_style(settings, _all(source), _all(target), len(target), prepared)
-    shutil.copyfile(manifest_path("source"), prepared / "manifest.jsonl")  # the images stay where they are
+    for file in (MANIFEST, SPLIT):  # the images stay where they are
+        shutil.copyfile(manifest_path("source").with_name(file), prepared / file)
     style = open_style(prepared)
     assert style is not None
     _write_gallery(style, source, target, folder / "run" / "gallery", seed)

@@ -60,11 +60,10 @@ class Inputs:
 
     def _open(self) -> None:
         self.params = read_params(PARAMS)
-        target, size = self.params.data.target, self.params.data.size
-        self._images = images_of("target", target, size)
+        self._images = images_of("target", self.params.data.size)
         if manifest_path("target-labelled").exists():
             classes = class_set(self.params.classes)
-            self._labels = labels_of("target-labelled", target, classes, self._images.size)
+            self._labels = labels_of("target-labelled", classes, self._images.size)
             self._label_names = classes.names
 
     def labels_problem(self, spec: CacheSpec) -> str:

@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import pipeline.common.class_set
 import pipeline.common.work
+from pipeline.common.code import WITHOUT_EFFECT, has_effect
 from pipeline.common.work import code_version, publish, working_folder
 
 
@@ -64,11 +67,11 @@ def test_the_codes_version_follows_the_source_of_an_imported_module(
 ) -> None:
     before = code_version()
     assert before == code_version()
-    source = tmp_path / "work.py"
-    source.write_bytes(Path(pipeline.common.work.__file__).read_bytes() + b"# one more line\n")
+    source = tmp_path / "class_set.py"
+    source.write_bytes(Path(pipeline.common.class_set.__file__).read_bytes() + b"# one more line\n")
     real = pipeline.common.work._source
     monkeypatch.setattr(
-        pipeline.common.work, "_source", lambda m: str(source) if m is pipeline.common.work else real(m)
+        pipeline.common.work, "_source", lambda m: str(source) if m is pipeline.common.class_set else real(m)
     )
     assert code_version() != before
 
@@ -78,9 +81,17 @@ def test_the_codes_version_is_not_that_of_what_only_looks_on() -> None:
         "import pipeline.common.errors; from pipeline.common.work import code_version; before = code_version();"
         "import pipeline.timing.log, pipeline.timing.energy, pipeline.dvc_view.edit_guard;"
         "assert code_version() == before;"
-        "import pipeline.common.labels; assert code_version() != before"
+        "import pipeline.common.box; assert code_version() != before"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_no_result_depends_on_is_there_and_has_its_reason() -> None:
+    for name, reason in WITHOUT_EFFECT.items():
+        assert find_spec(name.removesuffix(".__init__")), f"{name}: there is no such module"
+        assert reason
+    assert not has_effect("pipeline.params.data") and not has_effect("pipeline.params.__init__")
+    assert has_effect("pipeline.common.box") and has_effect("pipeline.params_of_another_name")
 
 
 def test_a_check_keeps_a_result_from_its_place(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ def test_truncated_label_however_little_is_missing(pairs, missing):
 
 def test_no_image_and_empty_file(pairs):
     pairs.image("good").write_text("<html>not found</html>")
-    assert "is no image (BMP," in pairs.problem(needs_labels=False).message
+    assert "is not an image (BMP," in pairs.problem(needs_labels=False).message
     pairs.image("good").write_bytes(b"")
     assert pairs.problem(needs_labels=False).message == "is an empty file"
 
@@ -205,15 +205,15 @@ def test_labels_of_which_nothing_could_be_learned_are_refused(pairs):
     pairs.add("good", label=np.ones((8, 16), np.uint8))
     pairs.manifest.unlink()
     problem = pairs.problem()
-    assert "holds no pixel of a class (nor the 1 other labels of the split); the ids found are 1" in problem.message
+    assert "holds no pixel of a class (nor the 1 other labels of the split); its ids are 1" in problem.message
 
 
 def test_a_name_that_is_no_utf_8_is_refused_before_anything_is_trained(pairs):
     odd = os.fsdecode(b"stra\xdfe")
     pairs.add(odd)
     problem = pairs.problem(needs_labels=False)
-    assert "stra\\udcdfe.png" in problem.path and "no UTF-8" in problem.message
-    with pytest.raises(DataError, match="no UTF-8"):
+    assert "stra\\udcdfe.png" in problem.path and "not UTF-8" in problem.message
+    with pytest.raises(DataError, match="not UTF-8"):
         raise_on([problem], pairs.root / "report.txt")
 
 

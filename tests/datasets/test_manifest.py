@@ -70,5 +70,5 @@ def test_absent_empty_and_broken_files_say_what_to_run(tmp_path, path):
         Manifest(tmp_path / "cut.jsonl")
     (tmp_path / "other.jsonl").write_text('{"id": "a"}\nnot json\n')
     for position in (0, 1):
-        with pytest.raises(DataError, match=f"line {position + 1}: is no row of a manifest"):
+        with pytest.raises(DataError, match=f"line {position + 1}: is not a row of a manifest"):
             Manifest(tmp_path / "other.jsonl")[position]

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.labels import IGNORE
 from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel, Upsample, at_size
 
-CPU = choose_computer("cpu", "float32")
+CPU = select_device("cpu", "float32")
 NAMES = ("a", "b", "c")
 CONFUSION = np.array([[2, 1, 0], [1, 1, 1], [0, 0, 0]])
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.commands.model_file import is_of_a_run
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.files import read_json
 from pipeline.common.labels import CITYSCAPES_19, class_set
 from pipeline.datasets.meaning import CITYSCAPES_IDS, table_of
@@ -208,7 +208,7 @@ def test_refusals(here: Path, model: Path, images: Path) -> None:
 
 
 def test_views_are_averaged_after_softmax_at_the_image_s_size(model: Path) -> None:
-    network, computer = load_model(model, "cpu"), choose_computer("cpu", "float32")
+    network, computer = load_model(model, "cpu"), select_device("cpu", "float32")
     image_HW3 = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
     input_1 = network.preprocessing(torch.from_numpy(image_HW3)[None].permute(0, 3, 1, 2))
     smaller = torch.nn.functional.interpolate(input_1, (24, 36), mode="bilinear", antialias=True)
@@ -245,10 +245,10 @@ def test_a_run_and_a_prepared_split_score_as_in_our_evaluator_and_in_cityscapess
 
     from pipeline.datasets.opening import images_of, labels_of
 
-    images = images_of("evaluation", params.data.evaluation, params.data.size)
-    labels = labels_of("evaluation", params.data.evaluation, CITYSCAPES_19, None)
+    images = images_of("evaluation", params.data.size)
+    labels = labels_of("evaluation", CITYSCAPES_19, None)
     network = load_model(here / "runs" / "mine" / "model.pt", "cpu")
-    answers = list(predictions(network, images.image, labels.label, len(images), choose_computer("cpu", "float32")))
+    answers = list(predictions(network, images.image, labels.label, len(images), select_device("cpu", "float32")))
     written = [here / "out" / f"{images.id(number)}.png" for number in range(len(images))]
     table = table_of(CITYSCAPES_IDS, CITYSCAPES_19)
     for path, answer in zip(written, answers, strict=True):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import Discriminators, Optimiser, Schedule
@@ -31,7 +31,7 @@ from pipeline.training.objectives import Objective, Term, supervised
 from pipeline.training.optimisation import make_optimiser
 
 CLASSES, SIZE, LONG = 3, (32, 32), 120
-CPU = choose_computer("cpu", "float32")
+CPU = select_device("cpu", "float32")
 
 
 class TinyNet(SegmentationModel):
@@ -379,7 +379,7 @@ def test_labels_that_are_all_ignored_leave_every_loss_finite(method: str) -> Non
 @pytest.mark.parametrize("method", METHODS)
 def test_alignments_work_in_half_precision(method: str) -> None:
     model, chosen, batch = TinyNet(), alignment(method), batch_of()
-    half = choose_computer("cpu", "bfloat16")
+    half = select_device("cpu", "bfloat16")
     optimiser, adversary = torch.optim.SGD(model.parameters(), lr=0.1), adversary_of(chosen)
     losses = training_step(model, chosen.generator_terms, batch, optimiser, None, half)
     if adversary is not None:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.labels import IGNORE
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import CycleganTranslation, Optimiser
@@ -34,7 +34,7 @@ from pipeline.training.loop import Adversary, Plan, train, training_step
 from pipeline.training.objectives import Term
 from pipeline.training.optimisation import make_optimiser
 
-CPU = choose_computer("cpu", "float32")
+CPU = select_device("cpu", "float32")
 SIZE = (32, 32)
 
 

@@ -19,7 +19,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.models.build import set_normalisation
@@ -116,7 +116,7 @@ def run_case(
 ) -> tuple[dict[str, list[float]], list[float]]:
     """Losses of every step, and the weights at the end."""
     chosen, normalisation, batch = CASES[case]
-    model, computer, losses = TinyNet(dropout), choose_computer("cpu", "float32"), {}
+    model, computer, losses = TinyNet(dropout), select_device("cpu", "float32"), {}
     set_normalisation(model, normalisation)
     share_normalisation(model, computer)
     names, adversary, objective = ["source", "patches"], None, chosen
@@ -140,7 +140,7 @@ def run_case(
 def main(folder: Path) -> None:
     """One of two processes: all cases, and a run that is stopped on the second process alone and resumed."""
     torch.set_num_threads(1)
-    with process_group(choose_computer("cpu", "float32")):
+    with process_group(select_device("cpu", "float32")):
         assert world_size() == 2
         answers = {case: run_case(case, folder / str(number)) for number, case in enumerate(CASES)}
         answers["whole"] = run_case("advent", folder / "whole", dropout=0.5)

@@ -18,8 +18,7 @@ from pipeline.training.batches import Stream
 from pipeline.training.intra_domain import intra_domain
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
-from pipeline.training.run import Task
-from tests.training.run_settings import run_settings
+from pipeline.training.run import Task, run_settings
 
 Write = Callable[[dict[str, Any]], Path]
 
@@ -44,7 +43,7 @@ def easy_stream(folder: Path) -> Stream:
 
 def task_of(params: Params, folder: Path) -> Task:
     assert params.intrada is not None
-    run = run_settings(params, "intrada-1", params.adapt)
+    run = run_settings(params, "intrada-1", "source", params.adapt)
     return intra_domain(run, params.intrada, easy_stream(folder), folder / HARD, 2)
 
 

@@ -18,7 +18,7 @@ import torch
 from dvc.repo import Repo
 from torch import Tensor, nn
 
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.params import Optimiser, Schedule
 from pipeline.training.batches import Batch, Sample, Stream
@@ -78,7 +78,7 @@ def run(
     optimiser = make_optimiser(model.parameter_groups(), Optimiser(learning_rate=RATE, head_factor=2))
     plan = Plan(STEPS, Schedule(warmup=3), gradient_clip, checkpoint_every, log_every, threads, False)
     streams = [Stream("source", sample_at, 5, 2, seed)]
-    computer = choose_computer("cpu", "float32")
+    computer = select_device("cpu", "float32")
     train(model, objective, streams, optimiser, plan, computer, folder, name="test", seed=seed)
     return model
 
@@ -251,7 +251,7 @@ def test_the_gradient_is_clipped_over_all_groups_together(tmp_path: Path) -> Non
     optimiser = Recorded([{"params": list(model.parameters()), "lr": 0.1, "base_rate": 0.1}])
     plan = Plan(3, Schedule(), 0.5, 100, 1, 1, False)
     streams = [Stream("source", sample_at, 5, 2, 3)]
-    train(model, watched, streams, optimiser, plan, choose_computer("cpu", "float32"), tmp_path, name="t", seed=1)
+    train(model, watched, streams, optimiser, plan, select_device("cpu", "float32"), tmp_path, name="t", seed=1)
     assert norms == pytest.approx([0.5] * 3, rel=1e-4)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.common.device import choose_computer
+from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.models.build import set_normalisation
@@ -61,7 +61,7 @@ def step(pieces: int, objective: object, normalisation: str = "frozen", dropout:
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     torch.manual_seed(11)
     with in_micro_batches(model, pieces):
-        losses = training_step(model, objective, batch(), optimiser, 1.0, choose_computer("cpu", "float32"))
+        losses = training_step(model, objective, batch(), optimiser, 1.0, select_device("cpu", "float32"))
     return losses, model
 
 

@@ -19,8 +19,7 @@ from pipeline.params import Params
 from pipeline.patches.file import PATCHES, PatchFile, PatchWriter
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.rounds import TRAINS, initial_network, round_task, training_of
-from pipeline.training.run import Task
-from tests.training.run_settings import run_settings
+from pipeline.training.run import Task, run_settings
 
 ENTRIES = {"lse": {"portion": 0.5}, "cbst": {"portion": 0.5, "source_portion": 0.5}, "cada": {}, "intrada": {}}
 
@@ -39,7 +38,7 @@ def task_of(params: Params, name: str, patches: int = 1) -> Task:
     with PatchWriter(Path(PATCHES), ("a",) * 19) as writer:
         for number in range(patches):
             writer.add(f"{number}", Box(0, 0, 32, 64), np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint8))
-    run = run_settings(params, name, params.adapt)
+    run = run_settings(params, name, "source", params.adapt)
     return round_task(run, params.round(name), getattr(params, name), PatchFile(Path(PATCHES)), source_batch=2)
 
 
@@ -89,7 +88,7 @@ def test_only_intrada_may_begin_with_a_new_network(params: Params) -> None:
     save_model(kept, "model.pt", spec={})
 
     def begins_with(method: str, **section: Any) -> SegmentationModel:
-        run = run_settings(params, method, params.adapt)
+        run = run_settings(params, method, "source", params.adapt)
         return initial_network(run, method, getattr(params, method).model_copy(update=section), Path())
 
     def weights(model: SegmentationModel) -> bytes:

@@ -26,10 +26,9 @@ from pipeline.params import Params
 from pipeline.patches.file import PatchFile, PatchWriter
 from pipeline.training.batches import Labelled, Stream
 from pipeline.training.rounds import round_task
-from pipeline.training.run import labelled_stream
+from pipeline.training.run import labelled_stream, run_settings
 from pipeline.training.translate import translate
-from pipeline.translation.source import Style, identity_of, labelled_images, labelled_split
-from tests.training.run_settings import run_settings
+from pipeline.translation.source import Style, identity_of, labelled_images
 
 CYCLEGAN = {"method": "cyclegan", "steps": 2, "crop": [32, 32], "width": 2, "blocks": 1, "pool": 1}
 
@@ -54,15 +53,15 @@ def params(tiny_params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def batch_of(params: Params, split: str, step: int = 0) -> Labelled:
-    return labelled_stream(run_settings(params, "run", params.pretrain, split), 2).at(step)
+    return labelled_stream(run_settings(params, "run", split, params.pretrain), 2).at(step)
 
 
 def opened(params: Params, name: str) -> tuple[SplitImages, Style | None]:
-    return labelled_images(labelled_split(params.data, name), params.data.size)
+    return labelled_images(name, params.data.size)
 
 
 def identity(params: Params, name: str) -> dict[str, Any]:
-    return identity_of(labelled_split(params.data, name))
+    return identity_of(name)
 
 
 @pytest.mark.parametrize("name", ["fda", "alike", "made"])
@@ -91,7 +90,7 @@ def test_each_visit_draws_a_target_image(params: Params) -> None:
 def source_of_round(params: Params, name: str) -> Stream:
     with PatchWriter(Path("patches.h5"), ("a",) * 19) as writer:
         writer.add("0", Box(0, 0, 32, 64), np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint8))
-    run = run_settings(params, name, params.adapt, params.source_of(name))
+    run = run_settings(params, name, params.source_of(name), params.adapt)
     patches = PatchFile(Path("patches.h5"))
     task = round_task(run, params.round(name), params.lse, patches, params.adapt.source_batch)
     (source,) = (stream for stream in task.streams if stream.name == "source")
@@ -100,7 +99,7 @@ def source_of_round(params: Params, name: str) -> Stream:
 
 def test_a_round_reads_what_its_start_has_read(params: Params) -> None:
     translate(params, "fda", Path("runs/fda"))
-    expected = labelled_stream(run_settings(params, "lse-3", params.adapt, "fda"), params.adapt.source_batch).at(0)
+    expected = labelled_stream(run_settings(params, "lse-3", "fda", params.adapt), params.adapt.source_batch).at(0)
     assert torch.equal(source_of_round(params, "lse-3").at(0).image_N3HW, expected.image_N3HW)
     assert source_of_round(params, "lse-1").at(0).image_N3HW.shape == expected.image_N3HW.shape
 

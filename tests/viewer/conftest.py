@@ -70,7 +70,7 @@ def make_project(folder: Path, params: dict[str, Any]) -> None:
             YAML().dump(params, file)
         read = read_params()
         prepare(read.data, read.seed, class_set(read.classes), workers=1, progress=False)
-        images = images_of("target", read.data.target, read.data.size)
+        images = images_of("target", read.data.size)
         for name, entry in read.rounds.items():
             run = Path("runs") / name
             origin = f"runs/{entry.init}/model.pt, content 01234567"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
     Choice,
     Listing,
@@ -14,6 +15,7 @@ from pipeline.datasets.listing import (
     paired,
     without_suffix,
 )
+from pipeline.datasets.meaning import TRAIN_IDS
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -23,10 +25,13 @@ OLD_ENDING = "_train_id.png"
 
 
 def bdd100k_entries(split: Bdd100kSplit) -> Listing:
-    """``images/10k/SPLIT/*.jpg`` with ``labels/sem_seg/masks/SPLIT/*.png``, sorted by id.
+    """List ``images/10k/SPLIT/*.jpg`` with ``labels/sem_seg/masks/SPLIT/*.png``, sorted by id.
 
     The release of 2018, ``seg/images/SPLIT`` with ``seg/labels/SPLIT/*_train_id.png``, is read too. The test split
-    has no labels. Raises DataError where a folder is missing or holds no image.
+    has no labels.
+
+    Raises:
+        DataError: a folder is missing or holds no image.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder bdd100k, which holds images/ and labels/ as the archives unpack them."
@@ -53,3 +58,4 @@ def _image_of_label(name: str) -> str:
 
 
 NAMING = Naming(_identity, _image_of_label)
+BDD100K = Layout("bdd100k", bdd100k_entries, lambda _split: TRAIN_IDS, {"bdd100k": TRAIN_IDS})

@@ -1,15 +1,11 @@
 """The layout ``camvid``: CamVid (Brostow et al., 2009), the original with 32 colours or SegNet's copy with 11 ids."""
 
-# H/W pixels
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
-from pipeline.datasets.decoding import read_colours
+from pipeline.datasets.decoding import IDS, Decoder
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import (
     Choice,
@@ -61,15 +57,18 @@ CAMVID_COLOURS = tuple(colour for colour, _, _ in _COLOURS)
 
 
 def camvid_meanings(split: CamvidSplit) -> Meanings:
-    """The table of the edition."""
+    """Return the table of the edition."""
     return CAMVID_11_IDS if split.edition == "segnet-11" else CAMVID_32_IDS
 
 
 def camvid_entries(split: CamvidSplit) -> Listing:
-    """``SPLIT/*.png`` with ``SPLITannot/*.png`` (segnet-11), or the 701 stills with ``*_L.png`` (original-32).
+    """List ``SPLIT/*.png`` with ``SPLITannot/*.png`` (segnet-11), or the 701 stills with ``*_L.png`` (original-32).
 
     The original has no splits: ``listed`` chooses among its frames (data/lists/camvid-*.txt are SegNet's splits).
-    Raises DataError where a folder is missing or holds no image.
+
+
+    Raises:
+        DataError: a folder is missing or holds no image.
     """
     root = expanded(split.root)
     choice = Choice(split.listed, split.take)
@@ -87,36 +86,6 @@ def camvid_entries(split: CamvidSplit) -> Listing:
     return paired(images, image_names, labels, list(files_below(labels, (LABEL_ENDING.lower(),))), NAMING, choice)
 
 
-def read_camvid_colours(data: bytes) -> Image.Image:
-    """The ids (positions in CAMVID_32_IDS) of a label of the original, in mode L.
-
-    Raises DataError where the bytes are no colour image, or hold a colour that CamVid does not define.
-    """
-    colour_HW3 = read_colours(data)
-    red_HW, green_HW, blue_HW = np.moveaxis(colour_HW3, -1, 0)
-    # every published colour is a triple of 0, 64, 128, 192
-    id_HW = _ID_OF_QUARTERS[(red_HW >> 6) << 4 | (green_HW >> 6) << 2 | blue_HW >> 6]
-    id_HW = np.where((red_HW | green_HW | blue_HW) & 63 == 0, id_HW, 255).astype(np.uint8)
-    strange = id_HW == 255
-    if strange.any():
-        first = tuple(int(value) for value in colour_HW3[strange][0])
-        raise DataError(
-            f"holds {int(strange.sum())} pixels of colours that CamVid does not define, such as {first}; is it resized"
-            " or compressed? Take LabeledApproved_full as published"
-        )
-    return Image.fromarray(id_HW)
-
-
-def _quarters() -> np.ndarray:
-    table_64 = np.full(64, 255, dtype=np.uint8)
-    for identity, (red, green, blue) in enumerate(CAMVID_COLOURS):
-        table_64[(red >> 6) << 4 | (green >> 6) << 2 | blue >> 6] = identity
-    return table_64
-
-
-_ID_OF_QUARTERS = _quarters()
-
-
 def _identity(name: str) -> str:
     return name.removesuffix(LABEL_ENDING) if name.endswith(LABEL_ENDING) else without_suffix(name)
 
@@ -126,3 +95,16 @@ def _image_of_label(name: str) -> str:
 
 
 NAMING = Naming(_identity, _image_of_label)
+
+
+def _decoder(split: CamvidSplit) -> Decoder:
+    return IDS if split.edition == "segnet-11" else Decoder("colours", {"colours": [list(c) for c in CAMVID_COLOURS]})
+
+
+CAMVID = Layout(
+    "camvid",
+    camvid_entries,
+    camvid_meanings,
+    {"camvid-11": CAMVID_11_IDS, "camvid-32": CAMVID_32_IDS},
+    _decoder,
+)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
-from pipeline.datasets.decoding import is_grey, read_colours, read_label
+from pipeline.datasets.decoding import Decoder
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
 from pipeline.datasets.meaning import Meanings, numbered
-from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
     from pipeline.params import CarlaSplit
@@ -40,13 +37,14 @@ CARLA_IDS: dict[str, Meanings] = {
     )),
 }  # fmt: skip
 """Tags by the first version of CARLA that has them. Up to 0.9.13 bicycles, lorries and cars are one tag, Vehicles."""
-_LARGEST_TAG = max(max(meanings) for meanings in CARLA_IDS.values())
+_RED = Decoder("red-channel", {"largest": max(max(meanings) for meanings in CARLA_IDS.values())})
 
 
 def carla_entries(split: CarlaSplit) -> Listing:
-    """Images below ``root/images`` with the pictures of the segmentation camera of the same names, in their order.
+    """List images below ``root/images`` with the pictures of the segmentation camera of the same names, in their order.
 
-    Raises DataError where a folder is missing or nothing is left.
+    Raises:
+        DataError: a folder is missing or nothing is left.
     """
     root = expanded(split.root)
     images = required_folder(root, split.images, "Set `root` and `images` to the folder of the colour camera.")
@@ -55,21 +53,14 @@ def carla_entries(split: CarlaSplit) -> Listing:
 
 
 def carla_meanings(split: CarlaSplit) -> Meanings:
-    """The tags of the split's version of CARLA."""
+    """Return the tags of the split's version of CARLA."""
     return CARLA_IDS[split.tags]
 
 
-def read_carla_label(data: bytes) -> Image.Image:
-    """The tags of a raw picture in mode L: its red channel, or the one channel of a copy.
-
-    Raises DataError where the bytes are no such picture, or hold colours instead of tags.
-    """
-    if is_grey(data):
-        return read_label(data)
-    red_HW = read_colours(data)[..., 0]
-    if red_HW.max() > _LARGEST_TAG:
-        raise DataError(
-            f"holds {red_HW.max()} in its red channel, and tags end at {_LARGEST_TAG}: it was saved through the"
-            " CityScapesPalette; save the camera's pictures raw (carla.ColorConverter.Raw)"
-        )
-    return Image.fromarray(np.ascontiguousarray(red_HW))
+CARLA = Layout(
+    "carla",
+    carla_entries,
+    carla_meanings,
+    {f"carla-{version}": meanings for version, meanings in CARLA_IDS.items()},
+    lambda _split: _RED,
+)

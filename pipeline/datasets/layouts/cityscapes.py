@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import Choice, Listing, Naming, expanded, files_below, paired, required_folder
+from pipeline.datasets.meaning import CITYSCAPES_IDS
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -15,10 +17,13 @@ LABEL_ENDING = "_gtFine_labelIds.png"
 
 
 def cityscapes_entries(split: CityscapesSplit) -> Listing:
-    """``leftImg8bit/SPLIT/CITY/STEM_leftImg8bit.png`` with their labelIds, sorted by id, which is STEM.
+    """List ``leftImg8bit/SPLIT/CITY/STEM_leftImg8bit.png`` with their labelIds, sorted by id, which is STEM.
 
     The test split has no labels: what gtFine holds for it is a placeholder. Without a folder gtFine every label is
-    None, which is enough for a target. Raises DataError where there are no images.
+    None, which is enough for a target.
+
+    Raises:
+        DataError: there are no images.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder that holds leftImg8bit/ and gtFine/ as the archives unpack them."
@@ -45,3 +50,4 @@ def _image_of_label(name: str) -> str:
 
 
 NAMING = Naming(_stem, _image_of_label)
+CITYSCAPES = Layout("cityscapes", cityscapes_entries, lambda _split: CITYSCAPES_IDS, {"cityscapes": CITYSCAPES_IDS})

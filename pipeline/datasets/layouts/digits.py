@@ -21,6 +21,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from pipeline.common.labels import DIGITS_10
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import Entry, Listing, expanded
 from pipeline.datasets.meaning import Meanings, numbered
 from pipeline.datasets.problems import DataError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 DIGIT_IDS: Meanings = numbered((name, name) for name in DIGITS_10.names)
 
-_WANTED = "an archive of digits has x (N,H,W) uint8 and, where there are labels, y (N,) whole numbers from 0 to 9"
+_FORMAT = "an archive of digits has x (N,H,W) uint8 and, where there are labels, y (N,) whole numbers from 0 to 9"
 
 
 class _Array(NamedTuple):
@@ -41,38 +42,42 @@ class _Array(NamedTuple):
 
 
 def archive_of(split: DigitsSplit) -> Path:
-    """Where the archive lies."""
+    """Return the path of the archive."""
     return expanded(split.root) / split.archive
 
 
 def has_labels(split: DigitsSplit) -> bool:
-    """Whether the archive has labels. Raises DataError where it is missing, no archive, or not of digits."""
+    """Return whether the archive has labels; raise DataError where it is missing, damaged, or not of digits."""
     return _arrays(archive_of(split)).get("y") is not None
 
 
 def archive_entries(split: DigitsSplit) -> Listing:
-    """One entry for each image, whose files are the archive itself: what can be told before anything is unpacked.
+    """List one entry for each image, whose files are the archive itself: all that is known before it is unpacked.
 
     Raises DataError as has_labels does.
     """
-    path, places = archive_of(split), _places(split)
+    path, positions = archive_of(split), _positions(split)
     label = path if has_labels(split) else None
-    return Listing((Entry(_id(place), path, label) for place in places), len(places))
+    return Listing((Entry(_id(position), path, label) for position in positions), len(positions))
 
 
 def write_digits(split: DigitsSplit, folder: Path, progress: bool) -> None:
-    """Unpacks the images into ``folder``/PLACE.png, grey, in the archive's order. Labels are not read."""
+    """Unpack the images into ``folder``/POSITION.png, grey, in the archive's order. Labels are not read."""
     folder.mkdir(parents=True, exist_ok=True)
-    places = _places(split)
-    rows = _rows(archive_of(split), "x", places)
-    for place, image_HW in tqdm(
-        zip(places, rows, strict=True), total=len(places), desc=folder.parent.name, unit=" images", disable=not progress
+    positions = _positions(split)
+    rows = _rows(archive_of(split), "x", positions)
+    for position, image_HW in tqdm(
+        zip(positions, rows, strict=True),
+        total=len(positions),
+        desc=folder.parent.name,
+        unit=" images",
+        disable=not progress,
     ):
-        Image.fromarray(image_HW).save(folder / f"{_id(place)}.png", format="PNG")
+        Image.fromarray(image_HW).save(folder / f"{_id(position)}.png", format="PNG")
 
 
 def write_labels(split: DigitsSplit, folder: Path) -> None:
-    """Writes ``folder``/DIGIT.png, of the images' size, for each digit: all images of a digit share their label."""
+    """Write ``folder``/DIGIT.png, of the images' size, for each digit: all images of a digit share their label."""
     folder.mkdir(parents=True, exist_ok=True)
     _, height, width = _arrays(archive_of(split))["x"].shape
     for digit in range(10):
@@ -80,70 +85,71 @@ def write_labels(split: DigitsSplit, folder: Path) -> None:
 
 
 def digit_entries(split: DigitsSplit, images: Path, labels: Path | None) -> Listing:
-    """Entries of what write_digits and write_labels left; without ``labels`` the archive's are not read.
+    """List entries of what write_digits and write_labels left; without ``labels`` the archive's are not read.
 
-    Raises DataError for a label that is no digit.
+    Raises:
+        DataError: a label is not a digit.
     """
-    places = _places(split)
-    digits = repeat(None, len(places)) if labels is None else _digits(archive_of(split), places)
-    found = (
-        Entry(_id(place), images / f"{_id(place)}.png", None if labels is None else labels / f"{digit}.png")
-        for place, digit in zip(places, digits, strict=True)
+    positions = _positions(split)
+    digits = repeat(None, len(positions)) if labels is None else _digits(archive_of(split), positions)
+    entries = (
+        Entry(_id(position), images / f"{_id(position)}.png", None if labels is None else labels / f"{digit}.png")
+        for position, digit in zip(positions, digits, strict=True)
     )
-    return Listing(found, len(places))
+    return Listing(entries, len(positions))
 
 
-def _id(place: int) -> str:
-    return f"{place:06}"
+def _id(position: int) -> str:
+    return f"{position:06}"
 
 
-def _places(split: DigitsSplit) -> list[int]:
-    """Where the split's images lie in the archive. Raises DataError where it asks for more than there are."""
+def _positions(split: DigitsSplit) -> list[int]:
+    """The positions of the split's images in the archive. Raises DataError where it asks for more than there are."""
     path = archive_of(split)
     count = _arrays(path)["x"].shape[0]
-    wanted = split.images or count
-    if wanted > count:
-        raise DataError(f"{path}: holds {count} images, and `images` asks for {wanted}")
-    return [number * count // wanted for number in range(wanted)]
+    images = split.images or count
+    if images > count:
+        raise DataError(f"{path}: holds {count} images, and `images` asks for {images}")
+    return [number * count // images for number in range(images)]
 
 
-def _digits(path: Path, places: list[int]) -> Iterator[int]:
-    for place, row in zip(places, _rows(path, "y", places), strict=True):
+def _digits(path: Path, positions: list[int]) -> Iterator[int]:
+    for position, row in zip(positions, _rows(path, "y", positions), strict=True):
         if not 0 <= int(row) <= 9:
-            raise DataError(f"{path}: y says {int(row)} of image {place}; {_WANTED}")
+            raise DataError(f"{path}: y says {int(row)} of image {position}; {_FORMAT}")
         yield int(row)
 
 
 def _arrays(path: Path) -> dict[str, _Array]:
     """Shapes and types of x and, where there is one, y. Raises DataError where they are not those of digits."""
-    found = {}
+    arrays = {}
     with _opened(path) as archive:
         for name in ("x", "y"):
             if f"{name}.npy" in archive.namelist():
                 with archive.open(f"{name}.npy") as file:
-                    found[name] = _header(file)
-    images = found.get("x")
+                    arrays[name] = _header(file)
+    images = arrays.get("x")
     if images is None or len(images.shape) != 3 or images.dtype != np.uint8 or 0 in images.shape:
-        raise DataError(f"{path}: x is {_described(images)}; {_WANTED}")
-    labels = found.get("y")
+        raise DataError(f"{path}: x is {_described(images)}; {_FORMAT}")
+    labels = arrays.get("y")
     if labels is not None and (labels.shape != images.shape[:1] or labels.dtype.kind not in "iu"):
-        raise DataError(f"{path}: y is {_described(labels)} for {images.shape[0]} images; {_WANTED}")
-    return found
+        raise DataError(f"{path}: y is {_described(labels)} for {images.shape[0]} images; {_FORMAT}")
+    return arrays
 
 
-def _rows(path: Path, name: str, places: list[int]) -> Iterator[np.ndarray]:
-    """The rows of an array at rising places, each a copy of its own."""
+def _rows(path: Path, name: str, positions: list[int]) -> Iterator[np.ndarray]:
+    """The rows of an array at rising positions, each a copy of its own."""
     with _opened(path) as archive, archive.open(f"{name}.npy") as file:
         shape, dtype = _header(file)
         length = int(np.prod(shape[1:])) * dtype.itemsize
-        wanted = iter([*places, shape[0]])
-        following = next(wanted)
-        for place in range(shape[0]):
+        remaining = iter([*positions, shape[0]])
+        following = next(remaining)
+        for position in range(shape[0]):
             data = file.read(length)
             if len(data) < length:
                 raise DataError(f"{path}: {name} breaks off; fetch the file again")
-            if place == following:
-                following = next(wanted)
+            if position == following:
+                following = next(remaining)
                 yield np.frombuffer(data, dtype).reshape(shape[1:]).copy()
 
 
@@ -161,15 +167,18 @@ def _header(file: IO[bytes]) -> _Array:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive; what goes wrong with it within the block becomes a DataError that names it."""
     if not path.is_file():
-        raise DataError(f"{path}: there is no such archive; set `root` and `archive` to where the digits lie")
+        raise DataError(f"{path}: there is no such archive; set `root` and `archive` to the path of the digits")
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path}: is no NumPy archive, or is damaged ({error}); {_WANTED}") from None
+        raise DataError(f"{path}: is not a NumPy archive, or is damaged ({error}); {_FORMAT}") from None
 
 
 def _described(array: _Array | None) -> str:
     return "missing" if array is None else f"{array.dtype} of shape {array.shape}"
+
+
+DIGITS = Layout("digits", archive_entries, lambda _split: DIGIT_IDS)

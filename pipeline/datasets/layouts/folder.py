@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
     EVERYTHING,
     IMAGE_SUFFIXES,
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
 
 def folder_entries(split: FolderSplit) -> Listing:
-    """Images below ``root/images`` with the labels of the same names below ``root/labels``, sorted by id.
+    """List images below ``root/images`` with the labels of the same names below ``root/labels``, sorted by id.
 
-    An id is the path below the folder without suffix. Raises DataError where a folder is missing, holds no image, or
-    ``include`` and ``take`` leave none.
+    An id is the path below the folder without suffix.
+
+    Raises:
+        DataError: a folder is missing, holds no image, or ``include`` and ``take`` leave none.
     """
     root = expanded(split.root)
     images = required_folder(root, split.images, "Set `root` and `images` to the folder that holds the images.")
@@ -44,7 +47,7 @@ def folder_entries(split: FolderSplit) -> Listing:
 
 
 def folder_meanings(split: FolderSplit) -> Meanings:
-    """``class_map``: one's own ids have no names but those of the classes that they count as."""
+    """Return ``class_map``: one's own ids have no names but those of the classes that they count as."""
     return {identity: Meaning(name, name) for identity, name in split.class_map.items()}
 
 
@@ -57,11 +60,11 @@ def same_names(
     choice: Choice = EVERYTHING,
     naming: Naming = SAME_NAME,
 ) -> Listing:
-    """Entries of two folders whose files have the same names; ``choice`` is among the images that ``include`` keeps."""
-    found = list(files_below(images, endings, apart_from=labels))
-    names = _included(found, include)
+    """List entries of two folders whose files have the same names; ``choice`` is among what ``include`` keeps."""
+    image_names = list(files_below(images, endings, apart_from=labels))
+    names = _included(image_names, include)
     if not names:
-        raise DataError(_why_empty(images, endings, found, include))
+        raise DataError(_why_empty(images, endings, image_names, include))
     label_names: list[str] = []
     if labels is not None:
         # Every suffix is listed, also those that no label may have: index_split then says what is wrong with them.
@@ -75,8 +78,11 @@ def _included(names: list[str], patterns: Sequence[str]) -> list[str]:
     return [name for name in names if any(fnmatchcase(without_suffix(name), pattern) for pattern in patterns)]
 
 
-def _why_empty(images: Path, endings: tuple[str, ...], found: list[str], include: Sequence[str]) -> str:
-    if not found:
+def _why_empty(images: Path, endings: tuple[str, ...], names: list[str], include: Sequence[str]) -> str:
+    if not names:
         return f"{images}: holds no image ({', '.join(endings)}); set `root` and `images` to the folder that does"
-    ids = ", ".join(sorted(without_suffix(name) for name in found)[:3])
-    return f"{images}: `include` {list(include)} matches none of {len(found)} ids such as {ids}"
+    ids = ", ".join(sorted(without_suffix(name) for name in names)[:3])
+    return f"{images}: `include` {list(include)} matches none of {len(names)} ids such as {ids}"
+
+
+FOLDER = Layout("folder", folder_entries, folder_meanings)

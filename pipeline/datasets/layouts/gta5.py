@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.train_id_names import NAMING, TRAIN_ID_ENDING
 from pipeline.datasets.listing import (
     IMAGE_SUFFIXES,
@@ -26,16 +27,18 @@ MISMATCHED = frozenset({"15188", "17705"})
 
 
 def gta5_meanings(split: Gta5Split) -> Meanings:
-    """GTA5's own ids, or the 19 train ids that a converter left."""
+    """Return GTA5's own ids, or the 19 train ids that a converter left."""
     return GTA5_IDS if split.label_ids == "gta5" else TRAIN_IDS
 
 
 def gta5_entries(split: Gta5Split) -> Listing:
-    """``images/*.png`` with the labels of the same names, sorted by id; ``take`` counts them as published.
+    """List ``images/*.png`` with the labels of the same names, sorted by id; ``take`` counts them as published.
 
     The two pairs in MISMATCHED are left out. ``*_labelTrainIds.png`` beside the labels are passed over; with
-    ``label_ids: cityscapes-19`` they are the labels, where there are any. Raises DataError where a folder is missing or
-    nothing is left.
+    ``label_ids: cityscapes-19`` they are the labels, where there are any.
+
+    Raises:
+        DataError: a folder is missing or nothing is left.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder that holds images/ and labels/ as the archives unpack them."
@@ -44,8 +47,8 @@ def gta5_entries(split: Gta5Split) -> Listing:
     image_names = list(files_below(images, (".png",)))
     if not image_names:
         raise DataError(f"{images}: holds no image (.png); {advice}")
-    found = paired(images, image_names, labels, _label_names(labels, split), NAMING, Choice(split.listed, split.take))
-    return Listing((entry for entry in found if entry.id not in MISMATCHED), found.__length_hint__())
+    listing = paired(images, image_names, labels, _label_names(labels, split), NAMING, Choice(split.listed, split.take))
+    return Listing((entry for entry in listing if entry.id not in MISMATCHED), listing.__length_hint__())
 
 
 def _label_names(labels: Path, split: Gta5Split) -> list[str]:
@@ -56,3 +59,6 @@ def _label_names(labels: Path, split: Gta5Split) -> list[str]:
     if converted and len(converted) == len(names):
         raise DataError(f"{labels}: holds *{TRAIN_ID_ENDING} only; say label_ids: cityscapes-19")
     return [name for name in names if not name.endswith(TRAIN_ID_ENDING)]
+
+
+GTA5 = Layout("gta5", gta5_entries, gta5_meanings, {"gta5": GTA5_IDS})

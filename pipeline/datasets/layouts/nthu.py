@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.common.labels import CLASS_SETS
+from pipeline.datasets.folds import fold_of
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
     Choice,
     Listing,
@@ -32,7 +34,7 @@ NTHU_IDS: Meanings = {
 
 
 def nthu_entries(split: NthuSplit) -> Listing:
-    """``CITY/Images/Train/*.jpg`` without labels, or ``CITY/Images/Test/*`` with ``CITY/Labels/Test/*_eval.png``.
+    """List ``CITY/Images/Train/*.jpg`` without labels, or ``CITY/Images/Test/*`` with ``CITY/Labels/Test/*_eval.png``.
 
     With ``fold``, the tenth of the test images that is scored, or the nine tenths that are adapted to. Raises
     DataError where a folder is missing or holds no image.
@@ -55,19 +57,13 @@ def nthu_entries(split: NthuSplit) -> Listing:
     return paired(images, _fold(names, split), labels, label_names, NAMING, choice)
 
 
-def fold_of(position: int, images: int) -> int:
-    """The fold 0 … 9 in which an image is scored: the sorted ids are cut into ten runs.
-
-    Runs, not every tenth: neighbouring ids are views of one panorama, which must not be on both sides.
-    """
-    return position * FOLDS // images
-
-
 def _fold(names: list[str], split: NthuSplit) -> list[str]:
     if split.fold is None:
         return names
     scored = split.part == "score"
-    return [name for position, name in enumerate(names) if (fold_of(position, len(names)) == split.fold) == scored]
+    return [
+        name for position, name in enumerate(names) if (fold_of(position, len(names), FOLDS) == split.fold) == scored
+    ]
 
 
 def _identity(name: str) -> str:
@@ -79,3 +75,10 @@ def _image_of_label(name: str) -> str:
 
 
 NAMING = Naming(_identity, _image_of_label)
+NTHU = Layout(
+    "nthu",
+    nthu_entries,
+    lambda _split: NTHU_IDS,
+    {"nthu": NTHU_IDS},
+    folds=lambda split: FOLDS if split.fold is None else 1,
+)

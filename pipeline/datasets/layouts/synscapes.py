@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
+from pipeline.datasets.meaning import CITYSCAPES_IDS
 
 if TYPE_CHECKING:
     from pipeline.params import SynscapesSplit
@@ -14,12 +16,16 @@ NAMING = Naming(counted)
 
 
 def synscapes_entries(split: SynscapesSplit) -> Listing:
-    """``img/rgb/1.png`` (or ``img/rgb-2k``) with ``img/class/1.png``, in the order of the numbers, which are the ids.
+    """List ``img/rgb/1.png`` (or ``img/rgb-2k``) with ``img/class/1.png``, in the order of their numbers, the ids.
 
-    Raises DataError where a folder is missing or nothing is left.
+    Raises:
+        DataError: a folder is missing or nothing is left.
     """
     root = expanded(split.root)
     advice = "Set `root` to the folder Synscapes, which holds img/ as the archive unpacks it."
     images = required_folder(root, f"img/{split.images}", advice)
     labels = required_folder(root, "img/class", advice)
     return same_names(images, labels, endings=(".png",), choice=Choice(split.listed, split.take), naming=NAMING)
+
+
+SYNSCAPES = Layout("synscapes", synscapes_entries, lambda _split: CITYSCAPES_IDS, {"synscapes": CITYSCAPES_IDS})

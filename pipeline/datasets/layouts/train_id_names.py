@@ -1,4 +1,4 @@
-"""Labels that a converter of other projects made: ``0000000_labelTrainIds.png``, often beside the published ones."""
+"""Labels by a converter of other projects: ``0000000_labelTrainIds.png``, often beside the published ones."""
 
 from __future__ import annotations
 

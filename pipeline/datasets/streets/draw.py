@@ -20,10 +20,12 @@ SMALLEST_HEIGHT, SMALLEST_WIDTH = 32, 64
 
 
 def draw(domain: str, seed: int, index: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Answers (image_HW3 uint8 RGB, label_HW uint8 train ids, 255 = ignored). Pure function of its arguments.
+    """Return (image_HW3 uint8 RGB, label_HW uint8 train ids, 255 = ignored). Pure function of its arguments.
 
-    One seed and index give the same scene at every size of the same proportions. Raises ValueError for another domain
-    and for a size below 32 × 64.
+    One seed and index give the same scene at every size of the same proportions.
+
+    Raises:
+        ValueError: the domain is another one, or the size is below 32 × 64.
     """
     if domain not in DOMAINS:
         raise ValueError(f"domain {domain!r} is unknown; choose one of {', '.join(DOMAINS)}")

@@ -27,7 +27,7 @@ WORKERS = 2
 
 
 def write_streets(split: StreetsSplit, seed: int, folder: Path | str, classes: ClassSet, progress: bool) -> None:
-    """Draws a split: ``folder/images/INDEX.png`` and ``folder/labels/INDEX.png`` for every scene, in two processes.
+    """Draw a split: ``folder/images/INDEX.png`` and ``folder/labels/INDEX.png`` for every scene, in two processes.
 
     INDEX is the scene's, six digits, beginning at ``split.first``. Labels hold the 19 train ids, 255 ignored; their
     palette shows the colours of ``classes`` and leaves the others black. Files are drawn anew, and scenes that an

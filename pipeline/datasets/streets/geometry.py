@@ -49,7 +49,7 @@ class Label(IntEnum):
 
 
 class Material(IntEnum):
-    """What a polygon is made of; the two domains paint each material in their own way."""
+    """The material of a polygon; the two domains paint each material in their own way."""
 
     SKY = 0
     ASPHALT = 1
@@ -119,7 +119,7 @@ class Part:
 
 @dataclass(slots=True)
 class Thing:
-    """A group of parts drawn together, at one place in the order from far to near.
+    """A group of parts drawn together, at one position in the order from far to near.
 
     `footprint` holds (x, z) corners of what it covers on the ground; its shadow is that of a block with this outline
     from `lift` to `height` metres above the ground.

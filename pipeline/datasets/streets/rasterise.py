@@ -49,7 +49,7 @@ class Raster:
 
 
 def rasterise(scene: Scene, height: int, width: int) -> Raster:
-    """Draws the polygons of a scene in their order, back to front."""
+    """Draw the polygons of a scene in their order, back to front."""
     parts = scene.parts()
     counts_P = np.array([len(part.points) for part in parts])
     starts_P = np.cumsum(counts_P) - counts_P
@@ -113,7 +113,7 @@ def _planes(
 
 
 def _in_view(picture_M2: Floats, starts_P: NDArray[np.int64], aspect: float) -> NDArray[np.bool_]:
-    """Whether a polygon reaches into the picture and is large enough to be drawn."""
+    """Return whether a polygon reaches into the picture and is large enough to be drawn."""
     low_P2 = np.minimum.reduceat(picture_M2, starts_P, axis=0)
     high_P2 = np.maximum.reduceat(picture_M2, starts_P, axis=0)
     inside_P = (high_P2 > 0).all(axis=1) & (low_P2[:, 0] < aspect) & (low_P2[:, 1] < 1.0)
@@ -129,7 +129,7 @@ def _fill(
     height: int,
     width: int,
 ) -> Indices:
-    """Paints the numbers of the polygons, counted from 1, over a sky of zeros."""
+    """Paint the numbers of the polygons, counted from 1, over a sky of zeros."""
     canvas = Image.new("I", (width * OVERSAMPLING, height * OVERSAMPLING), SKY_PART)
     draw = ImageDraw.Draw(canvas)
     # Pillow's whole numbers are pixel centres; the picture's are pixel corners.

@@ -37,7 +37,7 @@ class Traits:
     camera_height: tuple[float, float]  # metres
     horizon: tuple[float, float]  # share of the image height, from the top
     moving_cars: float
-    parking: float  # probability that a place at the kerb is taken
+    parking: float  # probability that a space at the kerb is taken
     walkers: float
     cyclists: float
     large: float  # share of trucks and buses among moving vehicles
@@ -75,7 +75,7 @@ class Street:
     parked_sides: tuple[bool, bool]
 
     def in_junction(self, z: float, margin: float = 0.0) -> bool:
-        """Whether a distance lies within the crossing, widened by `margin` metres."""
+        """Return whether a distance lies within the crossing, widened by `margin` metres."""
         return self.junction is not None and self.junction[0] - margin < z < self.junction[1] + margin
 
 

@@ -126,7 +126,7 @@ def _flat_colours(raster: Raster, light: Light) -> Floats:
 def noise_tile() -> Floats:
     """Smooth noise that repeats at its edges, float32[TILE, TILE], mean 0 and deviation near 1.
 
-    The tile is the same for all pictures, each of which reads it from another place.
+    The tile is the same for all pictures, each of which reads it from another offset.
     """
     rng = np.random.default_rng(0)
     total_TT = np.zeros((TILE, TILE), dtype=np.float32)

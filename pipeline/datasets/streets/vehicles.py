@@ -23,7 +23,7 @@ class Frame:
     z: float
     heading: float
 
-    def place(self, across: float, up: float, ahead: float) -> Point:
+    def at(self, across: float, up: float, ahead: float) -> Point:
         """A point of the vehicle, on the road."""
         cosine, sine = math.cos(self.heading), math.sin(self.heading)
         return self.x + across * cosine + ahead * sine, up, self.z - across * sine + ahead * cosine
@@ -39,7 +39,7 @@ class Bodywork:
 
     def add(self, points: list[Point], material: Material, tint: float = 0.5) -> None:
         """One surface, drawn where its outward side is seen; the points are in the vehicle's axes."""
-        placed = [self.frame.place(*point) for point in points]
+        placed = [self.frame.at(*point) for point in points]
         self.parts.append(Part(placed, self.label, material, tint, solid=True))
 
     def hull(self, outline: Outline, widths: list[float], material: Material, tint: float) -> None:
@@ -64,14 +64,14 @@ class Bodywork:
         corners = [(left, bottom), (left, top), (right, top), (right, bottom)]
         if ahead > 0:
             corners.reverse()
-        place = ahead + math.copysign(LIFT, ahead)
-        self.add([(across, up, place) for across, up in corners], material, tint)
+        lifted = ahead + math.copysign(LIFT, ahead)
+        self.add([(across, up, lifted) for across, up in corners], material, tint)
 
     def wheels(self, places: list[float], radius: float, width: float) -> None:
         """Wheels on both sides and, seen from the ends, the tyres and the dark between them."""
-        for place in places:
-            tyre = [(ahead, up) for ahead, up, _ in disc(place, radius, 0.0, radius, radius)][::-1]
-            hub = [(ahead, up) for ahead, up, _ in disc(place, radius, 0.0, radius * 0.55, radius * 0.55, 8)][::-1]
+        for position in places:
+            tyre = [(ahead, up) for ahead, up, _ in disc(position, radius, 0.0, radius, radius)][::-1]
+            hub = [(ahead, up) for ahead, up, _ in disc(position, radius, 0.0, radius * 0.55, radius * 0.55, 8)][::-1]
             self.on_sides(tyre, width, Material.TYRE)
             self.on_sides(hub, width + LIFT, Material.HUB)
 
@@ -98,7 +98,7 @@ class Bodywork:
             (width / 2, length / 2),
             (width / 2, -length / 2),
         )
-        placed = [self.frame.place(across, 0.0, ahead) for across, ahead in corners]
+        placed = [self.frame.at(across, 0.0, ahead) for across, ahead in corners]
         return Thing(self.frame.z, self.parts, [(x, z) for x, _, z in placed], height)
 
 
@@ -240,7 +240,7 @@ def bus(rng: np.random.Generator, frame: Frame) -> Thing:
 
 
 def tram(rng: np.random.Generator, frame: Frame) -> list[Thing]:
-    """A tram of two to four coaches, each a thing of its own so that each takes its place in depth."""
+    """A tram of two to four coaches, each a thing of its own so that each has its own depth."""
     tint, length, width, height = float(rng.random()), 7.5, 2.5, float(rng.uniform(3.3, 3.6))
     coaches = []
     for coach in range(int(rng.integers(2, 5))):

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from pipeline.common.device import Computer, choose_computer
+from pipeline.common.device import Device, select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash, whole_file, write_json
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import manifest_path
+from pipeline.datasets.opening import prepared_split, write_split
 from pipeline.models.cyclegan import discriminator, generator
 from pipeline.models.state import load_model
 from pipeline.training.augmentation import Augment
@@ -60,7 +61,7 @@ def run_cyclegan(
     Raises:
         ReadableError: ``settings.segmentation`` names a file that is not there.
     """
-    computer = choose_computer(runtime.device, runtime.precision)
+    computer = select_device(runtime.device, runtime.precision)
     inputs = {
         **inputs,
         "segmentation": None if settings.segmentation is None else _hash_of(name, settings.segmentation),
@@ -71,6 +72,7 @@ def run_cyclegan(
         prepared, translated = manifest_path(name).parent, folder / "translated"
         write_images(generators.to_target, domains.source, translated / "images", computer, runtime.workers)
         write_manifest(domains.source, translated / "images", prepared / "images", translated / "manifest.jsonl")
+        write_split(translated, prepared_split("source")._replace(crop=None))  # the images are cut and sized already
         write_json(translated / SETTINGS, {"method": settings.method})
         _write_run(generators, domains, translated / "images", folder / "run", seed)
         shutil.copytree(folder / "live" / CURVES, folder / "run" / "curves", dirs_exist_ok=True)
@@ -84,7 +86,7 @@ def _trained(
     domains: Domains,
     seed: int,
     runtime: Runtime,
-    computer: Computer,
+    computer: Device,
     folder: Path,
 ) -> Generators:
     generators, discriminators = new_players(settings, seed)
@@ -140,7 +142,7 @@ def windows(images: SplitImages, augment: Augment, crop: tuple[int, int]) -> Sam
     return sample_at
 
 
-def _semantics(settings: CycleganTranslation, computer: Computer) -> Semantics | None:
+def _semantics(settings: CycleganTranslation, computer: Device) -> Semantics | None:
     if settings.segmentation is None:
         return None
     model = load_model(settings.segmentation, "cpu")

@@ -15,11 +15,10 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from pipeline.common.device import Computer
+from pipeline.common.device import Device
 from pipeline.common.files import whole_file, write_bytes
-from pipeline.datasets.examine import content_hash
 from pipeline.datasets.loading import SplitImages
-from pipeline.datasets.manifest import line_of
+from pipeline.datasets.manifest import content_hash, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.training.cyclegan.objective import scaled, to_bytes
 
@@ -27,7 +26,7 @@ _IN_FLIGHT = 4  # per thread: loaded images, and translated ones that are not wr
 
 
 @torch.inference_mode()
-def translated(generator: nn.Module, image_HW3: np.ndarray, computer: Computer) -> np.ndarray:
+def translated(generator: nn.Module, image_HW3: np.ndarray, computer: Device) -> np.ndarray:
     """Return an image (H,W,3) uint8, translated."""
     image_13HW = torch.from_numpy(image_HW3).permute(2, 0, 1)[None].to(computer.device)
     with computer.autocast():
@@ -36,7 +35,7 @@ def translated(generator: nn.Module, image_HW3: np.ndarray, computer: Computer) 
     return translated_HW3
 
 
-def write_images(generator: nn.Module, images: SplitImages, folder: Path, computer: Computer, threads: int) -> None:
+def write_images(generator: nn.Module, images: SplitImages, folder: Path, computer: Device, threads: int) -> None:
     """Write ``folder``/ID.png for every image without one; threads load and compress beside the generator."""
     generator.eval()
 

@@ -58,9 +58,8 @@ def data(folder: Path) -> Data:
 SPLITS = ("source", "target", "evaluation")
 
 
-def test_images_and_digits_are_those_of_the_archive(prepared: dict[str, dict[str, np.ndarray]], tmp_path: Path) -> None:
-    described = data(tmp_path).source
-    images, labels = images_of("source", described, (28, 28)), labels_of("source", described, DIGITS_10, None)
+def test_images_and_digits_are_those_of_the_archive(prepared: dict[str, dict[str, np.ndarray]]) -> None:
+    images, labels = images_of("source", (28, 28)), labels_of("source", DIGITS_10, None)
     assert list(images.manifest.ids()) == [f"{place:06}" for place in range(12)]
     for place, (image_HW, digit) in enumerate(zip(*prepared["source"].values(), strict=True)):
         np.testing.assert_array_equal(images.image(place), np.repeat(image_HW[..., None], 3, axis=2))
@@ -68,20 +67,19 @@ def test_images_and_digits_are_those_of_the_archive(prepared: dict[str, dict[str
 
 
 def test_small_digits_are_enlarged_and_a_label_has_the_size_of_its_file_or_the_network_s(
-    prepared: dict[str, dict[str, np.ndarray]], tmp_path: Path
+    prepared: dict[str, dict[str, np.ndarray]],
 ) -> None:
-    described = data(tmp_path).evaluation
-    assert images_of("evaluation", described, (28, 28)).image(0).shape == (28, 28, 3)
+    assert images_of("evaluation", (28, 28)).image(0).shape == (28, 28, 3)
     for size, shape in ((None, (16, 16)), ((28, 28), (28, 28))):
-        label_HW = labels_of("evaluation", described, DIGITS_10, size).label(7)
+        label_HW = labels_of("evaluation", DIGITS_10, size).label(7)
         np.testing.assert_array_equal(label_HW, np.full(shape, 7))
 
 
 def test_nothing_beside_the_target_s_images_tells_their_digits(prepared: object) -> None:
     target = manifest_path("target").parent
-    assert {path.name for path in target.iterdir()} == {"images", "manifest.jsonl"}
+    assert {path.name for path in target.iterdir()} == {"images", "manifest.jsonl", "split.json"}
     assert '"label":"' not in manifest_path("target").read_text()
-    labelled = labels_of("target-labelled", data(Path.cwd()).target, DIGITS_10, (28, 28))
+    labelled = labels_of("target-labelled", DIGITS_10, (28, 28))
     assert [int(labelled.label(place)[0, 0]) for place in range(11)] == [3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3]
 
 
@@ -108,7 +106,7 @@ def test_fewer_images_are_evenly_spaced_and_keep_their_places(tmp_path: Path, mo
         archive(tmp_path / f"{name}.npz", 10)
     few = {name: split(tmp_path / f"{file}.npz", images=4) for name, file in zip(SPLITS, "abc", strict=True)}
     prepare(Data(size=(28, 28), **few), 1, DIGITS_10, workers=1, progress=False)
-    labels = labels_of("source", few["source"], DIGITS_10, None)
+    labels = labels_of("source", DIGITS_10, None)
     assert [entry.id for entry in archive_entries(few["source"])] == list(labels.manifest.ids())
     assert [int(labels.label(place)[0, 0]) for place in range(4)] == [0, 2, 5, 7]  # 0, 10/4, 20/4, 30/4 rounded down
 
@@ -148,11 +146,11 @@ def test_a_missing_a_foreign_and_a_cut_archive_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.npz: there is no such archive; set `root` and `archive`"):
         entries(split(tmp_path / "no.npz"))
     (tmp_path / "text.npz").write_text("digits")
-    with pytest.raises(DataError, match=r"text\.npz: is no NumPy archive, or is damaged"):
+    with pytest.raises(DataError, match=r"text\.npz: is not a NumPy archive, or is damaged"):
         entries(split(tmp_path / "text.npz"))
     archive(tmp_path / "a.npz", 30)
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-200])
-    with pytest.raises(DataError, match="is no NumPy archive, or is damaged"):
+    with pytest.raises(DataError, match="is not a NumPy archive, or is damaged"):
         entries(split(tmp_path / "a.npz"))
 
 

@@ -148,7 +148,7 @@ def test_drawn_splits_have_a_table_but_no_entries():
 
     drawn = StreetsSplit(layout="streets", domain="source")
     assert label_table(drawn, CITYSCAPES_19)[[0, 18, 19, 255]].tolist() == [0, 18, UNKNOWN, IGNORE]
-    with pytest.raises(DataError, match="streets_entries"):
+    with pytest.raises(DataError, match="no files before `dvc repro prepare` draws them"):
         entries(drawn)
 
 

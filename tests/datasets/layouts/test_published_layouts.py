@@ -12,9 +12,10 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN, class_set
-from pipeline.datasets.entries import MEANINGS, DataError, entries, label_reader, label_table, meanings
-from pipeline.datasets.layouts.nthu import fold_of
-from pipeline.datasets.layouts.synthia import read_synthia_label
+from pipeline.datasets.decoding import read_deep_label
+from pipeline.datasets.entries import LAYOUTS as ALL_LAYOUTS
+from pipeline.datasets.entries import DataError, entries, label_reader, label_table, meanings
+from pipeline.datasets.folds import fold_of
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.prepare import prepare
 from pipeline.params import AnySplit, Data, Split
@@ -82,7 +83,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_layout_is_tried() -> None:
-    assert {fields["layout"] for _, fields in LAYOUTS.values()} == set(MEANINGS) - {"streets", "folder", "digits"}
+    assert {fields["layout"] for _, fields in LAYOUTS.values()} == set(ALL_LAYOUTS) - {"streets", "folder", "digits"}
     assert set(HAND_PICKED) == set(LAYOUTS)
 
 
@@ -93,8 +94,8 @@ def test_files_as_published_become_the_right_classes_through_prepare(here: Path,
     split = split_of(here / "data-set", **fields)
     counts = prepared(split, here)
     assert counts["source"] == len(written) >= 3
-    images = images_of("source", split, (16, 32))
-    labels = labels_of("source", split, CITYSCAPES_19, None)
+    images = images_of("source", (16, 32))
+    labels = labels_of("source", CITYSCAPES_19, None)
     assert list(images.manifest.ids()) == sorted(written)
     odd = 0
     for position, identity in enumerate(sorted(written)):
@@ -152,7 +153,7 @@ def test_a_16_bit_label_is_what_pillow_reads_wrong(here: Path) -> None:
     by_pillow_HW3 = np.asarray(Image.open(BytesIO(data)).convert("RGB"))
     assert by_pillow_HW3.max() == 3  # the upper half of an instance: "the labels have values 0 to 3"
     assert not by_pillow_HW3[..., 0].any()
-    label = read_synthia_label(data)
+    label = read_deep_label(data)
     assert label.mode == "L"
     assert np.array_equal(np.asarray(label), written["0000000"])
 
@@ -162,13 +163,13 @@ def test_other_containers_of_16_bits_keep_the_class_in_front(channels: int) -> N
     id_HW = published.blocks(1, published.SIZE, list(range(23)))
     rest = np.full((channels - 1, *published.SIZE), 65535, np.uint16)
     deep = np.concatenate([id_HW[None].astype(np.uint16), rest])
-    assert np.array_equal(np.asarray(read_synthia_label(published.png(deep))), id_HW)
+    assert np.array_equal(np.asarray(read_deep_label(published.png(deep))), id_HW)
 
 
 def test_the_instance_in_front_is_refused() -> None:
     deep = np.full((3, 4, 4), 976, np.uint16)
-    with pytest.raises(DataError, match="holds 976 in its first channel, where classes 0 to 22 should be"):
-        read_synthia_label(published.png(deep))
+    with pytest.raises(DataError, match="holds 976 in its first channel, where a class id should be"):
+        read_deep_label(published.png(deep))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped"])
@@ -180,7 +181,7 @@ def test_a_damaged_16_bit_label_is_refused(here: Path, damage: str) -> None:
     else:
         data[60] ^= 0xFF
     with pytest.raises(DataError, match="is truncated or damaged"):
-        read_synthia_label(bytes(data))
+        read_deep_label(bytes(data))
 
 
 def test_a_label_that_was_cut_to_8_bits_is_refused_with_the_reason(here: Path) -> None:
@@ -189,7 +190,7 @@ def test_a_label_that_was_cut_to_8_bits_is_refused_with_the_reason(here: Path) -
     Image.open(here / "GT/LABELS/0000000.png").convert("RGB").save(cut, "PNG")
     for data in (cut.getvalue(), (here / "GT/COLOR/0000000.png").read_bytes()):
         with pytest.raises(DataError, match=r"colour image of 8 bits.*GT/COLOR.*unpack GT/LABELS again"):
-            read_synthia_label(data)
+            read_deep_label(data)
 
 
 def test_train_ids_under_synthias_ids_are_recognised(here: Path) -> None:
@@ -197,7 +198,7 @@ def test_train_ids_under_synthias_ids_are_recognised(here: Path) -> None:
     (here / "GT/LABELS").rename(here / "mixed")
     for path in sorted((here / "mixed").glob("*_labelTrainIds.png")):
         published.save(path.read_bytes(), here / "GT/LABELS" / path.name.replace("_labelTrainIds", ""))
-    with pytest.raises(DataError, match="id 255, which SYNTHIA does not have: are these train ids"):
+    with pytest.raises(DataError, match=r"holds id 255 .* are these train ids\? .* label_ids: cityscapes-19"):
         prepared(split_of(here, layout="synthia"), here)
 
 
@@ -216,7 +217,7 @@ def test_either_of_the_known_copies_is_found_by_itself(here: Path) -> None:
     split = split_of(here, layout="synthia")
     first = next(entries(split))
     assert first.label == here / "synthia_mapped_to_cityscapes/0000000.png"
-    assert read_synthia_label(first.label.read_bytes()).mode == "L"
+    assert read_deep_label(first.label.read_bytes()).mode == "L"
 
 
 # --------------------------------------------------------------------------------------------------- the other layouts
@@ -254,7 +255,7 @@ def test_camvids_colours_are_exact_or_refused(here: Path) -> None:
     blurred, jpeg = BytesIO(), BytesIO()
     Image.open(path).resize((40, 20), Image.Resampling.BILINEAR).save(blurred, "PNG")
     Image.open(path).save(jpeg, "JPEG")
-    with pytest.raises(DataError, match=r"pixels of colours that CamVid does not define, such as \(.*resized"):
+    with pytest.raises(DataError, match=r"pixels of colours that the data set does not define, such as \(.*resized"):
         read(blurred.getvalue())
     with pytest.raises(DataError, match="compression changes colours"):
         read(jpeg.getvalue())
@@ -294,7 +295,7 @@ def test_a_palette_label_stored_with_fewer_bits_is_read_by_its_indices(here: Pat
     published.in_colour(label_HW).save(here / "labels/00001.png", bits=4)
     split = split_of(here, layout="gta5")
     assert prepared(split, here)["source"] == 3
-    label = labels_of("source", split, CITYSCAPES_19, None).label(0)
+    label = labels_of("source", CITYSCAPES_19, None).label(0)
     assert label[0, 0] == CITYSCAPES_19.index("building")
     assert label[-1, -1] == CITYSCAPES_19.index("road")
 
@@ -328,7 +329,7 @@ def test_ten_folds_score_each_image_once_and_adapt_to_the_others(here: Path) -> 
 
 
 def test_folds_are_runs_of_neighbours() -> None:
-    folds = [fold_of(position, 100) for position in range(100)]
+    folds = [fold_of(position, 100, 10) for position in range(100)]
     assert folds == sorted(folds)
     assert [folds.count(fold) for fold in range(10)] == [10] * 10
 
@@ -408,8 +409,8 @@ def test_a_target_beside_its_labels_is_prepared_without_them(here: Path, name: s
     })  # fmt: skip
     counts = prepare(data, 1, CITYSCAPES_19, workers=2, progress=False)
     assert counts["target"] == counts["target-labelled"] == len(written)
-    without = images_of("target", split, (16, 32)).manifest
+    without = images_of("target", (16, 32)).manifest
     assert {row.label for row in without} == {row.label_hash for row in without} == {None}
     with pytest.raises(DataError, match="labels of a target are kept from training"):
-        labels_of("target", split, CITYSCAPES_19, None)
-    assert labels_of("target-labelled", split, CITYSCAPES_19, None).label(0).shape == published.SIZE
+        labels_of("target", CITYSCAPES_19, None)
+    assert labels_of("target-labelled", CITYSCAPES_19, None).label(0).shape == published.SIZE
