@@ -94,7 +94,8 @@ def median_milliseconds(seconds: list[tuple[float, ...]], place: int) -> float:
 def write_cache(folder: Path, spec: CacheSpec, answer: Callable[[int], Tensor]) -> None:
     """Dumps a cache; in the place of images, their positions travel to the network."""
     ids = [f"image-{image:05}" for image in range(spec.images)]
-    dump(torch.tensor, ids, lambda positions_N: [answer(int(positions_N[0]))], folder, spec, batch=1)
+    network: Callable[[Tensor], list[Tensor]] = lambda positions_N: [answer(int(positions_N[0]))]  # noqa: E731
+    dump(torch.tensor, ids, network, folder, spec, batch=1, average=lambda logits: torch.softmax(logits[0], dim=1))
 
 
 def bytes_per_image(folder: Path, images: int) -> float:

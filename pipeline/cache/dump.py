@@ -20,14 +20,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pipeline.cache.encode import EncodedImage, Histograms, empty_histograms
-from pipeline.cache.measure import Job, encoding_jobs
+from pipeline.cache.measure import Average, Job, encoding_jobs
 from pipeline.cache.parts import is_finished, part_name, write_part
 from pipeline.cache.schema import CacheError, CacheSpec
 from pipeline.common.files import forget_partial_files
 
 Network = Callable[[Tensor], list[Tensor]]
-"""uint8 images (N,3,H,W) on the CPU -> what the network answers for each view, on its device: logits (N,C,h,w) at its
-own resolution, or, for the profile ``probabilities``, logits (N,C,H,W) at full size."""
+"""RGB bytes (N,3,H,W) on the CPU -> logits (N,C,h,w) of each view, on the network's device."""
 
 
 Loaded = TypeVar("Loaded")
@@ -51,19 +50,25 @@ def dump(
     workers: int = 2,
     share: Share = Share(),  # noqa: B008 - immutable
     progress: Callable[[int], None] | None = None,
+    average: Average | None = None,
 ) -> int:
-    """Writes this writer's share of a cache into ``folder`` and answers how many of its parts were already there.
+    """Write this writer's share of a cache into ``folder`` and return how many of its parts were already there.
 
-    ``images`` answers the uint8 images (N,3,H,W) of some positions. A part that is there is kept if it is whole and of
-    this cache; a damaged one is made again. ``progress`` hears the number of each part when it is safe on the disk.
-    Several writers, each with its share, need no locks. Memory holds two parts' compressed images and a few in flight.
+    A part that is there is kept if it is whole and of this cache; a damaged one is written again. Several writers, each
+    with its share, need no locks. Memory holds two parts' compressed images and a few in flight.
 
-    Raises CacheError for a part of another cache (nothing is overwritten), and when the disk is full (what is finished
-    stays, and the next dump goes on from there).
+    Args:
+        images: the RGB bytes (N,3,H,W) of some positions.
+        progress: called with the number of each part when it is safe on the disk.
+        average: turns the network's output into probabilities; only logits on a CPU can do without.
+
+    Raises:
+        CacheError: a part belongs to another cache (nothing is overwritten), or the disk is full (what is finished
+            stays, and the next dump continues after it).
     """
 
     def jobs(batch_N3HW: Tensor, ids: list[str]) -> list[Job]:
-        return encoding_jobs(network(batch_N3HW), ids, spec)
+        return encoding_jobs(network(batch_N3HW), ids, spec, average)
 
     return write_cache(
         images, jobs, image_ids, folder, spec, batch=batch, workers=workers, share=share, progress=progress

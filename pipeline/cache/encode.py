@@ -64,7 +64,9 @@ class EncodedImage(NamedTuple):
 def encode_logits(image_id: str, views: list[np.ndarray], spec: CacheSpec) -> EncodedImage:
     """Measures and compresses an image from the logits (C,h,w) of its views. Raises CacheError for NaN or infinity."""
     if not all(np.isfinite(logits_Chw).all() for logits_Chw in views):
-        raise CacheError(f"{image_id}: the network answered NaN or infinity; its training has diverged ({spec.origin})")
+        raise CacheError(
+            f"{image_id}: the network's output is NaN or infinity; its training has diverged ({spec.origin})"
+        )
     whole = Box(0, 0, *spec.size)
     sources = [
         (view, low, source_of((low.shape[1], low.shape[2]), spec.size, spec.align_corners, whole, view.flip))
