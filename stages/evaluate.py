@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.common.device import choose_computer
 from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.evaluation.run import evaluate_run
 from pipeline.params import read_params
 from stages.run import named_stage, params_file
@@ -14,7 +16,13 @@ def main(name: str) -> None:
     params = read_params(params_file())
     if name not in params.run_kinds():
         raise ReadableError(f"there is no start or round {name!r}; there are {', '.join(params.run_kinds())}")
-    metrics = evaluate_run(params, Path("runs") / name)
+    metrics = evaluate_run(
+        Path("runs") / name,
+        data=params.data,
+        settings=params.evaluate,
+        classes=class_set(params.classes),
+        computer=choose_computer(params.runtime.device, params.runtime.precision),
+    )
     print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float)))
 
 

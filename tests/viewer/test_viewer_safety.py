@@ -17,6 +17,7 @@ import torch
 from fastapi.testclient import TestClient
 
 from pipeline.cache.reader import CacheReader
+from pipeline.common.device import choose_computer
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import read_json, write_json
 from pipeline.common.labels import class_set
@@ -288,7 +289,14 @@ def test_what_is_of_the_selection_before_is_not_shown_beside_a_new_one(client: T
 def test_an_evaluation_says_of_which_selection_it_is(client: TestClient, project: Path) -> None:
     model = build_model("small", 19, generator=torch.Generator().manual_seed(1))
     save_model(model, Path("runs/lse-2/model.pt"), spec={"class_names": list(class_set("cityscapes-19").names)})
-    evaluate_run(read_params(), Path("runs/lse-2"))
+    params = read_params()
+    evaluate_run(
+        Path("runs/lse-2"),
+        data=params.data,
+        settings=params.evaluate,
+        classes=class_set(params.classes),
+        computer=choose_computer("cpu", "float32"),
+    )
     assert len(read_json(Path("runs/lse-2/metrics.json"))["pseudo_labels"]["selection"]) == 12
     assert look_again(client)["lse-2"]["problems"] == []
     assert quality_of_road(client, "lse-2")[0] is not None
