@@ -2,9 +2,9 @@
 
 Rivals run in turns with ours, in the same process, and medians of the ratios count; a speed row first sees to it that
 both computed the same. ``--quick`` shrinks all counts, prints, and writes nothing.
+"""
 
 # N images, C class, H/W pixels, h/w network resolution
-"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from pipeline.cache.encode import Histograms, empty_histograms
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import PlanesHW, Sums, empty_planes, empty_sums, measure_logits, window_of
 from pipeline.cache.reader import CacheReader, Pixels
-from pipeline.cache.reconstruct import rebuild, source_of
+from pipeline.cache.reconstruct import reconstruct, source_of
 from pipeline.cache.schema import CacheSpec, View
 from pipeline.common.box import Box
 from pipeline.methods.cbst import exact_thresholds, thresholds_from_histogram
@@ -125,12 +125,12 @@ def size_rows(folder: Path, rough: Path, probabilities: Path, images: int) -> li
     ours, ours_rough, volume = (bytes_per_image(path, images) / 1e6 for path in (folder, rough, probabilities))
     ratio = VOLUME_BYTES / 1e6 / ours
     return [
-        Row("bytes of an image, profile logits (variant A)", ours, "MB", "≤ 0.70", ours <= 0.70),
+        Row("bytes of an image, profile logits", ours, "MB", "≤ 0.70", ours <= 0.70),
         Row("fp32 volume over that", ratio, "×", "≥ 60", ratio >= 60),
         Row(
             f"bytes of an image, profile logits, low-resolution noise {plain.ROUGH_NOISE}", ours_rough, "MB", None, None
         ),
-        Row("bytes of an image, profile probabilities (variant B)", volume, "MB", "≤ 3.5", volume <= 3.5),
+        Row("bytes of an image, profile probabilities", volume, "MB", "≤ 3.5", volume <= 3.5),
     ]
 
 
@@ -237,7 +237,7 @@ def network_rows(counts: Counts) -> list[Row]:
     model = build_model(counts.network, CLASSES).eval()
     images = torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        # random weights answer logits around 1e8, which no encoder ever meets: as large as variant A's instead
+        # random weights answer logits around 1e8, which no encoder ever meets: as large as the generated ones instead
         factor = 15 / model(model.preprocessing(images[:1]))[0].std()
 
     def network(image_N3HW: Tensor) -> Tensor:
@@ -289,10 +289,10 @@ def saving_ratio(network: Callable[[Tensor], Tensor], images: int) -> float:
         return median_ratio(in_turns(3, saving, forward), 0, 1)
 
 
-# ---------------------------------------------------------------------------------------------------- reading, rebuild
+# ------------------------------------------------------------------------------------------------ reading, reconstruct
 
 
-def rebuild_rows(low_NChw: Tensor, counts: Counts) -> list[Row]:
+def reconstruct_rows(low_NChw: Tensor, counts: Counts) -> list[Row]:
     """Full-size probabilities from logits in memory, against eager torch with as many threads."""
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
@@ -300,7 +300,7 @@ def rebuild_rows(low_NChw: Tensor, counts: Counts) -> list[Row]:
         def ours(repeat: int) -> np.ndarray:
             low_Chw = low_NChw[repeat % len(low_NChw)].numpy()
             prob_CHW = np.empty((CLASSES, *SIZE), np.float32)
-            rebuild([(View(), low_Chw, source_of(LOW_SIZE, SIZE, True, WHOLE, False))], pool, prob_CHW=prob_CHW)
+            reconstruct([(View(), low_Chw, source_of(LOW_SIZE, SIZE, True, WHOLE, False))], pool, prob_CHW=prob_CHW)
             return prob_CHW
 
         def rival(repeat: int) -> Tensor:
@@ -546,21 +546,21 @@ def lse_rows(folder: Path, counts: Counts) -> list[Row]:
 def measure(counts: Counts, folder: Path) -> tuple[list[Row], str]:
     """All rows, and what was measured on, in words."""
     low_NChw, images = plain.make_logits(max(counts.images, DISTINCT)), counts.images
-    rough = plain.variant_a(plain.make_logits(images, plain.ROUGH_NOISE))
-    variants = {"logits": plain.variant_a(low_NChw), "probabilities": plain.variant_b(low_NChw)}
+    rough = plain.from_logits(plain.make_logits(images, plain.ROUGH_NOISE))
+    generated = {"logits": plain.from_logits(low_NChw), "probabilities": plain.with_full_size_noise(low_NChw)}
     notes = [
         f"{counts.network} has random weights",
         f"{counts.many} and more images are {DISTINCT} distinct ones repeated",
     ]
     write_cache(folder / "rough", spec_of("logits", images), rough.answer)
-    for name, volumes in variants.items():
+    for name, volumes in generated.items():
         write_cache(folder / name, spec_of(volumes.profile, images), volumes.answer)
         notes.append(f"{name}: {plain.described(volumes, min(8, images))}; kB: {stored(folder / name, images)}")
     notes.append(f"low-resolution noise {plain.ROUGH_NOISE}: {plain.described(rough, min(8, images))}")
     measurements: list[Callable[[], list[Row]]] = [
         lambda: size_rows(folder / "logits", folder / "rough", folder / "probabilities", images),
-        *(lambda n=name, v=volumes: difference_rows(n, v, folder / n, images) for name, volumes in variants.items()),
-        lambda: rebuild_rows(low_NChw, counts),
+        *(lambda n=name, v=volumes: difference_rows(n, v, folder / n, images) for name, volumes in generated.items()),
+        lambda: reconstruct_rows(low_NChw, counts),
         lambda: window_rows(folder / "logits", counts),
         lambda: statistics_rows(low_NChw, counts),
         lambda: sleeping_rows(low_NChw[:DISTINCT], counts),

@@ -38,9 +38,8 @@ Average = Callable[[list[Tensor]], Tensor]
 def encoding_jobs(logits: list[Tensor], image_ids: list[str], spec: CacheSpec, average: Average | None) -> list[Job]:
     """Return one job for each image of a batch, to be run in any thread.
 
-    Args:
-        logits: (N,C,h,w) of each view, on the network's device.
-        average: needed for everything but logits on a CPU, whose probabilities the jobs compute.
+    ``logits`` are (N,C,h,w) of each view, on the network's device. Everything but logits on a CPU, whose probabilities
+    the jobs compute, needs ``average``.
 
     Raises:
         ValueError: the network has computed another number of views than the cache has.

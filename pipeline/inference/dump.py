@@ -54,9 +54,7 @@ def dump_target(
     Several processes may do it together, here or as tasks of a Slurm array: each writes its share of the parts, and
     the last to end publishes the cache. The bytes of the cache do not depend on how many they are.
 
-    Args:
-        name: of the round, for its working folder.
-        workers: threads that load and encode.
+    ``name`` is the round's, for its working folder; ``workers`` are threads that load and encode.
 
     Raises:
         ReadableError: the model's architecture does not allow the profile.

@@ -35,9 +35,8 @@ def view_logits(
     They have the precision of the forward pass, and those of a mirrored view stay mirrored: `mean_probabilities` turns
     them back.
 
-    Args:
-        model: on the computer's device.
-        image_N3HW: RGB bytes, on any device. Their memory layout is kept: a CPU rounds other layouts differently.
+    The model is on the computer's device; the images are RGB bytes on any. Their memory layout is kept, for a CPU
+    rounds other layouts differently.
     """
     input_N3HW = model.preprocessing(image_N3HW.to(computer.device))
     return [_logits(model, input_N3HW, view, computer) for view in views]

@@ -72,13 +72,9 @@ def predict(
 
     Memory does not grow with the number of images. Images that cannot be read are listed in the outcome.
 
-    Args:
-        model: on the computer's device, in evaluation mode.
-        classes: of the model, with colours.
-        out: a new folder, or one that a run of the same model, images and settings has begun.
-        format_: one of `formats.FORMATS`.
-        origin: identifies the model, such as its file's hash.
-        workers: threads that decode and encode.
+    The model is on the computer's device, in evaluation mode. ``out`` is a new folder, or one that a run of the same
+    model, images and settings has begun; ``format_`` is one of `formats.FORMATS`; ``origin`` identifies the model, such
+    as its file's hash; ``workers`` are threads that decode and encode.
 
     Raises:
         ReadableError: ``out`` holds other files, or predictions of another model, other images or other settings.

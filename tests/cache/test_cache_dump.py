@@ -127,7 +127,7 @@ def test_a_dump_into_another_models_cache_is_refused_before_the_network_runs(tmp
     run(tmp_path, Network())
     network = Network()
     other = replace(SPEC, fingerprint="model-b", origin="runs/lse-1/model.pt")
-    with pytest.raises(CacheError, match=r"made by model-a, this dump is model-b \(runs/lse-1/model.pt\)"):
+    with pytest.raises(CacheError, match=r"written by model-a, this dump is model-b \(runs/lse-1/model.pt\)"):
         run(tmp_path, network, spec=other)
     assert network.calls == 0
 

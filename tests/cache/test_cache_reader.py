@@ -73,7 +73,7 @@ def test_a_window_is_the_window_of_the_whole(tmp_path: Path, logits: torch.Tenso
 
 def test_a_window_outside_the_image_is_refused(reader: CacheReader) -> None:
     for box in (Box(0, 0, 65, 10), Box(-1, 0, 5, 5), Box(60, 0, 5, 5), Box(0, 0, 0, 5)):
-        with pytest.raises(ValueError, match="does not lie in an image of 64x128"):
+        with pytest.raises(ValueError, match="is not inside an image of 64x128"):
             reader.pixels(0, box)
 
 

@@ -397,12 +397,12 @@ def test_requests_are_answered_while_a_cache_is_read_again(
         assert run.has_cache and (run.label(image) == expected_HW).all() and run.chosen(image) and run.has_patches
         return real(*arguments)
 
-    for what in (run_view.GrowingIndex, run_view.read_selection, run_view.PatchFile):
+    for what in (run_view.PartialIndex, run_view.read_selection, run_view.PatchFile):
         monkeypatch.setattr(run_view, what.__name__, partial(meanwhile, real=what))
     for path in ("cache/part-00000.h5", "selection/selection.json"):
         os.utime(f"runs/lse-1/{path}")
     look_again(client)
-    assert asked == ["GrowingIndex", "read_selection", "PatchFile"]
+    assert asked == ["PartialIndex", "read_selection", "PatchFile"]
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_shown(client: TestClient, project: Path) -> None:
