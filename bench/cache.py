@@ -73,10 +73,10 @@ def in_turns(repeats: int, *runs: Callable[[int], object]) -> list[tuple[float, 
     seconds = []
     for repeat in range(repeats):
         taken = [0.0] * len(runs)
-        for place in range(len(runs)) if repeat % 2 == 0 else reversed(range(len(runs))):
+        for index in range(len(runs)) if repeat % 2 == 0 else reversed(range(len(runs))):
             before = time.perf_counter()
-            runs[place](repeat)
-            taken[place] = time.perf_counter() - before
+            runs[index](repeat)
+            taken[index] = time.perf_counter() - before
         seconds.append(tuple(taken))
     return seconds
 
@@ -86,13 +86,13 @@ def median_ratio(seconds: list[tuple[float, ...]], over: int, under: int) -> flo
     return statistics.median(taken[over] / taken[under] for taken in seconds)
 
 
-def median_milliseconds(seconds: list[tuple[float, ...]], place: int) -> float:
+def median_milliseconds(seconds: list[tuple[float, ...]], index: int) -> float:
     """Median of one run."""
-    return 1e3 * statistics.median(taken[place] for taken in seconds)
+    return 1e3 * statistics.median(taken[index] for taken in seconds)
 
 
 def write_cache(folder: Path, spec: CacheSpec, answer: Callable[[int], Tensor]) -> None:
-    """Dumps a cache; in the place of images, their positions travel to the network."""
+    """Dump a cache; the network gets positions instead of images."""
     ids = [f"image-{image:05}" for image in range(spec.images)]
     network: Callable[[Tensor], list[Tensor]] = lambda positions_N: [answer(int(positions_N[0]))]  # noqa: E731
     dump(torch.tensor, ids, network, folder, spec, batch=1, average=lambda logits: torch.softmax(logits[0], dim=1))
@@ -149,21 +149,21 @@ def plain_answers(volumes: Volumes, images: int) -> PlainAnswers:
     """One naive pass over the volumes."""
     labels, confidences, sums = [], [], []
     for image in range(images):
-        label_HW, confidence_HW, _, found = plain.plain_statistics(volumes.volume(image))
+        label_HW, confidence_HW, _, of_image = plain.plain_statistics(volumes.volume(image))
         labels.append(label_HW.astype(np.uint8))
         confidences.append(confidence_HW)
-        sums.append(found)
+        sums.append(of_image)
     thresholds: list[list[float]] = [[] for _ in PORTIONS]
     for label in range(CLASSES):
         of_class = np.concatenate([values[mask == label] for values, mask in zip(confidences, labels, strict=True)])
-        for place, portion in enumerate(PORTIONS):
-            thresholds[place].append(plain.plain_threshold(of_class, portion))
+        for row, portion in enumerate(PORTIONS):
+            thresholds[row].append(plain.plain_threshold(of_class, portion))
     return PlainAnswers(
         labels,
         [np.array(values) for values in thresholds],
-        np.array([found.pixel_count_C for found in sums]),
-        np.array([found.confidence_sum_C for found in sums]),
-        np.array([found.entropy_sum_C for found in sums]),
+        np.array([of_image.pixel_count_C for of_image in sums]),
+        np.array([of_image.confidence_sum_C for of_image in sums]),
+        np.array([of_image.entropy_sum_C for of_image in sums]),
     )
 
 
@@ -185,9 +185,9 @@ def difference_rows(name: str, volumes: Volumes, folder: Path, images: int) -> l
     wrong_P = np.zeros(len(PORTIONS), np.int64)
     for image in range(images):
         prob_CHW = volumes.volume(image)
-        for place, selection in enumerate(selections):
-            label_HW = plain.plain_cbst_label(prob_CHW, expected.threshold_PC[place])
-            wrong_P[place] += (pseudo_label(reader, selection, reader.image_ids[image]) != label_HW).sum()
+        for row, selection in enumerate(selections):
+            label_HW = plain.plain_cbst_label(prob_CHW, expected.threshold_PC[row])
+            wrong_P[row] += (pseudo_label(reader, selection, reader.image_ids[image]) != label_HW).sum()
     goal = 0.0 if volumes.profile == "logits" else 1e-3
     for portion, wrong in zip(PORTIONS, wrong_P, strict=True):
         percent = 100 * int(wrong) / (images * SIZE[0] * SIZE[1])
@@ -464,9 +464,9 @@ def check_thresholds(
 
 def own_memory(field: str) -> float:
     """Megabytes of this process: VmRSS now, VmHWM at its peak."""
-    found = re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found.group(1)) * 1024 / 1e6
+    match = re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert match is not None
+    return int(match.group(1)) * 1024 / 1e6
 
 
 def report_memory(images: int) -> None:

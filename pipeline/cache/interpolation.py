@@ -21,7 +21,7 @@ class Axis(NamedTuple):
 
 
 def linear_axis(input_length: int, output_length: int, align_corners: bool) -> Axis:
-    """Return positions and weights as functional.interpolate(mode="bilinear") of torch has them in float32, bit for bit.
+    """Return positions and weights as torch's interpolate(mode="bilinear") has them in float32, bit for bit.
 
     For contiguous tensors whose output height and width add up to more than 128; below, torch takes another kernel.
     """

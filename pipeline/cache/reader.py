@@ -98,7 +98,7 @@ class CacheReader:
         return self._plane(ENTROPY, number, box)
 
     def confidence_code(self, number: int, box: Box | None = None) -> np.ndarray:
-        """Return each confidence as an index of codec.CONFIDENCE_OF_CODE, (H,W) uint16; profile ``probabilities`` only."""
+        """Return each confidence as index of codec.CONFIDENCE_OF_CODE, (H,W) uint16; only in profile probabilities."""
         return self._plane(CONFIDENCE, number, box)
 
     def _plane(self, name: str, number: int, box: Box | None) -> np.ndarray:
