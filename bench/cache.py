@@ -2,9 +2,9 @@
 
 Rivals run in turns with ours, in the same process, and medians of the ratios count; a speed row first sees to it that
 both computed the same. ``--quick`` shrinks all counts, prints, and writes nothing.
+"""
 
 # N images, C class, H/W pixels, h/w network resolution
-"""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from pipeline.cache.encode import Histograms, empty_histograms
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import PlanesHW, Sums, empty_planes, empty_sums, measure_logits, window_of
 from pipeline.cache.reader import CacheReader, Pixels
-from pipeline.cache.reconstruct import rebuild, source_of
+from pipeline.cache.reconstruct import reconstruct, source_of
 from pipeline.cache.schema import CacheSpec, View
 from pipeline.common.box import Box
 from pipeline.methods.cbst import select_cbst
@@ -74,10 +74,10 @@ def in_turns(repeats: int, *runs: Callable[[int], object]) -> list[tuple[float, 
     seconds = []
     for repeat in range(repeats):
         taken = [0.0] * len(runs)
-        for place in range(len(runs)) if repeat % 2 == 0 else reversed(range(len(runs))):
+        for index in range(len(runs)) if repeat % 2 == 0 else reversed(range(len(runs))):
             before = time.perf_counter()
-            runs[place](repeat)
-            taken[place] = time.perf_counter() - before
+            runs[index](repeat)
+            taken[index] = time.perf_counter() - before
         seconds.append(tuple(taken))
     return seconds
 
@@ -87,15 +87,16 @@ def median_ratio(seconds: list[tuple[float, ...]], over: int, under: int) -> flo
     return statistics.median(taken[over] / taken[under] for taken in seconds)
 
 
-def median_milliseconds(seconds: list[tuple[float, ...]], place: int) -> float:
+def median_milliseconds(seconds: list[tuple[float, ...]], index: int) -> float:
     """Median of one run."""
-    return 1e3 * statistics.median(taken[place] for taken in seconds)
+    return 1e3 * statistics.median(taken[index] for taken in seconds)
 
 
 def write_cache(folder: Path, spec: CacheSpec, answer: Callable[[int], Tensor]) -> None:
-    """Dumps a cache; in the place of images, their positions travel to the network."""
+    """Dump a cache; the network gets positions instead of images."""
     ids = [f"image-{image:05}" for image in range(spec.images)]
-    dump(torch.tensor, ids, lambda positions_N: [answer(int(positions_N[0]))], folder, spec, batch=1)
+    network: Callable[[Tensor], list[Tensor]] = lambda positions_N: [answer(int(positions_N[0]))]  # noqa: E731
+    dump(torch.tensor, ids, network, folder, spec, batch=1, average=lambda logits: torch.softmax(logits[0], dim=1))
 
 
 def bytes_per_image(folder: Path, images: int) -> float:
@@ -125,12 +126,12 @@ def size_rows(folder: Path, rough: Path, probabilities: Path, images: int) -> li
     ours, ours_rough, volume = (bytes_per_image(path, images) / 1e6 for path in (folder, rough, probabilities))
     ratio = VOLUME_BYTES / 1e6 / ours
     return [
-        Row("bytes of an image, profile logits (variant A)", ours, "MB", "≤ 0.70", ours <= 0.70),
+        Row("bytes of an image, profile logits", ours, "MB", "≤ 0.70", ours <= 0.70),
         Row("fp32 volume over that", ratio, "×", "≥ 60", ratio >= 60),
         Row(
             f"bytes of an image, profile logits, low-resolution noise {plain.ROUGH_NOISE}", ours_rough, "MB", None, None
         ),
-        Row("bytes of an image, profile probabilities (variant B)", volume, "MB", "≤ 3.5", volume <= 3.5),
+        Row("bytes of an image, profile probabilities", volume, "MB", "≤ 3.5", volume <= 3.5),
     ]
 
 
@@ -149,21 +150,21 @@ def plain_answers(volumes: Volumes, images: int) -> PlainAnswers:
     """One naive pass over the volumes."""
     labels, confidences, sums = [], [], []
     for image in range(images):
-        label_HW, confidence_HW, _, found = plain.plain_statistics(volumes.volume(image))
+        label_HW, confidence_HW, _, of_image = plain.plain_statistics(volumes.volume(image))
         labels.append(label_HW.astype(np.uint8))
         confidences.append(confidence_HW)
-        sums.append(found)
+        sums.append(of_image)
     thresholds: list[list[float]] = [[] for _ in PORTIONS]
     for label in range(CLASSES):
         of_class = np.concatenate([values[mask == label] for values, mask in zip(confidences, labels, strict=True)])
-        for place, portion in enumerate(PORTIONS):
-            thresholds[place].append(plain.plain_threshold(of_class, portion))
+        for row, portion in enumerate(PORTIONS):
+            thresholds[row].append(plain.plain_threshold(of_class, portion))
     return PlainAnswers(
         labels,
         [np.array(values) for values in thresholds],
-        np.array([found.pixel_count_C for found in sums]),
-        np.array([found.confidence_sum_C for found in sums]),
-        np.array([found.entropy_sum_C for found in sums]),
+        np.array([of_image.pixel_count_C for of_image in sums]),
+        np.array([of_image.confidence_sum_C for of_image in sums]),
+        np.array([of_image.entropy_sum_C for of_image in sums]),
     )
 
 
@@ -185,9 +186,9 @@ def difference_rows(name: str, volumes: Volumes, folder: Path, images: int) -> l
     wrong_P = np.zeros(len(PORTIONS), np.int64)
     for image in range(images):
         prob_CHW = volumes.volume(image)
-        for place, selection in enumerate(selections):
-            label_HW = plain.plain_cbst_label(prob_CHW, expected.threshold_PC[place])
-            wrong_P[place] += (pseudo_label(reader, selection, reader.image_ids[image]) != label_HW).sum()
+        for row, selection in enumerate(selections):
+            label_HW = plain.plain_cbst_label(prob_CHW, expected.threshold_PC[row])
+            wrong_P[row] += (pseudo_label(reader, selection, reader.image_ids[image]) != label_HW).sum()
     goal = 0.0 if volumes.profile == "logits" else 1e-3
     for portion, wrong in zip(PORTIONS, wrong_P, strict=True):
         percent = 100 * int(wrong) / (images * SIZE[0] * SIZE[1])
@@ -237,7 +238,7 @@ def network_rows(counts: Counts) -> list[Row]:
     model = build_model(counts.network, CLASSES).eval()
     images = torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        # random weights answer logits around 1e8, which no encoder ever meets: as large as variant A's instead
+        # random weights answer logits around 1e8, which no encoder ever meets: as large as the generated ones instead
         factor = 15 / model(model.preprocessing(images[:1]))[0].std()
 
     def network(image_N3HW: Tensor) -> Tensor:
@@ -289,10 +290,10 @@ def saving_ratio(network: Callable[[Tensor], Tensor], images: int) -> float:
         return median_ratio(in_turns(3, saving, forward), 0, 1)
 
 
-# ---------------------------------------------------------------------------------------------------- reading, rebuild
+# ------------------------------------------------------------------------------------------------ reading, reconstruct
 
 
-def rebuild_rows(low_NChw: Tensor, counts: Counts) -> list[Row]:
+def reconstruct_rows(low_NChw: Tensor, counts: Counts) -> list[Row]:
     """Full-size probabilities from logits in memory, against eager torch with as many threads."""
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads) as pool:
@@ -300,7 +301,7 @@ def rebuild_rows(low_NChw: Tensor, counts: Counts) -> list[Row]:
         def ours(repeat: int) -> np.ndarray:
             low_Chw = low_NChw[repeat % len(low_NChw)].numpy()
             prob_CHW = np.empty((CLASSES, *SIZE), np.float32)
-            rebuild([(View(), low_Chw, source_of(LOW_SIZE, SIZE, True, WHOLE, False))], pool, prob_CHW=prob_CHW)
+            reconstruct([(View(), low_Chw, source_of(LOW_SIZE, SIZE, True, WHOLE, False))], pool, prob_CHW=prob_CHW)
             return prob_CHW
 
         def rival(repeat: int) -> Tensor:
@@ -464,9 +465,9 @@ def check_thresholds(
 
 def own_memory(field: str) -> float:
     """Megabytes of this process: VmRSS now, VmHWM at its peak."""
-    found = re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found.group(1)) * 1024 / 1e6
+    match = re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert match is not None
+    return int(match.group(1)) * 1024 / 1e6
 
 
 def report_memory(images: int) -> None:
@@ -547,21 +548,21 @@ def lse_rows(folder: Path, counts: Counts) -> list[Row]:
 def measure(counts: Counts, folder: Path) -> tuple[list[Row], str]:
     """All rows, and what was measured on, in words."""
     low_NChw, images = plain.make_logits(max(counts.images, DISTINCT)), counts.images
-    rough = plain.variant_a(plain.make_logits(images, plain.ROUGH_NOISE))
-    variants = {"logits": plain.variant_a(low_NChw), "probabilities": plain.variant_b(low_NChw)}
+    rough = plain.from_logits(plain.make_logits(images, plain.ROUGH_NOISE))
+    generated = {"logits": plain.from_logits(low_NChw), "probabilities": plain.with_full_size_noise(low_NChw)}
     notes = [
         f"{counts.network} has random weights",
         f"{counts.many} and more images are {DISTINCT} distinct ones repeated",
     ]
     write_cache(folder / "rough", spec_of("logits", images), rough.answer)
-    for name, volumes in variants.items():
+    for name, volumes in generated.items():
         write_cache(folder / name, spec_of(volumes.profile, images), volumes.answer)
         notes.append(f"{name}: {plain.described(volumes, min(8, images))}; kB: {stored(folder / name, images)}")
     notes.append(f"low-resolution noise {plain.ROUGH_NOISE}: {plain.described(rough, min(8, images))}")
     measurements: list[Callable[[], list[Row]]] = [
         lambda: size_rows(folder / "logits", folder / "rough", folder / "probabilities", images),
-        *(lambda n=name, v=volumes: difference_rows(n, v, folder / n, images) for name, volumes in variants.items()),
-        lambda: rebuild_rows(low_NChw, counts),
+        *(lambda n=name, v=volumes: difference_rows(n, v, folder / n, images) for name, volumes in generated.items()),
+        lambda: reconstruct_rows(low_NChw, counts),
         lambda: window_rows(folder / "logits", counts),
         lambda: statistics_rows(low_NChw, counts),
         lambda: sleeping_rows(low_NChw[:DISTINCT], counts),

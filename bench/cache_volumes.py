@@ -1,11 +1,11 @@
 """Generated volumes for bench.cache, and what the plain code that people write instead of a cache makes of them.
 
-Variant A is what heads with a fixed bilinear up-sample answer: logits at 1/8 resolution, sums of smooth random fields,
-scaled until 75 % of the pixels are surer than 0.95. Variant B adds noise at full resolution, as networks without such
-an up-sample and averaged views have it.
+`from_logits`: like heads with a fixed bilinear up-sample, logits at 1/8 resolution, sums of smooth random fields,
+scaled until 75 % of the pixels are surer than 0.95. `with_full_size_noise`: the same with noise at full resolution, as
+in networks without such an up-sample and in averaged views.
+"""
 
 # N images, C class, H/W pixels, h/w network resolution
-"""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ _GRID_ROWS = (3, 4, 5, 6, 7, 9, 11, 13, 17)
 _FALL_OF_AMPLITUDE = 1.5
 LOW_NOISE, ROUGH_NOISE = 0.05, 0.15
 _FULL_NOISE = 0.5
-"""Of variant B, in units of the calibrated logits: runs are a fourth as long as in A."""
+"""At full size, in units of the calibrated logits: runs of equal labels become a fourth as long."""
 
 
 class Volumes(NamedTuple):
-    """The images of a variant, made anew whenever asked for."""
+    """Generated images, computed again at each call."""
 
     profile: Profile
     answer: Callable[[int], Tensor]
-    """What a network answers for an image: (1,C,h,w), or (1,C,H,W) for variant B."""
+    """What a network answers for an image: (1,C,h,w), or (1,C,H,W) with noise at full size."""
     volume: Callable[[int], np.ndarray]
     """What eager torch makes of it, and a float32 volume holds: (C,H,W)."""
 
 
-def variant_a(low_NChw: Tensor) -> Volumes:
+def from_logits(low_NChw: Tensor) -> Volumes:
     """Volumes that are up-sampled from logits."""
     return Volumes("logits", lambda image: low_NChw[image][None], lambda image: eager(low_NChw[image]).numpy())
 
 
-def variant_b(low_NChw: Tensor) -> Volumes:
+def with_full_size_noise(low_NChw: Tensor) -> Volumes:
     """The same with noise at full resolution."""
 
     def answer(image: int) -> Tensor:

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.evaluation.run import evaluate_run
 from pipeline.params import read_params
 from stages.run import named_stage, params_file
@@ -14,7 +16,13 @@ def main(name: str) -> None:
     params = read_params(params_file())
     if name not in params.run_kinds():
         raise ReadableError(f"params.yaml has no start or round {name!r}; it has {', '.join(params.run_kinds())}")
-    metrics = evaluate_run(params, Path("runs") / name)
+    metrics = evaluate_run(
+        Path("runs") / name,
+        size=params.data.size,
+        settings=params.evaluate,
+        classes=class_set(params.classes),
+        computer=select_device(params.runtime.device, params.runtime.precision),
+    )
     print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float)))
 
 

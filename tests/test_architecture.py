@@ -20,8 +20,8 @@ MAY_IMPORT = {
     "translation": {"datasets"},
     "training": {"checkpoints", "datasets", "models", "patches", "translation"},
     "inference": {"cache", "datasets", "models"},
-    "prediction": {"datasets", "models"},
-    "evaluation": {"cache", "datasets", "methods", "models"},
+    "prediction": {"datasets", "inference", "models"},
+    "evaluation": {"cache", "datasets", "inference", "methods", "models"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",

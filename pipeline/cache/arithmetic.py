@@ -1,7 +1,7 @@
 """exp and log in float32 for compiled loops: vectorisable, and exp with the very bits of torch's CPU softmax.
 
 torch's vectorised softmax takes its exponential from SLEEF (expf, 1.0 ulp, fused multiply-add). The same polynomial,
-evaluated with the same fused operations, answers the same bits; tests/cache/test_cache_kernels.py compares them.
+evaluated with the same fused operations, has the same bits; tests/cache/test_cache_kernels.py compares them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _FLOAT = ir.FloatType()
 
 @intrinsic
 def fused_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """a * b + c, rounded once."""
+    """Return ``a`` times ``b`` plus ``c``, rounded once."""
     signature = types.float32(types.float32, types.float32, types.float32)
     return signature, lambda context, builder, _, arguments: builder.fma(*arguments)
 
 
 @intrinsic
 def nearest(typing_context: Any, a: Any) -> Any:
-    """The nearest integer, halves to even, as float32."""
+    """Return the nearest integer, halves to even, as float32."""
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         return builder.call(builder.module.declare_intrinsic("llvm.rint", [_FLOAT]), arguments)
@@ -35,14 +35,14 @@ def nearest(typing_context: Any, a: Any) -> Any:
 
 @intrinsic
 def float_of_bits(typing_context: Any, a: Any) -> Any:
-    """The float32 of these 32 bits."""
+    """Return the float32 of these 32 bits."""
     signature = types.float32(types.int32)
     return signature, lambda context, builder, _, arguments: builder.bitcast(arguments[0], _FLOAT)
 
 
 @intrinsic
 def bits_of_float(typing_context: Any, a: Any) -> Any:
-    """The 32 bits of a float32."""
+    """Return the 32 bits of a float32."""
     signature = types.int32(types.float32)
     return signature, lambda context, builder, _, arguments: builder.bitcast(arguments[0], ir.IntType(32))
 
@@ -59,7 +59,7 @@ _BIAS, _MANTISSA = np.int32(127), np.int32(23)
 
 @njit(inline="always")
 def exponential(x: Any) -> Any:
-    """exp(x) for x ≤ 0, float32."""
+    """Return exp(x) for x ≤ 0, float32."""
     quotient = nearest(x * _LOG2_E)
     rest = fused_multiply_add(quotient, -_LN2_UPPER, x)
     rest = fused_multiply_add(quotient, -_LN2_LOWER, rest)
@@ -82,7 +82,7 @@ _LN2_HIGH, _LN2_LOW = _F(6.9313812256e-01), _F(9.0580006145e-06)
 
 @njit(inline="always")
 def logarithm(x: Any) -> Any:
-    """ln(x) for normal x > 0, float32, below 1 ulp (the polynomial of FreeBSD's logf); finite garbage at 0."""
+    """Return ln(x) for normal x > 0, float32, within 1 ulp (the polynomial of FreeBSD's logf); finite garbage at 0."""
     bits = bits_of_float(x)
     power = (bits - _SQRT_HALF_BITS) >> _MANTISSA
     f = float_of_bits(bits - (power << _MANTISSA)) - _ONE

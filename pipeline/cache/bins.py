@@ -19,5 +19,5 @@ ENTROPY_LEVELS = 51
 
 
 def confidence_edges() -> np.ndarray:
-    """The smallest confidence of each bin, (CONFIDENCE_BINS,) float64."""
+    """Return the smallest confidence of each bin, (CONFIDENCE_BINS,) float64."""
     return np.concatenate([np.arange(COARSE_BINS) / 65536, 1 - np.arange(2**15, -1, -1) / 2**24])

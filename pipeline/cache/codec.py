@@ -1,11 +1,11 @@
-"""How arrays become HDF5 chunks, and probabilities one byte each.
+"""Arrays as HDF5 chunks, and probabilities as one byte each.
 
 Chunks are compressed here and handed to HDF5 as they are: the threads of one process never run libhdf5's own filters in
 parallel. They use HDF5's built-in filters (shuffle, deflate, fletcher32), so every HDF5 reader opens them without
 plugins; ISA-L writes deflate at the speed of zstd.
+"""
 
 # C class, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from numba import njit
 
 from pipeline.cache.arithmetic import logarithm
 
-# What HDF5 must be told so that it reads back what `encode_chunk` writes.
+# HDF5's options for reading what `encode_chunk` writes.
 FILTERS: dict[str, Any] = {"compression": "gzip", "compression_opts": 3, "shuffle": True, "fletcher32": True}
-# ISA-L's levels 1 and 2 are twice as fast, but what they answer depends, now and then, on what lay in memory before.
+# ISA-L's levels 1 and 2 are twice as fast, but their output depends, now and then, on what was in memory before.
 _LEVEL = 3
 
 
@@ -33,13 +33,9 @@ class EncodedArray(NamedTuple):
     dtype: np.dtype
     blobs: list[bytes]
 
-    @property
-    def stored_bytes(self) -> int:
-        return sum(map(len, self.blobs))
-
 
 def encode_array(values: np.ndarray, largest_chunk: tuple[int, ...]) -> EncodedArray:
-    """Cuts an array into chunks of about equal size, none above ``largest_chunk``, and compresses each."""
+    """Cut an array into chunks of about equal size, none above ``largest_chunk``, and compress each."""
     chunk = tuple(_even_share(length, largest) for length, largest in zip(values.shape, largest_chunk, strict=True))
     blobs = []
     for offset in chunk_offsets(values.shape, chunk):
@@ -57,12 +53,12 @@ def _even_share(length: int, largest: int) -> int:
 
 
 def chunk_offsets(shape: tuple[int, ...], chunk: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Where the chunks of an array begin, the last axis fastest."""
+    """Yield the first position of each chunk of an array, the last axis fastest."""
     return itertools.product(*(range(0, length, step) for length, step in zip(shape, chunk, strict=True)))
 
 
 def encode_chunk(values: np.ndarray) -> bytes:
-    """Shuffle, deflate, checksum: what HDF5's filter pipeline would write, byte order included."""
+    """Shuffle, deflate and checksum a chunk as HDF5's filter pipeline would, byte order included."""
     raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
     if values.itemsize > 1:
         raw = np.ascontiguousarray(raw.reshape(-1, values.itemsize).T)
@@ -72,7 +68,7 @@ def encode_chunk(values: np.ndarray) -> bytes:
 
 @njit(nogil=True, cache=True)
 def fletcher32(data: Any) -> Any:
-    """The checksum of HDF5's filter: Fletcher's over big-endian 16-bit words, folded every 360 words."""
+    """Return the checksum of HDF5's filter: Fletcher's over big-endian 16-bit words, folded every 360 words."""
     low, high = np.uint32(0), np.uint32(0)
     words = len(data) // 2
     position = 0
@@ -106,12 +102,12 @@ def _confidence_table() -> np.ndarray:
 
 
 CONFIDENCE_OF_CODE = _confidence_table()
-"""(65536,) float32: what a confidence code stands for."""
+"""Confidence of each code, (65536,) float32."""
 
 
 @njit(nogil=True, cache=True)
 def confidence_code(confidence_HW: Any) -> Any:
-    """(H,W) uint16: 0..65534 for log-odds from -6 to 17 in equal steps, 65535 for exactly 1."""
+    """Return (H,W) uint16: 0..65534 for log-odds from -6 to 17 in equal steps, 65535 for exactly 1."""
     code_HW = np.empty(confidence_HW.shape, np.uint16)
     for y in range(confidence_HW.shape[0]):
         for x in range(confidence_HW.shape[1]):
@@ -125,7 +121,7 @@ def confidence_code(confidence_HW: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def probability_roots(prob_CHW: Any) -> Any:
-    """(C,H,W) uint8: round(255 · √p). Small probabilities, which make the entropy, get the finer steps."""
+    """Return round(255 · √p), (C,H,W) uint8. Small probabilities, which carry the entropy, get the finer steps."""
     roots_CHW = np.empty(prob_CHW.shape, np.uint8)
     for c in range(prob_CHW.shape[0]):
         for y in range(prob_CHW.shape[1]):
@@ -136,9 +132,9 @@ def probability_roots(prob_CHW: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def decode_probabilities(roots_CHW: Any, label_HW: Any, confidence_HW: Any, prob_CHW: Any) -> None:
-    """Fills prob_CHW: the label has its confidence; the others share the rest in proportion to the squared code.
+    """Fill prob_CHW: the label has its confidence; the others share the rest in proportion to the squared code.
 
-    No other class reaches the label's probability, so that arg-max answers the exact label.
+    No other class reaches the label's probability, so that arg-max gives the exact label.
     """
     classes, height, width = roots_CHW.shape
     total_W = np.empty(width, np.float32)

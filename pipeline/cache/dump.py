@@ -1,10 +1,10 @@
-"""Running the network over the target and writing its cache, part by part.
+"""Writing a cache part by part while the network runs over the images.
 
 Loading, the forward pass, encoding and writing overlap: one thread loads the next batch, the caller's thread runs the
 network, a few measure and compress images, one writes finished parts. Queues between them are bounded.
+"""
 
 # N batch, C class, H/W pixels, h/w network resolution
-"""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pipeline.cache.encode import EncodedImage, Histograms, empty_histograms
-from pipeline.cache.measure import Job, encoding_jobs
+from pipeline.cache.measure import Average, Job, encoding_jobs
 from pipeline.cache.parts import is_finished, part_name, write_part
 from pipeline.cache.schema import CacheError, CacheSpec
 from pipeline.common.files import forget_partial_files
 
 Network = Callable[[Tensor], list[Tensor]]
-"""uint8 images (N,3,H,W) on the CPU -> what the network answers for each view, on its device: logits (N,C,h,w) at its
-own resolution, or, for the profile ``probabilities``, logits (N,C,H,W) at full size."""
+"""RGB bytes (N,3,H,W) on the CPU -> logits (N,C,h,w) of each view, on the network's device."""
 
 
 Loaded = TypeVar("Loaded")
 
 
 class Share(NamedTuple):
-    """Which parts one of several writers makes: every ``writers``-th, from ``rank`` on."""
+    """The parts that one of several writers writes: every ``writers``-th, from ``rank`` on."""
 
     rank: int = 0
     writers: int = 1
@@ -51,19 +50,24 @@ def dump(
     workers: int = 2,
     share: Share = Share(),  # noqa: B008 - immutable
     progress: Callable[[int], None] | None = None,
+    average: Average | None = None,
 ) -> int:
-    """Writes this writer's share of a cache into ``folder`` and answers how many of its parts were already there.
+    """Write this writer's share of a cache into ``folder`` and return how many of its parts were already there.
 
-    ``images`` answers the uint8 images (N,3,H,W) of some positions. A part that is there is kept if it is whole and of
-    this cache; a damaged one is made again. ``progress`` hears the number of each part when it is safe on the disk.
-    Several writers, each with its share, need no locks. Memory holds two parts' compressed images and a few in flight.
+    A part that is there is kept if it is whole and of this cache; a damaged one is written again. Several writers, each
+    with its share, need no locks. Memory holds two parts' compressed images and a few in flight.
 
-    Raises CacheError for a part of another cache (nothing is overwritten), and when the disk is full (what is finished
-    stays, and the next dump goes on from there).
+    ``images`` returns the RGB bytes (N,3,H,W) of some positions. ``progress`` is called with the number of each part
+    when it is safe on the disk. ``average`` turns the network's output into probabilities; only logits on a CPU can do
+    without it.
+
+    Raises:
+        CacheError: a part belongs to another cache (nothing is overwritten), or the disk is full (what is finished
+            stays, and the next dump continues after it).
     """
 
     def jobs(batch_N3HW: Tensor, ids: list[str]) -> list[Job]:
-        return encoding_jobs(network(batch_N3HW), ids, spec)
+        return encoding_jobs(network(batch_N3HW), ids, spec, average)
 
     return write_cache(
         images, jobs, image_ids, folder, spec, batch=batch, workers=workers, share=share, progress=progress
@@ -83,7 +87,7 @@ def write_cache(
     share: Share = Share(),  # noqa: B008 - immutable
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """The same for any source: ``load`` runs in a thread of its own, ``jobs`` in the caller's, the jobs in workers."""
+    """Write a cache from any source: ``load`` runs in its own thread, ``jobs`` in the caller's, the jobs in workers."""
     folder.mkdir(parents=True, exist_ok=True)
     _refuse_parts_beyond(folder, spec)
     todo, resumed = [], 0
@@ -105,7 +109,7 @@ def _refuse_parts_beyond(folder: Path, spec: CacheSpec) -> None:
     beyond = [path for path in sorted(folder.glob("part-*.h5")) if path.name > part_name(spec.parts - 1)]
     if beyond:
         raise CacheError(
-            f"{beyond[0]}: is no part of this cache, which has {spec.parts}: another one lies in this folder; write "
+            f"{beyond[0]}: does not belong to this cache of {spec.parts} parts; the folder holds another one: write "
             "into another folder or delete this one"
         )
 
@@ -115,7 +119,7 @@ def _images_of(spec: CacheSpec, share: Share) -> int:
 
 
 class _Part:
-    """A part in the making: its images, compressed or about to be, and its histograms so far."""
+    """An unfinished part: its images, compressed or about to be, and its histograms so far."""
 
     def __init__(self, histograms: Histograms) -> None:
         self.images: list[Future[EncodedImage]] = []
@@ -123,7 +127,7 @@ class _Part:
         self._counting = threading.Lock()
 
     def encode(self, job: Job) -> EncodedImage:
-        """Runs an image's job and counts it, so that nothing uncompressed is kept."""
+        """Run an image's job and count it, so that nothing uncompressed is kept."""
         image = job()
         with self._counting:
             image.count_into(self.histograms)
@@ -162,7 +166,7 @@ class _Pipeline:
     def run(
         self, todo: list[int], load: Callable[[list[int]], Loaded], jobs: Callable[[Loaded, list[str]], list[Job]]
     ) -> None:
-        """Dumps these parts; raises the first error of any thread."""
+        """Dump these parts and raise the first error of any thread."""
         part = _Part(empty_histograms(self._spec.classes))
         for number, positions, last, loaded in self._batches(todo, load):
             for job in jobs(loaded, [self._ids[position] for position in positions]):
@@ -179,7 +183,7 @@ class _Pipeline:
     def _batches(
         self, todo: list[int], load: Callable[[list[int]], Loaded]
     ) -> Iterator[tuple[int, list[int], bool, Loaded]]:
-        """Part, positions, whether the part ends here, what was loaded: the next batch loads while one is in use."""
+        """Yield part, positions, whether the part ends here, and the loaded images; the next batch loads meanwhile."""
         plan = [
             (number, list(positions[first : first + self._batch]), first + self._batch >= len(positions))
             for number in todo
@@ -187,13 +191,13 @@ class _Pipeline:
             for first in range(0, len(positions), self._batch)
         ]
         loading = [self._loader.submit(load, plan[0][1])] if plan else []
-        for place, (number, positions, last) in enumerate(plan):
-            if place + 1 < len(plan):
-                loading.append(self._loader.submit(load, plan[place + 1][1]))
+        for index, (number, positions, last) in enumerate(plan):
+            if index + 1 < len(plan):
+                loading.append(self._loader.submit(load, plan[index + 1][1]))
             yield number, positions, last, loading.pop(0).result()
 
     def _finish(self, number: int, part: _Part) -> None:
-        """Waits for a part's images and writes it. Runs in the writer's thread."""
+        """Wait for a part's images and write it; runs in the writer's thread."""
         images = []
         for task in part.images:
             images.append(task.result())
@@ -207,7 +211,7 @@ class _Pipeline:
             self._progress(number)
 
     def _raise_errors(self, waiting: int) -> None:
-        """Raises what went wrong in a finished part, after waiting until at most so many are unfinished."""
+        """Raise the error of a finished part, after waiting until at most ``waiting`` are unfinished."""
         while self._parts and (len(self._parts) > waiting or self._parts[0].done()):
             self._parts.pop(0).result()
 
@@ -217,5 +221,5 @@ def _unwritable(folder: Path, number: int, spec: CacheSpec, error: OSError) -> C
     what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"cannot be written ({error})"
     return CacheError(
         f"{folder / part_name(number)}: {what}; {finished} of {spec.parts} parts are finished and stay. "
-        "Make room and run the dump again: it goes on from there"
+        "Make room and run the dump again: it continues from there"
     )

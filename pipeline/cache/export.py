@@ -1,7 +1,6 @@
-"""Handing a cache's content to other programs as .npy or .npz.
+"""Exporting a cache for other programs as .npy or .npz."""
 
 # N images, C class, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -18,15 +17,18 @@ from pipeline.cache.schema import CacheError
 from pipeline.common.files import whole_file
 
 What = Literal["probabilities", "labels", "entropy"]
-# Names that ask for one file of another kind. Any other name with a dot is a folder's, as in `probabilities-p0.2`.
+# Names of single files of another kind. Any other name with a dot is a folder's, as in `probabilities-p0.2`.
 _OTHER_FILES = (".npy", ".h5", ".hdf5", ".zip", ".png", ".mat", ".pt")
 
 
 def export_cache(reader: CacheReader, out: Path, what: What, image_ids: list[str] | None = None) -> int:
-    """Writes volumes into ``out`` and answers how many images: a .npz with one array, or a folder of .npy files.
+    """Write volumes into ``out``, a .npz with one array or a folder of .npy files, and return how many images.
 
     ``probabilities``: float32 (C,H,W); ``labels``: uint8 (H,W); ``entropy``: float32 (H,W) in nats. A .npz holds them
-    as one array (N,…) of that name and ``image_ids``. Memory holds one image. Raises CacheError for an unknown id.
+    as one array (N,…) of that name and ``image_ids``. Memory holds one image.
+
+    Raises:
+        CacheError: an id is unknown, or ``out`` cannot hold an export.
     """
     numbers = [reader.index.number(image_id) for image_id in image_ids or reader.image_ids]
     read = _readers(reader)[what]
@@ -59,9 +61,9 @@ def _write_npz(
         with archive.open("image_ids.npy", "w") as member:
             np.lib.format.write_array(member, np.array(image_ids), allow_pickle=False)
         with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-            for place, number in enumerate(tqdm(numbers, unit="image", desc="export", disable=None)):
+            for row, number in enumerate(tqdm(numbers, unit="image", desc="export", disable=None)):
                 values = np.ascontiguousarray(read(number))
-                if place == 0:
+                if row == 0:
                     header = np.lib.format.header_data_from_array_1_0(values)
                     header["shape"] = (len(numbers), *values.shape)
                     np.lib.format.write_array_header_1_0(member, header)

@@ -1,7 +1,6 @@
-"""A cache as a whole: which image lies in which part, and the statistics of all. Needs no torch.
+"""A whole cache: the part of each image, and the statistics of all. Needs no torch."""
 
 # N all images, C class, B bins
-"""
 
 from __future__ import annotations
 
@@ -16,9 +15,10 @@ from pipeline.common.errors import did_you_mean
 
 
 class CacheIndex:
-    """Built from the parts themselves, so it can be built again at any time; statistics are read when asked for.
+    """Index of all parts, read from the parts themselves; statistics are read on first use.
 
-    Raises CacheError where a part is missing, unreadable or of another cache; a gap is never read as zeros.
+    Raises:
+        CacheError: a part is missing, unreadable or of another cache; a gap is never read as zeros.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -28,6 +28,7 @@ class CacheIndex:
             raise CacheError(f"{folder}: holds no parts of a cache (part-00000.h5, …)")
         self.image_ids: list[str] = []
         self.places: list[tuple[int, int]] = []
+        """Part and row of each image."""
         self.spec = self._read_parts()
         self._number = {image_id: number for number, image_id in enumerate(self.image_ids)}
         self._statistics: dict[str, np.ndarray] = {}
@@ -43,12 +44,12 @@ class CacheIndex:
                         "parts of two models or two data sets must not mix; delete the folder and dump again"
                     )
                 first = spec
-                ids, place = read_ids(file), int(file.attrs["part"])
+                ids, part = read_ids(file), int(file.attrs["part"])
             if path.name != part_name(number):
-                raise CacheError(f"{self.folder}: {part_name(number)} is missing; run the dump again to make it")
-            if place != number:
+                raise CacheError(f"{self.folder}: {part_name(number)} is missing; run the dump again to write it")
+            if part != number:
                 raise CacheError(
-                    f"{path}: was written as {part_name(place)}; delete it, and run the dump again to make it"
+                    f"{path}: was written as {part_name(part)}; delete it, and run the dump again to write it"
                 )
             if len(ids) != len(spec.positions(number)):
                 raise CacheError(f"{path}: holds {len(ids)} images, {len(spec.positions(number))} belong there")
@@ -58,26 +59,30 @@ class CacheIndex:
         if len(self.paths) < first.parts:
             more = first.parts - len(self.paths) - 1
             missing = part_name(len(self.paths)) + (f" and {more} more" if more else "")
-            raise CacheError(f"{self.folder}: {missing} is missing; run the dump again to make it")
+            raise CacheError(f"{self.folder}: {missing} is missing; run the dump again to write it")
         return first
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def number(self, image_id: str) -> int:
-        """Position of an image. Raises CacheError for an id that is not there."""
+        """Return the position of an image.
+
+        Raises:
+            CacheError: the cache has no image of this id.
+        """
         if image_id not in self._number:
             raise CacheError(f"{self.folder}: has no image {image_id!r}{did_you_mean(image_id, self.image_ids)}")
         return self._number[image_id]
 
     def statistic(self, name: str) -> np.ndarray:
-        """One of schema.ALL_STATISTICS over all images, (N,…)."""
+        """Return one of schema.ALL_STATISTICS of all images, (N,…)."""
         if name not in self._statistics:
             self._statistics[name] = np.concatenate([self._read(path, f"{STATISTICS}/{name}") for path in self.paths])
         return self._statistics[name]
 
     def total(self, name: str) -> np.ndarray:
-        """One of schema.ALL_STATISTICS added up over all images; memory holds those of one part."""
+        """Return one of schema.ALL_STATISTICS summed over all images; memory holds those of one part."""
         total = self._read(self.paths[0], f"{STATISTICS}/{name}").sum(axis=0)
         for path in self.paths[1:]:
             # image by image, as the sum over the whole would go: parts of other sizes give the same bits
@@ -86,7 +91,7 @@ class CacheIndex:
         return np.asarray(total)
 
     def histogram(self, name: str) -> np.ndarray:
-        """Pixels of all images by label and bin, (C,B) int64: ``confidence`` or ``entropy``; see cache/bins.py."""
+        """Return pixels of all images by label and bin, (C,B) int64; ``name`` is confidence or entropy (bins.py)."""
         total_CB = self._read(self.paths[0], f"{HISTOGRAMS}/{name}").astype(np.int64)
         for path in self.paths[1:]:
             total_CB += self._read(path, f"{HISTOGRAMS}/{name}")
@@ -98,7 +103,11 @@ class CacheIndex:
 
 
 def read_values(file: h5py.File, name: str, key: tuple[int | slice, ...] = ()) -> np.ndarray:
-    """Values of a part's dataset. Raises CacheError, never zeros, where they are damaged or not there."""
+    """Return values of a part's dataset.
+
+    Raises:
+        CacheError: they are damaged or missing; they are never read as zeros.
+    """
     if name not in file:
         raise CacheError(f"{file.filename}: has no {name}; run the dump again")
     try:

@@ -1,4 +1,4 @@
-"""Where a bilinear up-sample reads and with which weights: the very numbers of torch's CPU kernel."""
+"""Positions and weights of a bilinear up-sample, with the very numbers of torch's CPU kernel."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Axis(NamedTuple):
     second_weight: np.ndarray
 
     def window(self, start: int, length: int) -> Axis:
-        """The same for a range of output positions."""
+        """Return the axis for a range of output positions."""
         return Axis(*(values[start : start + length] for values in self))
 
 
 def linear_axis(input_length: int, output_length: int, align_corners: bool) -> Axis:
-    """As torch.nn.functional.interpolate(mode="bilinear") computes it in float32, bit for bit.
+    """Return positions and weights as torch's interpolate(mode="bilinear") has them in float32, bit for bit.
 
     For contiguous tensors whose output height and width add up to more than 128; below, torch takes another kernel.
     """
@@ -38,9 +38,3 @@ def linear_axis(input_length: int, output_length: int, align_corners: bool) -> A
     second = np.minimum(first + 1, input_length - 1)
     second_weight = np.clip(source - first.astype(np.float32), np.float32(0), np.float32(1))
     return Axis(first, second, np.float32(1) - second_weight, second_weight)
-
-
-def unchanged_axis(length: int) -> Axis:
-    """The axis that reads every position as it is."""
-    position = np.arange(length, dtype=np.int32)
-    return Axis(position, position, np.ones(length, np.float32), np.zeros(length, np.float32))

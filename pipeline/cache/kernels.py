@@ -5,10 +5,10 @@ of all classes (78 kB) stays in the processor's cache from the interpolation to 
 the bits of torch's softmax over its bilinear up-sample (where its loops are vectorised; at sizes that leave a rest it
 rounds a few pixels otherwise, differently from batch to batch).
 
-All loops release the GIL and keep to one thread; whoever has more threads gives each a band of rows, or an image.
+All loops release the GIL and use one thread; callers with more threads give each a band of rows, or an image.
+"""
 
 # C class, H/W pixels of the window, R low-resolution rows that it needs
-"""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROWS_IN_A_SUM = 64
 
 
 class Sums(NamedTuple):
-    """What ``measure_*`` adds up over the pixels of each label; see cache/schema.py. All but the first float64."""
+    """Sums of ``measure_*`` over the pixels of each label; see cache/schema.py. All but the first float64."""
 
     pixel_count_C: np.ndarray
     confidence_sum_C: np.ndarray
@@ -42,7 +42,7 @@ class Sums(NamedTuple):
 
 
 def empty_sums(classes: int) -> Sums:
-    """Sums over no pixels."""
+    """Return sums over no pixels."""
     trust, doubt, smallest, largest = np.zeros((4, classes))
     plain, weighted = np.zeros((2, classes, classes))
     return Sums(np.zeros(classes, np.int64), trust, doubt, smallest, largest, plain, weighted)
@@ -50,7 +50,7 @@ def empty_sums(classes: int) -> Sums:
 
 @njit(**_COMPILED)
 def _expand_columns(low_CRw: Any, first: Any, second: Any, first_weight: Any, second_weight: Any) -> Any:
-    """Interpolates along the columns only: (R,C,W), so that a row of all classes is contiguous."""
+    """Interpolate along the columns only: (R,C,W), so that a row of all classes is contiguous."""
     classes, rows, _ = low_CRw.shape
     expanded_RCW = np.empty((rows, classes, len(first)), np.float32)
     for row in range(rows):
@@ -65,7 +65,7 @@ def _expand_columns(low_CRw: Any, first: Any, second: Any, first_weight: Any, se
 def _softmax_row(
     upper_CW: Any, lower_CW: Any, upper_weight: Any, lower_weight: Any, prob_CHW: Any, y: Any, work_3W: Any
 ) -> None:
-    """One full-size row: interpolates between two rows of logits, then softmax over C, in the order of torch."""
+    """Compute one full-size row: interpolate between two rows of logits, then softmax over C, in torch's order."""
     classes, _, width = prob_CHW.shape
     largest_W, total_W, product_W = work_3W[0], work_3W[1], work_3W[2]
     largest_W[:] = _F(-np.inf)
@@ -93,7 +93,7 @@ def _softmax_row(
 
 @njit(**_COMPILED)
 def _entropy_of_logits(work_3W: Any, entropy_W: Any, largest_entropy: Any) -> None:
-    """Entropy in nats from what the softmax has added up: ln Σe - Σ e·(l - max) / Σe, one logarithm for a pixel."""
+    """Compute the entropy in nats from the softmax's sums: ln Σe - Σ e·(l - max) / Σe, one logarithm for a pixel."""
     for x in range(len(entropy_W)):
         total = work_3W[1, x]
         entropy = logarithm(total) - work_3W[2, x] / total
@@ -102,7 +102,7 @@ def _entropy_of_logits(work_3W: Any, entropy_W: Any, largest_entropy: Any) -> No
 
 @njit(**_COMPILED)
 def _entropy_of_probabilities(prob_CHW: Any, y: Any, entropy_W: Any, largest_entropy: Any) -> None:
-    """Entropy in nats, -Σ p ln p."""
+    """Compute the entropy in nats, -Σ p ln p."""
     entropy_W[:] = _F(0)
     for c in range(len(prob_CHW)):
         row = prob_CHW[c, y]
@@ -113,23 +113,23 @@ def _entropy_of_probabilities(prob_CHW: Any, y: Any, entropy_W: Any, largest_ent
 
 
 @njit(**_COMPILED)
-def _largest_of_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, place_W: Any) -> None:
-    """Label (the first of equals) and largest probability. ``place_W`` is as wide as a float: such loops vectorise."""
+def _largest_of_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, index_W: Any) -> None:
+    """Find label (the first of equals) and largest probability; ``index_W`` is as wide as a float to vectorise."""
     confidence_W[:] = prob_CHW[0, y]
-    place_W[:] = 0
+    index_W[:] = 0
     for c in range(1, len(prob_CHW)):
-        row, place = prob_CHW[c, y], np.int32(c)
+        row, index = prob_CHW[c, y], np.int32(c)
         for x in range(len(label_W)):
             larger = row[x] > confidence_W[x]
             confidence_W[x] = row[x] if larger else confidence_W[x]
-            place_W[x] = place if larger else place_W[x]
+            index_W[x] = index if larger else index_W[x]
     for x in range(len(label_W)):
-        label_W[x] = np.uint8(place_W[x])
+        label_W[x] = np.uint8(index_W[x])
 
 
 @njit(**_COMPILED)
 def _add_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, entropy_W: Any, columns: Any, sums: Any) -> None:
-    """Adds a row to the columns' sums. Where the label changes from the row above, the column's sums go to that label.
+    """Add a row to the columns' sums; when a label differs from the row above, flush the column's sums first.
 
     Labels mostly stay the same from row to row, so nearly all work is plain additions along the row: no reduction, and
     the same result whatever the processor's vectors are.
@@ -155,7 +155,7 @@ def _add_row(prob_CHW: Any, y: Any, label_W: Any, confidence_W: Any, entropy_W: 
 
 @njit(**_COMPILED)
 def _flush_column(x: Any, columns: Any, sums: Any) -> None:
-    """Adds what a column has gathered to the sums of its label, and empties it."""
+    """Add a column's sums to those of its label, and empty it."""
     label_of_W, count_W, trust_W, doubt_W, smallest_W, largest_W, plain_CW, weighted_CW = columns
     count, confidence_sum, entropy_sum, smallest, largest, centroid, weighted = sums
     if count_W[x] == 0:
@@ -201,21 +201,21 @@ def _rows_of_logits(
     expanded_RCW: Any, upper: Any, lower: Any, upper_weight: Any, lower_weight: Any,
     prob_CHW: Any, first_row: Any, label_HW: Any, confidence_HW: Any, entropy_HW: Any, largest_entropy: Any, sums: Any,
 ) -> None:  # fmt: skip
-    """From logits at the low resolution to everything that is not None. A ``prob_CHW`` of one row is used again."""
+    """Compute from low-resolution logits everything that is not None; a ``prob_CHW`` of one row is reused."""
     _, classes, width = expanded_RCW.shape
-    work_3W, place_W = np.empty((3, width), np.float32), np.empty(width, np.int32)
+    work_3W, index_W = np.empty((3, width), np.float32), np.empty(width, np.int32)
     if sums is not None:
         columns = _empty_columns(classes, width)
     for y in range(len(upper)):
-        place = (first_row + y) % prob_CHW.shape[1]
+        out_row = (first_row + y) % prob_CHW.shape[1]
         _softmax_row(
-            expanded_RCW[upper[y]], expanded_RCW[lower[y]], upper_weight[y], lower_weight[y], prob_CHW, place, work_3W
+            expanded_RCW[upper[y]], expanded_RCW[lower[y]], upper_weight[y], lower_weight[y], prob_CHW, out_row, work_3W
         )
         if label_HW is not None:
-            _largest_of_row(prob_CHW, place, label_HW[y], confidence_HW[y], place_W)
+            _largest_of_row(prob_CHW, out_row, label_HW[y], confidence_HW[y], index_W)
             _entropy_of_logits(work_3W, entropy_HW[y], largest_entropy)
         if sums is not None:
-            _add_row(prob_CHW, place, label_HW[y], confidence_HW[y], entropy_HW[y], columns, sums)
+            _add_row(prob_CHW, out_row, label_HW[y], confidence_HW[y], entropy_HW[y], columns, sums)
             if y % _ROWS_IN_A_SUM == _ROWS_IN_A_SUM - 1 or y == len(upper) - 1:
                 _flush_all(columns, sums)
 
@@ -224,13 +224,13 @@ def _rows_of_logits(
 def _rows_of_probabilities(
     prob_CHW: Any, label_HW: Any, confidence_HW: Any, entropy_HW: Any, largest_entropy: Any, sums: Any
 ) -> None:
-    """The same from probabilities."""
+    """Compute the same from probabilities."""
     classes, height, width = prob_CHW.shape
-    place_W = np.empty(width, np.int32)
+    index_W = np.empty(width, np.int32)
     if sums is not None:
         columns = _empty_columns(classes, width)
     for y in range(height):
-        _largest_of_row(prob_CHW, y, label_HW[y], confidence_HW[y], place_W)
+        _largest_of_row(prob_CHW, y, label_HW[y], confidence_HW[y], index_W)
         _entropy_of_probabilities(prob_CHW, y, entropy_HW[y], largest_entropy)
         if sums is not None:
             _add_row(prob_CHW, y, label_HW[y], confidence_HW[y], entropy_HW[y], columns, sums)
@@ -239,18 +239,18 @@ def _rows_of_probabilities(
 
 
 class Window(NamedTuple):
-    """What interpolating a window of an image needs: columns already done, and where its rows lie between."""
+    """A window of an image, interpolated along its columns, and the positions and weights of its rows."""
 
     expanded_RCW: np.ndarray
     rows: Axis
 
     def band(self, start: int, stop: int) -> Window:
-        """A few of its rows."""
+        """Return a few of its rows."""
         return Window(self.expanded_RCW, self.rows.window(start, stop - start))
 
 
 def window_of(low_CRw: np.ndarray, rows: Axis, columns: Axis) -> Window:
-    """``rows`` and ``columns`` read from ``low_CRw``, which may be the part of the logits that the window needs."""
+    """Return a window; ``low_CRw`` may be the part of the logits that ``rows`` and ``columns`` read."""
     return Window(_expand_columns(np.ascontiguousarray(low_CRw), *columns), rows)
 
 
@@ -262,12 +262,12 @@ class PlanesHW(NamedTuple):
     entropy_HW: np.ndarray
 
     def band(self, start: int, stop: int) -> PlanesHW:
-        """A few of its rows."""
+        """Return a few of its rows."""
         return PlanesHW(*(plane[start:stop] for plane in self))
 
 
 def empty_planes(size: tuple[int, int]) -> PlanesHW:
-    """Planes to be filled."""
+    """Return planes to be filled."""
     return PlanesHW(np.empty(size, np.uint8), np.empty(size, np.float32), np.empty(size, np.float32))
 
 
@@ -279,7 +279,7 @@ def measure_logits(
     planes: PlanesHW | None = None,
     sums: Sums | None = None,
 ) -> None:
-    """Fills whichever of probabilities (from ``first_row`` on) and planes are given, and adds to the sums.
+    """Fill the given probabilities (from ``first_row`` on) and planes, and add to the sums.
 
     Sums need planes. ``prob_CHW`` is contiguous, and may be higher than the window.
     """
@@ -294,14 +294,14 @@ def measure_logits(
 
 
 def measure_probabilities(prob_CHW: np.ndarray, *, planes: PlanesHW, sums: Sums | None = None) -> None:
-    """The same from float32 probabilities that sum to 1 over C."""
+    """Fill planes and add to sums from float32 probabilities that sum to 1 over C."""
     plain = None if sums is None else tuple(sums)
     _rows_of_probabilities(prob_CHW, *planes, _F(np.log(len(prob_CHW))), plain)
 
 
 @njit(**_COMPILED)
 def add_to_histograms(label_HW: Any, confidence_HW: Any, entropy_HW: Any, confidence_CB: Any, entropy_CB: Any) -> None:
-    """Counts every pixel in the histograms of its label: confidence and entropy (bins.py)."""
+    """Count every pixel in the histograms of its label: confidence and entropy (bins.py)."""
     entropy_scale = _F(entropy_CB.shape[1] / np.log(len(entropy_CB)))
     last = np.int32(entropy_CB.shape[1] - 1)
     for y in range(label_HW.shape[0]):
@@ -313,7 +313,7 @@ def add_to_histograms(label_HW: Any, confidence_HW: Any, entropy_HW: Any, confid
 
 @njit(inline="always")
 def confidence_bin(confidence: Any) -> Any:
-    """Bin of a confidence in the histogram: width 2^-16 below ``SURE``, from there one for each float32."""
+    """Return the bin of a confidence: of width 2^-16 below ``SURE``, from there one for each float32."""
     if confidence < _SURE:
         return np.int32(confidence * _F(65536))
     return np.int32(COARSE_BINS) + np.int32(2**15) - np.int32((_F(1) - confidence) * _F(2**24))

@@ -1,4 +1,4 @@
-"""Looking after a cache as files: is it whole, how large is it, fewer and larger parts."""
+"""Verifying a cache, and rewriting it with fewer and larger parts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from pipeline.cache.schema import (
 )
 
 _NAMED = 20
-"""So many missing parts are named one by one."""
+"""Missing parts that are named one by one; more are counted."""
 
 
 def problems_of(folder: Path) -> list[str]:
-    """Everything that is wrong with a cache, one line each: missing, cut, damaged and foreign parts."""
+    """Return all problems of a cache, one line each: missing, cut, damaged and foreign parts."""
     problems, whole = [], []
     paths = sorted(folder.glob("part-*.h5"))
     for path in tqdm(paths, unit="part", desc="verify", disable=None):
@@ -52,9 +52,10 @@ def problems_of(folder: Path) -> list[str]:
 
 
 def compact(folder: Path, out: Path, part_images: int) -> int:
-    """Writes the cache again with larger parts, chunks copied as they are, and answers how many parts it has now.
+    """Write the cache again with larger parts, chunks copied as they are, and return its new number of parts.
 
-    Raises CacheError where the number is no multiple of the present one, or ``out`` holds something.
+    Raises:
+        CacheError: ``part_images`` is not a larger multiple of the present number, or ``out`` is not empty.
     """
     index = CacheIndex(folder)
     old = index.spec.part_images
@@ -73,7 +74,9 @@ def compact(folder: Path, out: Path, part_images: int) -> int:
             with open_part(path) as file:
                 images += _encoded_images(file)
                 histograms.add(_histograms(file))
-        write_part(out, spec, number, [index.image_ids[place] for place in spec.positions(number)], images, histograms)
+        write_part(
+            out, spec, number, [index.image_ids[position] for position in spec.positions(number)], images, histograms
+        )
     return spec.parts
 
 
@@ -83,22 +86,22 @@ def _histograms(file: h5py.File) -> Histograms:
 
 
 def _encoded_images(file: h5py.File) -> list[EncodedImage]:
-    """The images of a part, still compressed."""
+    """Return the images of a part, still compressed."""
     names: list[str] = []
     file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
     per_pixel = [name for name in names if file[name].ndim >= 3 and name.split("/")[0] not in (STATISTICS, HISTOGRAMS)]
     statistics = {name: read_values(file, f"{STATISTICS}/{name}") for name in ALL_STATISTICS}
     return [
         EncodedImage(
-            {name: _encoded(file[name], place) for name in per_pixel},
-            {name: np.asarray(values[place]) for name, values in statistics.items()},
+            {name: _encoded(file[name], row) for name in per_pixel},
+            {name: np.asarray(values[row]) for name, values in statistics.items()},
             None,
         )
-        for place in range(len(statistics["entropy_mean"]))
+        for row in range(len(statistics["entropy_mean"]))
     ]
 
 
-def _encoded(dataset: h5py.Dataset, place: int) -> EncodedArray:
+def _encoded(dataset: h5py.Dataset, row: int) -> EncodedArray:
     shape, chunk = dataset.shape[1:], dataset.chunks[1:]
-    blobs = [dataset.id.read_direct_chunk((place, *offset))[1] for offset in chunk_offsets(shape, chunk)]
+    blobs = [dataset.id.read_direct_chunk((row, *offset))[1] for offset in chunk_offsets(shape, chunk)]
     return EncodedArray(shape, chunk, dataset.dtype, blobs)

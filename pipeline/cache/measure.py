@@ -1,11 +1,11 @@
-"""What is to be done for each image after the network has answered.
+"""Measuring a batch of the network's output, and the jobs that encode its images.
 
 On a CPU, measuring belongs to the encoding threads, which run beside the next forward pass. On a GPU, everything that
 looks at full-size probabilities happens there; only the logits, one byte each for label and entropy, and sums are
 copied, into pinned memory, while the GPU goes on with the next batch.
-
-# N batch, C class, H/W pixels, h/w network resolution, V views
 """
+
+# N batch, C class, H/W pixels, h/w network resolution
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.cache.codec import LOG_ODDS_STEP, LOWEST_LOG_ODDS
 from pipeline.cache.encode import (
@@ -32,42 +31,36 @@ from pipeline.cache.schema import CacheError, CacheSpec
 from pipeline.cache.statistics import entropy_byte, histograms, image_statistics, planes_of_probabilities
 
 Job = Callable[[], EncodedImage]
+Average = Callable[[list[Tensor]], Tensor]
+"""Logits of each view -> float32 probabilities (N,C,H,W) at full size, turned back and averaged, on their device."""
 
 
-def encoding_jobs(answer: list[Tensor], image_ids: list[str], spec: CacheSpec) -> list[Job]:
-    """One job for each image of a batch, to be run in any thread. ``answer``: logits of each view, see dump.Network."""
-    if len(answer) != len(spec.views):
-        raise ValueError(f"the network answered {len(answer)} views, the cache has {len(spec.views)}")
-    if answer[0].device.type == "cuda":
-        return jobs_after_measuring(answer, image_ids, spec)
-    if spec.profile == "logits":
+def encoding_jobs(logits: list[Tensor], image_ids: list[str], spec: CacheSpec, average: Average | None) -> list[Job]:
+    """Return one job for each image of a batch, to be run in any thread.
+
+    ``logits`` are (N,C,h,w) of each view, on the network's device. Everything but logits on a CPU, whose probabilities
+    the jobs compute, needs ``average``.
+
+    Raises:
+        ValueError: the network has computed another number of views than the cache has.
+    """
+    if len(logits) != len(spec.views):
+        raise ValueError(f"the network has computed {len(logits)} views, the cache has {len(spec.views)}")
+    if spec.profile == "logits" and logits[0].device.type != "cuda":
         return [
-            partial(encode_logits, image_id, [view_NChw[place].float().numpy() for view_NChw in answer], spec)
-            for place, image_id in enumerate(image_ids)
+            partial(encode_logits, image_id, [view_NChw[row].float().numpy() for view_NChw in logits], spec)
+            for row, image_id in enumerate(image_ids)
         ]
-    prob_NCHW = mean_probabilities(answer, spec).numpy()
-    return [partial(encode_probabilities, image_id, prob_NCHW[place], spec) for place, image_id in enumerate(image_ids)]
-
-
-def mean_probabilities(answer: list[Tensor], spec: CacheSpec) -> Tensor:
-    """Full-size probabilities (N,C,H,W) of a batch, averaged over its views."""
-    total_NCHW: Tensor | None = None
-    for view, logits in zip(spec.views, answer, strict=True):
-        logits_NCHW = logits.float()
-        if spec.profile == "logits":
-            logits_NCHW = functional.interpolate(
-                logits_NCHW, spec.size, mode="bilinear", align_corners=spec.align_corners
-            )
-        prob_NCHW = torch.softmax(logits_NCHW, dim=1)
-        if view.flip:
-            prob_NCHW = prob_NCHW.flip(-1)
-        total_NCHW = prob_NCHW if total_NCHW is None else total_NCHW + prob_NCHW
-    assert total_NCHW is not None
-    return total_NCHW / len(answer) if len(answer) > 1 else total_NCHW
+    assert average is not None
+    prob_NCHW = average(logits)
+    if prob_NCHW.device.type == "cuda":
+        return jobs_after_measuring(logits, prob_NCHW, image_ids, spec)
+    prob = prob_NCHW.numpy()
+    return [partial(encode_probabilities, image_id, prob[row], spec) for row, image_id in enumerate(image_ids)]
 
 
 class _Measured(NamedTuple):
-    """Of a batch, on the host once the copies are done: first axis N everywhere but in the histograms."""
+    """A measured batch, on the host once the copies are done: first axis N everywhere but in the histograms."""
 
     volumes: list[Tensor]
     label_NHW: Tensor
@@ -77,14 +70,14 @@ class _Measured(NamedTuple):
     finite_N: Tensor
 
 
-def jobs_after_measuring(answer: list[Tensor], image_ids: list[str], spec: CacheSpec) -> list[Job]:
-    """Measures on the answer's device and answers jobs that only compress."""
-    finite_N = torch.stack([view_NChw.isfinite().flatten(1).all(dim=1) for view_NChw in answer]).all(dim=0)
+def jobs_after_measuring(logits: list[Tensor], prob_NCHW: Tensor, image_ids: list[str], spec: CacheSpec) -> list[Job]:
+    """Measure a batch on its device and return jobs that only compress."""
+    finite_N = torch.stack([view_NChw.isfinite().flatten(1).all(dim=1) for view_NChw in logits]).all(dim=0)
     # an image that is not finite is refused when its job runs; until then it must not break the others' statistics
-    prob_NCHW = mean_probabilities(answer, spec).nan_to_num()
+    prob_NCHW = prob_NCHW.nan_to_num()
     planes = planes_of_probabilities(prob_NCHW)
     if spec.profile == "logits":
-        volumes = [view_NChw.float() for view_NChw in answer]
+        volumes = [view_NChw.float() for view_NChw in logits]
     else:
         roots_NCHW = (prob_NCHW.sqrt() * 255 + 0.5).to(torch.uint8)
         volumes = [roots_NCHW, _confidence_code(planes.confidence_NHW)]
@@ -100,18 +93,18 @@ def jobs_after_measuring(answer: list[Tensor], image_ids: list[str], spec: Cache
     copied = torch.cuda.Event() if prob_NCHW.device.type == "cuda" else None  # type: ignore[no-untyped-call]
     if copied is not None:
         copied.record()
-    return [partial(_compress, measured, place, image_id, spec, copied) for place, image_id in enumerate(image_ids)]
+    return [partial(_compress, measured, row, image_id, spec, copied) for row, image_id in enumerate(image_ids)]
 
 
 def _confidence_code(confidence_NHW: Tensor) -> Tensor:
-    """codec.confidence_code by torch, as int32: the code whose meaning lies nearest in log-odds."""
+    """Return codec.confidence_code, by torch, as int32: the nearest code in log-odds."""
     odds = torch.logit(confidence_NHW.double())
     code = ((odds - LOWEST_LOG_ODDS) / LOG_ODDS_STEP + 0.5).clamp(0, 65534).to(torch.int32)
     return torch.where(confidence_NHW >= 1, 65535, code)
 
 
 def _to_host(values: Tensor) -> Tensor:
-    """A copy in pinned memory that may still be under way."""
+    """Return a copy in pinned memory; copying may still be under way."""
     if values.device.type != "cuda":
         return values
     host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -119,20 +112,22 @@ def _to_host(values: Tensor) -> Tensor:
 
 
 def _compress(
-    measured: _Measured, place: int, image_id: str, spec: CacheSpec, copied: torch.cuda.Event | None
+    measured: _Measured, row: int, image_id: str, spec: CacheSpec, copied: torch.cuda.Event | None
 ) -> EncodedImage:
     if copied is not None:
         copied.synchronize()
-    if not measured.finite_N[place]:
-        raise CacheError(f"{image_id}: the network answered NaN or infinity; its training has diverged ({spec.origin})")
-    volumes = [volume[place].numpy() for volume in measured.volumes]
+    if not measured.finite_N[row]:
+        raise CacheError(
+            f"{image_id}: the network's output is NaN or infinity; its training has diverged ({spec.origin})"
+        )
+    volumes = [volume[row].numpy() for volume in measured.volumes]
     if spec.profile == "logits":
         arrays = logits_arrays(volumes, spec)
     else:
         arrays = volume_arrays(volumes[0], volumes[1].astype(np.uint16))
-    arrays |= viewing_arrays(measured.label_NHW[place].numpy(), measured.entropy_byte_NHW[place].numpy())
-    statistics = {name: value[place].numpy() for name, value in measured.statistics.items()}
-    if place > 0:
+    arrays |= viewing_arrays(measured.label_NHW[row].numpy(), measured.entropy_byte_NHW[row].numpy())
+    statistics = {name: value[row].numpy() for name, value in measured.statistics.items()}
+    if row > 0:
         return EncodedImage(arrays, statistics, None)
     confidence_CB, entropy_CB = (counts.numpy().astype(np.uint32) for counts in measured.counts)
     return EncodedImage(arrays, statistics, None, Histograms(confidence_CB, entropy_CB))

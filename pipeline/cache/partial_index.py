@@ -1,6 +1,6 @@
-"""A cache as far as it is there: for looking at it while a dump is writing it, or when a part is damaged.
+"""The readable parts of a cache: for viewing it while a dump is writing it, or when a part is damaged.
 
-Whoever trains or selects uses ``CacheIndex``, which refuses a gap; this one names it.
+Training and selection use ``CacheIndex``, which refuses a gap; this one names it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEPT_STATISTICS = ("pixel_count", "confidence_sum", "entropy_sum", "entropy_mea
 
 
 class _Part(NamedTuple):
-    """What is kept of a part, so that looking again reads new parts only."""
+    """What is kept of a part, so that opening again reads new parts only."""
 
     stamp: tuple[int, int]
     spec: CacheSpec
@@ -26,14 +26,16 @@ class _Part(NamedTuple):
     statistics: dict[str, np.ndarray]
 
 
-class GrowingIndex(CacheIndex):
-    """The parts that can be read now, in order; the positions of images change when parts appear between them.
+class PartialIndex(CacheIndex):
+    """Index of the parts that can be read now; positions of images change when parts appear between them.
 
-    ``problems`` says of every part that is damaged or of another cache what is wrong with it. Raises CacheError where
-    no part at all can be read.
+    ``problems`` names every part that is damaged or of another cache, with the cause.
+
+    Raises:
+        CacheError: no part can be read.
     """
 
-    def __init__(self, folder: Path, before: GrowingIndex | None = None) -> None:
+    def __init__(self, folder: Path, before: PartialIndex | None = None) -> None:
         self.problems: list[str] = []
         self._known = {} if before is None else before._parts
         self._parts: dict[str, _Part] = {}
@@ -41,15 +43,15 @@ class GrowingIndex(CacheIndex):
 
     @property
     def missing(self) -> int:
-        """How many images of the whole cache are not there."""
+        """Number of images of the whole cache that are missing."""
         return self.spec.images - len(self)
 
     def stamp_of(self, path: Path) -> tuple[int, int]:
-        """Time and size of a part when it was read."""
+        """Return time and size of a part when it was read."""
         return self._parts[path.name].stamp
 
     def statistic(self, name: str) -> np.ndarray:
-        """As CacheIndex's, over the images that are there."""
+        """Return one of schema.ALL_STATISTICS of the images that are there."""
         if name in _KEPT_STATISTICS and name not in self._statistics:
             self._statistics[name] = np.concatenate([self._parts[path.name].statistics[name] for path in self.paths])
         return super().statistic(name)

@@ -1,10 +1,10 @@
-"""One part of a probability cache: a finished HDF5 file, or none.
+"""One part of a probability cache: a whole HDF5 file, or none.
 
-A part is built in memory and written at once: temporary name, fsync, rename. Behind the HDF5 data stands one line with
-a checksum of everything before it, which HDF5 does not read: `verify_part` knows a part that was cut or changed.
+A part is built in memory and written at once: temporary name, fsync, rename. After the HDF5 data comes one line with
+a checksum of everything before it, which HDF5 does not read: `verify_part` detects a part that was cut or changed.
+"""
 
 # N images of the part, C class
-"""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _SEAL_BYTES = len(_SEAL) + 64 + 1
 
 
 def part_name(number: int) -> str:
-    """File name of the part of that number, from 0."""
+    """Return the file name of the part of this number, from 0."""
     return f"part-{number:05}.h5"
 
 
 def write_part(
     folder: Path, spec: CacheSpec, number: int, image_ids: list[str], images: list[EncodedImage], counts: Histograms
 ) -> None:
-    """Writes a whole part. Equal content gives equal bytes."""
+    """Write a whole part. Equal content gives equal bytes."""
     data = _part_image(spec, number, image_ids, images, counts)
     write_bytes(folder / part_name(number), data + _seal(data))
 
@@ -90,7 +90,7 @@ def _attributes(spec: CacheSpec, number: int) -> dict[str, Any]:
 
 
 def _fixed_length(texts: list[str]) -> np.ndarray:
-    """Text in fixed length, which is checksummed like other data; text of variable length is not."""
+    """Return text in fixed length, which is checksummed like other data; text of variable length is not."""
     encoded = [text.encode() for text in texts]
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, *map(len, encoded), 1)))
 
@@ -100,7 +100,7 @@ def _write_small(file: h5py.File, name: str, values: np.ndarray) -> None:
 
 
 def _write_encoded(file: h5py.File, name: str, arrays: list[EncodedArray]) -> None:
-    """A dataset (N,…) of which each image's chunks are compressed already."""
+    """Write a dataset (N,…) of which each image's chunks are compressed already."""
     first = arrays[0]
     if any((array.shape, array.chunk, array.dtype) != (first.shape, first.chunk, first.dtype) for array in arrays):
         raise CacheError(f"{name}: the images differ in shape: {sorted({array.shape for array in arrays})}")
@@ -122,14 +122,15 @@ def _seal(data: bytes) -> bytes:
 
 
 def open_part(path: Path) -> h5py.File:
-    """Opens a finished part for reading, also on file systems without locks.
+    """Open a finished part for reading, also on file systems without locks.
 
-    Raises CacheError that names a part which is missing, truncated, or of another schema version.
+    Raises:
+        CacheError: the part is missing, truncated, or of another schema version.
     """
     try:
         file = h5py.File(path, "r", locking="best-effort")
     except FileNotFoundError:
-        raise CacheError(f"{path}: this part of the cache is missing; run the dump again to make it") from None
+        raise CacheError(f"{path}: this part of the cache is missing; run the dump again to write it") from None
     except OSError as error:
         raise CacheError(f"{path}: cannot be read as HDF5 ({error}); delete it and run the dump again") from None
     version = file.attrs.get("roundabout_cache_version")
@@ -143,7 +144,7 @@ def open_part(path: Path) -> h5py.File:
 
 
 def read_spec(file: h5py.File) -> CacheSpec:
-    """What the part says about the cache it belongs to."""
+    """Return the spec of the cache that the part belongs to."""
     height, width = (int(value) for value in file.attrs["size"])
     return CacheSpec(
         fingerprint=str(file.attrs["fingerprint"]),
@@ -159,16 +160,20 @@ def read_spec(file: h5py.File) -> CacheSpec:
 
 
 def read_ids(file: h5py.File) -> list[str]:
-    """The ids of the part's images."""
+    """Return the ids of the part's images."""
     return [value.decode() for value in file[IMAGE_IDS][:]]
 
 
 def verify_part(path: Path) -> None:
-    """Reads a part and compares it with its checksum. Raises CacheError that says how it differs."""
+    """Read a part and compare it with its checksum.
+
+    Raises:
+        CacheError: it is missing, unreadable, cut or damaged.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise CacheError(f"{path}: this part of the cache is missing; run the dump again to make it") from None
+        raise CacheError(f"{path}: this part of the cache is missing; run the dump again to write it") from None
     except OSError as error:
         raise CacheError(f"{path}: cannot be read ({error})") from None
     seal = data[-_SEAL_BYTES:]
@@ -180,9 +185,10 @@ def verify_part(path: Path) -> None:
 
 
 def is_finished(path: Path, spec: CacheSpec, image_ids: list[str]) -> bool:
-    """Whether the part is there, undamaged, of this very cache, and holds these images.
+    """Return whether the part is there, undamaged, of this very cache, and holds these images.
 
-    Raises CacheError for a part that another model or other parameters made: it is not ours to overwrite.
+    Raises:
+        CacheError: another model or other parameters wrote the part; it is not overwritten.
     """
     if not path.exists():
         return False
@@ -191,11 +197,11 @@ def is_finished(path: Path, spec: CacheSpec, image_ids: list[str]) -> bool:
     except DamagedPartError:
         return False
     with open_part(path) as file:
-        found = read_spec(file)
+        stored = read_spec(file)
         same_images = read_ids(file) == image_ids
-    if found.fingerprint != spec.fingerprint:
+    if stored.fingerprint != spec.fingerprint:
         raise CacheError(
-            f"{path}: was made by {found.called()}, this dump is {spec.called()}: another model, other data or other "
-            "parameters; dump into another folder or delete this one"
+            f"{path}: was written by {stored.called()}, this dump is {spec.called()}: another model, other data or "
+            "other parameters; dump into another folder or delete this one"
         )
-    return found == spec and same_images
+    return stored == spec and same_images

@@ -1,7 +1,6 @@
-"""Full-size probabilities, labels and entropies out of a cache: of an image or of any window.
+"""Reading full-size probabilities, labels and entropies of an image, or of any window, from a cache."""
 
 # C class, H/W pixels of the window, h/w network resolution
-"""
 
 from __future__ import annotations
 
@@ -19,17 +18,17 @@ from pipeline.cache.codec import CONFIDENCE_OF_CODE, decode_probabilities
 from pipeline.cache.index import CacheIndex, read_values
 from pipeline.cache.kernels import PlanesHW, empty_planes, measure_probabilities
 from pipeline.cache.parts import open_part
-from pipeline.cache.reconstruct import Source, rebuild, rebuild_on_device, source_of
+from pipeline.cache.reconstruct import Source, reconstruct, reconstruct_on_device, source_of
 from pipeline.cache.schema import CONFIDENCE, ENTROPY, LABEL, LOGITS, ROOTS, VOLUMES, View
 from pipeline.cache.statistics import planes_of_probabilities
 from pipeline.common.box import Box
 
 
 class Pixels(NamedTuple):
-    """Of each pixel of a window, on the device that was asked for."""
+    """Values of each pixel of a window, on the requested device."""
 
     prob_CHW: Tensor | None
-    """float32, summing to 1 over C; None where only planes were asked for."""
+    """float32, summing to 1 over C; None if only planes were requested."""
     label_HW: Tensor
     """The class with the largest probability, uint8."""
     confidence_HW: Tensor
@@ -39,7 +38,7 @@ class Pixels(NamedTuple):
 
 
 class CacheReader:
-    """Reads images and windows. Files and threads are opened on first use and per process: it may travel to workers.
+    """Reads images and windows. Files and threads are opened on first use and per process: workers may receive it.
 
     On the CPU the probabilities of the profile ``logits`` are the network's own, to the bit of torch's softmax; on a
     GPU they are within rounding of them. Of the profile ``probabilities``, labels are exact, confidences within 1.8e-4
@@ -61,14 +60,19 @@ class CacheReader:
 
     @property
     def image_ids(self) -> list[str]:
+        """Ids of all images, in the order of their positions."""
         return self.index.image_ids
 
     def pixels(
         self, number: int, box: Box | None = None, *, device: torch.device | str = "cpu", volume: bool = True
     ) -> Pixels:
-        """Everything of an image, or of a window of it; without ``volume`` the probabilities are not kept.
+        """Return all values of an image, or of a window of it; without ``volume`` the probabilities are not kept.
 
-        Reads only what the window needs. Raises CacheError for damaged data, ValueError for a window outside the image.
+        Only what the window needs is read.
+
+        Raises:
+            CacheError: the data are damaged.
+            ValueError: the window is not inside the image.
         """
         box = self._checked(box)
         device = torch.device(device)
@@ -80,21 +84,21 @@ class CacheReader:
         return Pixels(None if prob_CHW is None else torch.from_numpy(prob_CHW), *tensors)
 
     def probability(self, number: int, box: Box | None = None, *, device: torch.device | str = "cpu") -> Tensor:
-        """Probabilities (C,H,W) float32, summing to 1 over C."""
+        """Return probabilities (C,H,W) float32, summing to 1 over C."""
         prob_CHW = self.pixels(number, box, device=device).prob_CHW
         assert prob_CHW is not None
         return prob_CHW
 
     def label(self, number: int, box: Box | None = None) -> np.ndarray:
-        """The class with the largest probability, (H,W) uint8, as stored."""
+        """Return the class with the largest probability, (H,W) uint8, as stored."""
         return self._plane(LABEL, number, box)
 
     def entropy_byte(self, number: int, box: Box | None = None) -> np.ndarray:
-        """5 · round(51 · E / ln C), (H,W) uint8, as stored, for viewing; ``pixels`` answers the entropy itself."""
+        """Return 5 · round(51 · E / ln C), (H,W) uint8, as stored, for viewing; ``pixels`` has the entropy."""
         return self._plane(ENTROPY, number, box)
 
     def confidence_code(self, number: int, box: Box | None = None) -> np.ndarray:
-        """codec.CONFIDENCE_OF_CODE's index of each confidence, (H,W) uint16; of the profile ``probabilities`` only."""
+        """Return each confidence as index of codec.CONFIDENCE_OF_CODE, (H,W) uint16; only in profile probabilities."""
         return self._plane(CONFIDENCE, number, box)
 
     def _plane(self, name: str, number: int, box: Box | None) -> np.ndarray:
@@ -103,10 +107,10 @@ class CacheReader:
         return self._read(name, number, rows, columns)
 
     def _checked(self, box: Box | None) -> Box:
-        """The window, by default the whole image. Raises ValueError for one outside the image."""
+        """Return the window, by default the whole image; raise ValueError if it is not inside the image."""
         box = box or Box(0, 0, *self.spec.size)
         if not box.lies_in(self.spec.size):
-            raise ValueError(f"{box} does not lie in an image of {self.spec.size[0]}x{self.spec.size[1]}")
+            raise ValueError(f"{box} is not inside an image of {self.spec.size[0]}x{self.spec.size[1]}")
         return box
 
     def _compute(self, number: int, box: Box, volume: bool) -> tuple[np.ndarray | None, PlanesHW]:
@@ -117,7 +121,7 @@ class CacheReader:
             return volume_CHW if volume else None, planes
         prob_CHW = np.empty((self.spec.classes, box.height, box.width), np.float32) if volume else None
         pool = self._workers() if self._threads > 1 else None
-        rebuild(self._views(number, box), pool, prob_CHW=prob_CHW, planes=planes)
+        reconstruct(self._views(number, box), pool, prob_CHW=prob_CHW, planes=planes)
         return prob_CHW, planes
 
     def _decoded(self, number: int, box: Box) -> np.ndarray:
@@ -144,7 +148,7 @@ class CacheReader:
         if self.spec.profile != "logits":
             prob_CHW = torch.from_numpy(self._decoded(number, box)).to(device)
         else:
-            prob_CHW = rebuild_on_device(self._views(number, box), device)
+            prob_CHW = reconstruct_on_device(self._views(number, box), device)
         label_NHW, confidence_NHW, entropy_NHW = planes_of_probabilities(prob_CHW[None])
         return Pixels(prob_CHW, label_NHW[0].to(torch.uint8), confidence_NHW[0], entropy_NHW[0])
 
@@ -160,7 +164,7 @@ class CacheReader:
 
     def _workers(self) -> ThreadPoolExecutor:
         if self._pool is None or self._pool[0] != os.getpid():
-            self._pool = (os.getpid(), ThreadPoolExecutor(self._threads, "rebuild"))
+            self._pool = (os.getpid(), ThreadPoolExecutor(self._threads, "reconstruct"))
         return self._pool[1]
 
 

@@ -1,7 +1,6 @@
-"""From stored logits to full-size probabilities of a window, on the CPU or on a GPU.
+"""Reconstructing full-size probabilities of a window from stored logits, on the CPU or on a GPU."""
 
 # C class, H/W pixels of the window, h/w network resolution, r/s the rows and columns of it that the window needs
-"""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ _ROWS_OF_A_BAND = 32
 
 
 class Source(NamedTuple):
-    """The share of one view's logits that a window needs, and how the window is interpolated from it."""
+    """The rows and columns of one view's logits that a window needs, and how the window is interpolated from them."""
 
     rows: Axis
     columns: Axis
@@ -31,7 +30,7 @@ class Source(NamedTuple):
 
 
 def source_of(low_size: tuple[int, int], size: tuple[int, int], align_corners: bool, box: Box, flip: bool) -> Source:
-    """Which logits of a view a window reads. Of a flipped view, the mirrored window."""
+    """Return the logits of a view that a window needs; of a flipped view, those of the mirrored window."""
     if flip:
         box = box.mirrored(size[1])
     rows = linear_axis(low_size[0], size[0], align_corners).window(box.top, box.height)
@@ -41,12 +40,12 @@ def source_of(low_size: tuple[int, int], size: tuple[int, int], align_corners: b
 
 
 def _shifted(axis: Axis) -> tuple[Axis, tuple[int, int]]:
-    """The axis with positions counted from the first that it reads, and the range that it reads."""
+    """Return the axis with positions counted from the first that it reads, and the range that it reads."""
     start, stop = int(axis.first.min()), int(axis.second.max()) + 1
     return Axis(axis.first - start, axis.second - start, axis.first_weight, axis.second_weight), (start, stop)
 
 
-def rebuild(
+def reconstruct(
     views: list[tuple[View, np.ndarray, Source]],
     pool: Executor | None = None,
     *,
@@ -54,7 +53,7 @@ def rebuild(
     planes: PlanesHW | None = None,
     sums: Sums | None = None,
 ) -> None:
-    """Fills probabilities and planes of a window from the logits (C,r,s) of its views; adds to sums, without a pool.
+    """Fill probabilities and planes of a window from the logits (C,r,s) of its views; add to sums, without a pool.
 
     A single view is computed in one pass without holding the volume; several are averaged after softmax.
     """
@@ -112,8 +111,8 @@ def _in_bands(pool: Executor, height: int, work: Callable[[int, int], None]) -> 
         task.result()
 
 
-def rebuild_on_device(views: list[tuple[View, np.ndarray, Source]], device: torch.device) -> Tensor:
-    """The same probabilities (C,H,W) by torch on a device; within rounding of the CPU's."""
+def reconstruct_on_device(views: list[tuple[View, np.ndarray, Source]], device: torch.device) -> Tensor:
+    """Return the same probabilities (C,H,W), by torch on a device; within rounding of the CPU's."""
     total_CHW: Tensor | None = None
     for view, low_Crs, source in views:
         low = torch.from_numpy(low_Crs).to(device)

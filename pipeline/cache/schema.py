@@ -1,7 +1,6 @@
-"""Schema, version 2, of a probability cache: a folder of HDF5 parts. docs/cache.md describes it for people.
+"""Schema, version 2, of a probability cache: a folder of HDF5 parts. docs/cache.md describes it for people."""
 
 # N images of a part, C class, H/W pixels, h/w network resolution, B bins
-"""
 
 from __future__ import annotations
 
@@ -65,7 +64,7 @@ ABOUT = {
 
 
 class View(NamedTuple):
-    """One way in which the network looked at each image; the probabilities of all views are averaged."""
+    """One way to show each image to the network; the probabilities of all views are averaged."""
 
     scale: float = 1.0
     """The image was resized by this before the network saw it."""
@@ -83,20 +82,20 @@ class CacheSpec:
     """What all parts of one cache have in common."""
 
     fingerprint: str
-    """Of the model, the data and the parameters that made it: parts of two models never mix."""
+    """Hash of model, data and parameters: parts of two models never mix."""
     class_names: tuple[str, ...]
     size: tuple[int, int]
     """Height and width of the probabilities."""
     profile: Profile
     images: int
-    """Of the whole cache, so that a missing last part is noticed."""
+    """Number of images in the whole cache, so that a missing last part is noticed."""
     part_images: int
     """Images of each part but the last."""
     align_corners: bool = False
     """Of the bilinear up-sampling of logits."""
     views: tuple[View, ...] = (View(),)
     origin: str = field(default="", compare=False)
-    """What made it, for people: the model's file, the data set."""
+    """Its source in words: the model's file, the data set."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.classes <= 255:
@@ -108,18 +107,20 @@ class CacheSpec:
 
     @property
     def classes(self) -> int:
+        """Number of classes."""
         return len(self.class_names)
 
     @property
     def parts(self) -> int:
+        """Number of parts."""
         return -(-self.images // self.part_images)
 
     def positions(self, part: int) -> range:
-        """Positions, among all images, of the part's images."""
+        """Return the positions, among all images, of the part's images."""
         return range(part * self.part_images, min((part + 1) * self.part_images, self.images))
 
     def called(self) -> str:
-        """The cache in words, for messages."""
+        """Return the cache in words, for messages."""
         return f"{self.fingerprint} ({self.origin})" if self.origin else self.fingerprint
 
 
@@ -128,4 +129,4 @@ class CacheError(ReadableError, RuntimeError):
 
 
 class DamagedPartError(CacheError):
-    """A part is there, but not whole: a dump makes it again."""
+    """A part is there, but not whole: a dump writes it again."""

@@ -1,9 +1,9 @@
-"""What is kept of an image's probabilities beside the logits, computed by torch: on a GPU, before anything is copied.
+"""Labels, entropies and statistics of probabilities by torch: on a GPU, before anything is copied.
 
 On a CPU, kernels.py computes the same in one pass; tests/cache/test_cache_statistics.py compares the two.
+"""
 
 # N batch, C class, H/W pixels, B bins
-"""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class Planes(NamedTuple):
 
 
 def planes(logits_NCHW: Tensor) -> Planes:
-    """Label, confidence and entropy of softmax(logits) over C."""
+    """Return label, confidence and entropy of softmax(logits) over C."""
     return planes_of_probabilities(torch.softmax(logits_NCHW, dim=1))
 
 
 def planes_of_probabilities(prob_NCHW: Tensor) -> Planes:
-    """The same of probabilities (N,C,H,W) that sum to 1 over C."""
+    """Return the same of probabilities (N,C,H,W) that sum to 1 over C."""
     confidence_NHW, label_NHW = prob_NCHW.max(dim=1)
     entropy_NHW = torch.special.entr(prob_NCHW).sum(dim=1)
     return Planes(label_NHW, confidence_NHW, entropy_NHW.clamp(0.0, math.log(prob_NCHW.shape[1])))
 
 
 def image_statistics(prob_NCHW: Tensor, planes: Planes) -> dict[str, Tensor]:
-    """All statistics of schema.ALL_STATISTICS, by image, in float64 (pixel_count int64).
+    """Return schema.ALL_STATISTICS of each image, in float64 (pixel_count int64).
 
     A class without pixels has 0 everywhere.
     """
@@ -68,7 +68,7 @@ def image_statistics(prob_NCHW: Tensor, planes: Planes) -> dict[str, Tensor]:
 
 
 def histograms(planes: Planes, classes: int) -> tuple[Tensor, Tensor]:
-    """Pixels of all images by label and confidence (C,B), and by label and entropy (C,B); bins.py."""
+    """Return pixels of all images by label and confidence (C,B), and by label and entropy (C,B); bins.py."""
     confidence, entropy = planes.confidence_NHW, planes.entropy_NHW
     exact = COARSE_BINS + 2**15 - ((1 - confidence) * 2**24).to(torch.int64)
     confidence_bin = torch.where(confidence < SURE, (confidence * 65536).to(torch.int64), exact)
@@ -84,6 +84,6 @@ def _counted(label_NHW: Tensor, bin_NHW: Tensor, classes: int, bins: int) -> Ten
 
 
 def entropy_byte(entropy: Tensor, classes: int) -> Tensor:
-    """Entropy as uint8: 5 · round(51 · E / ln C), for viewing."""
+    """Return entropy as uint8: 5 · round(51 · E / ln C), for viewing."""
     level = (entropy * (ENTROPY_LEVELS / math.log(classes))).round().clamp(0, ENTROPY_LEVELS)
     return level.to(torch.uint8) * (255 // ENTROPY_LEVELS)

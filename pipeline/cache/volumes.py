@@ -1,7 +1,6 @@
-"""Bringing one's own probabilities: volumes that another program wrote as .npy or .npz become a cache.
+"""Importing probabilities that another program wrote as .npy or .npz into a cache."""
 
 # N images, C class, H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -23,40 +22,42 @@ from pipeline.common.files import fingerprint
 
 Layout = Literal["auto", "chw", "hwc"]
 _USUAL_NAMES = ("probabilities", "prob", "probs")
-_EXACT_UP_TO = 2**30  # bytes of float32 volumes that are kept as they are when nothing is said
+_EXACT_UP_TO = 2**30  # bytes of float32 volumes that the profile auto keeps as they are
 # Sums over the classes that are off by more than the first are divided out, by more than the second refused. Half
 # floats are off by 5e-4, bytes over 255 by some hundredths.
 _DIVIDED_FROM, _REFUSED_FROM = 1e-3, 0.05
 
 
 Header = tuple[tuple[int, ...], bool, np.dtype]
-"""Of an array in a .npz: shape, whether it is in Fortran order, type."""
+"""Shape of an array in a .npz, whether it is in Fortran order, its type."""
 
 
 class Volumes(NamedTuple):
-    """Volumes as they were found: ids, the shape that all share, and how to read one after the other."""
+    """Volumes in files: ids, the shape that all share, and how to read one after the other."""
 
     image_ids: list[str]
     shape: tuple[int, int, int]
     """(C,H,W)."""
     read: Callable[[int], np.ndarray]
-    """Position -> (C,H,W), any float type. Positions are asked for in rising order."""
+    """Position -> (C,H,W), any float type. Positions must rise from call to call for speed."""
     array: str
-    """Which array of a .npz, or how a folder's axes are read."""
+    """The array of a .npz, or the order of the axes in a folder's files."""
     files: list[Path]
 
     @property
     def origin(self) -> str:
-        """Where they come from, in words."""
+        """Their source in words."""
         where = self.files[0] if len(self.files) == 1 else self.files[0].parent
         return f"{where}, {self.array}" if self.array else str(where)
 
 
 def open_volumes(path: Path, *, key: str | None = None, layout: Layout = "auto") -> Volumes:
-    """Opens a .npz or .npy with an array (N,C,H,W), or a folder of .npy files with one image (C,H,W) or (H,W,C) each.
+    """Open a .npz or .npy with an array (N,C,H,W), or a folder of .npy files with one image (C,H,W) or (H,W,C) each.
 
-    ``layout`` hwc: an array is (N,H,W,C). Memory holds one image, also of a .npz. Raises CacheError that names what was
-    looked for and what was found.
+    ``layout`` hwc: an array is (N,H,W,C). Memory holds one image, also of a .npz.
+
+    Raises:
+        CacheError: there are no such volumes; the message names what is there instead.
     """
     if path.is_dir():
         return _named(_folder(path, layout))
@@ -64,22 +65,22 @@ def open_volumes(path: Path, *, key: str | None = None, layout: Layout = "auto")
         return _named(_last_axis_first(_npz(path, key), layout))
     if path.suffix == ".npy" and path.is_file():
         return _named(_last_axis_first(_npy(path), layout))
-    found = "there is no such file or folder" if not path.exists() else "it is none of these"
-    raise CacheError(f"{path}: volumes come as a .npz, a .npy or a folder of .npy files; {found}")
+    cause = "there is no such file or folder" if not path.exists() else "it is none of these"
+    raise CacheError(f"{path}: volumes come as a .npz, a .npy or a folder of .npy files; {cause}")
 
 
 def _named(volumes: Volumes) -> Volumes:
-    """The volumes, if a cache can hold their names: its texts are UTF-8."""
+    """Return the volumes if a cache can hold their names: its texts are UTF-8."""
     for name in (*volumes.image_ids, volumes.origin):
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise CacheError(f"{name!a}: this name is no UTF-8; rename the file or the image") from None
+            raise CacheError(f"{name!a}: this name is not UTF-8; rename the file or the image") from None
     return volumes
 
 
 def _last_axis_first(volumes: Volumes, layout: Layout) -> Volumes:
-    """Images (H,W,C), as the caller says, turned to (C,H,W)."""
+    """Return volumes whose images (H,W,C), by the caller's layout, are turned to (C,H,W)."""
     if layout != "hwc":
         return volumes
     height, width, classes = volumes.shape
@@ -130,12 +131,14 @@ def _npz(path: Path, key: str | None) -> Volumes:
         volumes = [name for name in volumes if name in _USUAL_NAMES] or volumes
     if key is None and len(volumes) != 1:
         if not volumes:
-            found = ", ".join(f"{name} {dtype} {shape}" for name, (shape, _, dtype) in headers.items()) or "no array"
-            raise CacheError(f"{path}: an array (N,C,H,W) of floats is needed; it holds {found}")
+            arrays = ", ".join(f"{name} {dtype} {shape}" for name, (shape, _, dtype) in headers.items()) or "no array"
+            raise CacheError(f"{path}: an array (N,C,H,W) of floats is needed; it holds {arrays}")
         raise CacheError(f"{path}: has several arrays (N,C,H,W) of floats ({', '.join(volumes)}); name one with --key")
     key = key or volumes[0]
     if key not in volumes:
-        raise CacheError(f"{path}: {key!r} is no array (N,C,H,W) of floats; there are {', '.join(volumes) or 'none'}")
+        raise CacheError(
+            f"{path}: {key!r} is not an array (N,C,H,W) of floats; there are {', '.join(volumes) or 'none'}"
+        )
     shape, fortran, dtype = headers[key]
     if fortran:
         raise CacheError(f"{path}: {key!r} is in Fortran order; save np.ascontiguousarray(…) of it")
@@ -147,7 +150,7 @@ def _npz(path: Path, key: str | None) -> Volumes:
 
 
 def _ids_in(path: Path, headers: dict[str, Header], count: int) -> list[str]:
-    """Ids that the archive names, or numbers. Raises CacheError for ids that cannot be those of the images."""
+    """Return the archive's ids, or numbers; raise CacheError for ids that cannot be those of the images."""
     if "image_ids" not in headers:
         return _default_ids(count)
     shape, _, dtype = headers["image_ids"]
@@ -155,7 +158,7 @@ def _ids_in(path: Path, headers: dict[str, Header], count: int) -> list[str]:
         raise CacheError(f"{path}: image_ids is {dtype} of shape {shape}; {count} texts are needed")
     with np.load(path, allow_pickle=False) as arrays:
         values = arrays["image_ids"].tolist()
-    # surrogates stand for bytes that are no UTF-8, as in file names
+    # surrogates stand for bytes that are not UTF-8, as in file names
     return [value.decode(errors="surrogateescape") if isinstance(value, bytes) else str(value) for value in values]
 
 
@@ -226,7 +229,7 @@ def _folder(path: Path, layout: Layout) -> Volumes:
 
 
 def _layout_of(path: Path, array: np.ndarray) -> Literal["chw", "hwc"]:
-    """The class axis is the one over which probabilities sum to 1."""
+    """Return the layout in which probabilities sum to 1 over the class axis."""
     errors = {axis: np.abs(array.sum(axis=axis, dtype=np.float64) - 1).max() for axis in (0, 2)}
     if min(errors.values()) > 0.05:
         raise CacheError(f"{path}: sums to 1 neither over its first nor over its last axis; probabilities are needed")
@@ -246,20 +249,22 @@ def import_volumes(
     part_images: int = 32,
     workers: int = 2,
 ) -> CacheSpec:
-    """Writes a cache of the volumes; a killed import goes on with the next part.
+    """Write a cache of the volumes; a killed import continues with the next part.
 
     ``auto`` keeps volumes of up to 1 GiB in all as float32, exactly, and larger ones as ``probabilities``. An image
-    whose sums are off by more than 1e-3 is divided by them: statistics and all readings are of distributions. Raises
-    CacheError that names an image whose values are no probabilities or whose shape differs.
+    whose sums are off by more than 1e-3 is divided by them: statistics and all readings are of distributions.
+
+    Raises:
+        CacheError: the values of an image are not probabilities, or its shape differs from the others'.
     """
     count, size = len(volumes.image_ids), math.prod(volumes.shape)
-    made_of = {"files": [_identity(file) for file in volumes.files], "array": volumes.array, "ids": volumes.image_ids}
+    inputs = {"files": [_identity(file) for file in volumes.files], "array": volumes.array, "ids": volumes.image_ids}
     if len(set(volumes.image_ids)) < count:
-        raise CacheError(f"{volumes.origin}: an id stands twice")
+        raise CacheError(f"{volumes.origin}: an id occurs twice")
     if profile == "auto":
         profile = "float32" if 4 * size * count <= _EXACT_UP_TO else "probabilities"
     spec = CacheSpec(
-        fingerprint=fingerprint(**made_of, kept=profile, class_names=class_names, part_images=part_images),
+        fingerprint=fingerprint(**inputs, kept=profile, class_names=class_names, part_images=part_images),
         class_names=class_names,
         size=(volumes.shape[1], volumes.shape[2]),
         profile=profile,
@@ -284,7 +289,7 @@ def _identity(file: Path) -> tuple[str, int, int]:
 
 
 def _checked(volumes: Volumes, position: int) -> np.ndarray:
-    """One volume, contiguous float32, between 0 and 1; with sums of 1 where they were off by more than rounding."""
+    """Return one volume, contiguous float32, between 0 and 1; sums that are off by more than rounding become 1."""
     image_id, array = volumes.image_ids[position], volumes.read(position)
     if array.shape != volumes.shape:
         raise CacheError(f"{image_id}: has shape {array.shape}, the first image {volumes.shape}: all must be alike")
@@ -300,7 +305,7 @@ def _checked(volumes: Volumes, position: int) -> np.ndarray:
     off = float(np.abs(sum_HW - 1).max())
     if smallest <= -1e-3 or off > _REFUSED_FROM:
         last = np.abs(array.sum(axis=2, dtype=np.float64) - 1).max() <= _REFUSED_FROM
-        hint = "it does over its last axis: say --layout hwc" if last else "are these logits? apply softmax first"
+        hint = "it does over its last axis: use --layout hwc" if last else "are these logits? apply softmax first"
         raise CacheError(
             f"{image_id}: does not sum to 1 over its {len(prob_CHW)} classes (off by {off:.3g}, smallest value "
             f"{smallest:.3g}); {hint} ({volumes.origin})"

@@ -1,7 +1,6 @@
-"""Evaluating a network on labelled images of the target.
+"""Predictions of a network on labelled images, and the tables of its scores."""
 
-# N batch, C class, H/W pixels of the label, h/w of the network's input or of its logits
-"""
+# C class, H/W pixels of the label, h/w pixels of the network's input
 
 from __future__ import annotations
 
@@ -15,15 +14,17 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from pipeline.cache.schema import View
 from pipeline.cache.statistics import planes
 from pipeline.common.device import Device
 from pipeline.common.files import write_json, write_text
 from pipeline.evaluation.confusion import intersection_over_union, mean_iou, pixel_accuracy
-from pipeline.models.base import SegmentationModel, at_size
+from pipeline.inference.views import enlarge_to, view_logits
+from pipeline.models.base import SegmentationModel
 
 
 class Answer(NamedTuple):
-    """What a network says of one image, beside the truth."""
+    """Prediction and entropy of one image, beside the truth."""
 
     truth_HW: np.ndarray
     """uint8, at the label's own resolution."""
@@ -43,19 +44,17 @@ def predictions(
     count: int,
     computer: Device,
 ) -> Iterator[Answer]:
-    """The answers, image by image.
+    """Predict image by image; memory holds one.
 
     The logits are up-sampled to the label's size, not the label shrunk to the network's: the papers' protocol.
     """
     model.eval()
     for number in range(count):
         truth_HW, image_hw3 = label_at(number), image_at(number)
-        image_1hw3 = torch.from_numpy(image_hw3)[None]
-        with computer.autocast():
-            logits_1Chw, _ = model(model.preprocessing(image_1hw3.permute(0, 3, 1, 2).to(computer.device)))
-        size = (int(truth_HW.shape[0]), int(truth_HW.shape[1]))
-        prediction_HW = at_size(model, logits_1Chw.float(), size)[0].argmax(dim=0)
-        seen = planes(at_size(model, logits_1Chw.float(), (image_hw3.shape[0], image_hw3.shape[1])))
+        image_13hw = torch.from_numpy(image_hw3)[None].permute(0, 3, 1, 2)
+        (logits,) = view_logits(model, image_13hw, (View(),), computer)
+        prediction_HW = enlarge_to(model, (truth_HW.shape[0], truth_HW.shape[1]))(logits)[0].argmax(dim=0)
+        seen = planes(enlarge_to(model, (image_hw3.shape[0], image_hw3.shape[1]))(logits))
         yield Answer(
             truth_HW,
             prediction_HW.to(torch.uint8).cpu().numpy(),
@@ -67,7 +66,7 @@ def predictions(
 def summary(
     confusion_CC: np.ndarray, names: tuple[str, ...], subsets: dict[str, tuple[str, ...]]
 ) -> dict[str, float | None]:
-    """mIoU over all classes and over each named subset, and pixel accuracy; None where nothing is labelled."""
+    """Return mIoU over all classes and over each named subset, and pixel accuracy; None where nothing is labelled."""
     values = {"mIoU": mean_iou(confusion_CC)}
     for subset, members in subsets.items():
         values[subset] = mean_iou(confusion_CC, [names.index(name) for name in members])
@@ -76,7 +75,7 @@ def summary(
 
 
 def per_class(confusion_CC: np.ndarray, names: tuple[str, ...]) -> dict[str, dict[str, float | int | None]]:
-    """IoU, and counts of true and predicted pixels, by class."""
+    """Return IoU and the numbers of true and predicted pixels of each class."""
     iou_C = intersection_over_union(confusion_CC)
     true_C, predicted_C = confusion_CC.sum(axis=1), confusion_CC.sum(axis=0)
     return {
@@ -96,7 +95,7 @@ def write_tables(
     confusion_CC: np.ndarray,
     names: tuple[str, ...],
 ) -> None:
-    """metrics.json, per_class.json, and confusion.csv (rows: truth, columns: prediction, pixels)."""
+    """Write metrics.json, per_class.json, and confusion.csv (rows: truth, columns: prediction, pixels)."""
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "per_class.json", classes)
     text = io.StringIO()

@@ -1,7 +1,6 @@
-"""Scores over the ten folds of the NTHU protocol.
+"""Scores over the ten folds of the NTHU protocol."""
 
 # F fold
-"""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ import numpy as np
 
 
 def over_folds(score_F: list[float]) -> dict[str, float]:
-    """Mean and standard deviation (of a sample) of one score over the folds that have one; empty below two."""
+    """Return mean and sample standard deviation of one score over the folds that have one; empty below two."""
     known = [score for score in score_F if not np.isnan(score)]
     if len(known) < 2:
         return {}

@@ -1,7 +1,6 @@
-"""What a network answers to each image of the evaluation split: predictions.h5 and per_image.csv.
+"""Predictions and scores of each image of the evaluation split: predictions.h5 and per_image.csv."""
 
-# N images, C class, h/w pixels of the network's input
-"""
+# N images, C class, H/W pixels of the label, h/w pixels of the network's input
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ class ImageScore(NamedTuple):
 
 
 def score_image(image_id: str, confusion_CC: np.ndarray, entropy_hw: np.ndarray) -> ImageScore:
-    """One image's row, from its own confusion."""
+    """Return one image's row, from its own confusion."""
     accuracy, iou = pixel_accuracy(confusion_CC), mean_iou(confusion_CC)
     return ImageScore(
         image_id,
@@ -56,7 +55,7 @@ def score_image(image_id: str, confusion_CC: np.ndarray, entropy_hw: np.ndarray)
 
 
 def write_scores(path: Path, scores: list[ImageScore]) -> None:
-    """per_image.csv: one row per image, empty cells where nothing is labelled."""
+    """Write per_image.csv: one row per image, empty cells where nothing is labelled."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(ImageScore._fields)
@@ -65,7 +64,7 @@ def write_scores(path: Path, scores: list[ImageScore]) -> None:
 
 
 def read_scores(path: Path) -> list[ImageScore]:
-    """Reads per_image.csv."""
+    """Return the rows of per_image.csv."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return [
@@ -79,7 +78,7 @@ def _number(cell: str) -> float | None:
 
 
 class PredictionsWriter:
-    """Adds images one by one; the file takes its name only when all are written. Memory holds one image."""
+    """Writes predictions.h5 image by image; the file gets its name only when all are written."""
 
     def __init__(self, path: Path, count: int, class_names: tuple[str, ...]) -> None:
         self._count, self._classes, self._ids = count, len(class_names), list[str]()
@@ -99,7 +98,7 @@ class PredictionsWriter:
         self._stack.__exit__(kind, error, trace)
 
     def add(self, image_id: str, answer: Answer) -> None:
-        """One image."""
+        """Write one image."""
         height, width = answer.seen_hw.shape
         truth = Image.fromarray(answer.truth_HW).resize((width, height), Image.Resampling.NEAREST)
         share_hw = answer.entropy_hw / math.log(self._classes)
@@ -117,11 +116,16 @@ class PredictionsWriter:
 
 
 def halved(plane_hw: np.ndarray) -> np.ndarray:
-    """Means of 2x2 pixels; an odd edge is repeated."""
+    """Return means of 2x2 pixels; an odd edge is repeated."""
     height, width = plane_hw.shape
     even_hw = np.pad(plane_hw, ((0, height % 2), (0, width % 2)), mode="edge")
     blocks: np.ndarray = even_hw.reshape(even_hw.shape[0] // 2, 2, even_hw.shape[1] // 2, 2).mean(axis=(1, 3))
     return blocks
+
+
+def doubled(plane_hw: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Return a halved plane at its size (h,w) before: each value for 2x2 pixels."""
+    return plane_hw.repeat(2, axis=0).repeat(2, axis=1)[: size[0], : size[1]]
 
 
 class Seen(NamedTuple):
@@ -149,7 +153,11 @@ class PredictionsReader:
         self._file.close()
 
     def image(self, image_id: str) -> Seen:
-        """One image. Raises KeyError for an id that is not there."""
+        """Return one image.
+
+        Raises:
+            KeyError: the file has no image of this id.
+        """
         number = self._number[image_id]
         return Seen(
             self._file["truth"][number],

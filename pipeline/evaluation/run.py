@@ -1,90 +1,97 @@
-"""Evaluating a start or a round: metrics, tables, the quality of its pseudo-labels, and pictures.
+"""Evaluating an initial model or a round: metrics, tables, the quality of its pseudo-labels, and pictures.
 
-This is where labels of the target are opened, after all training.
+Labels of the target are opened here, after all training.
 """
+
+# F fold, C class, h/w pixels of the network's input
 
 from __future__ import annotations
 
-import math
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
 from pipeline.cache.reader import CacheReader
-from pipeline.cache.statistics import planes
 from pipeline.common.colours import entropy_picture
-from pipeline.common.device import Device, select_device
+from pipeline.common.device import Device
 from pipeline.common.files import file_hash, forget_partial_files
-from pipeline.common.labels import ClassSet, class_set, colour_label
+from pipeline.common.labels import ClassSet, colour_label
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.folds import fold_of
-from pipeline.datasets.loading import SplitImages, SplitLabels
+from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of, labels_of, prepared_split
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
-from pipeline.evaluation.evaluate import per_class, predictions, summary, write_tables
+from pipeline.evaluation.evaluate import Answer, per_class, predictions, summary, write_tables
 from pipeline.evaluation.folds import over_folds
-from pipeline.evaluation.images import PER_IMAGE, PREDICTIONS, PredictionsWriter, score_image, write_scores
+from pipeline.evaluation.images import (
+    PER_IMAGE,
+    PREDICTIONS,
+    PredictionsReader,
+    PredictionsWriter,
+    doubled,
+    score_image,
+    write_scores,
+)
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.methods.pseudo_labels import pseudo_label
 from pipeline.methods.selection_file import read_selection, selection_fingerprint
-from pipeline.models.base import SegmentationModel, at_size
 from pipeline.models.state import load_model
 
 if TYPE_CHECKING:
-    from pipeline.params import Params
+    from pipeline.params.params import Evaluate
 
 
-def evaluate_run(params: Params, folder: Path) -> dict[str, object]:
-    """Scores the run's model.pt; answers the metrics.
+def evaluate_run(
+    folder: Path, *, size: tuple[int, int], settings: Evaluate, classes: ClassSet, computer: Device
+) -> dict[str, object]:
+    """Score the model.pt in a run's folder and return its metrics.
 
-    Writes metrics.json, per_class.json, confusion.csv, per_image.csv, predictions.h5 and gallery/ into its folder.
+    Writes metrics.json, per_class.json, confusion.csv, per_image.csv, predictions.h5 and gallery/ into the folder. The
+    pseudo-labels are scored if the folder has a selection and the target has labels.
     """
-    classes = class_set(params.classes)
-    images = images_of("evaluation", params.data.size)
+    images = images_of("evaluation", size)
     labels = labels_of("evaluation", classes, None)
-    computer = select_device(params.runtime.device, params.runtime.precision)
     model = load_model(folder / "model.pt", "cpu")
     computer.place(model)
+    labelled = prepared_split("evaluation").labels
+    folds = labelled.folds if labelled else 1
     with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
-        forget_partial_files(work)  # of a killed run: all that lies here is published
-        confusion_FCC = _score_images(params, model, images, labels, computer, classes, work)
-        confusion_CC, names = merged(confusion_FCC.sum(axis=0), classes.names, params.evaluate.merge)
-        metrics: dict[str, object] = dict(summary(confusion_CC, names, params.evaluate.subsets))
-        metrics |= _headline_over_folds(params, confusion_FCC, classes)
+        forget_partial_files(work)  # of a killed run: everything here is published
+        answers = predictions(model, images.image, labels.label, len(images), computer)
+        confusion_FCC = _score_images(answers, images, folds, classes, settings.merge, work)
+        confusion_CC, names = merged(confusion_FCC.sum(axis=0), classes.names, settings.merge)
+        metrics: dict[str, object] = dict(summary(confusion_CC, names, settings.subsets))
+        metrics |= _headline_over_folds(settings, confusion_FCC, classes)
         table = per_class(confusion_CC, names)
         if (folder / "selection").exists() and manifest_path("target-labelled").exists():
-            metrics["pseudo_labels"], by_class = _pseudo_label_quality(params, folder, classes)
+            metrics["pseudo_labels"], by_class = _pseudo_label_quality(folder, classes)
             for name, row in by_class.items():
                 if name in table:  # not merged into another
-                    table[name] |= {f"pseudo_label_{what}": value for what, value in row.items()}
+                    table[name] |= {f"pseudo_label_{key}": value for key, value in row.items()}
         write_tables(work, metrics, table, confusion_CC, names)
-        model.cpu()
-        _write_gallery(model, images, labels, params.evaluate.gallery, classes, work / "gallery")
-        for made in sorted(work.iterdir()):
-            publish(made, folder / made.name)
+        _write_gallery(images, work / PREDICTIONS, settings.gallery, classes, work / "gallery")
+        for path in sorted(work.iterdir()):
+            publish(path, folder / path.name)
     return metrics
 
 
 def _score_images(
-    params: Params,
-    model: SegmentationModel,
+    answers: Iterator[Answer],
     images: SplitImages,
-    labels: SplitLabels,
-    computer: Device,
+    folds: int,
     classes: ClassSet,
+    merge: Mapping[str, str],
     folder: Path,
 ) -> np.ndarray:
-    """Writes what is known of each image, and answers the confusions (F,C,C) of NTHU's folds, or of all."""
-    merge, labelled = params.evaluate.merge, prepared_split("evaluation").labels
-    folds = labelled.folds if labelled else 1
+    """Write predictions.h5 and per_image.csv, and return the confusions (F,C,C) of the folds."""
     confusion_FCC, scores = np.zeros((folds, len(classes), len(classes)), dtype=np.int64), []
     with PredictionsWriter(folder / PREDICTIONS, len(images), classes.names) as writer:
-        for number, answer in enumerate(predictions(model, images.image, labels.label, len(images), computer)):
+        for number, answer in enumerate(answers):
             image_CC = confusion_matrix(answer.truth_HW, answer.prediction_HW, len(classes))
             confusion_FCC[fold_of(number, len(images), folds)] += image_CC
             merged_CC, _ = merged(image_CC, classes.names, merge)
@@ -94,20 +101,20 @@ def _score_images(
     return confusion_FCC
 
 
-def _headline_over_folds(params: Params, confusion_FCC: np.ndarray, classes: ClassSet) -> dict[str, float]:
-    """Mean and deviation of the headline over folds; empty where there are none."""
+def _headline_over_folds(settings: Evaluate, confusion_FCC: np.ndarray, classes: ClassSet) -> dict[str, float]:
+    """Return mean and deviation of the headline over folds; empty where there are none."""
     score_F = []
     for confusion_CC in confusion_FCC:
-        merged_CC, names = merged(confusion_CC, classes.names, params.evaluate.merge)
-        members = params.evaluate.subsets.get(params.evaluate.headline, names)
+        merged_CC, names = merged(confusion_CC, classes.names, settings.merge)
+        members = settings.subsets.get(settings.headline, names)
         score_F.append(mean_iou(merged_CC, [names.index(name) for name in members]))
     return over_folds(score_F)
 
 
 def _pseudo_label_quality(
-    params: Params, folder: Path, classes: ClassSet
+    folder: Path, classes: ClassSet
 ) -> tuple[dict[str, float | int | str | None], dict[str, dict[str, float | None]]]:
-    """Coverage and precision over the selected images, at the cache's size: in all, and by class."""
+    """Return coverage and precision over the selected images, at the cache's size: in all, and by class."""
     reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
     labels = labels_of("target-labelled", classes, reader.spec.size)
     score = PseudoLabelScore(len(classes))
@@ -120,31 +127,27 @@ def _pseudo_label_quality(
         "images_scored": len(scored),
         "coverage": score.coverage(),
         "precision": score.precision(),
-        # so that whoever looks while a round runs again tells these figures from those of its next selection
+        # while a round runs again, the viewer tells by it that these figures are of the selection before
         "selection": selection_fingerprint(selection, cache=reader.spec.fingerprint),
     }
     return overall, score.per_class(classes.names)
 
 
-@torch.inference_mode()
-def _write_gallery(
-    model: SegmentationModel, images: SplitImages, labels: SplitLabels, count: int, classes: ClassSet, folder: Path
-) -> None:
-    """For a few images spread over the split: input, label, prediction and entropy map as PNGs of the input's size."""
+def _write_gallery(images: SplitImages, predictions: Path, count: int, classes: ClassSet, folder: Path) -> None:
+    """Write PNGs of a few images spread over the split: input, label, prediction, entropy, at the input's size.
+
+    All but the input comes from predictions.h5, whose entropy has half the resolution.
+    """
     shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
     folder.mkdir(parents=True)
     chosen = np.unique(np.linspace(0, len(images) - 1, count).round().astype(int))
-    for place, number in enumerate(chosen):
-        image_HW3 = images.image(int(number))
-        logits_1Chw, _ = model(model.preprocessing(torch.from_numpy(image_HW3).permute(2, 0, 1)[None]))
-        size = (image_HW3.shape[0], image_HW3.shape[1])
-        answer = planes(at_size(model, logits_1Chw, size))
-        label = Image.fromarray(labels.label(int(number))).resize((size[1], size[0]), Image.Resampling.NEAREST)
-        entropy_HW = answer.entropy_NHW[0].numpy() / math.log(len(classes))
-        for what, picture in (
-            ("input", image_HW3),
-            ("label", colour_label(np.asarray(label), classes)),
-            ("prediction", colour_label(answer.label_NHW[0].to(torch.uint8).numpy(), classes)),
-            ("entropy", entropy_picture(entropy_HW)),
-        ):
-            Image.fromarray(picture).save(folder / f"{place}-{what}.png")
+    with PredictionsReader(predictions) as reader:
+        for row, number in enumerate(map(int, chosen)):
+            image_hw3, seen = images.image(number), reader.image(images.id(number))
+            for name, picture_hw3 in {
+                "input": image_hw3,
+                "label": colour_label(seen.truth_hw, classes),
+                "prediction": colour_label(seen.label_hw, classes),
+                "entropy": entropy_picture(doubled(seen.entropy_share_hw, seen.label_hw.shape)),
+            }.items():
+                Image.fromarray(picture_hw3).save(folder / f"{row}-{name}.png")

@@ -21,7 +21,7 @@ from pipeline.launcher.command import cannot_start, contained, read_by_a_stage
 from pipeline.launcher.job_folder import JobFolder
 from pipeline.launcher.slurm import SlurmError, put_back
 
-# Read by the stage: pipeline/common/work.py, stages/run.py, pipeline/inference.py.
+# Read by the stage: pipeline/common/work.py, stages/run.py, pipeline/inference/dump.py.
 OUTPUTS, PARAMS, SHARE = "ROUNDABOUT_OUTPUTS", "ROUNDABOUT_PARAMS", "ROUNDABOUT_SHARE"
 
 

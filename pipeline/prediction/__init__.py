@@ -1,1 +1,1 @@
-"""Predictions as files: a network over any images, in the formats that other programs and people read."""
+"""Predictions of any images as files, in the formats that other programs and people read."""

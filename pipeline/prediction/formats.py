@@ -1,7 +1,6 @@
-"""A predicted label as a picture: ids for evaluation servers, colours, or an overlay with a legend.
+"""A predicted label as a picture: ids for evaluation servers, colours, or an overlay with a legend."""
 
-# H/W pixels
-"""
+# C class, H/W pixels
 
 from __future__ import annotations
 
@@ -19,42 +18,42 @@ FONT_SIZE, SWATCH, GAP, COLUMN = 12, 12, 4, 126
 
 
 def classes_named(names: tuple[str, ...]) -> ClassSet:
-    """Classes with the colours in which people know them; unknown ones get colours far apart from each other."""
+    """Return classes with Cityscapes' colours; names that Cityscapes lacks get colours far apart from each other."""
     known = dict(zip(CITYSCAPES_19.names, CITYSCAPES_19.palette, strict=True))
-    return ClassSet("a model's", names, tuple(known.get(name) or _colour(place) for place, name in enumerate(names)))
+    return ClassSet("a model's", names, tuple(known.get(name) or _colour(index) for index, name in enumerate(names)))
 
 
-def _colour(place: int) -> tuple[int, int, int]:
+def _colour(index: int) -> tuple[int, int, int]:
     # Steps of the golden ratio around the circle of hues never come close to each other.
-    red, green, blue = colorsys.hsv_to_rgb(place * 0.618034 % 1, 0.65, 0.9)
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.65, 0.9)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def table_of(format_: str, classes: ClassSet) -> np.ndarray:
-    """(256,) uint8 from a model's class to what stands in the file; of pictures, the class itself.
+    """Return the table (256,) uint8 from a model's class to the file's value; for pictures, the class itself.
 
-    ``train-ids`` are the places in Cityscapes' 19 classes, for classes that are all among them, else the model's own.
+    ``train-ids`` are the indices in Cityscapes' 19 classes if these hold all of the model's, else the model's own.
 
     Raises:
-        ReadableError: ``label-ids`` of a class that Cityscapes does not have.
+        ReadableError: the format is ``label-ids`` and Cityscapes lacks a class of the model.
     """
     table = np.arange(256, dtype=np.uint8)
     foreign = [name for name in classes.names if name not in CITYSCAPES_19.names]
     if format_ == "label-ids" and foreign:
         raise ReadableError(
-            f"label-ids: Cityscapes has no class {', '.join(foreign)}; say train-ids, colour or overlay"
+            f"label-ids: Cityscapes has no class {', '.join(foreign)}; choose train-ids, colour or overlay"
         )
     if format_ in ("colour", "overlay") or foreign:
         return table
     label_ids = {train_id: label_id for label_id, train_id in CITYSCAPES_ID_TO_TRAIN_ID.items()}
-    for place, name in enumerate(classes.names):
+    for index, name in enumerate(classes.names):
         train_id = CITYSCAPES_19.names.index(name)
-        table[place] = label_ids[train_id] if format_ == "label-ids" else train_id
+        table[index] = label_ids[train_id] if format_ == "label-ids" else train_id
     return table
 
 
 def picture_of(format_: str, label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> Image.Image:
-    """The picture of a label (classes of the model) that belongs to an image of the same size.
+    """Return the picture of a label (H,W), in the model's classes, of an image of the same size.
 
     ``colour`` is a palette PNG: it shows colours and holds the classes' numbers.
     """
@@ -67,7 +66,7 @@ def picture_of(format_: str, label_HW: np.ndarray, image: Image.Image, classes: 
 
 
 def overlay(label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> Image.Image:
-    """The image under the label's colours; below it each class that is there, with its share of the pixels."""
+    """Return the image under the label's colours; below it each class that is there, with its share of the pixels."""
     colours = Image.fromarray(colour_label(label_HW, classes))
     blended = Image.blend(image, colours, OPACITY)
     legend = _legend(np.bincount(label_HW.ravel(), minlength=len(classes)), classes, max(image.width, COLUMN))
@@ -78,15 +77,15 @@ def overlay(label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> Imag
 
 
 def _legend(count_C: np.ndarray, classes: ClassSet, width: int) -> Image.Image:
-    present = [int(place) for place in np.argsort(-count_C, kind="stable") if count_C[place]]
+    present = [int(index) for index in np.argsort(-count_C, kind="stable") if count_C[index]]
     columns = max(1, width // COLUMN)
     line = SWATCH + GAP
     legend = Image.new("RGB", (width, GAP + line * -(-len(present) // columns)), "white")
     draw, font = ImageDraw.Draw(legend), ImageFont.load_default(FONT_SIZE)
-    for number, place in enumerate(present):
+    for number, index in enumerate(present):
         left, top = GAP + number % columns * COLUMN, GAP + number // columns * line
-        draw.rectangle((left, top, left + SWATCH, top + SWATCH), fill=classes.palette[place], outline="black")
-        share = 100 * count_C[place] / count_C.sum()
-        told = f"{classes.names[place]} {share:.0f} %" if share >= 1 else f"{classes.names[place]} < 1 %"
-        draw.text((left + SWATCH + GAP, top - 2), told, fill="black", font=font)
+        draw.rectangle((left, top, left + SWATCH, top + SWATCH), fill=classes.palette[index], outline="black")
+        share = 100 * count_C[index] / count_C.sum()
+        text = f"{classes.names[index]} {share:.0f} %" if share >= 1 else f"{classes.names[index]} < 1 %"
+        draw.text((left + SWATCH + GAP, top - 2), text, fill="black", font=font)
     return legend

@@ -1,4 +1,4 @@
-"""Which images are predicted, and under which names: those of a folder, or of a prepared split."""
+"""The images to be predicted, and the names of their predictions: a folder's, or a prepared split's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.datasets.manifest import Manifest
 
 
 class Picture(NamedTuple):
-    """One image, and the name of its prediction below the folder of predictions."""
+    """One image, and the path of its prediction below the folder of predictions."""
 
     path: Path
     name: str
@@ -26,11 +26,11 @@ class Pictures(Sequence[Picture]):
     """Images that are opened one by one."""
 
     source: str
-    """where they come from: what tells them from others of the same names"""
+    """Where they come from: distinguishes them from others of the same names."""
 
 
 class FolderPictures(Pictures):
-    """All images below a folder; a prediction has its image's path below it, as a PNG.
+    """All images below a folder; a prediction has its image's relative path, as a PNG.
 
     Raises:
         ReadableError: there is no image, or two images differ in their suffix only.
@@ -56,7 +56,7 @@ class FolderPictures(Pictures):
 
 
 class SplitPictures(Pictures):
-    """The images of a prepared split, cut as it says; a prediction is called after its image's id."""
+    """The images of a prepared split, cropped; a prediction is named after its image's id."""
 
     def __init__(self, manifest: Path, crop: Crop | None) -> None:
         self._manifest, self._crop = Manifest(manifest), crop

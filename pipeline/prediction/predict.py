@@ -1,7 +1,6 @@
-"""A network over images, each written as soon as it is predicted: a killed run goes on with the next image.
+"""Predicting images one by one, each written as soon as it is predicted: a killed run continues with the next image."""
 
-# N batch, C class, H/W pixels of the image, h/w network resolution
-"""
+# C class, H/W pixels
 
 from __future__ import annotations
 
@@ -13,8 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
 from pipeline.common.device import Device
@@ -25,30 +22,31 @@ from pipeline.datasets.decoding import read_image
 from pipeline.datasets.loading import box_of, crop_problem
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
-from pipeline.models.base import SegmentationModel, at_size
+from pipeline.inference.views import enlarge_to, mean_probabilities, view_logits, views_of
+from pipeline.models.base import SegmentationModel
 from pipeline.prediction.formats import picture_of, table_of
 from pipeline.prediction.pictures import Picture, Pictures
 
 RECORD = "predictions.json"
-IN_FLIGHT = 2  # images a worker that may wait, decoded
+IN_FLIGHT = 2  # decoded images that may wait, for each worker
 
 
 class Views(NamedTuple):
-    """How the network sees each image; the answers of several views are averaged after softmax."""
+    """How the network sees each image; several views are averaged after softmax."""
 
     size: tuple[int, int] | None
-    """height, width that the network sees; None is the image's own"""
+    """Height and width that the network sees; None is the image's own."""
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
 
 
 class Outcome(NamedTuple):
-    """What came of a run."""
+    """Counts of a run, and the images that it could not read."""
 
     written: int
     there_already: int
     problems: list[str]
-    """one line for each image that could not be read"""
+    """One line for each image that could not be read."""
 
 
 class _Loaded(NamedTuple):
@@ -70,17 +68,13 @@ def predict(
     origin: str,
     workers: int,
 ) -> Outcome:
-    """Writes one PNG of the image's own size for each image; what is there already is passed over.
+    """Write one PNG of the image's own size for each image; what is there already is passed over.
 
-    Memory does not grow with the number of images. Images that cannot be read are remembered and told at the end.
+    Memory does not grow with the number of images. Images that cannot be read are listed in the outcome.
 
-    Args:
-        model: on the computer's device, in evaluation mode.
-        classes: of the model, with colours.
-        out: a new folder, or one that a run of the same model, images and settings has begun.
-        format_: one of `formats.FORMATS`.
-        origin: what tells this model from another, such as its file's hash.
-        workers: threads that decode and encode.
+    The model is on the computer's device, in evaluation mode. ``out`` is a new folder, or one that a run of the same
+    model, images and settings has begun; ``format_`` is one of `formats.FORMATS`; ``origin`` identifies the model, such
+    as its file's hash; ``workers`` are threads that decode and encode.
 
     Raises:
         ReadableError: ``out`` holds other files, or predictions of another model, other images or other settings.
@@ -109,16 +103,20 @@ def predict(
 
 
 def _claim(out: Path, settings: dict[str, object]) -> None:
-    """Makes the folder this run's, or finds that it is. Raises ReadableError where it is another's."""
+    """Write the settings into a new folder, or compare them with those of the run that has begun it.
+
+    Raises:
+        ReadableError: the folder holds other files, or predictions of other settings.
+    """
     record = out / RECORD
     if record.is_file():
         before = read_json(record)
-        wanted = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-        other = [key for key in wanted if before.get(key) != wanted[key]]
-        if other:
-            told = ", ".join(f"{key} ({before.get(key)} then, {wanted[key]} now)" for key in other if key != "classes")
+        now = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        changed = [key for key in now if before.get(key) != now[key]]
+        if changed:
+            listed = ", ".join(f"{key} ({before.get(key)} then, {now[key]} now)" for key in changed if key != "classes")
             raise ReadableError(
-                f"{out}: holds predictions of other settings: {told or 'the classes'}; choose another --out"
+                f"{out}: holds predictions of other settings: {listed or 'the classes'}; choose another --out"
             )
         for left in out.rglob(".*.partial"):  # of a killed run; nobody else writes here
             left.unlink()
@@ -155,34 +153,13 @@ def _write(path: Path, format_: str, label_HW: np.ndarray, image: Image.Image, c
 def predicted(
     model: SegmentationModel, image_HW3: np.ndarray, size: tuple[int, int], views: Views, computer: Device
 ) -> np.ndarray:
-    """(H,W) uint8 classes of the model at ``size``.
+    """Return the model's classes (H,W) uint8 at ``size``.
 
-    One view: the largest logit, enlarged as in the evaluation. Several: the largest mean probability.
+    One view: the class of the largest logit, enlarged as in the evaluation. Several: of the largest mean probability.
     """
-    image_1HW3 = torch.from_numpy(image_HW3)[None].to(computer.device)
-    input_N3HW = model.preprocessing(image_1HW3.permute(0, 3, 1, 2))
-    seen = [(scale, flip) for scale in views.scales for flip in ((False, True) if views.flip else (False,))]
-    if len(seen) == 1:
-        answer_NCHW = _logits(model, input_N3HW, size, seen[0], computer)
-    else:
-        answer_NCHW = functional.softmax(_logits(model, input_N3HW, size, seen[0], computer), dim=1)
-        for view in seen[1:]:
-            answer_NCHW += functional.softmax(_logits(model, input_N3HW, size, view, computer), dim=1)
-    label_HW: np.ndarray = answer_NCHW[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
+    image_1HW3 = torch.from_numpy(image_HW3)[None]
+    seen, enlarge = views_of(views.scales, views.flip), enlarge_to(model, size)
+    logits = view_logits(model, image_1HW3.permute(0, 3, 1, 2), seen, computer)
+    score_1CHW = enlarge(logits[0]) if len(seen) == 1 else mean_probabilities(logits, seen, enlarge)
+    label_HW: np.ndarray = score_1CHW[0].argmax(dim=0).to(torch.uint8).cpu().numpy()
     return label_HW
-
-
-def _logits(
-    model: SegmentationModel, input_N3HW: Tensor, size: tuple[int, int], view: tuple[float, bool], computer: Device
-) -> Tensor:
-    """Float32 logits of one view, turned back and at ``size``."""
-    scale, flip = view
-    if scale != 1:
-        sides = [max(1, round(side * scale)) for side in input_N3HW.shape[-2:]]
-        input_N3HW = functional.interpolate(input_N3HW, sides, mode="bilinear", antialias=True)
-    if flip:
-        input_N3HW = input_N3HW.flip(-1)
-    with computer.autocast():
-        logits_NChw = model(input_N3HW)[0]
-    logits_NCHW = at_size(model, logits_NChw.float(), size)
-    return logits_NCHW.flip(-1) if flip else logits_NCHW

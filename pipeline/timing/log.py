@@ -19,7 +19,7 @@ from pipeline.timing.energy import EnergyMeter
 
 TIMES = Path(".roundabout") / "times"
 _KEPT = 20  # attempts of one stage
-_SHARE = "ROUNDABOUT_SHARE"  # "3/8": of a cluster's array of jobs (pipeline/inference.py)
+_SHARE = "ROUNDABOUT_SHARE"  # "3/8": of a cluster's array of jobs (pipeline/inference/dump.py)
 
 
 class Attempt(NamedTuple):

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.common.files import file_hash
+from pipeline.common.labels import class_set
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.training.rounds import train_round
-from pipeline.training.run import run_settings
+from pipeline.training.run import RunSettings
 from pipeline.training.stage import finish, training_folder
 
 if TYPE_CHECKING:
@@ -20,7 +21,15 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
 
     If the initial model of its chain has learnt from a translation of the source, so does the round.
     """
-    run = run_settings(params, name, params.source_of(name), params.adapt)
+    run = RunSettings(
+        name,
+        seed=params.seed,
+        size=params.data.size,
+        classes=class_set(params.classes),
+        labelled=params.source_of(name),
+        model=params.model,
+        training=params.adapt,
+    )
     section = getattr(params, entry.method)
     patches = destination / "patches" / PATCHES
     inputs = {

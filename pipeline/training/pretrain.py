@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import content_of
 from pipeline.training.initial_models import train_initial_model
 from pipeline.training.new_model import whole_checkpoint
-from pipeline.training.run import run_settings
+from pipeline.training.run import RunSettings
 from pipeline.training.stage import finish, training_folder
 
 if TYPE_CHECKING:
@@ -25,7 +26,16 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
     Raises:
         ReadableError: labels or weights are missing.
     """
-    run, runtime = run_settings(params, name, start.supervision, params.pretrain), params.runtime
+    runtime = params.runtime
+    run = RunSettings(
+        name,
+        seed=params.seed,
+        size=params.data.size,
+        classes=class_set(params.classes),
+        labelled=start.supervision,
+        model=params.model,
+        training=params.pretrain,
+    )
     if start.alignment == "none" and start.weights is not None:
         with training_folder(f"pretrain-{name}", run, runtime, weights=start.weights) as (folder, _):
             model = whole_checkpoint(run.model, run.classes, run.seed, Path(start.weights), name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
-from pipeline.common.labels import ClassSet, class_set
+from pipeline.common.labels import ClassSet
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import set_normalisation
@@ -22,7 +22,7 @@ from pipeline.training.optimisation import make_optimiser
 from pipeline.translation.source import identity_of, labelled_images
 
 if TYPE_CHECKING:
-    from pipeline.params import Model, Params, Runtime, Training
+    from pipeline.params import Model, Runtime, Training
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,6 @@ class RunSettings:
     def stream(self, kind: str, samples: SampleAt, length: int, batch: int | None = None) -> Stream:
         """Return the endless stream that batches call ``kind``; ``batch`` defaults to that of the training section."""
         return Stream(kind, samples, length, self.training.batch if batch is None else batch, self.seed, self.name)
-
-
-def run_settings(params: Params, name: str, labelled: str, training: Training) -> RunSettings:
-    """Return the settings of a run that learns from the split ``labelled`` as the section ``training`` says."""
-    return RunSettings(name, params.seed, params.data.size, class_set(params.classes), labelled, params.model, training)
 
 
 class Task(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.cache.partial_index import GrowingIndex
+from pipeline.cache.partial_index import PartialIndex
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheError
 from pipeline.common.box import Box
@@ -50,7 +50,7 @@ class _Opened(NamedTuple):
     neither waits for a pass over all images.
     """
 
-    images: GrowingIndex
+    images: PartialIndex
     maps: CacheReader
     planes: CacheReader
     passes: CacheReader
@@ -103,7 +103,7 @@ class OpenRun:
             self.problems.append(self._without_a_cache())
             return None
         try:
-            index = GrowingIndex(self.cache.folder, self._opened.images if self._opened else None)
+            index = PartialIndex(self.cache.folder, self._opened.images if self._opened else None)
         except CacheError as error:
             waits = self.cache.in_work and not any(self.cache.folder.glob("part-*.h5"))
             self.problems.append("No part of the cache is finished yet; this page fills up." if waits else str(error))
@@ -202,7 +202,7 @@ class OpenRun:
         return fingerprint(seen=self._seen)[:10]
 
     @property
-    def index(self) -> GrowingIndex:
+    def index(self) -> PartialIndex:
         """The images that are there. Raises ReadableError that says why there are none."""
         return self._there().images
 

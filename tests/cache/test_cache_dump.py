@@ -20,7 +20,7 @@ from torch import Tensor
 from pipeline.cache.dump import Share, dump
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.kernels import PlanesHW
-from pipeline.cache.measure import jobs_after_measuring
+from pipeline.cache.measure import Average, Job, jobs_after_measuring
 from pipeline.cache.parts import part_name, verify_part, write_part
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import ALL_STATISTICS, CacheError, CacheSpec
@@ -54,12 +54,14 @@ class Network:
         return [torch.nn.functional.conv2d(image_N3HW.float(), self.weight, stride=4)]
 
 
-def probabilities(positions: list[int]) -> Tensor:
-    """As eager torch computes them."""
-    logits_NCHW = torch.nn.functional.interpolate(
-        Network()(images(positions))[0], SIZE, mode="bilinear", align_corners=True
-    )
+def average(logits: list[Tensor]) -> Tensor:
+    """As eager torch computes the probabilities of a single view."""
+    logits_NCHW = torch.nn.functional.interpolate(logits[0], SIZE, mode="bilinear", align_corners=True)
     return torch.softmax(logits_NCHW, dim=1)
+
+
+def probabilities(positions: list[int]) -> Tensor:
+    return average(Network()(images(positions)))
 
 
 def run(folder: Path, network: Network, ids: list[str] = IDS, spec: CacheSpec = SPEC) -> int:
@@ -125,7 +127,7 @@ def test_a_dump_into_another_models_cache_is_refused_before_the_network_runs(tmp
     run(tmp_path, Network())
     network = Network()
     other = replace(SPEC, fingerprint="model-b", origin="runs/lse-1/model.pt")
-    with pytest.raises(CacheError, match=r"made by model-a, this dump is model-b \(runs/lse-1/model.pt\)"):
+    with pytest.raises(CacheError, match=r"written by model-a, this dump is model-b \(runs/lse-1/model.pt\)"):
         run(tmp_path, network, spec=other)
     assert network.calls == 0
 
@@ -199,7 +201,7 @@ def test_a_network_that_answers_nan_is_named_with_the_image(tmp_path: Path, valu
         answer[0, 1, 0, 0] = value
         return [answer]
 
-    with pytest.raises(CacheError, match="image-0: the network answered NaN or infinity"):
+    with pytest.raises(CacheError, match="image-0: the network's output is NaN or infinity"):
         dump(images, IDS, network, tmp_path, SPEC, batch=7)
     assert not content_of(tmp_path)
 
@@ -241,19 +243,18 @@ def test_a_full_disk_keeps_what_is_finished_and_the_next_dump_goes_on(
 # ------------------------------------------------------------------------------ measured on the device, as on a GPU
 
 
+def jobs_as_on_a_gpu(logits: list[Tensor], ids: list[str], spec: CacheSpec, average: Average) -> list[Job]:
+    return jobs_after_measuring(logits, average(logits), ids, spec)
+
+
 @pytest.mark.parametrize("profile", ["logits", "probabilities"])
 def test_measuring_on_the_device_gives_the_same_cache_within_rounding(
     tmp_path: Path, profile: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = replace(SPEC, profile=profile)
-
-    def network(image_N3HW: Tensor) -> list[Tensor]:
-        low = Network()(image_N3HW)[0]
-        return [low if profile == "logits" else torch.nn.functional.interpolate(low, SIZE)]
-
-    dump(images, IDS, network, tmp_path / "cpu", spec, batch=2)
-    monkeypatch.setattr("pipeline.cache.dump.encoding_jobs", jobs_after_measuring)
-    dump(images, IDS, network, tmp_path / "device", spec, batch=2)
+    dump(images, IDS, Network(), tmp_path / "cpu", spec, batch=2, average=average)
+    monkeypatch.setattr("pipeline.cache.dump.encoding_jobs", jobs_as_on_a_gpu)
+    dump(images, IDS, Network(), tmp_path / "device", spec, batch=2, average=average)
     cpu, device = CacheReader(tmp_path / "cpu"), CacheReader(tmp_path / "device")
     for number in range(7):
         torch.testing.assert_close(cpu.probability(number), device.probability(number), rtol=1e-3, atol=1e-4)
@@ -278,9 +279,9 @@ def test_nan_is_named_with_its_image_on_the_device_too(
         answer[1, 1, 0, 0] = value
         return [answer]
 
-    monkeypatch.setattr("pipeline.cache.dump.encoding_jobs", jobs_after_measuring)
-    with pytest.raises(CacheError, match="image-1: the network answered NaN or infinity"):
-        dump(images, IDS, network, tmp_path, SPEC, batch=7)
+    monkeypatch.setattr("pipeline.cache.dump.encoding_jobs", jobs_as_on_a_gpu)
+    with pytest.raises(CacheError, match="image-1: the network's output is NaN or infinity"):
+        dump(images, IDS, network, tmp_path, SPEC, batch=7, average=average)
 
 
 def test_nothing_uncompressed_is_kept_until_a_part_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from pipeline.cache.arithmetic import exponential, logarithm
 from pipeline.cache.kernels import measure_logits, window_of
-from pipeline.cache.reconstruct import rebuild, rebuild_on_device, source_of
+from pipeline.cache.reconstruct import reconstruct, reconstruct_on_device, source_of
 from pipeline.cache.schema import View
 from pipeline.common.box import Box
 
@@ -75,11 +75,11 @@ def test_a_window_is_the_window_of_the_whole_on_cpu_and_device(box: Box, flip: b
     needed = low_Chw[:, slice(*source.row_range), slice(*source.column_range)]
     views = [(View(1.0, flip), needed, source)]
     prob_CHW = np.empty((4, box.height, box.width), np.float32)
-    rebuild(views, prob_CHW=prob_CHW)
+    reconstruct(views, prob_CHW=prob_CHW)
     volume_CHW = by_torch(low_Chw, size, align_corners)
     expected_CHW = box.of(volume_CHW.flip(-1) if flip else volume_CHW)
     np.testing.assert_array_equal(prob_CHW, expected_CHW.numpy())
-    torch.testing.assert_close(rebuild_on_device(views, torch.device("cpu")), expected_CHW)
+    torch.testing.assert_close(reconstruct_on_device(views, torch.device("cpu")), expected_CHW)
 
 
 def test_a_window_reads_only_the_logits_that_it_needs() -> None:

@@ -181,7 +181,7 @@ def test_a_finished_part_is_known_by_its_images(tmp_path: Path) -> None:
 def test_a_part_of_another_model_is_not_overwritten_but_refused_naming_both(tmp_path: Path) -> None:
     other = replace(SPEC, fingerprint="model-b", origin="runs/b")
     with pytest.raises(
-        CacheError, match=r"part-00000\.h5: was made by model-a \(runs/a\), this dump is model-b \(runs/b\)"
+        CacheError, match=r"part-00000\.h5: was written by model-a \(runs/a\), this dump is model-b \(runs/b\)"
     ):
         is_finished(write(tmp_path), other, IDS)
 

@@ -73,7 +73,7 @@ def test_a_window_is_the_window_of_the_whole(tmp_path: Path, logits: torch.Tenso
 
 def test_a_window_outside_the_image_is_refused(reader: CacheReader) -> None:
     for box in (Box(0, 0, 65, 10), Box(-1, 0, 5, 5), Box(60, 0, 5, 5), Box(0, 0, 0, 5)):
-        with pytest.raises(ValueError, match="does not lie in an image of 64x128"):
+        with pytest.raises(ValueError, match="is not inside an image of 64x128"):
             reader.pixels(0, box)
 
 
@@ -126,13 +126,19 @@ def test_threads_do_not_change_a_bit(reader: CacheReader) -> None:
 
 
 def _cache_of(folder: Path, logits: torch.Tensor | list[torch.Tensor], profile: str, views: tuple[View, ...]) -> Path:
-    """A cache of given logits by view; full-size ones for the profile ``probabilities``."""
+    """A cache of given logits by view."""
     given = logits if isinstance(logits, list) else [logits] * len(views)
-    if profile == "probabilities":
-        given = [functional.interpolate(low, SIZE, mode="bilinear", align_corners=True) for low in given]
+
+    def average(logits: list[torch.Tensor]) -> torch.Tensor:
+        each = [probabilities(low) for low in logits]
+        turned = [prob.flip(-1) if view.flip else prob for prob, view in zip(each, views, strict=True)]
+        return torch.stack(turned).mean(dim=0)
+
     names = tuple(f"class {number}" for number in range(19))
     spec = CacheSpec("f", names, SIZE, profile, 5, 2, align_corners=True, views=views)
-    dump(torch.tensor, IDS, lambda positions: [view[positions] for view in given], folder, spec, batch=2)
+    dump(
+        torch.tensor, IDS, lambda positions: [view[positions] for view in given], folder, spec, batch=2, average=average
+    )
     return folder
 
 

@@ -130,7 +130,7 @@ def test_a_wrong_path_or_array_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match=r"several arrays .*\(a, b\); name one with --key"):
         open_volumes(tmp_path / "two.npz")
     assert open_volumes(tmp_path / "two.npz", key="b").shape == (4, 12, 20)
-    with pytest.raises(CacheError, match="'c' is no array"):
+    with pytest.raises(CacheError, match="'c' is not an array"):
         open_volumes(tmp_path / "two.npz", key="c")
     np.save(tmp_path / "flat.npy", np.zeros((4, 5)))
     with pytest.raises(CacheError, match=r"shape \(4, 5\); \(N,C,H,W\) is needed"):
@@ -354,7 +354,7 @@ def test_rounding_is_no_reason_to_touch_a_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [as_npy, as_npz])
 def test_an_array_with_the_classes_last_is_taken_when_it_is_said(tmp_path: Path, write: Write) -> None:
     path = write(tmp_path, np.ascontiguousarray(volumes().transpose(0, 2, 3, 1)))
-    with pytest.raises(CacheError, match=r"does not sum to 1 over its 12 classes .* say --layout hwc"):
+    with pytest.raises(CacheError, match=r"does not sum to 1 over its 12 classes .* use --layout hwc"):
         import_volumes(open_volumes(path, key="prob"), tmp_path / "wrong", tuple(map(str, range(12))))
     found = open_volumes(path, key="prob", layout="hwc")
     assert found.shape == (4, 12, 20)
@@ -369,7 +369,7 @@ def test_names_that_are_no_utf8_are_named(tmp_path: Path) -> None:
     (folder / "a.npy").rename(os.fsdecode(os.fsencode(folder) + b"/Z\xfcrich.npy"))
     np.savez(tmp_path / "v.npz", prob=volumes(1), image_ids=np.array([b"Z\xfcrich"]))
     for path in (folder, tmp_path / "v.npz"):
-        with pytest.raises(CacheError, match=r"Z\\udcfcrich.*: this name is no UTF-8; rename"):
+        with pytest.raises(CacheError, match=r"Z\\udcfcrich.*: this name is not UTF-8; rename"):
             open_volumes(path)
 
 

@@ -69,7 +69,7 @@ def test_predictions_have_the_labels_resolution_and_the_label_is_left_alone(upsa
 
 def test_padding_of_a_network_that_answers_at_its_inputs_size_is_interpolated_away() -> None:
     logits = torch.arange(4.0).view(1, 1, 1, 4).expand(1, 3, 2, 4)
-    assert at_size(Colours(None), logits, (2, 4)) is not None
+    assert torch.equal(at_size(Colours(None), logits, (2, 4)), logits)
     assert at_size(Colours(None), logits, (2, 2))[0, 0, 0].tolist() == [0.5, 2.5]
 
 

@@ -15,6 +15,7 @@ from pipeline.evaluation.images import (
     ImageScore,
     PredictionsReader,
     PredictionsWriter,
+    doubled,
     halved,
     read_scores,
     score_image,
@@ -73,3 +74,8 @@ def test_a_failed_evaluation_leaves_no_file(tmp_path: Path) -> None:
 def test_halving_by_hand() -> None:
     plane_hw = np.array([[0.0, 2.0, 4.0], [4.0, 2.0, 6.0], [1.0, 3.0, 5.0]])
     np.testing.assert_array_equal(halved(plane_hw), [[2.0, 5.0], [2.0, 5.0]])
+
+
+def test_doubling_by_hand() -> None:
+    plane_hw = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(doubled(plane_hw, (3, 3)), [[1.0, 1.0, 2.0], [1.0, 1.0, 2.0], [3.0, 3.0, 4.0]])

@@ -136,7 +136,7 @@ def test_a_prepared_split_is_known_by_its_images_and_its_crop(
     assert call("predict", model, "evaluation", "--out", "out").exit_code == 0
     assert call("predict", model, "evaluation", "--out", "out").exit_code == 0
     tiny_params["data"]["evaluation"]["crop"] = [0, 0, 16, 64]
-    write_params(tiny_params)
+    prepared(here, tiny_params, write_params)
     assert "crop 0, 0, 16, 64 now" in words(call("predict", model, "evaluation", "--out", "out").output)
     del tiny_params["data"]["evaluation"]["crop"]
     tiny_params["data"]["evaluation"]["first"] = 2000  # the same names

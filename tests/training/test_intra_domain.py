@@ -18,7 +18,8 @@ from pipeline.training.batches import Stream
 from pipeline.training.intra_domain import intra_domain
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
-from pipeline.training.run import Task, run_settings
+from pipeline.training.run import Task
+from tests.training.run_settings import run_settings
 
 Write = Callable[[dict[str, Any]], Path]
 

@@ -19,7 +19,8 @@ from pipeline.params import Params
 from pipeline.patches.file import PATCHES, PatchFile, PatchWriter
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.rounds import TRAINS, initial_network, round_task, training_of
-from pipeline.training.run import Task, run_settings
+from pipeline.training.run import Task
+from tests.training.run_settings import run_settings
 
 ENTRIES = {"lse": {"portion": 0.5}, "cbst": {"portion": 0.5, "source_portion": 0.5}, "cada": {}, "intrada": {}}
 

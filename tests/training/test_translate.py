@@ -26,9 +26,10 @@ from pipeline.params import Params
 from pipeline.patches.file import PatchFile, PatchWriter
 from pipeline.training.batches import Labelled, Stream
 from pipeline.training.rounds import round_task
-from pipeline.training.run import labelled_stream, run_settings
+from pipeline.training.run import labelled_stream
 from pipeline.training.translate import translate
 from pipeline.translation.source import Style, identity_of, labelled_images
+from tests.training.run_settings import run_settings
 
 CYCLEGAN = {"method": "cyclegan", "steps": 2, "crop": [32, 32], "width": 2, "blocks": 1, "pool": 1}
 

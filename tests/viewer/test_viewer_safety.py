@@ -17,6 +17,7 @@ import torch
 from fastapi.testclient import TestClient
 
 from pipeline.cache.reader import CacheReader
+from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import read_json, write_json
 from pipeline.common.labels import class_set
@@ -288,7 +289,14 @@ def test_what_is_of_the_selection_before_is_not_shown_beside_a_new_one(client: T
 def test_an_evaluation_says_of_which_selection_it_is(client: TestClient, project: Path) -> None:
     model = build_model("small", 19, generator=torch.Generator().manual_seed(1))
     save_model(model, Path("runs/lse-2/model.pt"), spec={"class_names": list(class_set("cityscapes-19").names)})
-    evaluate_run(read_params(), Path("runs/lse-2"))
+    params = read_params()
+    evaluate_run(
+        Path("runs/lse-2"),
+        size=params.data.size,
+        settings=params.evaluate,
+        classes=class_set(params.classes),
+        computer=select_device("cpu", "float32"),
+    )
     assert len(read_json(Path("runs/lse-2/metrics.json"))["pseudo_labels"]["selection"]) == 12
     assert look_again(client)["lse-2"]["problems"] == []
     assert quality_of_road(client, "lse-2")[0] is not None
@@ -389,12 +397,12 @@ def test_requests_are_answered_while_a_cache_is_read_again(
         assert run.has_cache and (run.label(image) == expected_HW).all() and run.chosen(image) and run.has_patches
         return real(*arguments)
 
-    for what in (run_view.GrowingIndex, run_view.read_selection, run_view.PatchFile):
+    for what in (run_view.PartialIndex, run_view.read_selection, run_view.PatchFile):
         monkeypatch.setattr(run_view, what.__name__, partial(meanwhile, real=what))
     for path in ("cache/part-00000.h5", "selection/selection.json"):
         os.utime(f"runs/lse-1/{path}")
     look_again(client)
-    assert asked == ["GrowingIndex", "read_selection", "PatchFile"]
+    assert asked == ["PartialIndex", "read_selection", "PatchFile"]
 
 
 def test_a_damaged_part_is_named_and_the_rest_is_shown(client: TestClient, project: Path) -> None:

@@ -1,4 +1,4 @@
-"""The dump of the target: any number of processes, in any order, makes the same bytes."""
+"""The dump of the target: any number of processes, in any order, writes the same bytes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline import inference
 from pipeline.cache.dump import Share
+from pipeline.common.device import select_device
 from pipeline.common.files import file_hash
 from pipeline.common.labels import class_set
 from pipeline.datasets.prepare import prepare
-from pipeline.inference import dump_target, share_of_process
+from pipeline.inference import dump as dump_module
+from pipeline.inference.dump import dump_target, share_of_process
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import Params, read_params
@@ -40,6 +41,19 @@ def params(
     return read
 
 
+def dump_round(params: Params) -> None:
+    dump_target(
+        "lse-1",
+        MODEL,
+        CACHE,
+        size=params.data.size,
+        settings=params.dump,
+        classes=class_set(params.classes),
+        computer=select_device("cpu", "float32"),
+        workers=1,
+    )
+
+
 def hashes() -> dict[str, str]:
     return {path.name: file_hash(path) for path in sorted(CACHE.iterdir())}
 
@@ -56,7 +70,7 @@ ORDERS = {
 def test_any_number_of_processes_in_any_order_makes_the_same_cache(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dump_target(params, "lse-1", MODEL, CACHE)
+    dump_round(params)
     whole = hashes()
     assert len(whole) == 4
     for order in ORDERS.values():
@@ -68,7 +82,7 @@ def test_any_number_of_processes_in_any_order_makes_the_same_cache(
             monkeypatch.setenv("ROUNDABOUT_SHARE", task)
             monkeypatch.setenv("RANK", str(rank))
             monkeypatch.setenv("WORLD_SIZE", str(processes))
-            dump_target(params, "lse-1", MODEL, CACHE)
+            dump_round(params)
         assert hashes() == whole
         left = Path(".roundabout/work")
         assert list(left.iterdir()) == []
@@ -81,11 +95,11 @@ def test_a_process_that_comes_when_the_cache_is_published_makes_nothing_and_leav
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
-        dump_target(params, "lse-1", MODEL, CACHE)
+        dump_round(params)
     whole, times = hashes(), {path.name: path.stat().st_mtime_ns for path in CACHE.iterdir()}
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(inference, "dump", lambda *_, **__: pytest.fail("makes its share again"))
-    dump_target(params, "lse-1", MODEL, CACHE)
+    monkeypatch.setattr(dump_module, "dump", lambda *_, **__: pytest.fail("makes its share again"))
+    dump_round(params)
     assert hashes() == whole
     assert {path.name: path.stat().st_mtime_ns for path in CACHE.iterdir()} == times
     assert list(Path(".roundabout/work").iterdir()) == []
