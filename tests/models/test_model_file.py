@@ -151,7 +151,7 @@ def test_a_wrong_spec_is_refused_before_anything_is_written(tmp_path: Path, spec
 def test_a_model_without_a_recorded_spec_needs_one_from_the_caller(tmp_path: Path) -> None:
     model = small_model()
     recorded, model.spec = model.spec, {}
-    with pytest.raises(ValueError, match="not made by build_model, and spec lacks architecture, classes, encoder"):
+    with pytest.raises(ValueError, match="not built by build_model, and spec lacks architecture, classes, encoder"):
         save_model(model, tmp_path / "model.pt", spec={})
     save_model(model, tmp_path / "model.pt", spec=recorded)
     assert load_model(tmp_path / "model.pt", "cpu").spec == recorded

@@ -70,5 +70,5 @@ def test_full_size_crops_or_passes_where_there_is_no_upsample() -> None:
     logits = torch.arange(24.0).view(1, 2, 3, 4)
     assert torch.equal(full_size(model, logits, (3, 4)), logits)
     assert torch.equal(full_size(model, logits, (2, 3)), logits[..., :2, :3])
-    with pytest.raises(ValueError, match="logits are 3x4 and the model does not up-sample them, but 3x5 is asked for"):
+    with pytest.raises(ValueError, match="logits are 3x4 and the model does not up-sample them, but 3x5 is required"):
         full_size(model, logits, (3, 5))
