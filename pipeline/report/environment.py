@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.timing.log import TIMES, last_works
 
-_PACKAGES = ("roundabout", "torch", "torchvision", "numpy", "h5py", "pillow", "numba", "dvc", "dvclive")
+_PACKAGES = ("roundabout", "torch", "torchvision", "numpy", "h5py", "pillow", "numba", "dvc")
 _MADE = ("dvc.lock",)  # what `dvc repro` itself writes while it runs says nothing about the code
 
 

@@ -21,7 +21,7 @@ from pipeline.training.distributed import add_gradients, agreed, draw_as, gather
 from pipeline.training.micro_batches import in_pieces, pieces_wanted
 from pipeline.training.objectives import Term
 from pipeline.training.optimisation import rate_factor, set_rates
-from pipeline.training.progress import Progress, Silence
+from pipeline.training.progress import NullProgress, Progress
 
 if TYPE_CHECKING:
     from pipeline.params import Schedule
@@ -92,7 +92,7 @@ def train(
     model.train()
     terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    told, pieces = Progress if rank() == 0 else Silence, pieces_wanted()
+    told, pieces = Progress if rank() == 0 else NullProgress, pieces_wanted()
     progress = told(folder / "live", name, first, plan.steps, plan.log_every, sums, pieces)
     with progress, in_pieces(model, pieces), _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)

@@ -14,7 +14,7 @@ Line = list[tuple[float, float]]
 
 
 def read_curve(path: Path) -> Line:
-    """(step, value) of one of DVCLive's TSVs."""
+    """Return the points (step, value) of a curve (training/progress.py)."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return [(float(step), float(value)) for step, value in rows[1:]]
