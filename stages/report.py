@@ -15,7 +15,7 @@ from pipeline.report.environment import circumstances
 from pipeline.report.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
 from pipeline.report.plot_files import write_plot_files
 from pipeline.report.record import flat, nearest_preset, record_of
-from pipeline.report.rounds_figure import draw_strip
+from pipeline.report.rounds_figure import draw_rounds
 from pipeline.report.write import write_report
 from stages.run import stage
 
@@ -44,7 +44,7 @@ def main() -> None:
     write_report(record, circumstances(), pictures, REPORT)
     write_plot_files(record, REPORT / "plots")
     for place in range(params.evaluate.gallery):
-        strip = draw_strip(RUNS, results, params.evaluate.headline, classes, place)
+        strip = draw_rounds(RUNS, results, params.evaluate.headline, classes, place)
         if strip is not None:
             with whole_file(REPORT / f"rounds-{place}.png") as temporary:
                 strip.save(temporary, format="PNG")

@@ -47,8 +47,9 @@ MAY_IMPORT = {
     "launcher": {"dvc_view", "params"},
     "overnight": {"cache", "dvc_view", "evaluation", "launcher", "params", "report", "timing"},
     "timing": set(),
-    "viewer": {"cache", "datasets", "evaluation", "methods", "params", "patches"},
-    "report": {"cache", "datasets", "evaluation", "methods", "patches", "timing"},
+    "picture_sheet": set(),
+    "viewer": {"cache", "datasets", "evaluation", "methods", "params", "patches", "picture_sheet"},
+    "report": {"cache", "datasets", "evaluation", "methods", "params", "patches", "picture_sheet", "timing"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

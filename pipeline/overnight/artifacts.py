@@ -20,7 +20,7 @@ from pipeline.overnight.collect import mean_and_spread, results_table
 from pipeline.overnight.plan import Night, Place
 from pipeline.overnight.scheduler import Outcome
 from pipeline.report.charts.lines import line_chart, read_curve
-from pipeline.report.rounds_figure import draw_strip
+from pipeline.report.rounds_figure import draw_rounds
 
 _WIDEST = 1600  # pixels of a picture in the UI's database
 _STYLE = (  # white below: the UI is dark, and the chart's text is not
@@ -36,7 +36,7 @@ def publish_run(night: Night, place: Place) -> None:
     found = read_results(runs, {name: night.kinds.get(name, "start")})
     shown = curves_markdown(name, place.seed, runs / name / "curves", found)
     create_markdown_artifact(shown, key=f"curves-{key}", description=f"Curves of {name}")
-    picture = draw_strip(runs, found, night.headline, night.classes, 0)
+    picture = draw_rounds(runs, found, night.headline, night.classes, 0)
     if picture is not None:
         shown = picture_markdown(picture, f"prediction and entropy of {name}")
         create_markdown_artifact(shown, key=f"entropy-{key}", description=f"Pictures of {name}, seed {place.seed}")
@@ -51,7 +51,7 @@ def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
         create_table_artifact(table, key="results", description=f"Results on the target, in percent. Stages: {ended}.")
     for seed, folder in night.workspaces().items():
         for number in range(2):
-            picture = draw_strip(folder / "runs", by_seed[seed], night.headline, night.classes, number)
+            picture = draw_rounds(folder / "runs", by_seed[seed], night.headline, night.classes, number)
             if picture is not None:
                 key = artifact_key(f"image-{number}", seed)
                 shown = picture_markdown(picture, "predictions and entropies of all runs")
