@@ -15,8 +15,8 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
+from pipeline.evaluation.over_seeds import percent, results_table
 from pipeline.evaluation.results import Result, read_results
-from pipeline.overnight.collect import mean_and_spread, results_table
 from pipeline.overnight.plan import Night, Place
 from pipeline.overnight.scheduler import Outcome
 from pipeline.report.charts.lines import line_chart, read_curve
@@ -76,9 +76,9 @@ def curves_markdown(name: str, seed: int, curves: Path, found: list[Result]) -> 
     lines = [f"## {name}, seed {seed}", ""]
     if found:
         lines += ["| metric | percent |", "|---|---|"]
-        lines += [f"| {metric} | {mean_and_spread([value])} |" for metric, value in found[0].metrics.items()]
+        lines += [f"| {metric} | {percent(value)} |" for metric, value in found[0].metrics.items()]
         lines += [
-            f"| pseudo-labels: {what} | {mean_and_spread([value])} |"
+            f"| pseudo-labels: {what} | {percent(value)} |"
             for what, value in found[0].pseudo_labels.items()
             if what in ("coverage", "precision")
         ]
