@@ -68,7 +68,7 @@ def test_dvc_plots_show_draws_results_and_curves_with_titles(
 ) -> None:
     write_params(tiny_params)
     shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
-    shutil.copytree(ROOT / "pipeline" / "inspection" / "plots", tmp_path / "pipeline" / "inspection" / "plots")
+    shutil.copytree(ROOT / "pipeline" / "report" / "plots", tmp_path / "pipeline" / "report" / "plots")
     write_plot_files(RECORD, tmp_path / "report" / "plots")
     write_text(tmp_path / "runs" / "lse-1" / "curves" / "loss" / "patches.tsv", "step\tpatches\n1\t0.5\n2\t0.25\n")
     shown = json.loads(dvc("plots", "show", "--json"))["data"]
