@@ -1,4 +1,4 @@
-"""What several seeds answered, run by run: kept in JSON, so that more seeds and methods can be added on another day."""
+"""Results of several seeds, run by run: kept in JSON, so that more seeds and methods can be added on another day."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import statistics
 from typing import Any, NamedTuple
 
 from bench.table import Row
+from pipeline.evaluation.over_seeds import spread
 
 BASE, ORACLE = "source-only", "oracle"
 
@@ -22,7 +23,7 @@ class Answer(NamedTuple):
 
 
 class Collected:
-    """Answers by run and seed. Seeds need not have the same runs: gains pair those that a seed has."""
+    """Results by run and seed. Seeds need not have the same runs: gains pair those that a seed has."""
 
     def __init__(self, headline: str = "mIoU") -> None:
         self.headline = headline
@@ -32,7 +33,7 @@ class Collected:
 
     @classmethod
     def read(cls, raw: dict[str, Any]) -> Collected:
-        """What ``as_json`` wrote."""
+        """Return what ``as_json`` wrote."""
         collected = cls(raw["headline"])
         collected.answers = {
             run: {seed: Answer(**answer) for seed, answer in seeds.items()} for run, seeds in raw["answers"].items()
@@ -41,7 +42,7 @@ class Collected:
         return collected
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, for ``read``."""
+        """Return everything, for ``read``."""
         return {
             "headline": self.headline,
             "minutes": round(self.minutes, 1),
@@ -52,7 +53,7 @@ class Collected:
         }
 
     def add(self, seed: str, results: dict[str, Any]) -> None:
-        """One seed's report/results.json; what the same seed answered before is replaced."""
+        """Add one seed's report/results.json; it replaces earlier results of the same seed."""
         self.headline = results["headline"]
         for row in results["runs"]:
             known = ({name: value for name, value in row[part].items() if value is not None} for part in _PARTS)
@@ -60,7 +61,7 @@ class Collected:
 
     @property
     def runs(self) -> list[str]:
-        """All runs, the one that gains are taken to first."""
+        """All runs; first the one that gains are taken to."""
         return sorted(self.answers, key=lambda run: run != BASE)
 
     @property
@@ -69,11 +70,11 @@ class Collected:
         return sorted(self.answers[BASE], key=int)
 
     def values(self, run: str) -> list[float]:
-        """The headline of each of a run's seeds."""
+        """Return the headline metric of each of a run's seeds."""
         return [self.answers[run][seed].value for seed in sorted(self.answers[run], key=int)]
 
     def gains(self, run: str, base: str = BASE) -> list[float]:
-        """What a run has more than another, for each seed that has both."""
+        """Return the differences between two runs, for each seed that has both."""
         return [
             self.answers[run][seed].value - self.answers[base][seed].value
             for seed in sorted(self.answers[run], key=int)
@@ -81,7 +82,7 @@ class Collected:
         ]
 
     def gap_closed(self, run: str) -> float | None:
-        """The share of the way from the base to the oracle, of the means over the run's seeds; None without a gap."""
+        """Return the share of the gap from base to oracle, from means over the run's seeds; None without a gap."""
         if run in (BASE, ORACLE) or ORACLE not in self.answers:
             return None
         gaps = [
@@ -93,28 +94,25 @@ class Collected:
         return sum(gain) / sum(gaps) if gaps and sum(gaps) > 0 else None
 
     def pseudo_labels(self, run: str, what: str) -> list[float]:
-        """``coverage`` or ``precision`` of a run's seeds; empty where it has none."""
+        """Return ``coverage`` or ``precision`` of a run's seeds; empty if it has no pseudo-labels."""
         return [answer.pseudo_labels[what] for answer in self.answers[run].values() if what in answer.pseudo_labels]
 
     def classes(self, run: str) -> dict[str, float]:
-        """Mean IoU of each class over the run's seeds."""
-        found: dict[str, list[float]] = {}
+        """Return the mean IoU of each class over the run's seeds."""
+        values_of: dict[str, list[float]] = {}
         for answer in self.answers[run].values():
             for name, value in answer.classes.items():
-                found.setdefault(name, []).append(value)
-        return {name: statistics.mean(values) for name, values in found.items()}
+                values_of.setdefault(name, []).append(value)
+        return {name: statistics.mean(values) for name, values in values_of.items()}
 
     def rows(self, last_rounds: list[str]) -> list[Row]:
-        """Means, spreads, gains of the last round of each chain over source-only, and classes."""
+        """Return means, deviations, gains of each chain's last round over source-only, and the IoU of classes."""
         rows = []
         for run in self.runs:
-            mean, deviation = mean_and_spread(self.values(run))
-            rows.append(Row(f"{run}: {self.headline}", mean, "%", None, None))
-            if deviation is not None:
-                rows.append(Row(f"{run}: standard deviation", deviation, "%", None, None))
+            rows += mean_rows(run, self.headline, self.values(run))
             for what in ("coverage", "precision"):
-                if shares := self.pseudo_labels(run, what):
-                    rows.append(Row(f"{run}: {what} of the pseudo-labels", mean_and_spread(shares)[0], "%", None, None))
+                if shares := spread(self.pseudo_labels(run, what)):
+                    rows.append(Row(f"{run}: {what} of the pseudo-labels", 100 * shares.mean, "%", None, None))
         rows += [gain_row(f"gain of {run}", self.gains(run)) for run in last_rounds if run in self.answers]
         for run in (BASE, *last_rounds, ORACLE):
             if run in self.answers:
@@ -127,15 +125,21 @@ class Collected:
 _PARTS = ("IoU", "pseudo_labels")
 
 
-def mean_and_spread(values: list[float]) -> tuple[float, float | None]:
-    """Mean and standard deviation in percent; None for one value."""
-    deviation = 100 * statistics.stdev(values) if len(values) > 1 else None
-    return 100 * statistics.mean(values), deviation
+def mean_rows(run: str, metric: str, values: list[float]) -> list[Row]:
+    """Return a run's mean over the seeds and, of several, its standard deviation, in percent; ``values``: not empty."""
+    over_seeds = spread(values)
+    assert over_seeds is not None
+    rows = [Row(f"{run}: {metric}", 100 * over_seeds.mean, "%", None, None)]
+    if over_seeds.deviation is not None:
+        rows.append(Row(f"{run}: standard deviation", 100 * over_seeds.deviation, "%", None, None))
+    return rows
 
 
 def gain_row(name: str, gains: list[float]) -> Row:
-    """A gain in points, which should be larger than its spread over the seeds; one seed has none to compare with."""
-    mean, deviation = mean_and_spread(gains)
-    if deviation is None:
-        return Row(name, mean, "points", None, None)
-    return Row(name, mean, "points", f"> spread ({deviation:.2f})", mean > deviation)
+    """Return a gain in points, with the goal that it exceed its deviation over the seeds; no goal for a single seed."""
+    gain = spread(gains)
+    assert gain is not None
+    if gain.deviation is None:
+        return Row(name, 100 * gain.mean, "points", None, None)
+    goal = f"> spread ({100 * gain.deviation:.2f})"
+    return Row(name, 100 * gain.mean, "points", goal, gain.mean > gain.deviation)

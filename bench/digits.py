@@ -25,12 +25,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.collected import gain_row, mean_and_spread
+from bench.collected import gain_row, mean_rows
 from bench.results_page import write_lines
 from bench.table import Row, machine, publish
 from bench.workspace import ROOT, preset, write_params
 from pipeline.common.files import read_json
 from pipeline.common.processes import stop_with_parent
+from pipeline.evaluation.over_seeds import percent_of, spread
 from pipeline.training.loop import Interrupted
 
 ACCURACY = "pixel_accuracy"  # every pixel of a digit has the digit's class: the share of images that are right
@@ -90,11 +91,8 @@ def accuracies(params: dict[str, Any]) -> dict[str, float]:
 def rows_of(values: Values) -> list[Row]:
     """Mean and spread of each run, and what the intra-domain step adds to the inter-domain one."""
     rows = []
-    for run, found in values.items():
-        mean, deviation = mean_and_spread(found)
-        rows.append(Row(f"{run}: accuracy", mean, "%", None, None))
-        if deviation is not None:
-            rows.append(Row(f"{run}: standard deviation", deviation, "%", None, None))
+    for run, accuracies in values.items():
+        rows += mean_rows(run, "accuracy", accuracies)
     return [*rows, gain_row("gain of the intra-domain step", _gains(values))]
 
 
@@ -107,17 +105,14 @@ def lines_of(name: str, values: Values, how: str) -> list[str]:
         "Accuracy on the target's test images in percent, mean ± standard deviation over the seeds:",
     ]
     lines += ["", "| run | accuracy | the paper, with CyCADA |", "|---|---|---|"]
-    lines += [f"| {meaning} | {_shown(values[run])} | {paper.get(run, '–')} |" for run, meaning in MEANING.items()]
-    return [*lines, f"| *intra-domain − adapted* | {_shown(_gains(values), '+')} | – |"]
+    lines += [
+        f"| {meaning} | {percent_of(spread(values[run]))} | {paper.get(run, '–')} |" for run, meaning in MEANING.items()
+    ]
+    return [*lines, f"| *intra-domain − adapted* | {percent_of(spread(_gains(values)), signed=True)} | – |"]
 
 
 def _gains(values: Values) -> list[float]:
     return [after - before for after, before in zip(values["intrada-1"], values["advent"], strict=True)]
-
-
-def _shown(values: list[float], sign: str = "") -> str:
-    mean, deviation = mean_and_spread(values)
-    return f"{mean:{sign}.1f}" + ("" if deviation is None else f" ± {deviation:.1f}")
 
 
 def accuracies_of_seed(name: str, images: int | None, seed: int) -> dict[str, float]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bench.collected import BASE, ORACLE, Collected, mean_and_spread
+from bench.collected import BASE, ORACLE, Collected
 from bench.workspace import ROOT
 from pipeline.common.files import write_text
+from pipeline.evaluation.over_seeds import percent, percent_of, spread
 
 PAGE = ROOT / "docs" / "results.md"
 _HEAD = """# Results
@@ -44,11 +45,12 @@ def _section(collected: Collected, last_rounds: list[str], how: str) -> list[str
     lines += ["| run | result | Δ source-only | gap closed | coverage | precision |", "|---|---|---|---|---|---|"]
     for run in collected.runs:
         values, closed = collected.values(run), collected.gap_closed(run)
-        cells = [_mean(values), "–" if run == BASE else _mean(collected.gains(run), sign=True)]
+        cells = [
+            percent_of(spread(values)),
+            "–" if run == BASE else percent_of(spread(collected.gains(run)), signed=True),
+        ]
         cells.append("–" if closed is None else f"{100 * closed:.0f} %")
-        for what in ("coverage", "precision"):
-            shares = collected.pseudo_labels(run, what)
-            cells.append(_mean(shares) if shares else "–")
+        cells += [percent_of(spread(collected.pseudo_labels(run, what))) for what in ("coverage", "precision")]
         fewer = f" ({len(values)} of {len(collected.seeds)} seeds)" if len(values) < len(collected.seeds) else ""
         lines.append(f"| {run}{fewer} | {' | '.join(cells)} |")
     columns = [BASE, *last_rounds, *(name for name in (ORACLE,) if name in collected.answers)]
@@ -56,11 +58,6 @@ def _section(collected: Collected, last_rounds: list[str], how: str) -> list[str
     lines += ["", "IoU of each class, mean over the seeds:", ""]
     lines += [f"| class | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
     for label in classes[BASE]:
-        shown = [f"{100 * classes[run][label]:.1f}" if label in classes[run] else "–" for run in columns]
-        lines.append(f"| {label} | {' | '.join(shown)} |")
+        cells = [percent(classes[run].get(label)) for run in columns]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
     return lines
-
-
-def _mean(values: list[float], *, sign: bool = False) -> str:
-    mean, deviation = mean_and_spread(values)
-    return (f"{mean:+.1f}" if sign else f"{mean:.1f}") + ("" if deviation is None else f" ± {deviation:.1f}")

@@ -12,7 +12,7 @@ import pytest
 from bench.pipeline import stages_run, tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.common.files import read_json
-from pipeline.report.merge_seeds import collect
+from pipeline.report.merge_seeds import merge_seeds
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -39,7 +39,7 @@ def test_a_report_of_two_seeds_and_what_dvc_says_of_a_change(tmp_path):
     assert not re.search(r"https?:|<script|<link|@import", page)
     assert page.count("<figure>") >= 6
 
-    found = collect(folders, tmp_path / "both")
+    found = merge_seeds(folders, tmp_path / "both")
     assert found.seeds == [1, 2]
     assert "±" in (tmp_path / "both" / "index.html").read_text(encoding="utf-8")
 

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from pipeline.commands.console import console, failed, readable
 from pipeline.common.errors import ReadableError
+from pipeline.evaluation.over_seeds import results_table
 from pipeline.evaluation.results import read_results
-from pipeline.overnight.collect import results_table
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
 from pipeline.overnight.workspace_lock import night_lock

@@ -18,8 +18,8 @@ def report(
     out: Annotated[Path, typer.Option(help="folder for index.html")],
 ) -> None:
     """Make one report of several seeds: mean and standard deviation of everything."""
-    from pipeline.report.merge_seeds import collect
+    from pipeline.report.merge_seeds import merge_seeds
 
-    found = collect(workspaces, out)
+    found = merge_seeds(workspaces, out)
     seeds = ", ".join(str(seed) for seed in found.seeds)
     console.print(f"{out / 'index.html'}: {len(found.names)} runs, seeds {seeds}", soft_wrap=True, highlight=False)

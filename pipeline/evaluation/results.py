@@ -1,4 +1,4 @@
-"""The results of all starts and rounds in one table."""
+"""The results of all initial models and rounds, read from their folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.common.files import read_json
 
 
 class Result(NamedTuple):
-    """One row: a start or a round."""
+    """Results of one initial model or round."""
 
     name: str
     kind: str
@@ -18,14 +18,18 @@ class Result(NamedTuple):
     metrics: dict[str, float | None]
     class_iou: dict[str, float | None]
     pseudo_labels: dict[str, float | None]
-    """images, coverage and precision of a round's pseudo-labels; empty where unknown."""
+    """``images``, ``coverage`` and ``precision`` of a round's pseudo-labels; empty where unknown."""
     class_pseudo_labels: dict[str, dict[str, float | None]]
     selection: str = ""
     """Fingerprint of the cache and the selection that the pseudo-labels were of; empty where unknown."""
 
 
 def read_result(folder: Path, kind: str) -> Result | None:
-    """What ``evaluate`` wrote into a run's folder; None before it has. Raises ReadableError for a damaged file."""
+    """Read what ``evaluate`` wrote into a run's folder; None before it has.
+
+    Raises:
+        ReadableError: a file is not a JSON table; the message says what to run.
+    """
     if not (folder / "metrics.json").exists() or not (folder / "per_class.json").exists():
         return None
     metrics, table = _table(folder / "metrics.json"), _table(folder / "per_class.json")
@@ -42,27 +46,27 @@ def read_result(folder: Path, kind: str) -> Result | None:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        found = read_json(path)
-    except ValueError as error:  # also of bytes that are no UTF-8
+        table = read_json(path)
+    except ValueError as error:  # also of bytes that are not UTF-8
         raise ReadableError(f"{path}: cannot be read ({error}); run `dvc repro` again") from None
-    if not isinstance(found, dict):
-        raise ReadableError(f"{path}: cannot be read (it is no table); run `dvc repro` again")
-    return found
+    if not isinstance(table, dict):
+        raise ReadableError(f"{path}: cannot be read (it is not a table); run `dvc repro` again")
+    return table
 
 
 def read_results(runs: Path, kinds: dict[str, str]) -> list[Result]:
-    """The results of the named runs that have been evaluated, in that order; ``kinds`` maps a name to its kind."""
-    found = [read_result(runs / name, kind) for name, kind in kinds.items()]
-    return [result for result in found if result is not None]
+    """Return the results of those runs that have been evaluated, in the order of ``kinds`` (name → kind)."""
+    results = [read_result(runs / name, kind) for name, kind in kinds.items()]
+    return [result for result in results if result is not None]
 
 
 def gap_closed(value: float | None, source: float | None, oracle: float | None) -> float | None:
-    """Share of the gap between source-only and the oracle that is closed; None without an oracle above source-only."""
+    """Return the closed share of the gap from source-only to oracle; None without an oracle above source-only."""
     if value is None or source is None or oracle is None or oracle <= source:
         return None
     return (value - source) / (oracle - source)
 
 
 def baseline(results: list[Result], kind: str, metric: str) -> float | None:
-    """The metric of the first run of a kind (``start``, ``oracle``)."""
+    """Return the metric of the first run of a kind (``start``, ``oracle``)."""
     return next((result.metrics.get(metric) for result in results if result.kind == kind), None)

@@ -15,12 +15,12 @@ from prefect.artifacts import (
     create_table_artifact,
 )
 
+from pipeline.evaluation.over_seeds import percent, results_table
 from pipeline.evaluation.results import Result, read_results
-from pipeline.overnight.collect import mean_and_spread, results_table
 from pipeline.overnight.plan import Night, WorkspaceStage
 from pipeline.overnight.scheduler import Outcome
 from pipeline.report.charts.lines import line_chart, read_curve
-from pipeline.report.rounds_figure import draw_strip
+from pipeline.report.rounds_figure import draw_rounds
 
 _WIDEST = 1600  # pixels of a picture in the UI's database
 _STYLE = (  # white below: the UI is dark, and the chart's text is not
@@ -36,7 +36,7 @@ def publish_run(night: Night, stage: WorkspaceStage) -> None:
     results = read_results(runs, {name: night.kinds.get(name, "start")})
     text = curves_markdown(name, stage.seed, runs / name / "curves", results)
     create_markdown_artifact(text, key=f"curves-{key}", description=f"Curves of {name}")
-    picture = draw_strip(runs, results, night.headline, night.classes, 0)
+    picture = draw_rounds(runs, results, night.headline, night.classes, 0)
     if picture is not None:
         text = picture_markdown(picture, f"prediction and entropy of {name}")
         create_markdown_artifact(text, key=f"entropy-{key}", description=f"Pictures of {name}, seed {stage.seed}")
@@ -51,7 +51,7 @@ def publish_results(night: Night, outcomes: Mapping[str, Outcome]) -> None:
         create_table_artifact(table, key="results", description=f"Results on the target, in percent. Stages: {ended}.")
     for seed, folder in night.workspaces().items():
         for number in range(2):
-            picture = draw_strip(folder / "runs", by_seed[seed], night.headline, night.classes, number)
+            picture = draw_rounds(folder / "runs", by_seed[seed], night.headline, night.classes, number)
             if picture is not None:
                 key = artifact_key(f"image-{number}", seed)
                 text = picture_markdown(picture, "predictions and entropies of all runs")
@@ -76,9 +76,9 @@ def curves_markdown(name: str, seed: int, curves: Path, results: list[Result]) -
     lines = [f"## {name}, seed {seed}", ""]
     if results:
         lines += ["| metric | percent |", "|---|---|"]
-        lines += [f"| {metric} | {mean_and_spread([value])} |" for metric, value in results[0].metrics.items()]
+        lines += [f"| {metric} | {percent(value)} |" for metric, value in results[0].metrics.items()]
         lines += [
-            f"| pseudo-labels: {what} | {mean_and_spread([value])} |"
+            f"| pseudo-labels: {what} | {percent(value)} |"
             for what, value in results[0].pseudo_labels.items()
             if what in ("coverage", "precision")
         ]

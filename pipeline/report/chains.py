@@ -1,4 +1,4 @@
-"""Chains: what a start and the rounds after it are, as one line of a chart and one row of the verdict."""
+"""Chains: an initial model and the rounds after it, as one line of a chart and one row of the verdict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Chain(NamedTuple):
-    """A start and the rounds that follow from it, each beginning with the one before."""
+    """An initial model and the rounds that follow from it, each beginning with the one before."""
 
     label: str
     start: str
@@ -20,24 +20,24 @@ class Chain(NamedTuple):
 
 
 def chains_of(kinds: Mapping[str, str], inits: Mapping[str, str]) -> list[Chain]:
-    """One chain for each round that no other begins with, in the order of the rounds.
+    """Return one chain for each round that no other begins with, in the order of the rounds.
 
-    ``kinds``: method of each round (and ``start``, ``oracle``); ``inits``: what each round begins with. Rounds whose
-    beginning is not among them (it was not evaluated) begin a chain without it.
+    ``kinds``: method of each round (and ``start``, ``oracle``); ``inits``: the run that each round begins with. A round
+    whose init was not evaluated begins a chain without it.
     """
     rounds = [name for name, kind in kinds.items() if kind not in ("start", "oracle")]
     begun = {inits[name] for name in rounds}
-    found = [_back_from(name, kinds, inits) for name in rounds if name not in begun]
+    paths = [_back_from(name, kinds, inits) for name in rounds if name not in begun]
     first = next((name for name, kind in kinds.items() if kind == "start"), None)
-    labels = [_label(start, names, kinds, first) for start, names in found]
+    labels = [_label(start, names, kinds, first) for start, names in paths]
     return [
         Chain(label if labels.count(label) == 1 else f"{label} ({names[-1]})", start, tuple(names))
-        for label, (start, names) in zip(labels, found, strict=True)
+        for label, (start, names) in zip(labels, paths, strict=True)
     ]
 
 
 def depth(name: str, kinds: Mapping[str, str], inits: Mapping[str, str]) -> int:
-    """How many rounds lie between a start and the end of this run: 0 for a start."""
+    """Return the number of rounds from the initial model up to and with this run: 0 for an initial model."""
     return len(_back_from(name, kinds, inits)[1]) if name in inits else 0
 
 

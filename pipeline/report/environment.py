@@ -1,4 +1,4 @@
-"""Under which circumstances results were made: revision, versions, times. Not part of the results: no two are equal."""
+"""The environment of results: revision, versions, times. Not part of the results: it differs from run to run."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any
 
 from pipeline.timing.log import TIMES, last_works
 
-_PACKAGES = ("roundabout", "torch", "torchvision", "numpy", "h5py", "pillow", "numba", "dvc", "dvclive")
-_MADE = ("dvc.lock",)  # what `dvc repro` itself writes while it runs says nothing about the code
+_PACKAGES = ("roundabout", "torch", "torchvision", "numpy", "h5py", "pillow", "numba", "dvc")
+_WRITTEN_BY_DVC = ("dvc.lock",)  # while it runs: says nothing about the code
 
 
-def circumstances(times: Path = TIMES) -> dict[str, Any]:
-    """Git's revision of the current folder, versions, and what each stage's last result took, as far as it is known."""
+def describe_environment(times: Path = TIMES) -> dict[str, Any]:
+    """Return the current folder's git revision, versions, and what each stage's last result took where it is known."""
     return {"git": git_state(), "versions": versions(), "times": stage_times(times)}
 
 
 def git_state(folder: Path | None = None) -> dict[str, Any] | None:
-    """The revision, and the files that differ from it; None outside a repository or without git."""
+    """Return the revision and the files that differ from it; None outside a repository or without git."""
     try:
         revision = _git(folder, "rev-parse", "HEAD").strip()
         lines = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".").splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return {"revision": revision, "changed": sorted(line[3:] for line in lines if line[3:] not in _MADE)}
+    return {"revision": revision, "changed": sorted(line[3:] for line in lines if line[3:] not in _WRITTEN_BY_DVC)}
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages on which numbers may depend."""
-    found = {"python": python_version()}
+    """Return the versions of Python and of the packages on which numbers may depend."""
+    known = {"python": python_version()}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            known[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return known
 
 
 def stage_times(folder: Path = TIMES) -> dict[str, dict[str, Any]]:
-    """Seconds, joules and killed attempts of the last result of each stage, by ``STAGE@NAME``."""
+    """Return seconds, joules and killed attempts of the last result of each stage, by ``STAGE@NAME``."""
     return {f"{stage}@{name}": work._asdict() for (stage, name), work in last_works(folder).items()}
 
 

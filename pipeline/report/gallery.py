@@ -1,7 +1,6 @@
-"""The pictures of a report: images that gained and lost most, those the network is least sure of, and a plain sample.
+"""The pictures of a report: images that gained and lost most, the most uncertain ones, and a plain sample."""
 
 # h/w pixels of the network's input
-"""
 
 from __future__ import annotations
 
@@ -24,20 +23,20 @@ PICTURES = "pictures"
 EACH = 3
 """Images of each kind."""
 WIDEST = 384  # pixels: the page must stay small enough to be mailed
-# Okabe and Ito (2008) blue and vermilion: told apart with every kind of colour vision.
+# Okabe and Ito (2008) blue and vermilion: distinct with every kind of colour vision.
 NEWLY_RIGHT, NEWLY_WRONG, STILL_RIGHT, STILL_WRONG = (0, 114, 178), (213, 94, 0), (226, 230, 234), (128, 134, 140)
 
 ImageOf = Callable[[str], np.ndarray]
 
 
 class Pick(NamedTuple):
-    """An image of the gallery, and why it is there."""
+    """An image of the gallery, and the reason for it."""
 
     why: str
     """``improved``, ``worsened`` or ``uncertain``."""
     image: str
     before: float | None
-    """Pixel accuracy with the start."""
+    """Pixel accuracy with the initial model."""
     after: float | None
     """Pixel accuracy with the chain's last round."""
     entropy: float
@@ -45,9 +44,9 @@ class Pick(NamedTuple):
 
 
 def choose(before: list[ImageScore], after: list[ImageScore], each: int = EACH) -> list[Pick]:
-    """The images whose share of right pixels grew most, fell most, and those of the largest mean entropy.
+    """Return the images whose share of right pixels grew most, fell most, and those of the largest mean entropy.
 
-    An image that did not grow is not among the improved, and the other way round. Ties are in the images' order.
+    Only images that grew are among the improved, only those that fell among the worsened; ties keep the images' order.
     """
     first = {score.image: score.pixel_accuracy for score in before}
     pairs = [(score, first[score.image]) for score in after if score.image in first]
@@ -73,8 +72,8 @@ def _pick(why: str, score: ImageScore, before: float | None) -> Pick:
 def draw_gallery(
     runs: Path, chains: list[Chain], image_of: ImageOf, classes: ClassSet, destination: Path
 ) -> list[dict[str, Any]]:
-    """Writes the chosen images of each chain into ``destination``; answers what they are, with their files' names."""
-    found: list[dict[str, Any]] = []
+    """Write the chosen images of each chain into ``destination``; return one row for each, with its files' names."""
+    rows: list[dict[str, Any]] = []
     for chain in chains:
         start, last = runs / chain.start, runs / chain.last
         if not all((folder / name).exists() for folder in (start, last) for name in (PER_IMAGE, PREDICTIONS)):
@@ -83,40 +82,40 @@ def draw_gallery(
             for pick in choose(read_scores(start / PER_IMAGE), read_scores(last / PER_IMAGE)):
                 files = {"input": photograph(image_of(pick.image))}
                 files |= compared(earlier.image(pick.image), later.image(pick.image), classes)
-                stem = f"{chain.last}-{len(found)}"
+                stem = f"{chain.last}-{len(rows)}"
                 names = {what: _write(destination, f"{stem}-{what}", data) for what, data in files.items()}
-                found.append({"run": chain.last, "start": chain.start, **pick._asdict(), "files": names})
-    return found
+                rows.append({"run": chain.last, "start": chain.start, **pick._asdict(), "files": names})
+    return rows
 
 
 def draw_sample(runs: Path, names: list[str], destination: Path) -> list[dict[str, Any]]:
-    """Writes the runs' galleries (a few images spread evenly over the split) as small pictures."""
+    """Write the runs' galleries (a few images spread evenly over the split) as small pictures; return the files."""
     folders = {name: runs / name / "gallery" for name in names if (runs / name / "gallery").is_dir()}
     if not folders:
         return []
     first = next(iter(folders.values()))
-    places = sorted((path.name.split("-")[0] for path in first.glob("*-input.png")), key=int)
+    numbers = sorted((path.name.split("-")[0] for path in first.glob("*-input.png")), key=int)
     return [
         {
-            "input": _write(destination, f"sample-{place}-input", photograph(_opened(first / f"{place}-input.png"))),
-            "label": _write(destination, f"sample-{place}-label", drawing(_opened(first / f"{place}-label.png"))),
+            "input": _write(destination, f"sample-{number}-input", photograph(_opened(first / f"{number}-input.png"))),
+            "label": _write(destination, f"sample-{number}-label", drawing(_opened(first / f"{number}-label.png"))),
             "runs": {
                 name: {
                     what: _write(
-                        destination, f"sample-{place}-{name}-{what}", drawing(_opened(folder / f"{place}-{what}.png"))
+                        destination, f"sample-{number}-{name}-{what}", drawing(_opened(folder / f"{number}-{what}.png"))
                     )
                     for what in ("prediction", "entropy")
                 }
                 for name, folder in folders.items()
-                if (folder / f"{place}-prediction.png").exists()
+                if (folder / f"{number}-prediction.png").exists()
             },
         }
-        for place in places
+        for number in numbers
     ]
 
 
 def compared(before: Seen, after: Seen, classes: ClassSet) -> dict[str, bytes]:
-    """PNGs of one image: truth, both predictions, where they differ, and the later entropy."""
+    """Return PNGs of one image: truth, both predictions, where they differ, and the later entropy."""
     return {
         "truth": drawing(colour_label(after.truth_hw, classes)),
         "before": drawing(colour_label(before.label_hw, classes)),
@@ -127,7 +126,7 @@ def compared(before: Seen, after: Seen, classes: ClassSet) -> dict[str, bytes]:
 
 
 def change_picture(truth_hw: np.ndarray, before_hw: np.ndarray, after_hw: np.ndarray) -> np.ndarray:
-    """(h,w,3) uint8: blue newly right, orange newly wrong, light right in both, dark wrong in both, white ignored."""
+    """Return (h,w,3) uint8: blue newly right, orange newly wrong, light right, dark wrong in both, white ignored."""
     was, is_ = before_hw == truth_hw, after_hw == truth_hw
     picture_hw3 = np.full((*truth_hw.shape, 3), 255, dtype=np.uint8)
     for mask_hw, colour in (
@@ -141,12 +140,12 @@ def change_picture(truth_hw: np.ndarray, before_hw: np.ndarray, after_hw: np.nda
 
 
 def photograph(image_hw3: np.ndarray) -> bytes:
-    """A small JPEG."""
+    """Return a small JPEG."""
     return _encoded(_small(Image.fromarray(image_hw3), Image.Resampling.BOX), "JPEG", quality=88)
 
 
 def drawing(image_hw3: np.ndarray) -> bytes:
-    """A small PNG of at most 64 colours, which are exact where there are no more."""
+    """Return a small PNG of at most 64 colours, exact if the picture has no more."""
     small = _small(Image.fromarray(image_hw3), Image.Resampling.NEAREST)
     return _encoded(small.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
@@ -175,5 +174,5 @@ def _write(destination: Path, stem: str, data: bytes) -> str:
 
 
 def forget_pictures(destination: Path) -> None:
-    """Deletes the pictures of an earlier report."""
+    """Delete the pictures of an earlier report."""
     shutil.rmtree(destination, ignore_errors=True)

@@ -5,30 +5,55 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.common.errors import ReadableError
-from pipeline.common.files import write_text
-from pipeline.report.page.render import render
-from pipeline.report.record import differences
-from pipeline.report.seed_set import Bundle, Collected
-from pipeline.report.write import PAGE, read_bundle
+from pipeline.common.files import read_json
+from pipeline.report.gallery import PICTURES
+from pipeline.report.page.render import write_page
+from pipeline.report.record import FORMAT, differences
+from pipeline.report.seed_set import ENVIRONMENT, PICTURE_LIST, RESULTS, Bundle, SeedSet
 
 _SHOWN = 8  # keys in a message
 
 
-def collect(workspaces: list[Path], destination: Path) -> Collected:
-    """Writes ``destination``/index.html with mean ± sd over the workspaces' seeds; answers what it collected.
+def merge_seeds(workspaces: list[Path], destination: Path) -> SeedSet:
+    """Write ``destination``/index.html with mean ± sd over the workspaces' seeds; return what it shows.
 
-    Raises ReadableError for a workspace without a report, for params that differ in more than the seed (naming the
-    keys), for a seed that is there twice, for runs that only some have evaluated, and for other data.
+    Raises:
+        ReadableError: a workspace has no report; params differ in more than the seed (named by their keys); a seed
+            occurs twice; only some workspaces have evaluated a run; the data differ.
     """
     if not workspaces:
-        raise ReadableError("name at least one workspace (a folder in which `dvc repro` has made report/)")
+        raise ReadableError("name at least one workspace, that is a folder in which `dvc repro` has written report/")
     bundles = [read_bundle(workspace) for workspace in workspaces]
     for workspace, bundle in zip(workspaces[1:], bundles[1:], strict=True):
         _refuse_others(workspaces[0], bundles[0], workspace, bundle)
     _refuse_twice(workspaces, bundles)
-    found = Collected(bundles)
-    write_text(destination / PAGE, render(found))
-    return found
+    seed_set = SeedSet(bundles)
+    write_page(seed_set, destination)
+    return seed_set
+
+
+def read_bundle(workspace: Path) -> Bundle:
+    """Read what the report stage wrote in a workspace.
+
+    Raises:
+        ReadableError: a file is missing, not JSON, or of another format; the message says what to run.
+    """
+    folder = workspace / "report"
+    values = []
+    for name in (RESULTS, ENVIRONMENT, PICTURE_LIST):
+        if not (folder / name).is_file():
+            raise ReadableError(f"{folder / name}: there is no such file; run `dvc repro` in {workspace}")
+        try:
+            values.append(read_json(folder / name))
+        except ValueError:
+            raise ReadableError(f"{folder / name}: is not JSON; run `dvc repro -f report` in {workspace}") from None
+    record, environment, pictures = values
+    if record.get("format") != FORMAT:
+        raise ReadableError(
+            f"{folder / RESULTS}: has format {record.get('format')!r}, this version reads {FORMAT}; "
+            f"run `dvc repro -f report` in {workspace}"
+        )
+    return Bundle(record, environment, pictures, folder / PICTURES)
 
 
 def _refuse_others(first: Path, expected: Bundle, workspace: Path, bundle: Bundle) -> None:
@@ -37,8 +62,8 @@ def _refuse_others(first: Path, expected: Bundle, workspace: Path, bundle: Bundl
         shown = "\n".join(f"  - {key}: {here!r} there, {there!r} here" for key, here, there in rows[:_SHOWN])
         more = f"\n  - and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
         raise ReadableError(
-            f"{workspace}: its params differ from those of {first} in more than the seed, so they are no seeds of one "
-            f"experiment:\n{shown}{more}"
+            f"{workspace}: its params differ from those of {first} in more than the seed, so they are not seeds of "
+            f"one experiment:\n{shown}{more}"
         )
     names = [[run["name"] for run in one.record["runs"]] for one in (expected, bundle)]
     if names[0] != names[1]:

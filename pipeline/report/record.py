@@ -1,7 +1,6 @@
-"""What a report tells of one workspace, as one JSON value: report/results.json. Equal runs give equal bytes.
+"""The record of one workspace as one JSON value: report/results.json. Equal runs give equal bytes."""
 
 # C class
-"""
 
 from __future__ import annotations
 
@@ -15,7 +14,6 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheError
-from pipeline.common.files import read_json
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.evaluation.results import Result, baseline, gap_closed
@@ -33,7 +31,7 @@ SPLITS = ("source", "target", "target-labelled", "evaluation")
 
 
 def record_of(params: Params, runs: Path, results: list[Result], classes: ClassSet) -> dict[str, Any]:
-    """Everything but pictures, times and versions; ``runs`` as read_results read them."""
+    """Return everything but pictures, times and versions; ``results``: of the folder ``runs``."""
     headline = params.evaluate.headline
     inits = {name: entry.init for name, entry in params.rounds.items()}
     kinds = {result.name: result.kind for result in results}
@@ -71,7 +69,7 @@ def record_of(params: Params, runs: Path, results: list[Result], classes: ClassS
 
 
 def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
-    """Of a start or a round: its confusion and curves and, of a round, thresholds, frequencies, sizes."""
+    """Return a run's confusion and curves and, of a round, thresholds, frequencies, sizes."""
     facts: dict[str, Any] = {
         "confusion": read_confusion(folder / "confusion.csv"),
         "curves": {
@@ -93,7 +91,7 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
 
 
 def read_confusion(path: Path) -> list[list[int]] | None:
-    """The pixel counts (C,C), rows are the truth; None where there is no such file."""
+    """Return the pixel counts (C,C), rows are the truth; None without the file."""
     if not path.exists():
         return None
     with path.open(newline="", encoding="utf-8") as file:
@@ -102,9 +100,9 @@ def read_confusion(path: Path) -> list[list[int]] | None:
 
 
 def _cache_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
-    """Size of the cache and how often its network predicts each class of the target; nothing of one that is gone.
+    """Return the cache's size and how often its network predicts each class of the target; {} without a cache.
 
-    One that cannot be read is told as ``problem``: it is no reason to have no report.
+    A cache that cannot be read becomes a ``problem``, so that there is a report all the same.
     """
     if not folder.is_dir():
         return {}
@@ -119,7 +117,7 @@ def _cache_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
 
 
 def _patch_facts(path: Path, classes: ClassSet) -> dict[str, Any]:
-    """How often each class stands in the pseudo-labels that the round learnt from. Reads one patch at a time."""
+    """Return how often each class occurs in the pseudo-labels of the round. Reads one patch at a time."""
     if not path.exists():
         return {}
     patches, count_256 = PatchFile(path), np.zeros(256, dtype=np.int64)
@@ -130,7 +128,7 @@ def _patch_facts(path: Path, classes: ClassSet) -> dict[str, Any]:
 
 
 def data_facts(params: Params) -> dict[str, Any]:
-    """Of each prepared split: its layout, images, and one hash of the bytes of all its files (not of their names)."""
+    """Return each prepared split's layout, number of images, and one hash of all its files' bytes (not their names)."""
     layouts = {
         "source": params.data.source.layout,
         "target": params.data.target.layout,
@@ -152,24 +150,24 @@ def _manifest_facts(path: Path) -> dict[str, Any]:
 
 
 def flat(values: dict[str, Any], head: str = "") -> dict[str, Any]:
-    """Nested values by dotted key; lists stay values."""
-    found: dict[str, Any] = {}
+    """Return nested values by dotted key; lists stay values."""
+    by_key: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict) and value:
-            found |= flat(value, f"{head}{key}.")
+            by_key |= flat(value, f"{head}{key}.")
         else:
-            found[f"{head}{key}"] = value
-    return found
+            by_key[f"{head}{key}"] = value
+    return by_key
 
 
 def differences(here: dict[str, Any], there: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(key, value here, value there) of two flat dicts where they differ; None of a key that one does not have."""
+    """Return (key, value here, value there) where two flat dicts differ; None for a key that one does not have."""
     keys = [*here, *(key for key in there if key not in here)]
     return [(key, here.get(key), there.get(key)) for key in keys if here.get(key) != there.get(key)]
 
 
 def nearest_preset(params: dict[str, Any], presets: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
-    """The preset with the fewest different values, and which those are; the seed does not count. None without any."""
+    """Return the preset with the fewest different values, and these; seeds do not count. None without presets."""
     compared = {
         name: [row for row in differences(params, preset) if row[0] != "seed"] for name, preset in presets.items()
     }
@@ -177,9 +175,3 @@ def nearest_preset(params: dict[str, Any], presets: dict[str, dict[str, Any]]) -
         return None
     name = min(compared, key=lambda preset: len(compared[preset]))
     return {"name": name, "differences": [list(row) for row in compared[name]]}
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """report/results.json."""
-    record: dict[str, Any] = read_json(path)
-    return record

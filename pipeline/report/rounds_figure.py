@@ -1,7 +1,4 @@
-"""A picture of the rounds: one target image, and what each network makes of it.
-
-# H/W pixels
-"""
+"""The figure of the rounds: one target image, and the prediction and entropy of each network for it."""
 
 from __future__ import annotations
 
@@ -9,14 +6,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from pipeline.common.colours import entropy_picture
 from pipeline.common.labels import ClassSet
 from pipeline.evaluation.results import Result
+from pipeline.picture_sheet import (
+    CaptionStyle,
+    LegendStyle,
+    class_entries,
+    draw_legend,
+    draw_row,
+    draw_scale,
+    flow,
+    legend_widths,
+)
 
-_GAP, _CAPTION, _LABEL, _LINE = 6, 24, 18, 20
-_INK, _QUIET, _PAPER = (27, 31, 36), (87, 96, 106), "white"
+_GAP, _INK, _GREY = 6, (27, 31, 36), (87, 96, 106)
+_UPPER, _LOWER = CaptionStyle(24, 2, 15, _INK), CaptionStyle(18, 1, 12, _GREY)
+_LEGEND = LegendStyle(line=20, swatch_top=4, text_left=17, gap=15, ink=_INK, outline=_GREY)
+_RAMP, _INDENT, _SCALE = 120, 48, 260
+"""Width of the entropies' colours, of the word before them, and of both with the word after them."""
 _NARROWEST = 224
 """Smaller pictures (digits) are enlarged by a whole number, so that the captions have room."""
 
@@ -29,19 +39,23 @@ class Column(NamedTuple):
     lower: Path
 
 
-def draw_strip(runs: Path, results: list[Result], headline: str, classes: ClassSet, place: int) -> Image.Image | None:
-    """Input above label, then prediction above entropy of each run; None where the runs have no gallery."""
+def draw_rounds(runs: Path, results: list[Result], headline: str, classes: ClassSet, number: int) -> Image.Image | None:
+    """Draw picture ``number`` of the runs' galleries: input above label, then prediction above entropy of each run.
+
+    Returns:
+        The figure; None where no run has that picture.
+    """
     folders = [(result, runs / result.name / "gallery") for result in results]
-    folders = [(result, folder) for result, folder in folders if (folder / f"{place}-input.png").exists()]
+    folders = [(result, folder) for result, folder in folders if (folder / f"{number}-input.png").exists()]
     if not folders:
         return None
     first = folders[0][1]
-    columns = [Column("target image", first / f"{place}-input.png", first / f"{place}-label.png")]
+    columns = [Column("target image", first / f"{number}-input.png", first / f"{number}-label.png")]
     columns += [
-        Column(_caption(result, headline), folder / f"{place}-prediction.png", folder / f"{place}-entropy.png")
+        Column(_caption(result, headline), folder / f"{number}-prediction.png", folder / f"{number}-entropy.png")
         for result, folder in folders
     ]
-    return _sheet(columns, classes)
+    return _figure(columns, classes)
 
 
 def _caption(result: Result, headline: str) -> str:
@@ -49,54 +63,25 @@ def _caption(result: Result, headline: str) -> str:
     return result.name + ("" if value is None else f"  {headline} {100 * value:.1f}")
 
 
-def _sheet(columns: list[Column], classes: ClassSet) -> Image.Image:
+def _figure(columns: list[Column], classes: ClassSet) -> Image.Image:
     with Image.open(columns[0].upper) as example:
         factor = -(-_NARROWEST // example.width)
         width, height = example.width * factor, example.height * factor
-    across = len(columns) * (width + _GAP) - _GAP
-    legend = _legend(classes, across)
-    top = _CAPTION + 2 * height + 2 * _LABEL
-    sheet = Image.new("RGB", (across, top + legend.height), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for number, column in enumerate(columns):
-        left = number * (width + _GAP)
-        draw.text((left, 2), column.caption, fill=_INK, font=ImageFont.load_default(15))
-        lower = _CAPTION + height + _LABEL
-        words = "entropy" if number else "its label, unseen"
-        draw.text((left, _CAPTION + height + 1), words, fill=_QUIET, font=ImageFont.load_default(12))
-        for y, path in ((_CAPTION, column.upper), (lower, column.lower)):
-            with Image.open(path) as picture:
-                enlarged = picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
-                sheet.paste(enlarged, (left, y))
-    sheet.paste(legend, (0, top))
+    upper = [(column.caption, _enlarged(column.upper, width, height)) for column in columns]
+    words = ["its label, unseen", *["entropy"] * (len(columns) - 1)]
+    lower = [(word, _enlarged(column.lower, width, height)) for word, column in zip(words, columns, strict=True)]
+    across, second = len(columns) * (width + _GAP) - _GAP, _UPPER.height + height
+    entries, top = class_entries(classes), second + height + 2 * _LOWER.height
+    *positions, scale = flow([*legend_widths(entries, _LEGEND), _SCALE], 0, across, _LEGEND.line)
+    sheet = Image.new("RGB", (across, top + scale[1] + _LEGEND.line + 2), "white")
+    draw_row(sheet, (0, 0), upper, _GAP, _UPPER)
+    draw_row(sheet, (0, second), lower, _GAP, _LOWER)
+    draw_legend(sheet, top, entries, positions, _LEGEND)
+    ramp_W3 = entropy_picture(np.linspace(0, 1, _RAMP)[None])[0]
+    draw_scale(sheet, (scale[0], top + scale[1] + 2), ("certain", "undecided"), _INDENT, ramp_W3, _INK)
     return sheet
 
 
-def _legend(classes: ClassSet, width: int) -> Image.Image:
-    """The palette and the scale of the entropies, in as many lines as the width needs."""
-    font = ImageFont.load_default(12)
-    entries = [
-        (name, colour, 20 + int(font.getlength(name)) + 12)
-        for name, colour in zip(classes.names, classes.palette, strict=True)
-    ]
-    scale = 64 + 120 + 76
-    lines: list[list[tuple[str, tuple[int, int, int], int]]] = [[]]
-    for entry in entries:
-        if lines[-1] and sum(taken for _, _, taken in lines[-1]) + entry[2] > width:
-            lines.append([])
-        lines[-1].append(entry)
-    fits = sum(taken for _, _, taken in lines[-1]) + scale <= width
-    picture = Image.new("RGB", (width, _LINE * (len(lines) + (not fits)) + 2), _PAPER)
-    draw, x, y = ImageDraw.Draw(picture), 0, 0
-    for number, line in enumerate(lines):
-        x, y = 0, number * _LINE
-        for name, colour, taken in line:
-            draw.rectangle((x, y + 4, x + 12, y + 16), fill=colour, outline=_QUIET)
-            draw.text((x + 17, y + 2), name, fill=_INK, font=font)
-            x += taken
-    x, y = (x, y) if fits else (0, y + _LINE)
-    draw.text((x, y + 2), "certain", fill=_INK, font=font)
-    ramp_HW = np.tile(np.linspace(0, 1, 120), (12, 1))
-    picture.paste(Image.fromarray(entropy_picture(ramp_HW)), (x + 48, y + 4))
-    draw.text((x + 174, y + 2), "undecided", fill=_INK, font=font)
-    return picture
+def _enlarged(path: Path, width: int, height: int) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.convert("RGB").resize((width, height), Image.Resampling.NEAREST)

@@ -1,4 +1,4 @@
-"""The records of one workspace, or of several that differ in their seed, as one."""
+"""The reports of one workspace, or of several that differ in their seed alone, side by side."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from pipeline.evaluation.over_seeds import Spread, difference, spread
 from pipeline.report.chains import Chain, chains_of
 
 Values = list[float | None]
+"""One value per seed; None where it is not known."""
+RESULTS, ENVIRONMENT, PICTURE_LIST = "results.json", "made.json", "pictures.json"
+"""Files of a report, beside its page."""
 
 
 class Bundle(NamedTuple):
-    """What the report stage wrote in one workspace."""
+    """Output of the report stage in one workspace."""
 
     record: dict[str, Any]
     """results.json (record.py)."""
-    made: dict[str, Any]
-    """made.json (circumstances.py)."""
+    environment: dict[str, Any]
+    """made.json (environment.py)."""
     pictures: dict[str, Any]
     """pictures.json (gallery.py)."""
     folder: Path
-    """Where its pictures lie."""
+    """Folder of the pictures."""
 
 
-class Collected:
-    """All seeds side by side: a value of a run is a list with one entry per seed, None where it is not known."""
+class SeedSet:
+    """The runs of all seeds; names, classes and headline are those of the first."""
 
     def __init__(self, bundles: list[Bundle]) -> None:
         self.bundles = bundles
@@ -43,42 +46,42 @@ class Collected:
         self._runs = [{run["name"]: run for run in bundle.record["runs"]} for bundle in bundles]
 
     def colour(self, class_name: str) -> list[int]:
-        """A class's colour."""
+        """Return the colour of a class."""
         return self.palette[self.class_names.index(class_name)]
 
     @property
     def seeds(self) -> list[int]:
-        """In the order of the workspaces."""
+        """The seeds in the order of the workspaces."""
         return [bundle.record["seed"] for bundle in self.bundles]
 
     @property
     def source(self) -> str | None:
-        """The start that everything is compared with: the first that learnt from the source."""
+        """Name of the initial model that everything is compared with: the first that learnt from the source."""
         return next((name for name in self.names if self.kinds[name] == "start"), None)
 
     @property
     def oracle(self) -> str | None:
-        """The first start that learnt from the target's labels."""
+        """Name of the first initial model that learnt from the target's labels."""
         return next((name for name in self.names if self.kinds[name] == "oracle"), None)
 
     def runs(self, name: str) -> list[dict[str, Any]]:
-        """What each seed tells of a run; {} where that seed has not evaluated it."""
+        """Return a run's record of each seed; {} where that seed has not evaluated it."""
         return [runs.get(name, {}) for runs in self._runs]
 
     def values(self, name: str | None, *keys: str) -> Values:
-        """A value of a run by seed, by its path of keys."""
+        """Return a value of a run for each seed, by its path of keys."""
         return [_at(run, keys) for run in self.runs(name)] if name is not None else [None] * len(self.bundles)
 
     def spread(self, name: str | None, *keys: str) -> Spread | None:
-        """Its mean and deviation over the seeds."""
+        """Return mean and deviation of ``values``; None if no seed has one."""
         return spread(self.values(name, *keys))
 
     def gain(self, name: str) -> Spread | None:
-        """The headline's difference to source-only, seed by seed."""
+        """Return the headline metric's difference to source-only, taken seed by seed."""
         return difference(self.values(name, self.headline), self.values(self.source, self.headline))
 
     def gap_closed(self, name: str) -> float | None:
-        """The mean gain over the oracle's mean gain; None without an oracle that is better than source-only."""
+        """Return mean gain over the oracle's mean gain; None without an oracle that is better than source-only."""
         gain = self.gain(name)
         gap = None if self.oracle is None else self.gain(self.oracle)
         return None if gain is None or gap is None or gap.mean <= 0 else gain.mean / gap.mean

@@ -21,7 +21,7 @@ from pipeline.training.distributed import all_gather, all_reduce_gradients, any_
 from pipeline.training.micro_batches import in_micro_batches, micro_batch_count
 from pipeline.training.objectives import Term
 from pipeline.training.optimisation import rate_factor, set_rates
-from pipeline.training.progress import Progress, Silence
+from pipeline.training.progress import NullProgress, Progress
 
 if TYPE_CHECKING:
     from pipeline.params import Schedule
@@ -94,7 +94,7 @@ def train(
     model.train()
     terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    progress_class, pieces = Progress if rank() == 0 else Silence, micro_batch_count()
+    progress_class, pieces = Progress if rank() == 0 else NullProgress, micro_batch_count()
     progress = progress_class(folder / "live", name, first, plan.steps, plan.log_every, sums, pieces)
     with progress, in_micro_batches(model, pieces), _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)

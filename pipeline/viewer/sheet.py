@@ -6,13 +6,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pipeline.common.errors import ReadableError
+from pipeline.picture_sheet import (
+    CaptionStyle,
+    LegendStyle,
+    class_entries,
+    draw_legend,
+    draw_row,
+    draw_scale,
+    flow,
+    font,
+    legend_widths,
+)
 from pipeline.viewer.inputs import Inputs
 from pipeline.viewer.layers import DROPPED, LAYERS, Wanted, entropy_colours, layer
 from pipeline.viewer.run_view import OpenRun
@@ -29,8 +39,9 @@ _TITLES = {
     "change": "change",
     "entropy-change": "change of entropy (blue: surer)",
 }
-_WIDTH, _CAPTION, _GAP, _LINE = 480, 22, 8, 18
-_COLUMNS = 2
+_WIDTH, _GAP, _COLUMNS, _RAMP, _BLACK = 480, 8, 2, 160, (0, 0, 0)
+_CAPTION = CaptionStyle(22, 3, 13, _BLACK)
+_LEGEND = LegendStyle(line=18, swatch_top=3, text_left=18, gap=16, ink=_BLACK, outline=_BLACK)
 
 
 class _Picture(NamedTuple):
@@ -81,7 +92,7 @@ def _draw_patches(drawn: Image.Image, wanted: Wanted, scale: int) -> None:
         corners = (left, top, left + box.width * scale - 1, top + box.height * scale - 1)
         draw.rectangle(corners, outline=(0, 0, 0), width=4)
         draw.rectangle(corners, outline=(255, 255, 255), width=2)
-        draw.text((left + 6, top + 4), str(number), "white", _font(14), stroke_width=2, stroke_fill="black")
+        draw.text((left + 6, top + 4), str(number), "white", font(14), stroke_width=2, stroke_fill="black")
 
 
 def _heading(run: OpenRun, image_id: str) -> str:
@@ -97,55 +108,18 @@ def _sheet(heading: str, pictures: list[_Picture], run: OpenRun) -> Image.Image:
     columns = min(_COLUMNS, len(pictures))
     rows = -(-len(pictures) // columns)
     total = columns * (width + _GAP) + _GAP
-    entries = _legend_entries(run)
-    legend = _flow(entries, total)
-    top, row = _GAP + _LINE + 4, height + _CAPTION + _GAP
-    sheet = Image.new("RGB", (total, top + rows * row + (legend[-1][1] + _LINE) + _LINE + 2 * _GAP), "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_GAP, _GAP), heading, "black", _font(15))
-    for number, (title, picture) in enumerate(pictures):
-        left, upper = _GAP + (number % columns) * (width + _GAP), top + (number // columns) * row
-        draw.text((left, upper + 3), title, "black", _font(13))
-        sheet.paste(picture, (left, upper + _CAPTION))
-    _draw_legend(draw, entries, legend, top + rows * row)
-    _draw_scale(sheet, top + rows * row + legend[-1][1] + _LINE + _GAP // 2, run.index.spec.classes)
+    entries = [*class_entries(run.classes), ("dropped", DROPPED)]
+    positions = flow(legend_widths(entries, _LEGEND), _GAP, total, _LEGEND.line)
+    top, row = _GAP + _LEGEND.line + 4, height + _CAPTION.height + _GAP
+    legend_top = top + rows * row
+    scale_top = legend_top + positions[-1][1] + _LEGEND.line
+    sheet = Image.new("RGB", (total, scale_top + _LEGEND.line + 2 * _GAP), "white")
+    ImageDraw.Draw(sheet).text((_GAP, _GAP), heading, _BLACK, font(15))
+    for number in range(rows):
+        tiles = pictures[number * columns :][:columns]
+        draw_row(sheet, (_GAP, top + number * row), tiles, _GAP, _CAPTION)
+    draw_legend(sheet, legend_top, entries, positions, _LEGEND)
+    ends = ("entropy 0", f"ln C = {math.log(run.index.spec.classes):.2f} nats")
+    ramp_W3 = np.array(entropy_colours(), np.uint8)[np.arange(_RAMP) * 255 // (_RAMP - 1)]
+    draw_scale(sheet, (_GAP, scale_top + _GAP // 2), ends, 64, ramp_W3, _BLACK)
     return sheet
-
-
-def _legend_entries(run: OpenRun) -> list[tuple[str, tuple[int, int, int]]]:
-    return [*zip(run.classes.names, run.classes.palette, strict=True), ("dropped", DROPPED)]
-
-
-def _flow(entries: list[tuple[str, tuple[int, int, int]]], width: int) -> list[tuple[int, int]]:
-    """Where each entry of the legend stands, line by line."""
-    places, left, top = [], _GAP, 0
-    for name, _ in entries:
-        needs = 22 + math.ceil(_font(12).getlength(name)) + 12
-        if left + needs > width:
-            left, top = _GAP, top + _LINE
-        places.append((left, top))
-        left += needs
-    return places
-
-
-def _draw_legend(
-    draw: ImageDraw.ImageDraw, entries: list[tuple[str, tuple[int, int, int]]], places: list[tuple[int, int]], top: int
-) -> None:
-    for (name, colour), (left, below) in zip(entries, places, strict=True):
-        draw.rectangle((left, top + below + 3, left + 12, top + below + 15), fill=colour, outline="black")
-        draw.text((left + 18, top + below + 2), name, "black", _font(12))
-
-
-def _draw_scale(sheet: Image.Image, top: int, classes: int) -> None:
-    """Entropy's colours from certain to ln C."""
-    draw, left, width = ImageDraw.Draw(sheet), _GAP, 160
-    label: Callable[[int, str], None] = lambda x, text: draw.text((x, top), text, "black", _font(12))  # noqa: E731
-    label(left, "entropy 0")
-    for place in range(width):
-        colour = entropy_colours()[place * 255 // (width - 1)]
-        draw.line((left + 64 + place, top + 2, left + 64 + place, top + 13), fill=colour)
-    label(left + 64 + width + 6, f"ln C = {math.log(classes):.2f} nats")
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.evaluation.over_seeds import Spread, difference, percent, percent_of, spread
+from pipeline.evaluation.over_seeds import Spread, difference, percent, percent_of, results_table, spread
+from pipeline.evaluation.results import Result
 
 
 def test_mean_and_deviation_by_hand() -> None:
@@ -32,3 +33,20 @@ def test_words_by_hand() -> None:
     assert percent_of(None) == "–"
     assert percent_of(Spread(0.289, 0.007, 3)) == "28.9 ± 0.7"
     assert percent_of(Spread(0.03, None, 1), signed=True) == "+3.0"
+    assert percent_of(Spread(-0.03, 0.004, 2), signed=True) == "-3.0 ± 0.4"
+
+
+def test_the_table_has_mean_and_deviation_over_the_seeds_that_have_a_run() -> None:
+    def result(name: str, value: float | None, kind: str = "lse") -> Result:
+        return Result(name, kind, {"mIoU": value}, {}, {}, {})
+
+    by_seed = {
+        1: [result("source-only", 0.4, "start"), result("lse-1", 0.5), result("lse-2", None)],
+        2: [result("source-only", 0.42, "start")],
+    }
+    assert results_table(by_seed) == [
+        {"run": "source-only", "method": "start", "seeds": 2, "mIoU": "41.0 ± 1.4"},
+        {"run": "lse-1", "method": "lse", "seeds": 1, "mIoU": "50.0"},
+        {"run": "lse-2", "method": "lse", "seeds": 1, "mIoU": "–"},
+    ]
+    assert results_table({1: []}) == []

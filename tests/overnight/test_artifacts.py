@@ -5,34 +5,11 @@ import base64
 from PIL import Image
 
 from pipeline.evaluation.results import Result
-from pipeline.overnight.artifacts import (
-    artifact_key,
-    curves_markdown,
-    mean_and_spread,
-    picture_markdown,
-    results_table,
-)
+from pipeline.overnight.artifacts import artifact_key, curves_markdown, picture_markdown
 
 
 def result(name, value, kind="lse"):
     return Result(name, kind, {"mIoU": value}, {}, {"coverage": 0.25, "precision": None, "images": 3}, {})
-
-
-def test_the_table_has_mean_and_spread_over_seeds():
-    by_seed = {
-        1: [result("source-only", 0.4, "start"), result("lse-1", 0.5)],
-        2: [result("source-only", 0.42, "start")],
-    }
-    assert results_table(by_seed) == [
-        {"run": "source-only", "method": "start", "seeds": 2, "mIoU": "41.0 ± 1.4"},
-        {"run": "lse-1", "method": "lse", "seeds": 1, "mIoU": "50.0"},
-    ]
-    assert results_table({1: []}) == []
-
-
-def test_unknown_values_are_a_dash():
-    assert mean_and_spread([None, None]) == "–"
-    assert mean_and_spread([None, 0.5]) == "50.0"
 
 
 def test_keys_are_what_prefect_allows():

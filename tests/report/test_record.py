@@ -1,4 +1,4 @@
-"""What a report knows of a workspace: thresholds, frequencies, sizes, params; and under which circumstances."""
+"""What a report knows of a workspace: thresholds, frequencies, sizes, params; and the environment."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.report.gallery import drawing, photograph
 from pipeline.report.page.render import render
-from pipeline.report.seed_set import Bundle, Collected
+from pipeline.report.seed_set import Bundle, SeedSet
 from pipeline.report.write import write_report
 from tests.report.records import made_by, record_of_runs, round_record, run_record
 
@@ -56,7 +56,7 @@ def page_of(runs: list[dict[str, Any]], *others: list[dict[str, Any]]) -> tuple[
     """The page of one seed, or of several (one list of runs each), and the rows of all its tables."""
     records = [record_of_runs(one, seed) for seed, one in enumerate((runs, *others), start=1)]
     nothing: dict[str, Any] = {"gallery": [], "sample": []}
-    page = render(Collected([Bundle(record, made_by(), nothing, Path()) for record in records]))
+    page = render(SeedSet([Bundle(record, made_by(), nothing, Path()) for record in records]))
     parser = Cells()
     parser.feed(page)
     assert parser.open == []  # every tag is closed
@@ -176,7 +176,7 @@ def test_classes_that_are_merged_in_the_evaluation_are_left_out_there_and_stay_a
     record = record_of_runs([SOURCE | {"confusion": [[5]]}, ROUND | {"confusion": [[5]]}])
     record["classes"]["evaluated"] = ["road & lane"]
     parser = Cells()
-    parser.feed(render(Collected([Bundle(record, made_by(), {"gallery": [], "sample": []}, Path())])))
+    parser.feed(render(SeedSet([Bundle(record, made_by(), {"gallery": [], "sample": []}, Path())])))
     assert ["road & lane", "40.0", "45.0"] in parser.rows
     assert ["<sky>", "–", "–"] not in parser.rows  # no IoU
     assert ["<sky>", "–", "25.0", "0.0"] in parser.rows  # but a frequency among the pseudo-labels
@@ -213,7 +213,7 @@ def test_times_and_sizes_by_hand() -> None:
         "dump@lse-1": {"seconds": 3.0, "joules": {"gpu": 0.0}, "unknown": 0},
     }
     bundle = Bundle(record_of_runs([SOURCE, ROUND]), made_by(**times), {"gallery": [], "sample": []}, Path())
-    page = render(Collected([bundle]))
+    page = render(SeedSet([bundle]))
     parser = Cells()
     parser.feed(page)
     assert ["lse-1", "–", "3.0 s", "–", "–", "1 min 02 s", "–", "1 min 05 s"] in parser.rows

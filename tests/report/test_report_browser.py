@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report.merge_seeds import collect
+from pipeline.report.merge_seeds import merge_seeds
 from tests.report.records import record_of_runs, round_record, run_record
 
 pytestmark = pytest.mark.browser
@@ -34,7 +34,7 @@ def report(write_workspace: Callable[..., Path], tmp_path: Path) -> Path:
                 facts = {"kind": method, "round": place}
                 runs.insert(-1, round_record(f"{method}-{place}", value, init) | facts)
         folders.append(write_workspace(f"seed-{seed}", record_of_runs(runs, seed)))
-    collect(folders, tmp_path / "out")
+    merge_seeds(folders, tmp_path / "out")
     return tmp_path / "out" / "index.html"
 
 

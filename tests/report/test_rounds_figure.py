@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.common.labels import CITYSCAPES_19
 from pipeline.evaluation.results import Result
-from pipeline.report.rounds_figure import draw_strip
+from pipeline.report.rounds_figure import draw_rounds
 
 GREEN, BLUE = (0, 255, 0), (0, 0, 255)
 
@@ -28,7 +28,7 @@ def test_each_run_has_its_column_beside_the_input(tmp_path: Path) -> None:
     for name, colour in (("a", GREEN), ("b", BLUE)):
         write_gallery(tmp_path / name / "gallery", colour)
     results = [result("a", 0.5), result("not-drawn", 0.6), result("b", None)]
-    strip = draw_strip(tmp_path, results, "mIoU", CITYSCAPES_19, 0)
+    strip = draw_rounds(tmp_path, results, "mIoU", CITYSCAPES_19, 0)
     assert strip is not None
     pixels = np.asarray(strip)
     assert pixels.shape[1] == 3 * 240 + 2 * 6
@@ -42,4 +42,4 @@ def test_each_run_has_its_column_beside_the_input(tmp_path: Path) -> None:
 
 
 def test_without_a_gallery_there_is_no_strip(tmp_path: Path) -> None:
-    assert draw_strip(tmp_path, [result("a", 0.5)], "mIoU", CITYSCAPES_19, 0) is None
+    assert draw_rounds(tmp_path, [result("a", 0.5)], "mIoU", CITYSCAPES_19, 0) is None

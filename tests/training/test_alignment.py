@@ -111,7 +111,7 @@ def adversary_of(chosen: Alignment, rate: float = 1e-3) -> Adversary | None:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current directory with no DVC repository around it, which DVCLive would look for."""
+    """An empty current directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

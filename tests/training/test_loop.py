@@ -8,14 +8,12 @@ from __future__ import annotations
 import csv
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from dvc.repo import Repo
 from torch import Tensor, nn
 
 from pipeline.common.device import select_device
@@ -25,7 +23,7 @@ from pipeline.training.batches import Batch, Sample, Stream
 from pipeline.training.loop import Interrupted, Plan, TrainingError, train
 from pipeline.training.objectives import Objective, Term, supervised
 from pipeline.training.optimisation import make_optimiser
-from pipeline.training.progress import CURVES, forget_after
+from pipeline.training.progress import CURVES, append_point, cut_curves
 
 STEPS, RATE = 12, 0.03
 Curves = dict[str, list[tuple[int, float]]]
@@ -59,7 +57,7 @@ def sample_at(index: int, generator: np.random.Generator) -> Sample:
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current directory with no git and no DVC repository around it, which DVCLive would look for."""
+    """An empty current directory: nothing but the run's folder may be written."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -259,10 +257,10 @@ def test_rows_beyond_the_checkpoint_are_forgotten_in_every_curve(tmp_path: Path)
     (tmp_path / "loss").mkdir()
     for path in (tmp_path / "loss" / "source.tsv", tmp_path / "rate.tsv"):
         path.write_text(f"step\t{path.stem}\n5\t0.5\n10\t0.25\n15\t0.125\n")
-    forget_after(tmp_path, 10)
+    cut_curves(tmp_path, 10)
     assert (tmp_path / "loss" / "source.tsv").read_text() == "step\tsource\n5\t0.5\n10\t0.25\n"
     assert (tmp_path / "rate.tsv").read_text() == "step\trate\n5\t0.5\n10\t0.25\n"
-    forget_after(tmp_path, 0)
+    cut_curves(tmp_path, 0)
     assert (tmp_path / "rate.tsv").read_text() == "step\trate\n"
 
 
@@ -272,26 +270,19 @@ def test_nothing_is_written_outside_the_folder(here: Path) -> None:
     assert {path.name for path in (here / "work").iterdir()} == {"checkpoint.pt", "live"}
 
 
-def test_training_needs_no_commit_in_a_fresh_repository(here: Path) -> None:
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    Repo.init(str(here)).close()
-    run(here / "work")
-    assert len(curves_of(here / "work")["source"]) == STEPS
-
-
 def test_curves_that_a_kill_left_torn_are_mended(tmp_path: Path) -> None:
     (tmp_path / "empty.tsv").write_text("")
     (tmp_path / "torn.tsv").write_text("step\ttorn\n5\t0.5\n10\t0.2")
-    forget_after(tmp_path, 10)
+    cut_curves(tmp_path, 10)
     assert not (tmp_path / "empty.tsv").exists()
     assert (tmp_path / "torn.tsv").read_text() == "step\ttorn\n5\t0.5\n"
 
 
-def test_a_torn_summary_of_dvclive_does_not_stop_a_resume(tmp_path: Path) -> None:
-    interrupt(tmp_path, step=4)
-    (tmp_path / "live" / "metrics.json").write_text("")
-    run(tmp_path)
-    assert len(curves_of(tmp_path)["source"]) == STEPS
+def test_a_curve_is_one_header_and_a_row_for_each_point(tmp_path: Path) -> None:
+    path = tmp_path / "loss" / "source.tsv"
+    for step, value in ((5, 0.1), (10, 1e-7), (15, float("nan"))):
+        append_point(path, step, value)
+    assert path.read_text() == "step\tsource\n5\t0.1\n10\t1e-07\n15\tnan\n"
 
 
 def test_ctrl_c_saves_and_stops_and_is_put_back(tmp_path: Path) -> None:

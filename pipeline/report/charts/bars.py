@@ -1,4 +1,4 @@
-"""Bars of each class as inline SVG: what it is compared with in grey, one colour per chain, the oracle as a stroke."""
+"""Bars of each class as inline SVG: the baseline in grey, one colour per chain, the oracle as a stroke."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Bars = dict[str, list[Spread | None]]
 
 
 def class_bars(title: str, classes: list[str], base: Bars, tracks: Bars, oracle: list[Spread | None] | None) -> str:
-    """SVG: of each class a bar of each entry of ``base`` and ``tracks`` with its spread; 0 to 100 percent."""
+    """Return an SVG with a bar of each entry of ``base`` and ``tracks`` for each class, with its spread; 0 to 100 %."""
     bars = [(name, GREY, values) for name, values in base.items()]
     bars += [(name, colour_of(number), values) for number, (name, values) in enumerate(tracks.items())]
     if not bars or not classes:
@@ -22,8 +22,8 @@ def class_bars(title: str, classes: list[str], base: Bars, tracks: Bars, oracle:
     names = [(name, _square(colour)) for name, colour, _ in bars]
     if oracle is not None:
         names.append(("oracle", _ORACLE))
-    places = _places([name for name, _ in names])
-    top = TOP + LINE * places[-1][1]
+    positions = _positions([name for name, _ in names])
+    top = TOP + LINE * positions[-1][1]
     across = Axis(0.0, 1.0, LEFT, WIDTH - 12)
     step = BAR * len(bars) + GAP
     height = top + step * len(classes) + 20
@@ -34,7 +34,7 @@ def class_bars(title: str, classes: list[str], base: Bars, tracks: Bars, oracle:
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" class="full" role="img" aria-label="{escape(title)}">'
-        f"{_legend(names, places)}{_axis(across, top, height)}{rows}</svg>"
+        f"{_legend(names, positions)}{_axis(across, top, height)}{rows}</svg>"
     )
 
 
@@ -46,13 +46,13 @@ def _class(name: str, top: float, bars: list[tuple[str, Spread | None]], across:
             continue
         y = top + BAR * number
         drawn.append(
-            f'<rect x="{LEFT}" y="{y + 0.5:.1f}" width="{across.place(value.mean) - LEFT:.1f}" height="{BAR - 1}" '
+            f'<rect x="{LEFT}" y="{y + 0.5:.1f}" width="{across.position(value.mean) - LEFT:.1f}" height="{BAR - 1}" '
             f'fill="{colour}"><title>{escape(name)}: {100 * value.mean:.1f}</title></rect>'
         )
         if value.deviation is not None:
             left, right = (
-                across.place(max(0.0, value.mean - value.deviation)),
-                across.place(min(1.0, value.mean + value.deviation)),
+                across.position(max(0.0, value.mean - value.deviation)),
+                across.position(min(1.0, value.mean + value.deviation)),
             )
             drawn.append(f'<path d="M{left:.1f} {y + BAR / 2:.1f}H{right:.1f}" stroke="{INK}" stroke-width="1.1"/>')
     return "".join(drawn)
@@ -61,7 +61,7 @@ def _class(name: str, top: float, bars: list[tuple[str, Spread | None]], across:
 def _stroke(value: Spread | None, top: float, height: float, across: Axis) -> str:
     if value is None:
         return ""
-    x = across.place(value.mean)
+    x = across.position(value.mean)
     return f'<path d="M{x:.1f} {top - 2:.1f}v{height + 4:.1f}" stroke="{INK}" stroke-width="2.2"/>'
 
 
@@ -72,31 +72,31 @@ def _square(colour: str) -> str:
     return f'<rect x="0" y="4" width="10" height="10" fill="{colour}"/>'
 
 
-def _places(names: list[str]) -> list[tuple[float, int]]:
+def _positions(names: list[str]) -> list[tuple[float, int]]:
     """Where each entry of the legend begins, and in which line; a new line where the chart ends."""
-    places, x, line = [], float(LEFT), 0
+    positions, x, line = [], float(LEFT), 0
     for name in names:
         needs = 14 + width_of(name)
         if x > LEFT and x + needs > WIDTH:
             x, line = float(LEFT), line + 1
-        places.append((x, line))
+        positions.append((x, line))
         x += needs + 16
-    return places
+    return positions
 
 
-def _legend(names: list[tuple[str, str]], places: list[tuple[float, int]]) -> str:
+def _legend(names: list[tuple[str, str]], positions: list[tuple[float, int]]) -> str:
     return "".join(
         f'<g transform="translate({x:.0f} {LINE * line})">{sign}'
         f'<text x="14" y="13" class="name">{escape(name)}</text></g>'
-        for (name, sign), (x, line) in zip(names, places, strict=True)
+        for (name, sign), (x, line) in zip(names, positions, strict=True)
     )
 
 
 def _axis(across: Axis, top: float, height: float) -> str:
-    places = [(percent, across.place(percent / 100)) for percent in (0, 20, 40, 60, 80, 100)]
+    positions = [(percent, across.position(percent / 100)) for percent in (0, 20, 40, 60, 80, 100)]
     return "".join(
         f'<path d="M{x:.1f} {top - 6}V{height - 18}" class="grid"/>'
         f'<text x="{x:.1f}" y="{top - 10}" text-anchor="middle">{percent}</text>'
         f'<text x="{x:.1f}" y="{height - 5}" text-anchor="middle">{percent}</text>'
-        for percent, x in places
+        for percent, x in positions
     )

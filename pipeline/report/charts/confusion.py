@@ -1,7 +1,6 @@
-"""A confusion matrix of pixels as inline SVG.
+"""A confusion matrix of pixels as inline SVG."""
 
 # C class
-"""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ _DARK = (8, 48, 107)
 
 
 def shares_of(confusion_CC: np.ndarray) -> np.ndarray:
-    """Each row over its sum: where the pixels of a true class went; NaN in the rows of classes without pixels."""
+    """Return each row over its sum: the predictions of a true class; NaN in the rows of classes without pixels."""
     total_C1 = confusion_CC.sum(axis=1, keepdims=True).astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares_CC: np.ndarray = confusion_CC / total_C1
@@ -22,9 +21,9 @@ def shares_of(confusion_CC: np.ndarray) -> np.ndarray:
 
 
 def confusion_chart(title: str, confusion_CC: np.ndarray, classes: list[str]) -> str:
-    """An SVG figure: rows are the truth, columns the prediction, shade and number the share of the row in percent.
+    """Return an SVG: rows are the truth, columns the prediction, shade and number the share of the row in percent.
 
-    The shade goes with the square root of the share, so that mistakes of some percent are seen.
+    The shade follows the square root of the share, so that mistakes of some percent are visible.
     """
     share_CC = shares_of(confusion_CC)
     width, height = LEFT + CELL * len(classes) + 46, TOP + CELL * len(classes) + 8
@@ -47,7 +46,7 @@ def confusion_chart(title: str, confusion_CC: np.ndarray, classes: list[str]) ->
 
 
 def shade(share: float) -> str:
-    """White to dark blue by the square root of a share."""
+    """Return a colour from white to dark blue by the square root of a share."""
     strength = min(1.0, max(0.0, share)) ** 0.5
     return "#" + "".join(f"{round(255 + (channel - 255) * strength):02x}" for channel in _DARK)
 

@@ -14,14 +14,14 @@ Line = list[tuple[float, float]]
 
 
 def read_curve(path: Path) -> Line:
-    """(step, value) of one of DVCLive's TSVs."""
+    """Return the points (step, value) of a curve (training/progress.py)."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file, delimiter="\t"))
     return [(float(step), float(value)) for step, value in rows[1:]]
 
 
 def line_chart(title: str, series: dict[str, list[Line]], *, unit: str = "steps") -> str:
-    """An SVG figure with a legend; the vertical axis begins at 0. Lines of one name (its seeds) share a colour."""
+    """Return an SVG with a legend; the vertical axis begins at 0. Lines of one name (its seeds) share a colour."""
     points = [point for lines in series.values() for line in lines for point in line]
     if not points:
         return ""
@@ -31,8 +31,8 @@ def line_chart(title: str, series: dict[str, list[Line]], *, unit: str = "steps"
     for number, (name, lines) in enumerate(series.items()):
         colour = colour_of(number)
         for line in lines:
-            place = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in line)
-            drawn.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.4" points="{place}"/>')
+            points_of_line = " ".join(f"{across.position(x):.1f},{up.position(y):.1f}" for x, y in line)
+            drawn.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.4" points="{points_of_line}"/>')
         names.append(f'<tspan dx="8" fill="{colour}">{escape(name)}</tspan>')
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
@@ -43,12 +43,12 @@ def line_chart(title: str, series: dict[str, list[Line]], *, unit: str = "steps"
 
 def _axes(across: Axis, up: Axis, unit: str) -> str:
     rows = "".join(
-        f'<text x="{LEFT - 4}" y="{up.place(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
-        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{up.place(value):.1f}" y2="{up.place(value):.1f}" class="grid"/>'
+        f'<text x="{LEFT - 4}" y="{up.position(value) + 4:.1f}" text-anchor="end">{value:g}</text>'
+        f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{up.position(value):.1f}" y2="{up.position(value):.1f}" class="grid"/>'
         for value in ticks(up.low, up.high)
     )
     columns = "".join(
-        f'<text x="{across.place(value):.1f}" y="{BASE + 15}" text-anchor="middle">{value:g}</text>'
+        f'<text x="{across.position(value):.1f}" y="{BASE + 15}" text-anchor="middle">{value:g}</text>'
         for value in ticks(across.low, across.high)[:-1]
     )
     return f'{rows}{columns}<text x="{WIDTH - 4}" y="{BASE + 15}" text-anchor="end">{across.high:g} {unit}</text>'

@@ -10,11 +10,11 @@ from pipeline.report.charts.scale import GREY, Axis, apart, colour_of, ticks, wi
 
 HEIGHT, LEFT, TOP, BASE = 290, 40, 34, 254
 WIDTH, RIGHT, NARROWEST = 560, 430, 300
-"""Of the picture, where the lines end and their names begin, and how far that may move to the left for long names."""
+"""Width of the chart, end of the lines and begin of their names, and the least that this end may be."""
 
 
 class _Name(NamedTuple):
-    """What stands beside the end of a line."""
+    """Name beside the end of a line."""
 
     text: str
     colour: str
@@ -22,22 +22,22 @@ class _Name(NamedTuple):
 
 
 class Track(NamedTuple):
-    """One chain: its values by round (0 is the start)."""
+    """One chain: its values by round (0 is the initial model)."""
 
     label: str
     values: dict[int, Spread]
 
 
 def rounds_chart(title: str, tracks: list[Track], levels: dict[str, Spread], *, least: float) -> str:
-    """SVG; ``levels`` are dashed lines across (source-only, oracle).
+    """Return an SVG; ``levels`` are dashed lines across (source-only, oracle).
 
-    The vertical axis need not begin at 0, but it spans at least ``least``, so that nothing looks steep which is not.
+    The vertical axis need not begin at 0, but spans at least ``least``, so that small differences do not look steep.
     """
     tracks = [track for track in tracks if track.values]
-    found = [value for track in tracks for value in track.values.values()] + list(levels.values())
-    if not tracks or not found:
+    spreads = [value for track in tracks for value in track.values.values()] + list(levels.values())
+    if not tracks or not spreads:
         return ""
-    low, high = min(_low(value) for value in found), max(_high(value) for value in found)
+    low, high = min(_low(value) for value in spreads), max(_high(value) for value in spreads)
     room = max((high - low) * 0.06, (least - (high - low)) / 2)
     up = Axis(max(0.0, low - room), min(1.0, high + room), BASE, TOP)  # shares
     last = max(number for track in tracks for number in track.values)
@@ -58,19 +58,19 @@ def rounds_chart(title: str, tracks: list[Track], levels: dict[str, Spread], *, 
 
 def _track(track: Track, number: int, count: int, across: Axis, up: Axis) -> str:
     colour, aside = colour_of(number), (number - (count - 1) / 2) * 5
-    places = [
-        (across.place(at) + (aside if at else 0), value, up.place(value.mean))
+    positions = [
+        (across.position(at) + (aside if at else 0), value, up.position(value.mean))
         for at, value in sorted(track.values.items())
     ]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, _, y in places)
-    marks = "".join(_whisker(x, value, up, colour) + _mark(number, x, y, colour) for x, value, y in places)
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, _, y in positions)
+    marks = "".join(_whisker(x, value, up, colour) + _mark(number, x, y, colour) for x, value, y in positions)
     return f'<polyline fill="none" stroke="{colour}" stroke-width="1.8" points="{line}"/>{marks}'
 
 
 def _whisker(x: float, value: Spread, up: Axis, colour: str) -> str:
     if value.deviation is None:
         return ""
-    top, base = up.place(_high(value)), up.place(_low(value))
+    top, base = up.position(_high(value)), up.position(_low(value))
     return (
         f'<path d="M{x:.1f} {top:.1f}V{base:.1f}M{x - 3:.1f} {top:.1f}h6M{x - 3:.1f} {base:.1f}h6" '
         f'stroke="{colour}" stroke-width="1.2" fill="none"/>'
@@ -78,7 +78,7 @@ def _whisker(x: float, value: Spread, up: Axis, colour: str) -> str:
 
 
 def _mark(number: int, x: float, y: float, colour: str) -> str:
-    """A shape of its own for each chain, so that colour is not all that tells them apart."""
+    """A shape of its own for each chain, so that they differ in more than colour."""
     shapes = (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.6" fill="{colour}"/>',
         f'<rect x="{x - 3.2:.1f}" y="{y - 3.2:.1f}" width="6.4" height="6.4" fill="{colour}"/>',
@@ -90,9 +90,8 @@ def _mark(number: int, x: float, y: float, colour: str) -> str:
 
 def _levels(levels: dict[str, Spread], across: Axis, up: Axis) -> str:
     return "".join(
-        f'<line x1="{LEFT}" x2="{across.end:.1f}" y1="{up.place(value.mean):.1f}" y2="{up.place(value.mean):.1f}" '
-        f'stroke="{GREY}" stroke-dasharray="5 4"/>'
-        for value in levels.values()
+        f'<line x1="{LEFT}" x2="{across.end:.1f}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GREY}" stroke-dasharray="5 4"/>'
+        for y in (up.position(value.mean) for value in levels.values())
     )
 
 
@@ -105,23 +104,24 @@ def _names(tracks: list[Track], levels: dict[str, Spread]) -> list[_Name]:
 
 
 def _beside(names: list[_Name], across: Axis, up: Axis) -> str:
-    places = apart([up.place(name.value) for name in names], 13)
-    too_low = max(0.0, max(places, default=0) - BASE)
+    positions = apart([up.position(name.value) for name in names], 13)
+    too_low = max(0.0, max(positions, default=0) - BASE)
     return "".join(
         f'<text x="{across.end + 6:.1f}" y="{y - too_low + 4:.1f}" fill="{name.colour}" class="name">'
         f"{escape(name.text)}</text>"
-        for name, y in zip(names, places, strict=True)
+        for name, y in zip(names, positions, strict=True)
     )
 
 
 def _axes(across: Axis, up: Axis, rounds: range) -> str:
     rows = "".join(
-        f'<text x="{LEFT - 5}" y="{up.place(value) + 4:.1f}" text-anchor="end">{100 * value:g}</text>'
-        f'<line x1="{LEFT}" x2="{across.end:.1f}" y1="{up.place(value):.1f}" y2="{up.place(value):.1f}" class="grid"/>'
+        f'<text x="{LEFT - 5}" y="{up.position(value) + 4:.1f}" text-anchor="end">{100 * value:g}</text>'
+        f'<line x1="{LEFT}" x2="{across.end:.1f}" y1="{up.position(value):.1f}" y2="{up.position(value):.1f}" '
+        'class="grid"/>'
         for value in ticks(up.low, up.high, 5)
     )
     columns = "".join(
-        f'<text x="{across.place(number):.1f}" y="{BASE + 16}" text-anchor="middle">{_round(number)}</text>'
+        f'<text x="{across.position(number):.1f}" y="{BASE + 16}" text-anchor="middle">{_round(number)}</text>'
         for number in rounds
     )
     return f'{rows}{columns}<text x="{LEFT}" y="28" class="unit">percent</text>'

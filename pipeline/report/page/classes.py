@@ -1,48 +1,50 @@
-"""What became of each class, and of every run in numbers."""
+"""Tables and bars of the classes, and the table of all runs."""
 
 from __future__ import annotations
 
 from pipeline.evaluation.over_seeds import Spread
 from pipeline.report.charts.bars import class_bars
 from pipeline.report.page.table import DASH, Cell, Row, Table, amount, points_cell, share_cell
-from pipeline.report.seed_set import Collected
+from pipeline.report.seed_set import SeedSet
 
 
-def runs_table(found: Collected) -> Table:
-    """Every start and round with all its metrics."""
-    metrics: list[str] = found.bundles[0].record["metrics"]
+def runs_table(seed_set: SeedSet) -> Table:
+    """Return the table of every initial model and round with all its metrics."""
+    metrics: list[str] = seed_set.bundles[0].record["metrics"]
     names = [metric.replace("_", " ") for metric in metrics]
-    columns = ["method", "begins with", *names, f"Δ {found.headline}", "gap closed", "coverage", "precision"]
+    columns = ["method", "begins with", *names, f"Δ {seed_set.headline}", "gap closed", "coverage", "precision"]
     return Table(
         "All starts and rounds on the target, in percent",
         "run",
         columns,
-        [_run_row(found, name, metrics) for name in found.names],
+        [_run_row(seed_set, name, metrics) for name in seed_set.names],
         "Coverage: share of the selected images' pixels that got a pseudo-label. Precision: share of the pseudo-labels "
         "that are right. Both are read from labels after training.",
     )
 
 
-def _run_row(found: Collected, name: str, metrics: list[str]) -> Row:
-    closed = found.gap_closed(name)
+def _run_row(seed_set: SeedSet, name: str, metrics: list[str]) -> Row:
+    closed = seed_set.gap_closed(name)
     cells = [
-        Cell(found.kinds[name]),
-        Cell(found.inits.get(name, "–")),
-        *(share_cell(found.spread(name, metric)) for metric in metrics),
-        points_cell(found.gain(name)),
+        Cell(seed_set.kinds[name]),
+        Cell(seed_set.inits.get(name, "–")),
+        *(share_cell(seed_set.spread(name, metric)) for metric in metrics),
+        points_cell(seed_set.gain(name)),
         DASH if closed is None else Cell(f"{100 * closed:.0f} %"),
-        share_cell(found.spread(name, "pseudo_labels", "coverage")),
-        share_cell(found.spread(name, "pseudo_labels", "precision")),
+        share_cell(seed_set.spread(name, "pseudo_labels", "coverage")),
+        share_cell(seed_set.spread(name, "pseudo_labels", "precision")),
     ]
-    return Row(name, cells, quiet=found.kinds[name] == "oracle")
+    return Row(name, cells, quiet=seed_set.kinds[name] == "oracle")
 
 
-def class_table(found: Collected) -> Table:
-    """IoU of each class; the best among adapted runs and starts is strong."""
+def class_table(seed_set: SeedSet) -> Table:
+    """Return the IoU of each class and run; the best but for the oracle is bold."""
     rows = []
-    for name in found.evaluated:
-        values = {run: found.spread(run, "IoU", name) for run in found.names}
-        best = max((value.mean for run, value in values.items() if value and found.kinds[run] != "oracle"), default=0.0)
+    for name in seed_set.evaluated:
+        values = {run: seed_set.spread(run, "IoU", name) for run in seed_set.names}
+        best = max(
+            (value.mean for run, value in values.items() if value and seed_set.kinds[run] != "oracle"), default=0.0
+        )
         rows.append(
             Row(
                 name,
@@ -50,26 +52,26 @@ def class_table(found: Collected) -> Table:
                     share_cell(
                         value,
                         "" if value is None else amount(value.mean),
-                        strong=value is not None and 0.0005 <= best == value.mean and found.kinds[run] != "oracle",
+                        strong=value is not None and 0.0005 <= best == value.mean and seed_set.kinds[run] != "oracle",
                     )
                     for run, value in values.items()
                 ],
-                swatch=rgb(found.colour(name)),
+                swatch=rgb(seed_set.colour(name)),
             )
         )
-    return Table("IoU, percent", "class", found.names, rows, "Bold: the best without the oracle.")
+    return Table("IoU, percent", "class", seed_set.names, rows, "Bold: the best without the oracle.")
 
 
-def bars(found: Collected) -> str:
-    """Source-only, the last round of each chain, and the oracle, class by class."""
+def bars(seed_set: SeedSet) -> str:
+    """Return bars of source-only, the last round of each chain, and the oracle for each class."""
 
     def column(name: str) -> list[Spread | None]:
-        return [found.spread(name, "IoU", class_name) for class_name in found.evaluated]
+        return [seed_set.spread(name, "IoU", class_name) for class_name in seed_set.evaluated]
 
-    base = {} if found.source is None else {found.source: column(found.source)}
-    tracks = {_bar_name(chain.label, chain.last): column(chain.last) for chain in found.chains}
-    oracle = None if found.oracle is None else column(found.oracle)
-    return class_bars("IoU of each class in percent", found.evaluated, base, tracks, oracle)
+    base = {} if seed_set.source is None else {seed_set.source: column(seed_set.source)}
+    tracks = {_bar_name(chain.label, chain.last): column(chain.last) for chain in seed_set.chains}
+    oracle = None if seed_set.oracle is None else column(seed_set.oracle)
+    return class_bars("IoU of each class in percent", seed_set.evaluated, base, tracks, oracle)
 
 
 def _bar_name(label: str, last: str) -> str:
@@ -77,5 +79,5 @@ def _bar_name(label: str, last: str) -> str:
 
 
 def rgb(colour: list[int]) -> str:
-    """A palette's colour for CSS."""
+    """Return a palette's colour for CSS."""
     return f"rgb({colour[0]} {colour[1]} {colour[2]})"

@@ -1,18 +1,18 @@
-"""What the results cost: time of each stage, energy where a meter was read, bytes on disk."""
+"""Cost of the results: time of each stage, energy where a meter was read, bytes on disk."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pipeline.evaluation.over_seeds import Spread, spread
+from pipeline.evaluation.over_seeds import Spread, plus_minus, spread
 from pipeline.report.page.table import DASH, Cell, Row, Table
-from pipeline.report.seed_set import Collected
+from pipeline.report.seed_set import SeedSet
 
 _STAGES = ("pretrain", "dump", "selection", "patches", "adapt", "evaluate")
 
 
 def duration(seconds: float) -> str:
-    """``0.4 s``, ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
+    """Return ``0.4 s``, ``42 s``, ``3 min 05 s``, ``2 h 07 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -25,7 +25,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes in words, powers of 1000."""
+    """Return bytes with a unit, in powers of 1000."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000 or unit == "GB":
             return f"{count:.0f} {unit}" if unit == "bytes" or count >= 99.5 else f"{count:.1f} {unit}"
@@ -33,18 +33,18 @@ def size(count: float) -> str:
     raise AssertionError
 
 
-def times_table(found: Collected) -> Table | None:
-    """Wall time by run and stage; None where nothing is recorded."""
-    if not any(bundle.made["times"] for bundle in found.bundles):
+def times_table(seed_set: SeedSet) -> Table | None:
+    """Return the wall time by run and stage; None where nothing is recorded."""
+    if not any(bundle.environment["times"] for bundle in seed_set.bundles):
         return None
     empty = [Cell("")] * len(_STAGES)
-    rows = [Row("prepare", [*empty, _time(_seconds(found, "prepare", ""))])]
-    for name in found.names:
-        values = [_seconds(found, stage, name) for stage in _STAGES]
-        rows.append(Row(name, [*(_time(value) for value in values), _total(found, name)]))
-    rows.append(Row("all", [*empty, _everything(found)]))
-    per_seed = "mean ± sd over the seeds" if len(found.seeds) > 1 else "of the last result"
-    killed = sum(entry["unknown"] for bundle in found.bundles for entry in bundle.made["times"].values())
+    rows = [Row("prepare", [*empty, _time(_seconds(seed_set, "prepare", ""))])]
+    for name in seed_set.names:
+        values = [_seconds(seed_set, stage, name) for stage in _STAGES]
+        rows.append(Row(name, [*(_time(value) for value in values), _total(seed_set, name)]))
+    rows.append(Row("all", [*empty, _everything(seed_set)]))
+    per_seed = "mean ± sd over the seeds" if len(seed_set.seeds) > 1 else "of the last result"
+    killed = sum(entry["unknown"] for bundle in seed_set.bundles for entry in bundle.environment["times"].values())
     lost = f" {killed} killed attempt(s) left no time: what they took is missing." if killed else ""
     return Table(
         f"Wall time of each stage, {per_seed}",
@@ -56,11 +56,11 @@ def times_table(found: Collected) -> Table | None:
     )
 
 
-def energy_line(found: Collected) -> str:
-    """What the meters counted, in words; says so where there was none."""
+def energy_line(seed_set: SeedSet) -> str:
+    """Return a sentence with the energy that the meters counted, or that there was no meter."""
     joules: dict[str, float] = {}
-    for bundle in found.bundles:
-        for entry in bundle.made["times"].values():
+    for bundle in seed_set.bundles:
+        for entry in bundle.environment["times"].values():
             for meter, value in entry["joules"].items():
                 joules[meter] = joules.get(meter, 0.0) + value
     if not joules:
@@ -70,13 +70,13 @@ def energy_line(found: Collected) -> str:
     return f"Energy while the stages ran, other programs' share included: {', '.join(parts)}."
 
 
-def sizes_table(found: Collected) -> Table | None:
-    """The caches and patches of the rounds."""
+def sizes_table(seed_set: SeedSet) -> Table | None:
+    """Return the sizes of the rounds' caches and patches; None without rounds."""
     rows = []
-    for name in [name for name in found.names if name in found.inits]:
-        caches = [run["cache"] for run in found.runs(name) if "bytes" in run.get("cache", {})]
-        patches = spread(float(run["patches"]["count"]) for run in found.runs(name) if "patches" in run)
-        selected = spread(float(run["selection"]["images"]) for run in found.runs(name) if "selection" in run)
+    for name in [name for name in seed_set.names if name in seed_set.inits]:
+        caches = [run["cache"] for run in seed_set.runs(name) if "bytes" in run.get("cache", {})]
+        patches = spread(float(run["patches"]["count"]) for run in seed_set.runs(name) if "patches" in run)
+        selected = spread(float(run["selection"]["images"]) for run in seed_set.runs(name) if "selection" in run)
         total = spread(float(cache["bytes"]) for cache in caches)
         each = spread(cache["bytes"] / cache["images"] for cache in caches)
         rows.append(
@@ -98,33 +98,31 @@ def _count(value: Spread | None) -> Cell:
     return DASH if value is None else Cell(f"{value.mean:g}" if value.deviation is None else f"{value.mean:.1f}")
 
 
-def _entries(found: Collected, stage: str, name: str) -> list[dict[str, Any]]:
-    entries = [bundle.made["times"].get(f"{stage}@{name}") for bundle in found.bundles]
+def _entries(seed_set: SeedSet, stage: str, name: str) -> list[dict[str, Any]]:
+    entries = [bundle.environment["times"].get(f"{stage}@{name}") for bundle in seed_set.bundles]
     return [entry for entry in entries if entry is not None]
 
 
-def _seconds(found: Collected, stage: str, name: str) -> Spread | None:
-    return spread(entry["seconds"] for entry in _entries(found, stage, name))
+def _seconds(seed_set: SeedSet, stage: str, name: str) -> Spread | None:
+    return spread(entry["seconds"] for entry in _entries(seed_set, stage, name))
 
 
-def _total(found: Collected, name: str) -> Cell:
-    """Of one run, by seed; of seeds that recorded nothing, nothing."""
+def _total(seed_set: SeedSet, name: str) -> Cell:
+    """Total time of one run over the seeds that recorded any."""
     sums = [
         sum(times[f"{stage}@{name}"]["seconds"] for stage in _STAGES if f"{stage}@{name}" in times)
-        for times in (bundle.made["times"] for bundle in found.bundles)
+        for times in (bundle.environment["times"] for bundle in seed_set.bundles)
     ]
     return _time(spread(value for value in sums if value))
 
 
-def _everything(found: Collected) -> Cell:
+def _everything(seed_set: SeedSet) -> Cell:
     sums = [
-        sum(entry["seconds"] for key, entry in bundle.made["times"].items() if not key.startswith("report@"))
-        for bundle in found.bundles
+        sum(entry["seconds"] for key, entry in bundle.environment["times"].items() if not key.startswith("report@"))
+        for bundle in seed_set.bundles
     ]
     return _time(spread(value for value in sums if value))
 
 
 def _time(value: Spread | None) -> Cell:
-    if value is None:
-        return DASH
-    return Cell(duration(value.mean), "" if value.deviation is None else f"± {duration(value.deviation)}")
+    return DASH if value is None else Cell(duration(value.mean), plus_minus(value, duration))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.report.charts.lines import line_chart
-from pipeline.report.seed_set import Collected
+from pipeline.report.seed_set import SeedSet
 
 _WHY = {
     "improved": "Most improved: the share of right pixels grew most",
@@ -17,14 +17,14 @@ _WHY = {
 
 
 _OF_ORACLE = {"source": "target labels"}
-"""What the loss on labelled images is called where they are the target's."""
+"""Name of the loss on labelled images where they are the target's."""
 
 
 class Picture(NamedTuple):
     """Images as data addresses, one above the other, with one caption."""
 
     images: list[tuple[str, str]]
-    """(data address, what it shows)."""
+    """(data address, description)."""
     caption: str
 
 
@@ -42,32 +42,32 @@ class Group(NamedTuple):
     strips: list[Strip]
 
 
-def curves(found: Collected) -> list[str]:
-    """The losses of each run; one line per seed."""
+def curves(seed_set: SeedSet) -> list[str]:
+    """Return charts of the losses of each run; one line per seed."""
     charts = []
-    for name in found.names:
+    for name in seed_set.names:
         series: dict[str, list[list[tuple[float, float]]]] = {}
-        for run in found.runs(name):
+        for run in seed_set.runs(name):
             for what, points in run.get("curves", {}).items():
                 series.setdefault(what, []).append([(step, value) for step, value in points])
         ordered = dict(sorted(series.items(), key=lambda entry: (entry[0] != "source", entry[0])))  # one colour for all
-        if found.kinds[name] == "oracle":  # the labelled images that it learns from are the target's
+        if seed_set.kinds[name] == "oracle":  # the labelled images that it learns from are the target's
             ordered = {_OF_ORACLE.get(what, what): lines for what, lines in ordered.items()}
         charts.append(line_chart(f"{name}: loss", ordered))
     return [chart for chart in charts if chart]
 
 
-def groups(found: Collected) -> list[Group]:
-    """The gallery of each chain, from the first seed."""
-    bundle = found.bundles[0]
-    made = []
-    for chain in found.chains:
+def groups(seed_set: SeedSet) -> list[Group]:
+    """Return the gallery of each chain, from the first seed."""
+    bundle = seed_set.bundles[0]
+    groups = []
+    for chain in seed_set.chains:
         rows = [row for row in bundle.pictures["gallery"] if row["run"] == chain.last]
         for why, words in _WHY.items():
             strips = [_strip(row, bundle.folder) for row in rows if row["why"] == why]
             if strips:
-                made.append(Group(f"{chain.label}. {words}", strips))
-    return made
+                groups.append(Group(f"{chain.label}. {words}", strips))
+    return groups
 
 
 def _strip(row: dict, folder: Path) -> Strip:
@@ -89,9 +89,9 @@ def _strip(row: dict, folder: Path) -> Strip:
     return Strip(title, pictures)
 
 
-def sample(found: Collected) -> list[Strip]:
-    """A few images spread evenly over the split, as every run sees them; of the first seed."""
-    bundle, strips = found.bundles[0], []
+def sample(seed_set: SeedSet) -> list[Strip]:
+    """Return a few images spread evenly over the split with every run's prediction and entropy; of the first seed."""
+    bundle, strips = seed_set.bundles[0], []
     for number, row in enumerate(bundle.pictures["sample"], start=1):
         of_run = {"prediction": "prediction of", "entropy": "entropy of"}
         columns = {"input, truth": {"input": row["input"], "truth": row["label"]}}
@@ -110,6 +110,6 @@ def sample(found: Collected) -> list[Strip]:
 
 
 def address(path: Path) -> str:
-    """A file as a data address, so that the page needs no other file."""
+    """Return a file as a data address, so that the page needs no other file."""
     kind = "jpeg" if path.suffix == ".jpg" else "png"
     return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"

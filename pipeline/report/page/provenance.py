@@ -1,4 +1,4 @@
-"""Where the results come from: revision, versions, data, params."""
+"""Provenance of the results: revision, versions, data, params."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 
 from pipeline.report.page.table import Cell, Row, Table
 from pipeline.report.record import SPLITS
-from pipeline.report.seed_set import Collected
+from pipeline.report.seed_set import SeedSet
 
 _SHORT = 12  # characters of a revision
 
 
-def facts(found: Collected) -> list[tuple[str, str]]:
-    """(what, value), each once where the seeds agree."""
-    made = [bundle.made for bundle in found.bundles]
-    rows = [("seeds", ", ".join(str(seed) for seed in found.seeds))]
-    rows += [("code", _agreed([_revision(one["git"]) for one in made]))]
-    for name in made[0]["versions"]:
-        rows.append((name, _agreed([one["versions"].get(name, "–") for one in made])))
+def facts(seed_set: SeedSet) -> list[tuple[str, str]]:
+    """Return (what, value), each once where the seeds agree."""
+    environments = [bundle.environment for bundle in seed_set.bundles]
+    rows = [("seeds", ", ".join(str(seed) for seed in seed_set.seeds))]
+    rows += [("code", _agreed([_revision(one["git"]) for one in environments]))]
+    for name in environments[0]["versions"]:
+        rows.append((name, _agreed([one["versions"].get(name, "–") for one in environments])))
     return rows
 
 
-def warnings(found: Collected) -> list[str]:
-    """What a reader must know before comparing the numbers."""
-    revisions = {_revision(bundle.made["git"]) for bundle in found.bundles}
+def warnings(seed_set: SeedSet) -> list[str]:
+    """Return what a reader must know before comparing the numbers."""
+    revisions = {_revision(bundle.environment["git"]) for bundle in seed_set.bundles}
     if len(revisions) > 1:
         return ["The seeds were not run with the same code: " + "; ".join(sorted(revisions)) + "."]
     return []
@@ -42,9 +42,9 @@ def _agreed(values: list[str]) -> str:
     return values[0] if len(set(values)) == 1 else " | ".join(values)
 
 
-def data_table(found: Collected) -> Table:
-    """The splits that prepare saw."""
-    records = [bundle.record["data"] for bundle in found.bundles]
+def data_table(seed_set: SeedSet) -> Table:
+    """Return the table of the prepared splits."""
+    records = [bundle.record["data"] for bundle in seed_set.bundles]
     rows = []
     for name in SPLITS:
         known = [record[name] for record in records if name in record]
@@ -64,9 +64,9 @@ def _hashes(values: list[str]) -> str:
     return values[0] if len(set(values)) == 1 else f"{len(set(values))} different ones, one for each seed"
 
 
-def preset_table(found: Collected) -> Table | None:
-    """How params.yaml differs from the nearest preset."""
-    preset = found.bundles[0].record.get("preset")
+def preset_table(seed_set: SeedSet) -> Table | None:
+    """Return how params.yaml differs from the nearest preset; None without presets."""
+    preset = seed_set.bundles[0].record.get("preset")
     if preset is None:
         return None
     if not preset["differences"]:
@@ -75,15 +75,15 @@ def preset_table(found: Collected) -> Table | None:
     return Table(f"Params that differ from the nearest preset, {preset['name']}", "key", ["here", preset["name"]], rows)
 
 
-def params_table(found: Collected) -> Table:
-    """All params but runtime and the seeds."""
-    params = found.bundles[0].record["params"]
+def params_table(seed_set: SeedSet) -> Table:
+    """Return all params but runtime and the seeds."""
+    params = seed_set.bundles[0].record["params"]
     rows = [Row(key, [Cell(shown(value))]) for key, value in params.items() if key != "seed" and value is not None]
     return Table("All params", "key", ["value"], rows, "Values that params.yaml leaves out are the defaults.")
 
 
 def shown(value: Any) -> str:
-    """A value as YAML would have it, or nearly."""
+    """Return a value about as YAML writes it."""
     if value is None:
         return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipeline.evaluation.over_seeds import Spread
+from pipeline.evaluation.over_seeds import Spread, percent, plus_minus
 
 _BLUE, _ORANGE = (0, 114, 178), (213, 94, 0)
 _STRONGEST = 0.42  # of a shade: dark text on it keeps a contrast of more than 7
@@ -42,28 +42,22 @@ DASH = Cell("–")
 
 
 def share_cell(value: Spread | None, shade: str = "", *, strong: bool = False) -> Cell:
-    """A share in percent, its deviation below."""
-    if value is None:
-        return DASH
-    small = "" if value.deviation is None else f"± {100 * value.deviation:.1f}"
-    return Cell(f"{100 * value.mean:.1f}", small, shade, strong)
+    """Return a share in percent, its deviation below."""
+    return DASH if value is None else Cell(percent(value.mean), plus_minus(value), shade, strong)
 
 
 def points_cell(value: Spread | None) -> Cell:
-    """A difference of shares in points, with its sign."""
-    if value is None:
-        return DASH
-    small = "" if value.deviation is None else f"± {100 * value.deviation:.1f}"
-    return Cell(f"{100 * value.mean:+.1f}", small)
+    """Return a difference of shares in points, with its sign."""
+    return DASH if value is None else Cell(percent(value.mean, signed=True), plus_minus(value))
 
 
 def amount(strength: float) -> str:
-    """A background that grows with a strength in [0,1]."""
+    """Return a background that grows with a strength in [0,1]."""
     return _tint(_BLUE, strength)
 
 
 def balance(strength: float) -> str:
-    """A background from orange (-1) over none (0) to blue (1)."""
+    """Return a background from orange (-1) over none (0) to blue (1)."""
     return _tint(_BLUE if strength > 0 else _ORANGE, abs(strength))
 
 

@@ -32,8 +32,8 @@ def test_ticks_are_round_and_lie_inside(low: float, high: float, expected: list[
 
 
 def test_an_axis_without_length_has_a_place() -> None:
-    assert Axis(2.0, 2.0, 10.0, 20.0).place(2.0) == 10.0
-    assert Axis(0.0, 4.0, 10.0, 20.0).place(1.0) == 12.5
+    assert Axis(2.0, 2.0, 10.0, 20.0).position(2.0) == 10.0
+    assert Axis(0.0, 4.0, 10.0, 20.0).position(1.0) == 12.5
 
 
 def test_names_that_would_touch_are_moved_apart_in_their_order() -> None:

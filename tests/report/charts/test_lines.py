@@ -15,7 +15,7 @@ def points_of(svg: str) -> list[list[tuple[float, float]]]:
     return [[tuple(map(float, point.split(","))) for point in line.attrib["points"].split()] for line in lines]
 
 
-def test_a_curve_is_read_from_dvclives_tsv(tmp_path: Path) -> None:
+def test_a_curve_is_read_from_its_tsv(tmp_path: Path) -> None:
     path = tmp_path / "source.tsv"
     path.write_text("step\tsource\n10\t1.5\n20\t0.75\n")
     assert read_curve(path) == [(10.0, 1.5), (20.0, 0.75)]
