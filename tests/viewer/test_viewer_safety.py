@@ -362,11 +362,12 @@ def test_the_address_of_a_difference_names_both_stamps(tmp_path: Path) -> None:
     shutil.copyfile(static / "api.js", tmp_path / "api.mjs")
     (tmp_path / "ask.mjs").write_text(
         """
-        import { know, picture } from "./api.mjs";
+        import { pictureUrl, rememberRuns } from "./api.mjs";
         const run = { name: "b", stamp: "B", previous: "a" };
-        know([run, { name: "a", stamp: "A" }, { name: "c", stamp: "C" }]);
-        for (const [layer, vs] of [["change", ""], ["entropy-change", "c"], ["mask", ""]]) {
-          console.log(new URL(picture("picture", layer, run, "0", { vs }), "http://x").searchParams.get("v"));
+        rememberRuns([run, { name: "a", stamp: "A" }, { name: "c", stamp: "C" }]);
+        for (const [layer, against] of [["change", ""], ["entropy-change", "c"], ["mask", ""]]) {
+          const url = new URL(pictureUrl("picture", layer, run, "0", { against }), "http://x");
+          console.log(url.searchParams.get("v"));
         }
         """
     )
