@@ -124,12 +124,12 @@ def test_change_is_the_share_of_pixels_of_another_class(client: TestClient) -> N
 def test_change_follows_the_other_cache_while_it_grows(client: TestClient, project: Path) -> None:
     part = Path("runs/lse-1/cache/part-00002.h5")
     part.rename("later.h5")
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     for _ in range(5):
         answer = measured(client, run="lse-2", sort="change")
         assert (answer["known"], answer["words"]) == (4, "")
     Path("later.h5").rename(part)
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     assert measured(client, run="lse-2", sort="change")["known"] == 6
 
 
@@ -151,7 +151,7 @@ def test_iou_is_measured_again_when_the_labels_change(client: TestClient, projec
     manifest = Path("data/prepared/target-labelled/manifest.jsonl")
     rows = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
     manifest.write_text("".join(rows[:-1]), encoding="utf-8")
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     assert measured(client, run="lse-1", sort="iou")["known"] == 5
 
 
@@ -190,7 +190,7 @@ def test_the_released_lse_is_explained_in_its_own_scale(client: TestClient, proj
     write_selection(Path("runs/lse-1/selection/selection.json"), selection, details)
     reader = CacheReader(Path("runs/lse-1/cache"))
     pseudo_HW = pseudo_label(reader, selection, reader.image_ids[0])
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     for column in range(0, 128, 5):
         found = ask(client, "/api/pixel", run="lse-1", image=reader.image_ids[0], x=column, y=20)["reason"]
         assert found["kept"] == bool(pseudo_HW[20, column] != IGNORE)
@@ -205,7 +205,7 @@ def test_a_spatial_prior_is_part_of_the_reason(client: TestClient, project: Path
         file.attrs["class_names"], file["prior"] = list(CITYSCAPES_19.names), prior_Chw / prior_Chw.max()
     selection, details = select_cbst(Path("runs/cbst-1/cache"), 0.4, "paper", True, Path("prior.h5"))
     write_selection(Path("runs/cbst-1/selection/selection.json"), selection, details)
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     reader, selection = opened("cbst-1")
     pseudo_HW = pseudo_label(reader, selection, reader.image_ids[-1])
     for column in range(0, 128, 7):

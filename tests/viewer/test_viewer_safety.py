@@ -35,7 +35,7 @@ from tests.viewer.conftest import write_cache
 
 
 def look_again(client: TestClient) -> dict[str, dict]:
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     return {run["name"]: run for run in client.get("/api/workspace").json()["runs"]}
 
 
@@ -444,7 +444,7 @@ def test_questions_that_make_no_sense_are_answered_in_words(client: TestClient) 
     for path, parameters, words in (
         ("/api/gallery", {"sort": "beauty"}, "cannot be sorted by 'beauty'; choose one of order, entropy"),
         ("/api/gallery", {"of": "unicorn"}, "has no class 'unicorn'"),
-        ("/api/pixel", {"image": first, "x": 128, "y": 0}, "lies outside the image of 128x64"),
+        ("/api/pixel", {"image": first, "x": 128, "y": 0}, "is outside the image of 128x64"),
         ("/api/pixel", {"image": "no", "x": 1, "y": 0}, "has no image 'no'"),
         ("/picture/soup", {"image": first}, "there is no layer 'soup'"),
     ):
