@@ -14,9 +14,9 @@ const METHOD = {
 /** Why the thresholds of some quantities are not drawn. @type {Record<string, string>} */
 const NOT_DRAWN = {
   "entropy-in-image":
-    "As released, entropy is normalised in each image: thresholds have no place in a histogram of all images.",
+    "As released, entropy is normalised in each image: a histogram of all images cannot show the thresholds.",
   "confidence-and-prior":
-    "Thresholds are on confidence times a spatial prior: they have no place in a histogram of confidence.",
+    "Thresholds are on confidence times a spatial prior: a histogram of confidence cannot show them.",
 };
 /** The histogram in which the thresholds of a quantity are drawn. @type {Record<string, string>} */
 const DRAWN_IN = { confidence: "confidence", "entropy-share": "entropy", "entropy-nats": "entropy" };
