@@ -255,19 +255,19 @@ def test_coverage_and_precision_are_not_shown_beside_a_new_cache(client: TestCli
     ids = CacheReader(run / "cache").image_ids
     shutil.rmtree(run / "cache")
     write_cache(run / "cache", ids, 7)
-    said = f"runs/{name}/metrics.json: is of the cache before this one; it is not shown"
-    assert said in look_again(client)[name]["problems"]
+    problem = f"runs/{name}/metrics.json: is of the cache before this one; it is not shown"
+    assert problem in look_again(client)[name]["problems"]
     assert quality_of_road(client, name) == (None, None)
     shutil.rmtree(run / "selection")  # its stage has begun
-    said = f"runs/{name}/metrics.json: is of the selection before this one; it is not shown"
-    assert said in look_again(client)[name]["problems"]
+    problem = f"runs/{name}/metrics.json: is of the selection before this one; it is not shown"
+    assert problem in look_again(client)[name]["problems"]
     read = read_params()
     selection, details = select_for_round(read, read.rounds[name], run / "cache", Path("no-prior.h5"))
     write_selection(run / "selection" / "selection.json", selection, details)
-    assert said in look_again(client)[name]["problems"]
+    assert problem in look_again(client)[name]["problems"]
     assert quality_of_road(client, name) == (None, None)
     evaluated(name)
-    assert said not in look_again(client)[name]["problems"]
+    assert problem not in look_again(client)[name]["problems"]
     assert quality_of_road(client, name) == (0.25, 0.75)
 
 

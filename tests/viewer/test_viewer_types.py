@@ -15,10 +15,10 @@ TYPES = (STATIC.parent / "types.d.ts").read_text(encoding="utf-8")
 
 def fields(interface: str) -> tuple[set[str], set[str]]:
     """The names that an interface demands, and those that may be absent; inherited ones included."""
-    found = re.search(rf"^interface {interface}(?: extends (?:Omit<)?(\w+).*?)? {{\n(.*?)^}}", TYPES, re.M | re.S)
-    assert found is not None, f"types.d.ts has no interface {interface}"
-    parent = fields(found[1]) if found[1] else (set(), set())
-    names = re.findall(r"^  (\w+)(\??):", found[2], re.M)
+    match = re.search(rf"^interface {interface}(?: extends (?:Omit<)?(\w+).*?)? {{\n(.*?)^}}", TYPES, re.M | re.S)
+    assert match is not None, f"types.d.ts has no interface {interface}"
+    parent = fields(match[1]) if match[1] else (set(), set())
+    names = re.findall(r"^  (\w+)(\??):", match[2], re.M)
     return (
         parent[0] | {name for name, optional in names if not optional},
         parent[1] | {name for name, optional in names if optional},
