@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench clean
+.PHONY: help setup demo test lint format frontend bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -34,6 +34,13 @@ test: lint ## lint, type-check, and run the tests that take no more than minutes
 format: setup ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --silent
+	@touch $@
+
+frontend: node_modules/.package-lock.json ## prettier and tsc over the page's JavaScript (needs Node 20 or later)
+	npm run --silent check
 
 bench: setup ## measure, print tables, write bench/results/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.step

@@ -42,7 +42,7 @@ def draw_pictures(params: Params, runs: Path, names: list[str], destination: Pat
     forget_pictures(destination)
     kinds = {name: kind for name, kind in params.run_kinds().items() if name in names}
     inits = {name: params.round(name).init for name in names if name in params.rounds}
-    images = images_of("evaluation", params.data.evaluation, params.data.size)
+    images = images_of("evaluation", params.data.size)
     gallery = draw_gallery(
         runs,
         chains_of(kinds, inits),

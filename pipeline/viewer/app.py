@@ -1,4 +1,4 @@
-"""The page and its questions over HTTP: GET only, nothing is ever written."""
+"""The page and its JSON and pictures over HTTP: GET only, nothing is ever written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Only = Annotated[str | None, Query(description="show this class alone")]
 
 
 def create_app(inspector: Inspector, hosts: list[str]) -> FastAPI:
-    """The page over an inspector; requests that name another host are refused (a foreign page cannot reach it)."""
+    """Return the page over an inspector; it refuses requests that name another host, so no foreign page reaches it."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -42,8 +42,8 @@ def create_app(inspector: Inspector, hosts: list[str]) -> FastAPI:
     app = FastAPI(title="roundabout inspect", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.middleware("http")(_with_policy)
-    app.exception_handler(ReadableError)(_said)
-    _add_questions(app, inspector)
+    app.exception_handler(ReadableError)(_error_response)
+    _add_json(app, inspector)
     _add_pictures(app, inspector)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
@@ -63,11 +63,11 @@ async def _with_policy(request: Request, call: Callable[[Request], Awaitable[Res
     return response
 
 
-async def _said(_: Request, error: Exception) -> JSONResponse:
+async def _error_response(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=404)
 
 
-def _add_questions(app: FastAPI, inspector: Inspector) -> None:
+def _add_json(app: FastAPI, inspector: Inspector) -> None:
     @app.get("/api/workspace")
     def workspace() -> dict[str, Any]:
         return inspector.workspace()
@@ -99,34 +99,37 @@ def _add_questions(app: FastAPI, inspector: Inspector) -> None:
 def _add_pictures(app: FastAPI, inspector: Inspector) -> None:
     @app.get("/picture/{name}")
     def picture(name: str, run: str, image: Image, against: Against = None, only: Only = None) -> Response:
-        made = layer(name, inspector.wanted(run, image, against, only))
-        return _png(made) if made.colours is not None else _jpeg(made, None)
+        return _encoded(layer(name, inspector.layer_request(run, image, against, only)))
 
     @app.get("/thumbnail/{name}")
     def thumbnail(name: str, run: str, image: Image, against: Against = None) -> Response:
-        wanted = inspector.wanted(run, image, against, None)
+        request = inspector.layer_request(run, image, against, None)
         if name in ("mask", "pseudo", "change", "errors") and not inspector.inputs.problem:
-            below = layer("input", wanted).values
-            return _jpeg(Layer(layer(name, wanted).over(below)), _THUMBNAIL)
-        made = layer(name, wanted)
-        return _png(made, _THUMBNAIL) if made.colours is not None else _jpeg(made, _THUMBNAIL)
+            below = layer("input", request).values
+            return _encoded(Layer(layer(name, request).over(below)), _THUMBNAIL)
+        return _encoded(layer(name, request), _THUMBNAIL)
 
     @app.get("/picture/{name}/{rest:path}")
     def no_path(name: str, rest: str) -> None:
         raise HTTPException(404, "pictures have no folders")
 
 
-def _png(made: Layer, width: int | None = None) -> Response:
-    picture = made.image()
+def _encoded(layer: Layer, width: int | None = None) -> Response:
+    """Return indexed colours as PNG and photographs as JPEG, at most ``width`` wide."""
+    return _jpeg(layer, width) if layer.colours is None else _png(layer, width)
+
+
+def _png(layer: Layer, width: int | None) -> Response:
+    picture = layer.image()
     if width is not None and picture.width > width:
         picture = picture.resize((width, max(1, round(picture.height * width / picture.width))))  # nearest: indices
     data = io.BytesIO()
-    picture.save(data, "PNG", compress_level=1, **({"transparency": made.opacity} if made.opacity else {}))
+    picture.save(data, "PNG", compress_level=1, **({"transparency": layer.opacity} if layer.opacity else {}))
     return Response(data.getvalue(), media_type="image/png", headers={"Cache-Control": _FOREVER})
 
 
-def _jpeg(made: Layer, width: int | None) -> Response:
-    picture = made.image()
+def _jpeg(layer: Layer, width: int | None) -> Response:
+    picture = layer.image()
     if width is not None and picture.width > width:
         picture.thumbnail((width, width), reducing_gap=2.0)
     data = io.BytesIO()

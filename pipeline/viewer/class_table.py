@@ -1,7 +1,6 @@
-"""Per class: the threshold, where it lies in the histogram of what it is compared with, coverage and precision.
+"""Per class: the threshold, its position in the histogram of what it is compared with, coverage and precision."""
 
 # C class, B bins
-"""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from pipeline.cache.parts import open_part
 from pipeline.cache.schema import CONFIDENCE_HISTOGRAM, ENTROPY_HISTOGRAM, HISTOGRAMS
 from pipeline.methods.method import NO_THRESHOLD
 from pipeline.methods.registry import method_named
-from pipeline.viewer.run_view import OpenRun
+from pipeline.viewer.run_view import RunView
 
 BINS = 64
 LARGEST_NINES = 7.0
@@ -26,15 +25,15 @@ LARGEST_NINES = 7.0
 
 
 class Histograms:
-    """The sums of a cache's histograms, continued when parts appear; begun again when one changes."""
+    """The sums of a cache's histograms, continued when parts appear and begun again when one changes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._added: dict[Path, object] = {}
         self._total: dict[str, np.ndarray] = {}
 
-    def of(self, run: OpenRun) -> dict[str, np.ndarray]:
-        """``confidence`` and ``entropy``, (C,B) int64 each, as in docs/cache.md."""
+    def of(self, run: RunView) -> dict[str, np.ndarray]:
+        """Return ``confidence`` and ``entropy``, (C,B) int64 each, as in docs/cache.md."""
         with self._lock:
             parts = dict(run.part_stamps())
             if any(parts.get(path) != stamp for path, stamp in self._added.items()):
@@ -48,8 +47,8 @@ class Histograms:
             return dict(self._total)
 
 
-def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, Any]:
-    """What the page shows of every class; see ``quantity_of`` for the scale of thresholds."""
+def class_table(run: RunView, histograms: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return what the page shows of every class; see ``quantity_of`` for the scale of thresholds."""
     count_C, confidence_C, entropy_C = (
         run.index.statistic(name).sum(axis=0) for name in ("pixel_count", "confidence_sum", "entropy_sum")
     )
@@ -61,22 +60,22 @@ def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, An
     quality = run.result.class_pseudo_labels if run.result else {}
     scale, selection = quantity_of(run), run.selection
     rows = []
-    for place, (name, colour) in enumerate(zip(run.classes.names, run.classes.palette, strict=True)):
-        pixels, threshold = int(count_C[place]), None
-        if selection is not None and not math.isnan(selection.threshold_C[place]):
-            threshold = float(selection.threshold_C[place])
+    for index, (name, colour) in enumerate(zip(run.classes.names, run.classes.palette, strict=True)):
+        pixels, threshold = int(count_C[index]), None
+        if selection is not None and not math.isnan(selection.threshold_C[index]):
+            threshold = float(selection.threshold_C[index])
         rows.append(
             {
                 "name": name,
                 "colour": colour,
                 "pixels": pixels,
                 "share": pixels / max(1, int(count_C.sum())),
-                "images": int(images_C[place]),
-                "confidence": confidence_C[place] / pixels if pixels else None,
-                "entropy": entropy_C[place] / pixels / math.log(run.index.spec.classes) if pixels else None,
+                "images": int(images_C[index]),
+                "confidence": confidence_C[index] / pixels if pixels else None,
+                "entropy": entropy_C[index] / pixels / math.log(run.index.spec.classes) if pixels else None,
                 "threshold": threshold,
-                "passing": None if threshold is None else _passing(scale, threshold, place, histograms),
-                "histograms": {what: counts_CB[place].tolist() for what, counts_CB in shown.items()},
+                "passing": None if threshold is None else _passing(scale, threshold, index, histograms),
+                "histograms": {what: counts_CB[index].tolist() for what, counts_CB in shown.items()},
                 "coverage": quality.get(name, {}).get("coverage"),
                 "precision": quality.get(name, {}).get("precision"),
             }
@@ -84,19 +83,19 @@ def class_table(run: OpenRun, histograms: dict[str, np.ndarray]) -> dict[str, An
     return {"quantity": scale, "bins": BINS, "largest_nines": LARGEST_NINES, "classes": rows}
 
 
-def quantity_of(run: OpenRun) -> str:
+def quantity_of(run: RunView) -> str:
     """Return what the run's thresholds are compared with, as ``methods.method.Threshold`` lists it."""
     selection = run.selection
     threshold = NO_THRESHOLD if selection is None else method_named(selection.method).threshold(selection)
     return threshold.quantity
 
 
-def _passing(scale: str, threshold: float, place: int, histograms: dict[str, np.ndarray]) -> float | None:
-    """Share of the class's predicted pixels, of all images, on the kept side; to a bin's width."""
+def _passing(scale: str, threshold: float, index: int, histograms: dict[str, np.ndarray]) -> float | None:
+    """Return the share of the class's predicted pixels, of all images, on the kept side; to a bin's width."""
     if scale == "confidence":
-        counts_B, inside_B = histograms[CONFIDENCE_HISTOGRAM][place], confidence_edges() >= threshold
+        counts_B, inside_B = histograms[CONFIDENCE_HISTOGRAM][index], confidence_edges() >= threshold
     elif scale in ("entropy-share", "entropy-nats"):
-        counts_B = histograms[ENTROPY_HISTOGRAM][place]
+        counts_B = histograms[ENTROPY_HISTOGRAM][index]
         largest = math.log(len(histograms[ENTROPY_HISTOGRAM])) if scale == "entropy-nats" else 1.0
         inside_B = _entropy_shares() * largest < threshold
     else:
@@ -112,14 +111,14 @@ def _nines() -> np.ndarray:
 
 
 def _entropy_shares() -> np.ndarray:
-    """The middle of each entropy bin, in units of ln C."""
+    """Return the middle of each entropy bin, in units of ln C."""
     return (np.arange(ENTROPY_BINS) + 0.5) / ENTROPY_BINS
 
 
 def _binned(value_B: np.ndarray, counts_CB: np.ndarray, largest: float) -> np.ndarray:
-    """Counts (C,BINS) over equal steps from 0 to ``largest``; what lies beyond is in the last."""
-    place_B = np.clip(value_B / largest * BINS, 0, BINS - 1).astype(np.int64)
+    """Return counts (C,BINS) over equal steps from 0 to ``largest``; the last holds what is beyond."""
+    bin_B = np.clip(value_B / largest * BINS, 0, BINS - 1).astype(np.int64)
     binned_CB = np.zeros((len(counts_CB), BINS), np.int64)
     for counts_B, row in zip(counts_CB, binned_CB, strict=True):
-        np.add.at(row, place_B, counts_B)
+        np.add.at(row, bin_B, counts_B)
     return binned_CB

@@ -1,7 +1,6 @@
-"""Two runs beside each other in figures: results, thresholds, selections, and what their networks answer.
+"""Two runs compared in figures: results, thresholds, selections, and the predictions in their caches."""
 
-# N images, C class
-"""
+# C class
 
 from __future__ import annotations
 
@@ -13,11 +12,11 @@ import numpy as np
 from pipeline.common.errors import ReadableError
 from pipeline.evaluation.results import Result, read_result
 from pipeline.viewer.files import RUNS
-from pipeline.viewer.run_view import OpenRun
+from pipeline.viewer.run_view import RunView
 
 
 class ClassPair(NamedTuple):
-    """One class in both runs; None where a run does not say."""
+    """One class in both runs; None where a run has no value."""
 
     name: str
     iou: tuple[float | None, float | None]
@@ -31,7 +30,7 @@ class Comparison(NamedTuple):
 
     names: tuple[str, str]
     networks: tuple[str, str]
-    """Whose answers the caches hold; empty without a cache, or where it does not say."""
+    """The runs whose networks filled the caches; empty without a cache, or where it does not record it."""
     results: tuple[Result | None, Result | None]
     metrics: dict[str, tuple[float | None, float | None]]
     classes: list[ClassPair]
@@ -40,21 +39,25 @@ class Comparison(NamedTuple):
     selected: tuple[int, int, int] | None
     """Images that the first, the second and both selected; None where one has no selection."""
     params: dict[str, tuple[Any, Any]]
-    """What their entries in params.yaml say differently."""
+    """The keys by which their entries in params.yaml differ."""
     before: list[str]
-    """The names of those whose evaluation is of an earlier cache or selection; it takes no part."""
+    """The names of those whose evaluation is left out, because it is of an earlier cache or selection."""
 
 
-def compare_runs(first: OpenRun, second: OpenRun, entries: dict[str, dict[str, Any]]) -> Comparison:
-    """``entries``: what params.yaml says of each run. Raises ReadableError where neither has anything to compare."""
+def compare_runs(first: RunView, second: RunView, entries: dict[str, dict[str, Any]]) -> Comparison:
+    """Return what differs between two runs, whose ``entries`` in params.yaml are given by name.
+
+    Raises:
+        ReadableError: if neither is evaluated, and they do not both have a cache.
+    """
     runs = (first, second)
     evaluated = [read_result(RUNS / run.name, run.kind) for run in runs]
-    before = [run.name for run, result in zip(runs, evaluated, strict=True) if result and run.is_before(result)]
+    before = [run.name for run, result in zip(runs, evaluated, strict=True) if result and run.is_outdated(result)]
     one, other = (None if run.name in before else result for run, result in zip(runs, evaluated, strict=True))
     results = (one, other)
     if not any(evaluated) and not (first.has_cache and second.has_cache):
         raise ReadableError(
-            f"{first.name} and {second.name}: neither is evaluated, nor have both a cache; run `dvc repro`"
+            f"{first.name} and {second.name}: neither is evaluated, and they do not both have a cache; run `dvc repro`"
         )
     metrics = {
         name: (_metric(results[0], name), _metric(results[1], name))
@@ -68,11 +71,11 @@ def compare_runs(first: OpenRun, second: OpenRun, entries: dict[str, dict[str, A
     if first.selection and second.selection:
         ids = [set(run.selection.images) for run in runs if run.selection]
         selected = (len(ids[0]), len(ids[1]), len(ids[0] & ids[1]))
-    said = [entries.get(run.name, {}) for run in runs]
+    mine, theirs = (entries.get(run.name, {}) for run in runs)
     params = {
-        key: (said[0].get(key), said[1].get(key))
-        for key in dict.fromkeys([*said[0], *said[1]])
-        if said[0].get(key) != said[1].get(key)
+        key: (mine.get(key), theirs.get(key))
+        for key in dict.fromkeys([*mine, *theirs])
+        if mine.get(key) != theirs.get(key)
     }
     return Comparison(
         (first.name, second.name),
@@ -87,7 +90,7 @@ def compare_runs(first: OpenRun, second: OpenRun, entries: dict[str, dict[str, A
     )
 
 
-def _classes(runs: tuple[OpenRun, OpenRun], results: tuple[Result | None, Result | None]) -> list[ClassPair]:
+def _classes(runs: tuple[RunView, RunView], results: tuple[Result | None, Result | None]) -> list[ClassPair]:
     names = dict.fromkeys(name for result in results if result for name in result.class_iou)
     names |= dict.fromkeys(name for run in runs if run.has_cache for name in run.classes.names)
     thresholds, shares = [_thresholds(run) for run in runs], [_shares(run) for run in runs]
@@ -103,14 +106,14 @@ def _classes(runs: tuple[OpenRun, OpenRun], results: tuple[Result | None, Result
     ]
 
 
-def _thresholds(run: OpenRun) -> dict[str, float]:
+def _thresholds(run: RunView) -> dict[str, float]:
     if run.selection is None:
         return {}
     pairs = zip(run.selection.class_names, run.selection.threshold_C, strict=True)
     return {name: float(value) for name, value in pairs if not math.isnan(value)}
 
 
-def _shares(run: OpenRun) -> dict[str, float]:
+def _shares(run: RunView) -> dict[str, float]:
     if not run.has_cache:
         return {}
     count_C = run.index.statistic("pixel_count").sum(axis=0)
@@ -119,13 +122,13 @@ def _shares(run: OpenRun) -> dict[str, float]:
     }
 
 
-def _mean_entropy(run: OpenRun) -> float | None:
+def _mean_entropy(run: RunView) -> float | None:
     if not run.has_cache:
         return None
     return float(np.mean(run.index.statistic("entropy_mean"))) / math.log(run.index.spec.classes)
 
 
-def _network(run: OpenRun) -> str:
+def _network(run: RunView) -> str:
     return run.network if run.has_cache else ""
 
 
@@ -137,10 +140,11 @@ def _pseudo(result: Result | None, what: str) -> float | None:
     return result.pseudo_labels.get(what) if result else None
 
 
-def most_changed(first: OpenRun, second: OpenRun, count: int) -> list[tuple[str, float]]:
-    """The images whose predictions differ most, with the share of pixels that differ. Reads all labels of both.
+def most_changed(first: RunView, second: RunView, count: int) -> list[tuple[str, float]]:
+    """Return the images whose predictions differ most, with the share of pixels that differ; reads all of both caches.
 
-    Empty where the caches are not of the same size and classes.
+    Returns:
+        Pairs of id and share, largest first; empty if the caches are not of the same size and classes.
     """
     if count < 1 or not (first.has_cache and second.has_cache):
         return []

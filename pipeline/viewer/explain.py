@@ -1,4 +1,4 @@
-"""Why a pixel was kept or dropped, in the words and numbers of the method that decided.
+"""Why a pixel was kept or dropped, with the numbers of the method that decided.
 
 The decision itself is read from the pseudo-label that the method's own code makes; here it is only explained.
 """
@@ -17,7 +17,7 @@ from pipeline.viewer.run_view import Maps
 
 
 class Reason(NamedTuple):
-    """A pixel's fate. ``value`` and ``threshold`` are on the scale of ``quantity``, None where there are none."""
+    """Whether and why a pixel was kept. ``value`` and ``threshold`` are on the scale of ``quantity``, or None."""
 
     kept: bool
     kept_as: int | None
@@ -27,10 +27,10 @@ class Reason(NamedTuple):
     words: str
 
 
-def reason(
+def explain_pixel(
     selection: Selection, image_id: str, maps: Maps, prob_C: np.ndarray, row: int, column: int, names: tuple[str, ...]
 ) -> Reason:
-    """Of the pixel at (row, column) of an image; ``prob_C`` is its class distribution."""
+    """Explain the pixel at (row, column) of an image; ``prob_C`` is its class distribution."""
     assert maps.pseudo_HW is not None
     pseudo = int(maps.pseudo_HW[row, column])
     pixel = PixelView(selection, image_id, maps.label_HW, maps.entropy_HW, maps.pseudo_HW, prob_C, (row, column), names)

@@ -1,4 +1,4 @@
-"""Which runs there are to look at, and where their caches lie at this moment."""
+"""The runs that can be shown, and the folders of their caches."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _NAME = re.compile(r"[^/\\\x00]+")
 
 
 class CacheFolder(NamedTuple):
-    """Where a run's cache lies: in its place, or still in the working folder of its dump."""
+    """The folder of a run's cache: below runs/, or still the working folder of its dump."""
 
     folder: Path
     in_work: bool
     running: bool
-    """A process writes it."""
+    """Whether a process writes it."""
 
 
 def run_names(known: list[str], translations: Container[str] = ()) -> list[str]:
-    """The runs of params.yaml that have a folder or a dump in the making, in that order, then other folders of runs/.
+    """Return the runs of params.yaml that have a folder or a started dump, in that order, then other folders of runs/.
 
-    Folders of translations hold a gallery, and are no runs.
-    Names come from here alone: no path is ever made of what a browser or a user says.
+    Translations have folders there, too, and are left out. Names come from here alone: no path is ever built from
+    what a browser or a user sends.
     """
     there = {path.name for path in RUNS.iterdir() if path.is_dir()} if RUNS.is_dir() else set()
     there = {name for name in there if not name.startswith(".")}
@@ -37,7 +37,11 @@ def run_names(known: list[str], translations: Container[str] = ()) -> list[str]:
 
 
 def checked_run(name: str, names: list[str]) -> str:
-    """The name, if it is one of the runs. Raises ReadableError; for a path in words of its own."""
+    """Return the name of a run.
+
+    Raises:
+        ReadableError: if it is not one of ``names``, with a message of its own for a path.
+    """
     if not _NAME.fullmatch(name) or name in (".", ".."):
         raise ReadableError(f"{name!r}: a run is named, not given as a path; it must be one of the folders of {RUNS}/")
     if name not in names:
@@ -46,7 +50,7 @@ def checked_run(name: str, names: list[str]) -> str:
 
 
 def cache_folder(name: str) -> CacheFolder | None:
-    """The cache of a run: the finished one, else the one in the making."""
+    """Return the finished cache of a run, else the one that is being written, else None."""
     works = [work for work in work_folders() if work.stage == f"dump-{name}" and (work.folder / "cache").is_dir()]
     finished = RUNS / name / "cache"
     if finished.is_dir():

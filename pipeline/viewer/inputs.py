@@ -1,6 +1,6 @@
-"""The target's images and, where there are any, its labels: what the cached probabilities are of.
+"""The images of the target, and its labels where it has some.
 
-Labels are opened here as an aid for the eye; nothing of them flows back into a stage.
+Labels are opened here for display only; no stage reads anything of them from here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Inputs:
         self._stamp: object = None
         self.params: Params | None = None
         self.problem = ""
-        """Why there are no images, in words; empty where there are."""
+        """Why there are no images; empty where there are."""
         self._images: SplitImages | None = None
         self._labels: SplitLabels | None = None
         self._label_names: tuple[str, ...] = ()
@@ -43,11 +43,11 @@ class Inputs:
 
     @property
     def stamp(self) -> str:
-        """Changes with params.yaml and the manifests."""
+        """A text that changes with params.yaml and the manifests."""
         return str(self._stamp)
 
     def refresh(self) -> None:
-        """Opens again what has changed."""
+        """Open again what has changed."""
         stamp = tuple(_changed(path) for path in (PARAMS, manifest_path("target"), manifest_path("target-labelled")))
         with self._lock:
             if stamp != self._stamp:
@@ -67,7 +67,7 @@ class Inputs:
             self._label_names = classes.names
 
     def labels_problem(self, spec: CacheSpec) -> str:
-        """Why there are no labels for a cache, in words; empty where there are."""
+        """Return why there are no labels for a cache; empty where there are."""
         if self._labels is None:
             return "The target has no labels."
         if self._label_names != spec.class_names:
@@ -75,7 +75,11 @@ class Inputs:
         return ""
 
     def image(self, image_id: str, size: tuple[int, int]) -> np.ndarray:
-        """The target image (H,W,3) uint8 at the cache's size. Raises ReadableError where there is none."""
+        """Return the target image (H,W,3) uint8 at the cache's size.
+
+        Raises:
+            ReadableError: if there is no such image.
+        """
         if self._images is None:
             raise ReadableError(self.problem or "there are no prepared images of the target")
         image_HW3 = self._images.image(self._images.manifest.index_of(image_id))
@@ -84,7 +88,7 @@ class Inputs:
         return image_HW3
 
     def label(self, image_id: str, spec: CacheSpec) -> np.ndarray | None:
-        """The image's true label (H,W) uint8, 255 = ignored, at the cache's size; None without one in its classes."""
+        """Return the label (H,W) uint8, 255 = ignored, at the cache's size; None without one in the cache's classes."""
         if self._labels is None or self.labels_problem(spec):
             return None
         try:

@@ -1,4 +1,4 @@
-"""What the page asks for, answered in plain values. Knows runs by name only; writes nothing."""
+"""The JSON of the page, of runs that are named; nothing is written."""
 
 from __future__ import annotations
 
@@ -14,78 +14,82 @@ from pipeline.common.files import fingerprint
 from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou
 from pipeline.methods.registry import method_named
-from pipeline.viewer.background import Measured
+from pipeline.viewer.background import Measurements
 from pipeline.viewer.class_table import Histograms, class_table, quantity_of
-from pipeline.viewer.explain import reason
+from pipeline.viewer.explain import explain_pixel
 from pipeline.viewer.files import checked_run, run_names
 from pipeline.viewer.inputs import Inputs
-from pipeline.viewer.layers import Wanted
-from pipeline.viewer.run_view import OpenRun
+from pipeline.viewer.layers import LayerRequest
+from pipeline.viewer.run_view import RunView
 from pipeline.viewer.sorting import MEASURED, ORDERS, falls, sorted_positions, statistic_values
 
-_LOOK_AGAIN = 1.0
-"""Seconds for which the listing of the files is believed."""
+_REFRESH_SECONDS = 1.0
+"""The listing of the files is read again after that time."""
 
 
 class Inspector:
-    """All runs, or those named, with what is measured of them on request."""
+    """All runs, or those named, with values that are measured on request."""
 
     def __init__(self, only: list[str]) -> None:
         self._lock = threading.RLock()
-        self._looked = -math.inf
+        self._refreshed = -math.inf
         self._only = only
         self.inputs = Inputs()
-        self._runs: dict[str, OpenRun] = {}
+        self._runs: dict[str, RunView] = {}
         self._histograms: dict[str, Histograms] = {}
-        self._measured: dict[tuple[str, ...], Measured[Any]] = {}
+        self._measured: dict[tuple[str, ...], Measurements[Any]] = {}
         for name in only:
-            checked_run(name, self._there())
+            checked_run(name, self._run_names())
 
-    def _there(self) -> list[str]:
+    def _run_names(self) -> list[str]:
         params = self.inputs.params
         return run_names(list(params.run_kinds()), params.translations) if params else run_names([])
 
     def refresh(self) -> None:
-        """Looks at the files again, at most once a second."""
+        """Read again the files that have changed, at most once a second."""
         with self._lock:
-            if time.monotonic() - self._looked < _LOOK_AGAIN:
+            if time.monotonic() - self._refreshed < _REFRESH_SECONDS:
                 return
             self.inputs.refresh()
             params = self.inputs.params
             kinds = params.run_kinds() if params else {}
             inits = {name: entry.init for name, entry in params.rounds.items()} if params else {}
-            names = [name for name in self._there() if not self._only or name in self._only]
+            names = [name for name in self._run_names() if not self._only or name in self._only]
             known = self._runs
             self._runs = {
-                name: known.get(name) or OpenRun(name, kinds.get(name, ""), inits.get(name)) for name in names
+                name: known.get(name) or RunView(name, kinds.get(name, ""), inits.get(name)) for name in names
             }
             for run in self._runs.values():
                 run.kind, run.init = kinds.get(run.name, ""), inits.get(run.name)
                 run.refresh()
-            self._looked = time.monotonic()
+            self._refreshed = time.monotonic()
 
     def close(self) -> None:
-        """Ends what is being measured."""
+        """Stop all measuring."""
         for measured in list(self._measured.values()):
             measured.stop()
 
-    def run(self, name: str) -> OpenRun:
-        """A run that there is. Raises ReadableError for any other name, and for a path."""
+    def run(self, name: str) -> RunView:
+        """Return a run by its name.
+
+        Raises:
+            ReadableError: if there is no such run, or the name is a path.
+        """
         self.refresh()
         return self._runs[checked_run(name, list(self._runs))]
 
-    def previous(self, run: OpenRun) -> OpenRun | None:
-        """The run with the cache before this one's: its initial network's round."""
+    def previous(self, run: RunView) -> RunView | None:
+        """Return the round of the run's initial network, if it has a cache."""
         before = self._runs.get(run.init or "")
         return before if before is not None and before.has_cache else None
 
-    # -------------------------------------------------------------------------------------------- the page's questions
+    # -------------------------------------------------------------------------------------------- the page's requests
 
     def workspace(self) -> dict[str, Any]:
-        """All runs in words."""
+        """Return all runs, and the orders of the gallery."""
         self.refresh()
         runs = [self._described(run) for run in self._runs.values()]
-        problem = "" if runs else "There is no run yet: runs/ is empty. `dvc repro` makes the first."
+        problem = "" if runs else "There is no run yet: runs/ is empty. `dvc repro` starts the first."
         return {
             "runs": runs,
             "problem": problem,
@@ -93,7 +97,7 @@ class Inspector:
             "orders": {name: order._asdict() for name, order in ORDERS.items()},
         }
 
-    def _described(self, run: OpenRun) -> dict[str, Any]:
+    def _described(self, run: RunView) -> dict[str, Any]:
         previous = self.previous(run)
         selection = run.selection
         described: dict[str, Any] = {
@@ -130,30 +134,30 @@ class Inspector:
             }
         return described
 
-    def _layers(self, run: OpenRun) -> list[str]:
-        there = {"prediction", "entropy"}
+    def _layers(self, run: RunView) -> list[str]:
+        layers = {"prediction", "entropy"}
         if not self.inputs.problem:
-            there.add("input")
+            layers.add("input")
         if run.selection is not None:
-            there |= {"mask", "pseudo"}
+            layers |= {"mask", "pseudo"}
         if run.has_patches:
-            there.add("patches")
+            layers.add("patches")
         if not self.inputs.labels_problem(run.index.spec):
-            there |= {"label", "errors"}
-        return sorted(there)
+            layers |= {"label", "errors"}
+        return sorted(layers)
 
-    def _stamp(self, run: OpenRun) -> str:
+    def _stamp(self, run: RunView) -> str:
         return fingerprint(run=run.stamp, inputs=self.inputs.stamp)[:10]
 
     def gallery(
         self, name: str, order: str, class_name: str | None, reverse: bool, show: str, against: str | None
     ) -> dict[str, Any]:
-        """All images that are there in an order: ids, values and what the selection holds of them."""
+        """Return all images in an order: ids, values, and whether they are selected."""
         run = self.run(name)
         if order not in ORDERS:
             raise ReadableError(f"images cannot be sorted by {order!r}; choose one of {', '.join(ORDERS)}")
-        place = self._class_place(run, class_name) if ORDERS[order].of_class else None
-        value_N, words = self._values(run, order, place, against)
+        class_index = self._class_index(run, class_name) if ORDERS[order].of_class else None
+        value_N, words = self._values(run, order, class_index, against)
         ids, chosen = run.index.image_ids, [run.chosen(image_id) for image_id in run.index.image_ids]
         positions = [
             int(number)
@@ -174,26 +178,26 @@ class Inspector:
             "stamp": self._stamp(run),
         }
 
-    def _class_place(self, run: OpenRun, class_name: str | None) -> int | None:
+    def _class_index(self, run: RunView, class_name: str | None) -> int | None:
         if not class_name:
             return None
         if class_name not in run.classes.names:
-            raise ReadableError(f"{run.name}: has no class {class_name!r}; there are {', '.join(run.classes.names)}")
+            raise ReadableError(f"{run.name} has no class {class_name!r}; there are {', '.join(run.classes.names)}")
         return run.classes.names.index(class_name)
 
-    def _values(self, run: OpenRun, order: str, place: int | None, against: str | None) -> tuple[np.ndarray, str]:
-        """Values (N,), and what has to be said of them."""
+    def _values(self, run: RunView, order: str, class_index: int | None, against: str | None) -> tuple[np.ndarray, str]:
+        """Return values (N,), and a message about them, which may be empty."""
         if order in MEASURED:
-            return self._measured_values(run, order, place, against)
-        value_N = statistic_values(run, order, place)
+            return self._measured_values(run, order, class_index, against)
+        value_N = statistic_values(run, order, class_index)
         if order in ("selected", "score") and run.selection is None:
             return value_N, f"{run.name}: nothing has been selected yet."
         return value_N, ""
 
     def _measured_values(
-        self, run: OpenRun, order: str, place: int | None, against: str | None
+        self, run: RunView, order: str, class_index: int | None, against: str | None
     ) -> tuple[np.ndarray, str]:
-        nothing_N = np.full(len(run.index), np.nan)
+        value_N = np.full(len(run.index), np.nan)
         other = self.run(against) if against else self.previous(run)
         missing = {
             "kept": f"{run.name}: nothing has been selected yet." if run.selection is None else "",
@@ -201,32 +205,34 @@ class Inspector:
             "change": self._without_previous(run) if other is None else run.classes_differ(other),
         }[order]
         if missing:
-            return nothing_N, missing
+            return value_N, missing
         measured = self._measure(order, run, other)
         ids = run.index.image_ids
-        there = set(other.index.image_ids) if other is not None and order == "change" else set(ids)
-        wanted = [image_id for image_id in ids if image_id in there]  # the other may still be growing
-        known = measured.of(wanted)
+        in_both = set(other.index.image_ids) if other is not None and order == "change" else set(ids)
+        measurable = [image_id for image_id in ids if image_id in in_both]  # the other may still be growing
+        known = measured.of(measurable)
         pixels = int(np.prod(run.index.spec.size))
         for number, image_id in enumerate(ids):
             value = known.get(image_id)
             if value is not None and order == "kept":
-                value = (value.sum() if place is None else value[place]) / pixels
+                value = (value.sum() if class_index is None else value[class_index]) / pixels
             if value is not None:
-                nothing_N[number] = value
-        count = sum(image_id in known for image_id in wanted)
-        return nothing_N, "" if count == len(wanted) else f"Measuring: {count:,} of {len(wanted):,} images so far."
+                value_N[number] = value
+        count, total = sum(image_id in known for image_id in measurable), len(measurable)
+        return value_N, "" if count == total else f"Measuring: {count:,} of {total:,} images so far."
 
-    def _without_previous(self, run: OpenRun) -> str:
-        if run.init and run.init not in self._runs and run.init in self._there():
+    def _without_previous(self, run: RunView) -> str:
+        if run.init and run.init not in self._runs and run.init in self._run_names():
             both = f"`roundabout inspect {run.init} {run.name}`"
             return f"{run.name}: its previous round, {run.init}, is not shown here; name it, too: {both}"
         return f"{run.name} has no previous round with a cache to compare with."
 
-    def _measure(self, order: str, run: OpenRun, other: OpenRun | None) -> Measured[Any]:
-        """What fills in an order's values; begun again where the run, or the other, is no longer the same."""
-        beside = fingerprint(selection=run.details) if order == "kept" else self.inputs.stamp if order == "iou" else ""
-        key: tuple[str, ...] = (order, run.name, run.index.spec.fingerprint, beside)
+    def _measure(self, order: str, run: RunView, other: RunView | None) -> Measurements[Any]:
+        """Return the measuring of an order's values, a new one if the run, or the other, has changed."""
+        depends_on = (
+            fingerprint(selection=run.details) if order == "kept" else self.inputs.stamp if order == "iou" else ""
+        )
+        key: tuple[str, ...] = (order, run.name, run.index.spec.fingerprint, depends_on)
         if other is not None and order == "change":
             key = (*key, other.name, other.index.spec.fingerprint)
         with self._lock:
@@ -238,11 +244,11 @@ class Inspector:
                     "iou": lambda image_id: _image_iou(run, self.inputs, image_id),
                     "change": lambda image_id: _changed_share(run, other, image_id),
                 }
-                self._measured[key] = Measured(measures[order])
+                self._measured[key] = Measurements(measures[order])
             return self._measured[key]
 
     def classes(self, name: str) -> dict[str, Any]:
-        """The table of class_table.py, with how the run selects."""
+        """Return the table of class_table.py, and the numbers by which the run selects."""
         run = self.run(name)
         histograms = self._histograms.setdefault(name, Histograms()).of(run)
         return class_table(run, histograms) | {
@@ -255,8 +261,8 @@ class Inspector:
             "stamp": self._stamp(run),
         }
 
-    def _score_histogram(self, run: OpenRun) -> dict[str, Any] | None:
-        """Of a method that splits the images: their scores on both sides of the border."""
+    def _score_histogram(self, run: RunView) -> dict[str, Any] | None:
+        """Return the scores on both sides of the border, for a method that splits the images."""
         if run.selection is None or not run.selection.hard:
             return None
         scores = run.details.get("scores", {})
@@ -272,7 +278,7 @@ class Inspector:
         }
 
     def image(self, name: str, image_id: str) -> dict[str, Any]:
-        """One image: what was chosen of it, its classes, its patches."""
+        """Return one image: whether it is selected, its classes, its patches."""
         run = self.run(name)
         number = run.index.number(image_id)
         pixels = int(np.prod(run.index.spec.size))
@@ -293,16 +299,16 @@ class Inspector:
         answer["classes"] = [
             {
                 "name": class_name,
-                "share": int(count_C[place]) / pixels,
-                "confidence": float(confidence_C[place] / count_C[place]) if count_C[place] else None,
-                "kept": int(kept_C[place]) / pixels,
+                "share": int(count_C[index]) / pixels,
+                "confidence": float(confidence_C[index] / count_C[index]) if count_C[index] else None,
+                "kept": int(kept_C[index]) / pixels,
             }
-            for place, class_name in enumerate(run.classes.names)
-            if count_C[place] or kept_C[place]
+            for index, class_name in enumerate(run.classes.names)
+            if count_C[index] or kept_C[index]
         ]
         return answer
 
-    def _chosen_words(self, run: OpenRun, image_id: str) -> str:
+    def _chosen_words(self, run: RunView, image_id: str) -> str:
         selection = run.selection
         if selection is None:
             return "Nothing has been selected yet."
@@ -325,7 +331,7 @@ class Inspector:
         return f"Selected: number {rank} of {len(selection.images)} selected images ({total} in all).{tail}"
 
     def pixel(self, name: str, image_id: str, column: int, row: int) -> dict[str, Any]:
-        """The pixel under the pointer: distribution, entropy, threshold, and why it was kept or dropped."""
+        """Return a pixel: distribution, entropy, threshold, and why it was kept or dropped."""
         run = self.run(name)
         prob_C = run.probabilities(image_id, row, column)
         maps, names = run.maps(image_id), run.classes.names
@@ -342,26 +348,26 @@ class Inspector:
             "reason": None,
         }
         if run.selection is not None:
-            answer["reason"] = reason(run.selection, image_id, maps, prob_C, row, column, names)._asdict()
+            answer["reason"] = explain_pixel(run.selection, image_id, maps, prob_C, row, column, names)._asdict()
         return answer
 
-    def wanted(self, name: str, image_id: str, against: str | None, only: str | None) -> Wanted:
-        """What a layer is to be made of."""
+    def layer_request(self, name: str, image_id: str, against: str | None, only: str | None) -> LayerRequest:
+        """Return the run, image and class of a layer, by their names."""
         run = self.run(name)
-        run.index.number(image_id)  # known, or said in words
+        run.index.number(image_id)  # raises if the cache does not have it
         other = self.run(against) if against else self.previous(run)
-        return Wanted(run, image_id, self.inputs, other, self._class_place(run, only))
+        return LayerRequest(run, image_id, self.inputs, other, self._class_index(run, only))
 
 
 def _count(label_HW: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(label_HW[label_HW != IGNORE], minlength=classes)[:classes]
 
 
-def _kept_pixels(run: OpenRun, image_id: str) -> np.ndarray:
+def _kept_pixels(run: RunView, image_id: str) -> np.ndarray:
     return _count(run.computed_pseudo_label(image_id), run.index.spec.classes)
 
 
-def _image_iou(run: OpenRun, inputs: Inputs, image_id: str) -> float | None:
+def _image_iou(run: RunView, inputs: Inputs, image_id: str) -> float | None:
     truth_HW = inputs.label(image_id, run.index.spec)
     if truth_HW is None:
         return None
@@ -369,7 +375,7 @@ def _image_iou(run: OpenRun, inputs: Inputs, image_id: str) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _changed_share(run: OpenRun, other: OpenRun | None, image_id: str) -> float | None:
+def _changed_share(run: RunView, other: RunView | None, image_id: str) -> float | None:
     assert other is not None
     here_HW, there_HW = run.label(image_id), other.label(image_id)
     return float((here_HW != there_HW).mean()) if here_HW.shape == there_HW.shape else None

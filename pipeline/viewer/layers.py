@@ -1,7 +1,6 @@
-"""The layers of an image as pictures: input, prediction, entropy, what was selected, labels, and differences.
+"""The layers of an image as pictures: input, prediction, entropy, selection, labels, and differences."""
 
 # H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -15,14 +14,14 @@ from pipeline.common.colours import entropy_picture
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import IGNORE
 from pipeline.viewer.inputs import Inputs
-from pipeline.viewer.run_view import OpenRun
+from pipeline.viewer.run_view import RunView
 
 Colour = tuple[int, int, int]
 
 DROPPED: Colour = (14, 17, 22)
-"""What was dropped is dark, also where only the opaque colour counts."""
+"""Dropped pixels are dark, also where only the opaque colour counts."""
 WRONG: Colour = (213, 94, 0)
-# Vermilion and blue of Okabe and Ito, with near-white between: told apart with every kind of colour vision.
+# Vermilion and blue of Okabe and Ito, with near-white between: distinct with every kind of colour vision.
 _DIFFERENCE = np.array([(0, 90, 160), (120, 180, 220), (245, 245, 245), (240, 160, 90), (190, 70, 0)], np.float64)
 
 
@@ -34,7 +33,7 @@ class Layer(NamedTuple):
     opacity: bytes = b""
 
     def image(self) -> Image.Image:
-        """As a picture without transparency of its own: a PNG of it is to be saved with ``transparency``."""
+        """Return a picture without transparency of its own: save a PNG of it with ``transparency=opacity``."""
         height, width = self.values.shape[:2]
         if self.colours is None:
             return Image.fromarray(np.ascontiguousarray(self.values))
@@ -43,7 +42,7 @@ class Layer(NamedTuple):
         return picture
 
     def over(self, below_HW3: np.ndarray, opacity: float = 1.0) -> np.ndarray:
-        """The layer laid over a picture (H,W,3) uint8, its own opacity times ``opacity``."""
+        """Return a picture (H,W,3) uint8 with the layer over it, its own opacity times ``opacity``."""
         if self.colours is None:
             colour_HW3, own_HW1 = self.values, np.ones((*self.values.shape[:2], 1))
         else:
@@ -57,104 +56,104 @@ class Layer(NamedTuple):
         return mixed_HW3
 
 
-class Wanted(NamedTuple):
-    """Whose layer of which image."""
+class LayerRequest(NamedTuple):
+    """The run, image and class of a layer."""
 
-    run: OpenRun
+    run: RunView
     image_id: str
     inputs: Inputs
-    against: OpenRun | None = None
+    against: RunView | None = None
     """The run that differences are taken to."""
     only: int | None = None
     """Show this class alone."""
 
 
-def _input(wanted: Wanted) -> Layer:
-    return Layer(wanted.inputs.image(wanted.image_id, wanted.run.index.spec.size))
+def _input(request: LayerRequest) -> Layer:
+    return Layer(request.inputs.image(request.image_id, request.run.index.spec.size))
 
 
-def _prediction(wanted: Wanted) -> Layer:
-    return _classes(wanted, wanted.run.label(wanted.image_id))
+def _prediction(request: LayerRequest) -> Layer:
+    return _classes(request, request.run.label(request.image_id))
 
 
-def _pseudo(wanted: Wanted) -> Layer:
-    return _classes(wanted, wanted.run.pseudo_label(wanted.image_id))
+def _pseudo(request: LayerRequest) -> Layer:
+    return _classes(request, request.run.pseudo_label(request.image_id))
 
 
-def _label(wanted: Wanted) -> Layer:
-    return _classes(wanted, _truth(wanted))
+def _label(request: LayerRequest) -> Layer:
+    return _classes(request, _truth(request))
 
 
-def _classes(wanted: Wanted, label_HW: np.ndarray) -> Layer:
-    """Ignored pixels, and all classes but the chosen one, let the picture below through."""
-    palette = wanted.run.classes.palette
-    opacity = [255 if wanted.only in (None, place) else 0 for place in range(len(palette))]
+def _classes(request: LayerRequest, label_HW: np.ndarray) -> Layer:
+    """Return class colours; ignored pixels, and all classes but the chosen one, are transparent."""
+    palette = request.run.classes.palette
+    opacity = [255 if request.only in (None, index) else 0 for index in range(len(palette))]
     return Layer(
         np.where(label_HW == IGNORE, len(palette), label_HW).astype(np.uint8), [*palette, DROPPED], bytes([*opacity, 0])
     )
 
 
-def _entropy(wanted: Wanted) -> Layer:
-    return Layer(wanted.run.entropy_byte(wanted.image_id), entropy_colours())
+def _entropy(request: LayerRequest) -> Layer:
+    return Layer(request.run.entropy_byte(request.image_id), entropy_colours())
 
 
 def entropy_colours() -> list[Colour]:
-    """256 colours from certain to undecided."""
+    """Return 256 colours from certain to undecided."""
     return [tuple(map(int, colour)) for colour in entropy_picture(np.arange(256)[None] / 255)[0]]  # type: ignore[misc]
 
 
-def _mask(wanted: Wanted) -> Layer:
-    dropped_HW = wanted.run.pseudo_label(wanted.image_id) == IGNORE
+def _mask(request: LayerRequest) -> Layer:
+    dropped_HW = request.run.pseudo_label(request.image_id) == IGNORE
     return Layer(dropped_HW.astype(np.uint8), [(255, 255, 255), DROPPED], bytes([0, 225]))
 
 
-def _errors(wanted: Wanted) -> Layer:
-    truth_HW = _truth(wanted)
-    wrong_HW = (wanted.run.label(wanted.image_id) != truth_HW).astype(np.uint8)
+def _errors(request: LayerRequest) -> Layer:
+    truth_HW = _truth(request)
+    wrong_HW = (request.run.label(request.image_id) != truth_HW).astype(np.uint8)
     wrong_HW[truth_HW == IGNORE] = 2
     return Layer(wrong_HW, [(255, 255, 255), WRONG, DROPPED], bytes([0, 235, 150]))
 
 
-def _truth(wanted: Wanted) -> np.ndarray:
-    spec = wanted.run.index.spec
-    truth_HW = wanted.inputs.label(wanted.image_id, spec)
+def _truth(request: LayerRequest) -> np.ndarray:
+    spec = request.run.index.spec
+    truth_HW = request.inputs.label(request.image_id, spec)
     if truth_HW is None:
-        raise ReadableError(f"{wanted.image_id}: has no label. {wanted.inputs.labels_problem(spec)}".rstrip())
+        raise ReadableError(f"{request.image_id}: has no label. {request.inputs.labels_problem(spec)}".rstrip())
     return truth_HW
 
 
-def _change(wanted: Wanted) -> Layer:
-    """This run's classes where the other's differ; the rest is darkened."""
-    label_HW, other_HW = wanted.run.label(wanted.image_id), _other(wanted).label(wanted.image_id)
-    palette = wanted.run.classes.palette
+def _change(request: LayerRequest) -> Layer:
+    """Return this run's classes where the other's differ; the rest is darkened."""
+    label_HW, other_HW = request.run.label(request.image_id), _other(request).label(request.image_id)
+    palette = request.run.classes.palette
     changed_HW = _same_size(label_HW, other_HW) != label_HW
-    opacity = [255 if wanted.only in (None, place) else 60 for place in range(len(palette))]
+    opacity = [255 if request.only in (None, index) else 60 for index in range(len(palette))]
     return Layer(
         np.where(changed_HW, label_HW, len(palette)).astype(np.uint8), [*palette, DROPPED], bytes([*opacity, 190])
     )
 
 
-def _entropy_change(wanted: Wanted) -> Layer:
-    """Entropy minus the other run's: 0 is a fall by ln C, 127.5 no change, 255 a rise by ln C."""
-    here_HW = wanted.run.entropy_byte(wanted.image_id).astype(np.int16)
-    other_HW = _same_size(here_HW, _other(wanted).entropy_byte(wanted.image_id)).astype(np.int16)
+def _entropy_change(request: LayerRequest) -> Layer:
+    """Return entropy minus the other run's: 0 is a fall by ln C, 127.5 no change, 255 a rise by ln C."""
+    here_HW = request.run.entropy_byte(request.image_id).astype(np.int16)
+    other_HW = _same_size(here_HW, _other(request).entropy_byte(request.image_id)).astype(np.int16)
     return Layer(((here_HW - other_HW + 255) // 2).astype(np.uint8), difference_colours())
 
 
 def difference_colours() -> list[Colour]:
-    """256 colours: blue is a fall, near-white no change, vermilion a rise; most of the scale is for small changes."""
+    """Return 256 colours: blue is a fall, near-white no change, vermilion a rise; most are for small changes."""
     signed = np.linspace(-1, 1, 256)
-    place = (np.sign(signed) * np.sqrt(np.abs(signed)) + 1) / 2 * (len(_DIFFERENCE) - 1)
-    channels = [np.interp(place, np.arange(len(_DIFFERENCE)), _DIFFERENCE[:, channel]) for channel in range(3)]
+    position = (np.sign(signed) * np.sqrt(np.abs(signed)) + 1) / 2 * (len(_DIFFERENCE) - 1)
+    channels = [np.interp(position, np.arange(len(_DIFFERENCE)), _DIFFERENCE[:, channel]) for channel in range(3)]
     return [tuple(map(int, colour)) for colour in np.stack(channels, axis=1).round()]  # type: ignore[misc]
 
 
-def _other(wanted: Wanted) -> OpenRun:
-    if wanted.against is None:
-        raise ReadableError(f"{wanted.run.name}: there is no other run to compare with")
-    if difference := wanted.run.classes_differ(wanted.against):
+def _other(request: LayerRequest) -> RunView:
+    if request.against is None:
+        raise ReadableError(f"{request.run.name}: there is no other run to compare with")
+    if difference := request.run.classes_differ(request.against):
         raise ReadableError(difference)
-    return wanted.against
+    return request.against
 
 
 def _same_size(here_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
@@ -164,7 +163,7 @@ def _same_size(here_HW: np.ndarray, other_HW: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(other_HW).resize((width, height), Image.Resampling.NEAREST))
 
 
-LAYERS: dict[str, Callable[[Wanted], Layer]] = {
+LAYERS: dict[str, Callable[[LayerRequest], Layer]] = {
     "input": _input,
     "prediction": _prediction,
     "entropy": _entropy,
@@ -177,8 +176,12 @@ LAYERS: dict[str, Callable[[Wanted], Layer]] = {
 }
 
 
-def layer(name: str, wanted: Wanted) -> Layer:
-    """A layer by its name. Raises ReadableError for one that is not there, saying why."""
+def layer(name: str, request: LayerRequest) -> Layer:
+    """Return a layer by its name.
+
+    Raises:
+        ReadableError: if there is no such layer, or the run or image does not have it.
+    """
     if name not in LAYERS:
         raise ReadableError(f"there is no layer {name!r}; there are {', '.join(LAYERS)}")
-    return LAYERS[name](wanted)
+    return LAYERS[name](request)

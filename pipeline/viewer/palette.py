@@ -10,7 +10,7 @@ _GOLDEN = 0.618034
 
 
 def classes_of(names: tuple[str, ...]) -> ClassSet:
-    """The classes of a cache: in the colours of the class sets where they are known by name, others apart in hue."""
+    """Return the classes of a cache: in the class sets' colours where one has the name, else in distinct hues."""
     known = {
         name: colour
         for classes in CLASS_SETS.values()

@@ -1,4 +1,4 @@
-"""Serving the page on this machine."""
+"""The web server of the page, on this machine."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket on which browsers may knock from now on; port 0 takes a free one.
+    """Return a socket that accepts connections from now on; port 0 takes a free one.
 
-    Raises ReadableError where the address cannot be had.
+    Raises:
+        ReadableError: if the address cannot be used.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-        bound.listen(128)  # whoever follows the printed address waits, and is not turned away
+        bound.listen(128)  # a browser that opens the printed address at once waits, and is not refused
     except OSError as error:
         bound.close()
         raise ReadableError(
@@ -35,7 +36,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 def serve(inspector: Inspector, bound: socket.socket, host: str) -> None:
-    """Answers until interrupted."""
+    """Serve the page until interrupted."""
     hosts = ["127.0.0.1", "localhost", "[::1]"] if host in _LOOPBACK else ["*"]
     threading.Thread(target=_warm_up, args=(inspector,), name="warm up", daemon=True).start()
     config = uvicorn.Config(create_app(inspector, hosts), log_level="warning", access_log=False)
@@ -44,7 +45,7 @@ def serve(inspector: Inspector, bound: socket.socket, host: str) -> None:
 
 
 def _warm_up(inspector: Inspector) -> None:
-    """Loads the compiled loops before somebody waits for them: they are the same for every image."""
+    """Load the compiled loops, which are the same for every image, before the first request needs them."""
     with suppress(ReadableError, OSError):
         cached = [run["name"] for run in inspector.workspace()["runs"] if run["has_cache"]]
         if not cached:
@@ -55,5 +56,5 @@ def _warm_up(inspector: Inspector) -> None:
 
 
 def address(bound: socket.socket, host: str) -> str:
-    """The page's address."""
+    """Return the page's address."""
     return f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}/"

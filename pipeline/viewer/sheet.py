@@ -1,7 +1,6 @@
-"""One image of a round as a sheet of pictures, for papers and terminals without a browser.
+"""One image of a round as a sheet of pictures, for papers and terminals without a browser."""
 
 # H/W pixels
-"""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ from pipeline.picture_sheet import (
     legend_widths,
 )
 from pipeline.viewer.inputs import Inputs
-from pipeline.viewer.layers import DROPPED, LAYERS, Wanted, entropy_colours, layer
-from pipeline.viewer.run_view import OpenRun
+from pipeline.viewer.layers import DROPPED, LAYERS, LayerRequest, entropy_colours, layer
+from pipeline.viewer.run_view import RunView
 
 SHEET = ("input", "prediction", "entropy", "mask", "pseudo", "label")
 _TITLES = {
@@ -50,44 +49,45 @@ class _Picture(NamedTuple):
 
 
 def show_sheet(
-    run: OpenRun, image_id: str, inputs: Inputs, against: OpenRun | None = None, only: tuple[str, ...] = ()
+    run: RunView, image_id: str, inputs: Inputs, against: RunView | None = None, only: tuple[str, ...] = ()
 ) -> Image.Image:
-    """All layers that there are, or those named, with a title, the patches' rectangles, the scale and the classes.
+    """Draw all layers that the image has, or those named, with titles, patches, the entropy scale and a legend.
 
-    Raises ReadableError for an image that the cache does not have, and for a named layer that is not there.
+    Raises:
+        ReadableError: if the cache does not have the image, or the image does not have a named layer.
     """
     run.index.number(image_id)
-    wanted = Wanted(run, image_id, inputs, against)
-    pictures = [_picture(name, wanted) for name in only or SHEET if only or _is_there(name, wanted)]
+    request = LayerRequest(run, image_id, inputs, against)
+    pictures = [_picture(name, request) for name in only or SHEET if only or _is_there(name, request)]
     return _sheet(_heading(run, image_id), pictures, run)
 
 
-def _is_there(name: str, wanted: Wanted) -> bool:
+def _is_there(name: str, request: LayerRequest) -> bool:
     if name == "input":
-        return not wanted.inputs.problem
+        return not request.inputs.problem
     if name == "label":
-        return wanted.inputs.label(wanted.image_id, wanted.run.index.spec) is not None
-    return name in ("prediction", "entropy") or wanted.run.selection is not None
+        return request.inputs.label(request.image_id, request.run.index.spec) is not None
+    return name in ("prediction", "entropy") or request.run.selection is not None
 
 
-def _picture(name: str, wanted: Wanted) -> _Picture:
+def _picture(name: str, request: LayerRequest) -> _Picture:
     if name not in LAYERS:
         raise ReadableError(f"there is no layer {name!r}; choose of {', '.join(LAYERS)}")
-    height, width = wanted.run.index.spec.size
-    below_HW3 = np.full((height, width, 3), 255 if wanted.inputs.problem else 0, np.uint8)
-    if not wanted.inputs.problem:
-        below_HW3 = wanted.inputs.image(wanted.image_id, (height, width))
-    drawn = Image.fromarray(layer(name, wanted).over(below_HW3))
+    height, width = request.run.index.spec.size
+    below_HW3 = np.full((height, width, 3), 255 if request.inputs.problem else 0, np.uint8)
+    if not request.inputs.problem:
+        below_HW3 = request.inputs.image(request.image_id, (height, width))
+    drawn = Image.fromarray(layer(name, request).over(below_HW3))
     scale = max(1, round(_WIDTH / width))
     drawn = drawn.resize((width * scale, height * scale), Image.Resampling.NEAREST)
     if name in ("input", "mask", "pseudo"):
-        _draw_patches(drawn, wanted, scale)
+        _draw_patches(drawn, request, scale)
     return _Picture(_TITLES[name], drawn)
 
 
-def _draw_patches(drawn: Image.Image, wanted: Wanted, scale: int) -> None:
+def _draw_patches(drawn: Image.Image, request: LayerRequest, scale: int) -> None:
     draw = ImageDraw.Draw(drawn)
-    for number, box in enumerate(wanted.run.patches(wanted.image_id), start=1):
+    for number, box in enumerate(request.run.patches(request.image_id), start=1):
         left, top = box.left * scale, box.top * scale
         corners = (left, top, left + box.width * scale - 1, top + box.height * scale - 1)
         draw.rectangle(corners, outline=(0, 0, 0), width=4)
@@ -95,7 +95,7 @@ def _draw_patches(drawn: Image.Image, wanted: Wanted, scale: int) -> None:
         draw.text((left + 6, top + 4), str(number), "white", font(14), stroke_width=2, stroke_fill="black")
 
 
-def _heading(run: OpenRun, image_id: str) -> str:
+def _heading(run: RunView, image_id: str) -> str:
     number = run.index.number(image_id)
     share = run.index.statistic("entropy_mean")[number] / math.log(run.index.spec.classes)
     chosen = run.chosen(image_id)
@@ -103,7 +103,7 @@ def _heading(run: OpenRun, image_id: str) -> str:
     return f"{run.name}{cache}  ·  {image_id}  ·  mean entropy {100 * share:.1f} %{f'  ·  {chosen}' if chosen else ''}"
 
 
-def _sheet(heading: str, pictures: list[_Picture], run: OpenRun) -> Image.Image:
+def _sheet(heading: str, pictures: list[_Picture], run: RunView) -> Image.Image:
     width, height = pictures[0].picture.size
     columns = min(_COLUMNS, len(pictures))
     rows = -(-len(pictures) // columns)

@@ -1,7 +1,6 @@
-"""By what the gallery can be sorted: a value for every image, NaN where there is none.
+"""The orders of the gallery: a value for every image, NaN where there is none."""
 
 # N images that are there, C class
-"""
 
 from __future__ import annotations
 
@@ -13,17 +12,17 @@ import numpy as np
 
 from pipeline.methods.lse import by_falling_confidence
 from pipeline.methods.registry import method_named
-from pipeline.viewer.run_view import OpenRun
+from pipeline.viewer.run_view import RunView
 
 
 class Order(NamedTuple):
-    """A statistic to sort by."""
+    """A value to sort by."""
 
     title: str
     falls: bool
-    """Whether the largest value comes first when nothing is said."""
+    """Whether the largest value comes first unless the order is reversed."""
     of_class: bool
-    """Whether it can be asked of one class."""
+    """Whether each class has a value of its own."""
     unit: str
     """``percent``, ``rank`` or ``number``."""
 
@@ -43,83 +42,85 @@ MEASURED = ("kept", "change", "iou")
 """Not in the cache's statistics: measured image by image."""
 
 
-def falls(run: OpenRun, order: str) -> bool:
+def falls(run: RunView, order: str) -> bool:
     """Return whether the largest value comes first; of a method's scores, its record says it."""
     if order == "score" and run.selection is not None:
         return method_named(run.selection.method).score_falls
     return ORDERS[order].falls
 
 
-def statistic_values(run: OpenRun, order: str, place: int | None) -> np.ndarray:
-    """(N,) float64 of an order that the cache's statistics or the selection answer, of one class or of all."""
-    return _VALUES[order](run, place)
+def statistic_values(run: RunView, order: str, class_index: int | None) -> np.ndarray:
+    """Return (N,) float64 values of an order, of one class or of all, from the cache's statistics or the selection."""
+    return _VALUES[order](run, class_index)
 
 
-def _position(run: OpenRun, place: int | None) -> np.ndarray:
+def _position(run: RunView, class_index: int | None) -> np.ndarray:
     return np.arange(1, len(run.index) + 1, dtype=np.float64)
 
 
-def _entropy(run: OpenRun, place: int | None) -> np.ndarray:
+def _entropy(run: RunView, class_index: int | None) -> np.ndarray:
     """In units of ln C."""
-    if place is None:
+    if class_index is None:
         value_N = run.index.statistic("entropy_mean").astype(np.float64)
     else:
-        value_N = _of_class(run, "entropy_sum", place)
+        value_N = _of_class(run, "entropy_sum", class_index)
     return value_N / math.log(run.index.spec.classes)
 
 
-def _confidence(run: OpenRun, place: int | None) -> np.ndarray:
-    if place is not None:
-        return _of_class(run, "confidence_sum", place)
+def _confidence(run: RunView, class_index: int | None) -> np.ndarray:
+    if class_index is not None:
+        return _of_class(run, "confidence_sum", class_index)
     mean_N: np.ndarray = run.index.statistic("confidence_sum").sum(axis=1) / np.prod(run.index.spec.size)
     return mean_N
 
 
-def _of_class(run: OpenRun, name: str, place: int) -> np.ndarray:
-    """Mean over the pixels that the network gives the class; NaN where it gives none."""
+def _of_class(run: RunView, name: str, class_index: int) -> np.ndarray:
+    """Return the mean over the pixels that the network gives the class; NaN where it gives none."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean_N: np.ndarray = run.index.statistic(name)[:, place] / run.index.statistic("pixel_count")[:, place]
+        mean_N: np.ndarray = (
+            run.index.statistic(name)[:, class_index] / run.index.statistic("pixel_count")[:, class_index]
+        )
     return mean_N
 
 
-def _pixels(run: OpenRun, place: int | None) -> np.ndarray:
-    if place is None:
+def _pixels(run: RunView, class_index: int | None) -> np.ndarray:
+    if class_index is None:
         return np.ones(len(run.index))
-    share_N: np.ndarray = run.index.statistic("pixel_count")[:, place] / np.prod(run.index.spec.size)
+    share_N: np.ndarray = run.index.statistic("pixel_count")[:, class_index] / np.prod(run.index.spec.size)
     return np.where(share_N > 0, share_N, np.nan)
 
 
-def _selected(run: OpenRun, place: int | None) -> np.ndarray:
-    """Rank in the selection, from 1; of a class, among the images that it contributed (LSE)."""
+def _selected(run: RunView, class_index: int | None) -> np.ndarray:
+    """Return the rank in the selection, from 1; of a class, among the images that it contributed (LSE)."""
     rank_N = np.full(len(run.index), np.nan)
-    for rank, number in enumerate(selected_images(run, place), start=1):
+    for rank, number in enumerate(selected_images(run, class_index), start=1):
         rank_N[number] = rank
     return rank_N
 
 
-def selected_images(run: OpenRun, place: int | None) -> list[int]:
-    """Positions of the selected images that are there, in the order of selection; for one class where it chose any."""
+def selected_images(run: RunView, class_index: int | None) -> list[int]:
+    """Return positions of the selected images in the order of selection; of a class, of those that it contributed."""
     if run.selection is None:
         return []
     known = {image_id: number for number, image_id in enumerate(run.index.image_ids)}
     counts = run.details.get("selected_per_class")
-    if place is None or not isinstance(counts, dict):
+    if class_index is None or not isinstance(counts, dict):
         return [known[image_id] for image_id in run.selection.images if image_id in known]
     ranked = by_falling_confidence(
-        run.index.statistic("pixel_count")[:, place],
-        run.index.statistic("confidence_sum")[:, place],
+        run.index.statistic("pixel_count")[:, class_index],
+        run.index.statistic("confidence_sum")[:, class_index],
         run.index.image_ids,
         run.selection.compat,
     )
-    return ranked[: int(counts.get(run.selection.class_names[place], 0))]
+    return ranked[: int(counts.get(run.selection.class_names[class_index], 0))]
 
 
-def _score(run: OpenRun, place: int | None) -> np.ndarray:
+def _score(run: RunView, class_index: int | None) -> np.ndarray:
     scores = run.details.get("scores", {})
     return np.array([scores.get(image_id, math.nan) for image_id in run.index.image_ids], dtype=np.float64)
 
 
-_VALUES: dict[str, Callable[[OpenRun, int | None], np.ndarray]] = {
+_VALUES: dict[str, Callable[[RunView, int | None], np.ndarray]] = {
     "order": _position,
     "entropy": _entropy,
     "confidence": _confidence,
@@ -130,7 +131,7 @@ _VALUES: dict[str, Callable[[OpenRun, int | None], np.ndarray]] = {
 
 
 def sorted_positions(value_N: np.ndarray, falls: bool) -> np.ndarray:
-    """Positions by value, ties in the cache's order, images without a value last."""
+    """Return positions by value, ties in the cache's order, images without a value last."""
     key_N = np.where(np.isnan(value_N), np.inf, -value_N if falls else value_N)
     order: np.ndarray = np.argsort(key_N, kind="stable")
     return order

@@ -1,4 +1,4 @@
-"""A small project with rounds of all four methods, made by the project's own code from generated logits."""
+"""A small project with rounds of all four methods, built by the project's own code from generated logits."""
 
 from __future__ import annotations
 

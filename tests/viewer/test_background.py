@@ -8,10 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pipeline.common.errors import ReadableError
-from pipeline.viewer.background import Measured
+from pipeline.viewer.background import Measurements
 
 
-def once(measured: Measured[int], ids: list[str]) -> dict[str, int | None]:
+def once(measured: Measurements[int], ids: list[str]) -> dict[str, int | None]:
     measured.of(ids)
     measured.wait()
     return measured.of([])
@@ -25,7 +25,7 @@ def test_what_fails_for_a_moment_is_measured_later() -> None:
             raise failures.pop()
         return ord(image_id)
 
-    measured = Measured(measure)
+    measured = Measurements(measure)
     assert once(measured, ["a", "b"]) == {"a": 97}
     assert once(measured, ["a", "b"]) == {"a": 97}
     assert once(measured, ["a", "b"]) == {"a": 97, "b": 98}
@@ -35,7 +35,7 @@ def test_what_always_fails_ends() -> None:
     def measure(image_id: str) -> int:
         raise OSError("damaged")
 
-    measured: Measured[int] = Measured(measure)
+    measured: Measurements[int] = Measurements(measure)
     for _ in range(3):
         assert once(measured, ["a"]) == {}
     assert once(measured, ["a"]) == {"a": None}
@@ -48,7 +48,7 @@ def test_a_thread_that_died_is_followed_by_another() -> None:
             raise AssertionError("a defect")
         return 2
 
-    measured: Measured[int] = Measured(measure)
+    measured: Measurements[int] = Measurements(measure)
     for _ in range(3):
         assert once(measured, ["a", "b"]) == {}
     assert once(measured, ["a", "b"]) == {"a": None, "b": 2}

@@ -30,32 +30,32 @@ def test_results_thresholds_and_selections_stand_beside_each_other(project: Path
     evaluated("lse-2", 0.5)
     inspector = Inspector([])
     runs = inspector.run("lse-1"), inspector.run("lse-2")
-    found = compare_runs(
+    comparison = compare_runs(
         *runs, {"lse-1": {"portion": 0.5, "method": "lse"}, "lse-2": {"portion": 0.6, "method": "lse"}}
     )
-    assert found.metrics["mIoU"] == (0.25, 0.5)
-    assert found.metrics["pseudo-label precision"] == pytest.approx((0.925, 0.95))
-    assert found.params == {"portion": (0.5, 0.6)}
+    assert comparison.metrics["mIoU"] == (0.25, 0.5)
+    assert comparison.metrics["pseudo-label precision"] == pytest.approx((0.925, 0.95))
+    assert comparison.params == {"portion": (0.5, 0.6)}
     selected = [set(read_json(Path(f"runs/{name}/selection/selection.json"))["images"]) for name in ("lse-1", "lse-2")]
-    assert found.selected == (len(selected[0]), len(selected[1]), len(selected[0] & selected[1]))
-    road = next(row for row in found.classes if row.name == "road")
+    assert comparison.selected == (len(selected[0]), len(selected[1]), len(selected[0] & selected[1]))
+    road = next(row for row in comparison.classes if row.name == "road")
     thresholds = [
         read_json(Path(f"runs/{name}/selection/selection.json"))["thresholds"][0] for name in ("lse-1", "lse-2")
     ]
     assert road.iou == (0.25, 0.5) and road.threshold == pytest.approx(thresholds)
-    assert sum(row.share[0] or 0 for row in found.classes) == pytest.approx(1)
+    assert sum(row.share[0] or 0 for row in comparison.classes) == pytest.approx(1)
 
 
 def test_the_images_that_changed_most_are_named(project: Path) -> None:
     inspector = Inspector([])
     runs = inspector.run("lse-1"), inspector.run("lse-2")
-    found = most_changed(*runs, 2)
+    changed = most_changed(*runs, 2)
     readers = [CacheReader(Path("runs") / name / "cache") for name in ("lse-1", "lse-2")]
     expected = {
         image_id: (readers[0].label(number) != readers[1].label(number)).mean()
         for number, image_id in enumerate(readers[0].image_ids)
     }
-    assert found == sorted(expected.items(), key=lambda pair: -pair[1])[:2]
+    assert changed == sorted(expected.items(), key=lambda pair: -pair[1])[:2]
     assert most_changed(*runs, 0) == []
 
 

@@ -1,6 +1,6 @@
 """`roundabout show`: the sheet of one image, against golden pictures, for every method.
 
-After a wanted change: `ROUNDABOUT_GOLDEN=write pytest tests/viewer/test_sheet.py`, and look at the pictures.
+After an intended change: `ROUNDABOUT_GOLDEN=write pytest tests/viewer/test_sheet.py`, and look at the pictures.
 """
 
 from __future__ import annotations

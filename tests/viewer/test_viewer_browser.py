@@ -50,9 +50,9 @@ def address(project: Path) -> Iterator[str]:
         command, cwd=project, env={**os.environ, "PYTHONPATH": root}, stdout=subprocess.PIPE, text=True
     )
     assert server.stdout is not None
-    found = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
-    assert found is not None
-    yield found[0]
+    match = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())
+    assert match is not None
+    yield match[0]
     server.terminate()
     server.wait(20)
 
@@ -89,8 +89,8 @@ def pictures_are_there(page: Page, selector: str) -> int:
     """How many pictures there are, once all of them have come; fails where one does not."""
     page.wait_for_function(
         """selector => {
-            const found = [...document.querySelectorAll(selector)];
-            return found.length > 0 && found.every((img) => img.complete && img.naturalWidth > 0);
+            const elements = [...document.querySelectorAll(selector)];
+            return elements.length > 0 && elements.every((img) => img.complete && img.naturalWidth > 0);
         }""",
         arg=selector,
         timeout=60_000,
@@ -132,7 +132,7 @@ def test_the_gallery_opens_and_the_keyboard_goes_through_it(page: Page, address:
 
 def test_sorting_goes_through_the_address(page: Page, address: str) -> None:
     go(page, address, "?run=intrada-1&sort=score")
-    ids = page.eval_on_selector_all(".tile", "found => found.map((tile) => tile.dataset.id)")
+    ids = page.eval_on_selector_all(".tile", "elements => elements.map((tile) => tile.dataset.id)")
     details = read_json(Path("runs/intrada-1/selection/selection.json"))
     assert ids == details["easy"] + details["hard"]
     expect(page.locator(".badge.out")).to_have_count(3)
@@ -141,7 +141,7 @@ def test_sorting_goes_through_the_address(page: Page, address: str) -> None:
     assert "show=hard" in page.url
     page.select_option("#sort", "iou")
     expect(page.locator("#gallery-words")).to_have_text("3 images", timeout=60_000)
-    values = page.eval_on_selector_all(".tile .num", "found => found.map((one) => parseFloat(one.textContent))")
+    values = page.eval_on_selector_all(".tile .num", "elements => elements.map((one) => parseFloat(one.textContent))")
     assert values == sorted(values)
 
 
@@ -212,13 +212,15 @@ def test_zoom_and_place_are_kept_in_step_and_shared(page: Page, address: str, br
     go(page, address, f"?run=lse-1&image={image}&layers=input,prediction~60,entropy,patches")
     for key in ("+", "+", "d", "s"):
         page.keyboard.press(key)
-    transforms = set(page.eval_on_selector_all(".sheet", "found => found.map((one) => one.style.transform)"))
+    transforms = set(page.eval_on_selector_all(".sheet", "elements => elements.map((one) => one.style.transform)"))
     assert len(transforms) == 1 and "scale(2.25)" in transforms.pop()
     expect(page.locator(".patch:not(.under)")).to_have_count(4 * 3)
     slider = page.get_by_label("Opacity of Patches")
     slider.fill("10")
     slider.blur()  # keys go to the page again
-    opacities = page.eval_on_selector_all(".sheet svg", "found => found.map((one) => getComputedStyle(one).opacity)")
+    opacities = page.eval_on_selector_all(
+        ".sheet svg", "elements => elements.map((one) => getComputedStyle(one).opacity)"
+    )
     assert opacities == ["0.1"] * 3 and "patches~10" in page.url
     page.keyboard.press("k")
     expect(page.locator(".pane")).to_have_count(1)
@@ -359,8 +361,8 @@ def test_a_growing_cache_fills_the_page_without_a_reload(page: Page, address: st
             page.keyboard.press("ArrowRight")
             second = page.evaluate("document.activeElement.dataset.id")
     expect(page.locator("#summary")).to_contain_text("4 of 6 are there")
-    tiles = page.eval_on_selector_all(".tile", "found => found.map((tile) => tile.dataset.id)")
-    assert page.evaluate("document.activeElement.dataset.id") == second  # the keyboard's place is kept
+    tiles = page.eval_on_selector_all(".tile", "elements => elements.map((tile) => tile.dataset.id)")
+    assert page.evaluate("document.activeElement.dataset.id") == second  # the keyboard's position is kept
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.dataset.id") == tiles[tiles.index(second) + 1]
     (work / "part-00001.h5").write_bytes(b"half")

@@ -126,12 +126,12 @@ def test_change_is_the_share_of_pixels_of_another_class(client: TestClient) -> N
 def test_change_follows_the_other_cache_while_it_grows(client: TestClient, project: Path) -> None:
     part = Path("runs/lse-1/cache/part-00002.h5")
     part.rename("later.h5")
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     for _ in range(5):
         answer = measured(client, run="lse-2", sort="change")
         assert (answer["known"], answer["words"]) == (4, "")
     Path("later.h5").rename(part)
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     assert measured(client, run="lse-2", sort="change")["known"] == 6
 
 
@@ -153,7 +153,7 @@ def test_iou_is_measured_again_when_the_labels_change(client: TestClient, projec
     manifest = Path("data/prepared/target-labelled/manifest.jsonl")
     rows = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
     manifest.write_text("".join(rows[:-1]), encoding="utf-8")
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     assert measured(client, run="lse-1", sort="iou")["known"] == 5
 
 
@@ -167,24 +167,24 @@ def test_every_pixel_is_explained_as_the_method_decided(client: TestClient, name
     verdicts = set()
     for row, column in [(row, column) for row in range(0, 64, 9) for column in range(0, 128, 17)]:
         answer = ask(client, "/api/pixel", run=name, image=image_id, x=column, y=row)
-        found, kept = answer["reason"], bool(pseudo_HW[row, column] != IGNORE)
+        reason, kept = answer["reason"], bool(pseudo_HW[row, column] != IGNORE)
         verdicts.add(kept)
-        assert found["kept"] is kept
-        assert found["kept_as"] == (int(pseudo_HW[row, column]) if kept else None)
-        assert found["words"].startswith("Kept as" if kept else "Dropped")
+        assert reason["kept"] is kept
+        assert reason["kept_as"] == (int(pseudo_HW[row, column]) if kept else None)
+        assert reason["words"].startswith("Kept as" if kept else "Dropped")
         assert answer["probabilities"] == pytest.approx(pixels.prob_CHW[:, row, column].tolist(), abs=1e-6)
         assert answer["entropy"] == pytest.approx(float(pixels.entropy_HW[row, column]), abs=1e-6)
         if name == "cbst-1":
-            assert (found["value"] > found["threshold"]) == kept
+            assert (reason["value"] > reason["threshold"]) == kept
         elif name in ("lse-1", "cada-1"):
-            assert (found["value"] <= found["threshold"]) == kept
+            assert (reason["value"] <= reason["threshold"]) == kept
     assert verdicts == ({True} if name == "intrada-1" else {True, False})
 
 
 def test_a_pixel_of_a_hard_image_is_dropped_with_its_image(client: TestClient) -> None:
     hard = read_json(Path("runs/intrada-1/selection/selection.json"))["hard"][0]
-    found = ask(client, "/api/pixel", run="intrada-1", image=hard, x=3, y=4)["reason"]
-    assert not found["kept"] and "the image is hard" in found["words"]
+    reason = ask(client, "/api/pixel", run="intrada-1", image=hard, x=3, y=4)["reason"]
+    assert not reason["kept"] and "the image is hard" in reason["words"]
 
 
 def test_the_released_lse_is_explained_in_its_own_scale(client: TestClient, project: Path) -> None:
@@ -192,12 +192,12 @@ def test_the_released_lse_is_explained_in_its_own_scale(client: TestClient, proj
     write_selection(Path("runs/lse-1/selection/selection.json"), selection, details)
     reader = CacheReader(Path("runs/lse-1/cache"))
     pseudo_HW = pseudo_label(reader, selection, reader.image_ids[0])
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     for column in range(0, 128, 5):
-        found = ask(client, "/api/pixel", run="lse-1", image=reader.image_ids[0], x=column, y=20)["reason"]
-        assert found["kept"] == bool(pseudo_HW[20, column] != IGNORE)
-        if found["threshold"] is not None and found["value"] is not None:
-            assert (found["value"] < found["threshold"]) == found["kept"]
+        reason = ask(client, "/api/pixel", run="lse-1", image=reader.image_ids[0], x=column, y=20)["reason"]
+        assert reason["kept"] == bool(pseudo_HW[20, column] != IGNORE)
+        if reason["threshold"] is not None and reason["value"] is not None:
+            assert (reason["value"] < reason["threshold"]) == reason["kept"]
     assert ask(client, "/api/classes", run="lse-1")["quantity"] == "entropy-in-image"
 
 
@@ -207,13 +207,13 @@ def test_a_spatial_prior_is_part_of_the_reason(client: TestClient, project: Path
         file.attrs["class_names"], file["prior"] = list(CITYSCAPES_19.names), prior_Chw / prior_Chw.max()
     selection, details = select_cbst(CacheReader(Path("runs/cbst-1/cache")), 0.4, "paper", True, Path("prior.h5"))
     write_selection(Path("runs/cbst-1/selection/selection.json"), selection, details)
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     reader, selection = opened("cbst-1")
     pseudo_HW = pseudo_label(reader, selection, reader.image_ids[-1])
     for column in range(0, 128, 7):
-        found = ask(client, "/api/pixel", run="cbst-1", image=reader.image_ids[-1], x=column, y=30)["reason"]
-        assert found["kept"] == bool(pseudo_HW[30, column] != IGNORE)
-        assert (found["value"] > found["threshold"]) == found["kept"] and "p · prior" in found["words"]
+        reason = ask(client, "/api/pixel", run="cbst-1", image=reader.image_ids[-1], x=column, y=30)["reason"]
+        assert reason["kept"] == bool(pseudo_HW[30, column] != IGNORE)
+        assert (reason["value"] > reason["threshold"]) == reason["kept"] and "p · prior" in reason["words"]
     table = ask(client, "/api/classes", run="cbst-1")
     assert table["quantity"] == "confidence-and-prior"
     assert all(row["passing"] is None for row in table["classes"])
@@ -237,12 +237,12 @@ def test_the_kept_side_of_the_histogram_is_the_kept_share(client: TestClient, na
     table = ask(client, "/api/classes", run=name)
     assert table["quantity"] == quantity
     reader, _ = opened(name)
-    for place, row in enumerate(table["classes"]):
+    for index, row in enumerate(table["classes"]):
         if not row["pixels"]:
             continue
         assert sum(row["histograms"]["confidence"]) == sum(row["histograms"]["entropy"]) == row["pixels"]
         values = [reader.pixels(number) for number in range(len(reader))]
-        mine = [pixels.label_HW.numpy() == place for pixels in values]
+        mine = [pixels.label_HW.numpy() == index for pixels in values]
         if quantity == "confidence":
             inside = [
                 pixels.confidence_HW.numpy()[own] > row["threshold"] for pixels, own in zip(values, mine, strict=True)
@@ -291,9 +291,9 @@ def test_the_pictures_are_what_the_library_says(client: TestClient, name: str) -
 def test_a_class_can_be_shown_alone(client: TestClient) -> None:
     reader, _ = opened("lse-1")
     label_HW = reader.label(0)
-    place = int(label_HW[0, 0])
-    alone = picture(client, "prediction", run="lse-1", image=reader.image_ids[0], only=CITYSCAPES_19.names[place])
-    assert ((alone[..., 3] == 255) == (label_HW == place)).all()
+    index = int(label_HW[0, 0])
+    alone = picture(client, "prediction", run="lse-1", image=reader.image_ids[0], only=CITYSCAPES_19.names[index])
+    assert ((alone[..., 3] == 255) == (label_HW == index)).all()
 
 
 def test_changes_are_coloured_where_the_classes_differ(client: TestClient) -> None:

@@ -36,7 +36,7 @@ from tests.viewer.conftest import write_cache
 
 
 def look_again(client: TestClient) -> dict[str, dict]:
-    client.inspector._looked = -math.inf  # type: ignore[attr-defined]
+    client.inspector._refreshed = -math.inf  # type: ignore[attr-defined]
     return {run["name"]: run for run in client.get("/api/workspace").json()["runs"]}
 
 
@@ -256,19 +256,19 @@ def test_coverage_and_precision_are_not_shown_beside_a_new_cache(client: TestCli
     ids = CacheReader(run / "cache").image_ids
     shutil.rmtree(run / "cache")
     write_cache(run / "cache", ids, 7)
-    said = f"runs/{name}/metrics.json: is of the cache before this one; it is not shown"
-    assert said in look_again(client)[name]["problems"]
+    problem = f"runs/{name}/metrics.json: is of the cache before this one; it is not shown"
+    assert problem in look_again(client)[name]["problems"]
     assert quality_of_road(client, name) == (None, None)
     shutil.rmtree(run / "selection")  # its stage has begun
-    said = f"runs/{name}/metrics.json: is of the selection before this one; it is not shown"
-    assert said in look_again(client)[name]["problems"]
+    problem = f"runs/{name}/metrics.json: is of the selection before this one; it is not shown"
+    assert problem in look_again(client)[name]["problems"]
     read = read_params()
     selection, details = select_for_round(read, read.rounds[name], run / "cache", Path("no-prior.h5"))
     write_selection(run / "selection" / "selection.json", selection, details)
-    assert said in look_again(client)[name]["problems"]
+    assert problem in look_again(client)[name]["problems"]
     assert quality_of_road(client, name) == (None, None)
     evaluated(name)
-    assert said not in look_again(client)[name]["problems"]
+    assert problem not in look_again(client)[name]["problems"]
     assert quality_of_road(client, name) == (0.25, 0.75)
 
 
@@ -370,11 +370,12 @@ def test_the_address_of_a_difference_names_both_stamps(tmp_path: Path) -> None:
     shutil.copyfile(static / "api.js", tmp_path / "api.mjs")
     (tmp_path / "ask.mjs").write_text(
         """
-        import { know, picture } from "./api.mjs";
+        import { pictureUrl, rememberRuns } from "./api.mjs";
         const run = { name: "b", stamp: "B", previous: "a" };
-        know([run, { name: "a", stamp: "A" }, { name: "c", stamp: "C" }]);
-        for (const [layer, vs] of [["change", ""], ["entropy-change", "c"], ["mask", ""]]) {
-          console.log(new URL(picture("picture", layer, run, "0", { vs }), "http://x").searchParams.get("v"));
+        rememberRuns([run, { name: "a", stamp: "A" }, { name: "c", stamp: "C" }]);
+        for (const [layer, against] of [["change", ""], ["entropy-change", "c"], ["mask", ""]]) {
+          const url = new URL(pictureUrl("picture", layer, run, "0", { against }), "http://x");
+          console.log(url.searchParams.get("v"));
         }
         """
     )
@@ -451,7 +452,7 @@ def test_questions_that_make_no_sense_are_answered_in_words(client: TestClient) 
     for path, parameters, words in (
         ("/api/gallery", {"sort": "beauty"}, "cannot be sorted by 'beauty'; choose one of order, entropy"),
         ("/api/gallery", {"of": "unicorn"}, "has no class 'unicorn'"),
-        ("/api/pixel", {"image": first, "x": 128, "y": 0}, "lies outside the image of 128x64"),
+        ("/api/pixel", {"image": first, "x": 128, "y": 0}, "is outside the image of 128x64"),
         ("/api/pixel", {"image": "no", "x": 1, "y": 0}, "has no image 'no'"),
         ("/picture/soup", {"image": first}, "there is no layer 'soup'"),
     ):

@@ -1,7 +1,18 @@
-// Questions to the server. An answer that is not what was asked for is an error with the server's words.
+// Questions to the server, and the addresses of its pictures.
 
-export async function ask(path, parameters = {}) {
-  const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== "" && value !== null && value !== undefined));
+/**
+ * Fetch JSON; parameters that are empty are left out.
+ *
+ * @param {string} path
+ * @param {Record<string, string | number | null | undefined>} parameters
+ * @returns {Promise<any>} typed where it is assigned
+ * @throws {Error} with the server's message where there is no answer
+ */
+export async function getJson(path, parameters = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== "" && value !== null && value !== undefined) query.set(name, String(value));
+  }
   let response;
   try {
     response = await fetch(`${path}?${query}`);
@@ -13,32 +24,49 @@ export async function ask(path, parameters = {}) {
   return answer;
 }
 
-export const differences = ["change", "entropy-change"];
-let stamps = new Map(), networks = new Map();
+/** Layers that compare a run with another. */
+export const DIFFERENCES = ["change", "entropy-change"];
 
-/** Remembers the runs' stamps and networks, for pictures of two. */
-export function know(runs) {
-  stamps = new Map(runs.map(({ name, stamp }) => [name, stamp]));
-  networks = new Map(runs.map(({ name, network }) => [name, network]));
+/** @type {Map<string, Run>} */
+let runsByName = new Map();
+
+/** Remember the runs, whose stamps and networks pictures of two runs need. @param {Run[]} runs */
+export function rememberRuns(runs) {
+  runsByName = new Map(runs.map((run) => [run.name, run]));
 }
 
-/** A run with the network whose answers its cache holds: that of the run it begins with. */
-export const cacheOf = (name) => (networks.get(name) ? `${name}, cache of ${networks.get(name)}` : name);
+/** A run with the network whose answers its cache holds: that of the run it begins with. @param {string} name */
+export function cacheTitle(name) {
+  const run = runsByName.get(name);
+  return run?.has_cache && run.network ? `${name}, cache of ${run.network}` : name;
+}
 
-/** The stamp of the run that differences are taken to: the one named, else the previous. */
-export const otherStamp = (run, vs) => stamps.get(vs || run.previous) ?? "";
+/**
+ * The stamp of the run that differences are taken to: the one named, else the previous.
+ *
+ * @type {(run: CachedRun, against: string | undefined) => string}
+ */
+export const otherStamp = (run, against) => runsByName.get(against || (run.previous ?? ""))?.stamp ?? "";
 
-/** A picture's address; the stamps change when what it shows does, so that browsers may keep it. */
-export function picture(kind, layer, run, image, { vs = "", only = "" } = {}) {
-  const v = differences.includes(layer) ? `${run.stamp}-${otherStamp(run, vs)}` : run.stamp;
-  const query = new URLSearchParams({ run: run.name, image, v });
-  if (vs) query.set("against", vs);
+/**
+ * The address of a picture; the stamps change when what it shows does, so that browsers may keep it.
+ *
+ * @param {"picture" | "thumbnail"} kind
+ * @param {string} layer
+ * @param {CachedRun} run
+ * @param {string} image
+ * @param {{against?: string, only?: string}} options
+ */
+export function pictureUrl(kind, layer, run, image, { against = "", only = "" } = {}) {
+  const version = DIFFERENCES.includes(layer) ? `${run.stamp}-${otherStamp(run, against)}` : run.stamp;
+  const query = new URLSearchParams({ run: run.name, image, v: version });
+  if (against) query.set("against", against);
   if (only) query.set("only", only);
   return `/${kind}/${layer}?${query}`;
 }
 
-/** Why a picture did not come, in words. */
-export async function reasonOf(url) {
+/** Why a picture did not come. @param {string} url @returns {Promise<string>} */
+export async function failureReason(url) {
   try {
     const response = await fetch(url);
     return response.ok ? "" : (await response.json()).detail;

@@ -1,8 +1,10 @@
 // The layers of an image: which are shown, how opaque, and their chips.
 
-import { $, make } from "./dom.js";
+import { byId, html, setState } from "./dom.js";
+import { clamp } from "./numbers.js";
 import { change, state } from "./state.js";
 
+/** @type {[name: string, title: string, about: string][]} */
 export const LAYERS = [
   ["input", "Input", "the target image"],
   ["prediction", "Prediction", "the network's classes"],
@@ -17,65 +19,93 @@ export const LAYERS = [
 ];
 const DEFAULT = "input,prediction,entropy,mask,patches";
 
-export const titleOf = (name) => LAYERS.find(([layer]) => layer === name)[1];
-export const aboutOf = (name) => LAYERS.find(([layer]) => layer === name)[2];
+/** @param {string} name */
+export const titleOf = (name) => LAYERS.find(([layer]) => layer === name)?.[1] ?? name;
 
-/** Name to opacity (0 to 1) of the layers that are on, in the fixed order. */
-export function shown() {
-  const wanted = new Map((state.layers || DEFAULT).split(",").map((entry) => entry.split("~")));
-  const found = new Map();
-  for (const [name] of LAYERS) if (wanted.has(name)) found.set(name, wanted.get(name) === undefined ? 1 : Math.min(1, Math.max(0, Number(wanted.get(name)) / 100 || 0)));
-  return found;
+/** @param {string} name */
+export const aboutOf = (name) => LAYERS.find(([layer]) => layer === name)?.[2] ?? "";
+
+/** The opacity (0 to 1) of each layer that is on, by name, in the fixed order. */
+export function shownLayers() {
+  const opacities = new Map((state.layers || DEFAULT).split(",").map(parseLayer));
+  /** @type {Map<string, number>} */
+  const shown = new Map();
+  for (const [name] of LAYERS) {
+    const opacity = opacities.get(name);
+    if (opacity !== undefined) shown.set(name, opacity);
+  }
+  return shown;
 }
 
-function write(layers) {
-  const text = [...layers].map(([name, opacity]) => (opacity === 1 ? name : `${name}~${Math.round(100 * opacity)}`)).join(",");
+/** Read "name" or "name~percent". @param {string} entry @returns {[string, number]} */
+function parseLayer(entry) {
+  const [name, percent] = entry.split("~");
+  return [name, percent === undefined ? 1 : clamp(Number(percent) / 100 || 0, 0, 1)];
+}
+
+/** @param {Map<string, number>} layers */
+function writeLayers(layers) {
+  const entries = [...layers].map(([name, opacity]) => (opacity === 1 ? name : `${name}~${Math.round(100 * opacity)}`));
+  const text = entries.join(",");
   change({ layers: text === DEFAULT ? "" : text || "input" });
 }
 
-let touched = "prediction";
+let lastTouched = "prediction";
 
-export function toggle(name) {
-  const layers = shown();
-  touched = name;
+/** @param {string} name */
+export function toggleLayer(name) {
+  const layers = shownLayers();
+  lastTouched = name;
   if (layers.has(name)) layers.delete(name);
   else layers.set(name, 1);
-  write(layers);
+  writeLayers(layers);
 }
 
-export function setOpacity(name, opacity) {
-  const layers = shown();
-  touched = name;
-  if (layers.has(name)) write(layers.set(name, Math.min(1, Math.max(0, opacity))));
+/** @type {(name: string, opacity: number) => void} */
+function setOpacity(name, opacity) {
+  const layers = shownLayers();
+  lastTouched = name;
+  if (layers.has(name)) writeLayers(layers.set(name, clamp(opacity, 0, 1)));
 }
 
+/** Change the opacity of the layer that was touched last. @param {number} step */
 export function stepOpacity(step) {
-  const layers = shown();
-  if (layers.has(touched)) setOpacity(touched, layers.get(touched) + step);
+  const opacity = shownLayers().get(lastTouched);
+  if (opacity !== undefined) setOpacity(lastTouched, opacity + step);
 }
 
-/** Which layers the rounds on the page can show. */
-export function available(run, other) {
-  const there = new Set(run?.layers ?? []);
-  if (other || run?.previous) there.add("change").add("entropy-change");
-  return there;
+/** The layers that the rounds on the page can show. @type {(run: CachedRun, other: CachedRun | null) => Set<string>} */
+export function availableLayers(run, other) {
+  const available = new Set(run.layers);
+  if (other || run.previous) available.add("change").add("entropy-change");
+  return available;
 }
 
+/** @type {(run: CachedRun, other: CachedRun | null) => void} */
 export function renderChips(run, other) {
-  const there = available(run, other), layers = shown();
-  if (!$("layers").children.length) {
-    LAYERS.forEach(([name, title, about], number) => {
-      const key = (number + 1) % 10;
-      const button = make("button", { type: "button", title: about, "data-layer": name, onclick: () => toggle(name) }, make("kbd", { textContent: key }), title);
-      const slider = make("input", { type: "range", min: 0, max: 100, "aria-label": `Opacity of ${title}`, oninput: () => setOpacity(name, slider.value / 100) });
-      $("layers").append(make("div", { className: "layer" }, button, slider));
-    });
+  const available = availableLayers(run, other);
+  const shown = shownLayers();
+  if (!byId("layers").children.length) byId("layers").append(...LAYERS.map(layerChip));
+  for (const chip of byId("layers").children) {
+    const button = /** @type {HTMLButtonElement} */ (chip.children[0]);
+    const slider = /** @type {HTMLInputElement} */ (chip.children[1]);
+    const name = button.dataset.layer ?? "";
+    button.disabled = !available.has(name);
+    setState(button, "aria-pressed", shown.has(name) && available.has(name));
+    slider.disabled = !shown.has(name) || !available.has(name);
+    slider.value = String(100 * (shown.get(name) ?? 1));
   }
-  for (const chip of $("layers").children) {
-    const [button, slider] = chip.children, name = button.dataset.layer, on = layers.has(name);
-    button.disabled = !there.has(name);
-    button.setAttribute("aria-pressed", on && there.has(name));
-    slider.disabled = !on || !there.has(name);
-    slider.value = 100 * (layers.get(name) ?? 1);
-  }
+}
+
+/** A layer's button and slider. @type {(layer: typeof LAYERS[number], index: number) => HTMLElement} */
+function layerChip([name, title, about], index) {
+  const button = html(
+    "button",
+    { type: "button", title: about, "data-layer": name, onclick: () => toggleLayer(name) },
+    html("kbd", { textContent: (index + 1) % 10 }),
+    title,
+  );
+  const slider = html("input", { type: "range", min: 0, max: 100, "aria-label": `Opacity of ${title}` });
+  slider.oninput = () => setOpacity(name, Number(slider.value) / 100);
+  return html("div", { className: "layer" }, button, slider);
 }

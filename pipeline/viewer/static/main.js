@@ -1,273 +1,404 @@
 // The page: what the address says is drawn; keys, buttons and the passing of time change the address or ask again.
 
-import { ask, know, otherStamp, picture } from "./api.js";
+import { DIFFERENCES, getJson, otherStamp, pictureUrl, rememberRuns } from "./api.js";
 import { onlyOf, sortedBy } from "./choices.js";
-import { $, make, options, swatch } from "./dom.js";
+import { renderClasses } from "./class_table.js";
+import { byId, html, setOptions, setState, swatch } from "./dom.js";
 import * as gallery from "./gallery.js";
-import * as layers from "./layers.js";
+import { availableLayers, LAYERS, renderChips, shownLayers, stepOpacity, toggleLayer } from "./layers.js";
 import * as panes from "./panes.js";
 import * as readout from "./readout.js";
-import { change, onChange, read, state } from "./state.js";
+import { change, onChange, readAddress, state } from "./state.js";
 
-const LOOK_AGAIN = 2500;
-let workspace = null, problem = "", galleryFor = "", measuring = false, imageFor = "", imageTurn = 0, found = [], tables = new Map();
+const REFRESH_MS = 2500;
+const ZOOM_STEP = 1.5;
 
-const runOf = (name) => workspace?.runs.find((run) => run.name === name);
-const run = () => runOf(state.run);
-const other = () => (state.vs && state.vs !== state.run && runOf(state.vs)?.has_cache ? runOf(state.vs) : null);
-const onImage = () => Boolean(state.image) && state.view !== "gallery";
+/** @type {Workspace} */
+let workspace;
+let isLoaded = false;
+let error = "";
+let galleryKey = ""; // what the gallery was loaded for
+let isMeasuring = false;
+let imageKey = ""; // what the answers are to
+let imageRequests = 0;
+/** Of the image in each run on the page. @type {ImageAnswer[]} */
+let answers = [];
+/** The class table, by its run's stamp and name. @type {Map<string, ClassTable>} */
+let classTables = new Map();
 
+/** @param {string} name */
+const runNamed = (name) => (isLoaded ? workspace.runs.find((run) => run.name === name) : undefined);
+const currentRun = () => runNamed(state.run);
+const isOnImage = () => Boolean(state.image) && state.view !== "gallery";
+const cachedRuns = () => workspace.runs.filter((run) => run.has_cache);
+
+/** The run that is compared with. @returns {CachedRun | null} */
+function otherRun() {
+  const run = runNamed(state.vs);
+  return run?.has_cache && state.vs !== state.run ? run : null;
+}
+
+/** The round, and the one beside it. */
+function runsOnPage() {
+  const [run, other] = [currentRun(), otherRun()];
+  if (!run?.has_cache) return [];
+  return other ? [run, other] : [run];
+}
+
+/** Do something that may fail, and show the message if it does. @param {() => Promise<void>} work */
 async function attempt(work) {
   try {
     await work();
-    return true;
-  } catch (error) {
-    problem = error.message;
+  } catch (caught) {
+    error = /** @type {Error} */ (caught).message;
     renderNotices();
-    return false;
   }
 }
 
-// --------------------------------------------------------------------------------------------------------------- drawing
+// ------------------------------------------------------------------------------------------------------------- drawing
 
-async function look() {
+async function refresh() {
   await attempt(async () => {
-    workspace = await ask("/api/workspace");
-    know(workspace.runs);
-    problem = "";
+    workspace = await getJson("/api/workspace");
+    isLoaded = true;
+    rememberRuns(workspace.runs);
+    error = "";
   });
-  if (workspace) await render();
+  if (isLoaded) await render();
 }
 
 async function render() {
-  if (!state.run || !run()) {
-    const first = workspace.runs.findLast((one) => one.writing && one.has_cache) ?? workspace.runs.findLast((one) => one.has_cache) ?? workspace.runs[0];
-    if (state.run && !run()) problem = `There is no run "${state.run}".`;
-    if (first && !state.run) return change({ run: first.name });
-  }
+  const run = currentRun();
+  if (!state.run && workspace.runs.length) return change({ run: firstRun().name });
+  if (state.run && !run) error = `There is no run "${state.run}".`;
   renderHeader();
   renderNotices();
-  const here = run();
-  const shown = Boolean(here?.has_cache);
-  document.body.classList.toggle("on-image", shown && onImage());
-  $("gallery").hidden = shown && onImage();
-  $("image").hidden = !shown || !onImage();
-  if (!shown) {
-    gallery.forget();
-    galleryFor = "";
-    return undefined;
+  const isOnImageOfRun = Boolean(run?.has_cache) && isOnImage();
+  document.body.classList.toggle("on-image", isOnImageOfRun);
+  byId("gallery").hidden = isOnImageOfRun;
+  byId("image").hidden = !isOnImageOfRun;
+  if (!run?.has_cache) {
+    gallery.clear();
+    galleryKey = "";
+    return;
   }
-  gallery.renderTools(workspace, here);
-  await loadGallery(here);
-  if (onImage()) await renderImage(here);
+  gallery.renderTools(workspace, run);
+  await loadGallery(run);
+  if (isOnImage()) await renderImage(run);
   else gallery.renderTiles();
-  return undefined;
 }
 
-async function loadGallery(here) {
-  const key = JSON.stringify([here.name, here.stamp, state.sort, state.of, state.rev, state.show, ...(state.sort === "change" ? [state.vs, otherStamp(here, state.vs)] : [])]);
-  if (key === galleryFor && !measuring) return;
+/** The run that a bare address shows: one that is being written, else the last with a cache. */
+const firstRun = () => cachedRuns().findLast((run) => run.writing) ?? cachedRuns().at(-1) ?? workspace.runs[0];
+
+/** @param {CachedRun} run */
+async function loadGallery(run) {
+  const against = state.sort === "change" ? [state.vs, otherStamp(run, state.vs)] : [];
+  const key = JSON.stringify([run.name, run.stamp, state.sort, state.of, state.rev, state.show, ...against]);
+  if (key === galleryKey && !isMeasuring) return;
   await attempt(async () => {
-    measuring = await gallery.load(here);
-    galleryFor = key;
+    isMeasuring = await gallery.load(run);
+    galleryKey = key;
   });
 }
 
 function renderHeader() {
-  const here = run();
-  const entries = workspace.runs.map((one) => [one.name, one.has_cache ? `${one.name}${one.method ? ` (${one.method})` : ""}${one.writing ? " – being written" : ""}` : `${one.name} – no cache`]);
-  options($("run"), entries, state.run);
-  const beside = workspace.runs.filter((one) => one.name !== state.run && one.has_cache).map((one) => [one.name, one.name]);
-  options($("against"), [["", "nothing"], ...beside], other()?.name ?? "");
-  $("to-gallery").setAttribute("aria-pressed", !onImage());
-  $("to-image").setAttribute("aria-pressed", onImage());
-  const parts = [];
-  if (here?.has_cache) {
-    parts.push(make("b", { textContent: `${here.images.toLocaleString("en")} images` }));
-    if (here.network) parts.push(" · cache of ", make("b", { textContent: here.network }));
-    if (here.images < here.images_of_all) parts.push(` · ${here.writing ? "being written, " : ""}${here.images} of ${here.images_of_all} are there`);
-    if (here.method) parts.push(` · ${here.selected} ${here.hard ? `easy, ${here.hard} hard` : "selected"}`);
+  const run = currentRun();
+  /** @type {[string, string][]} */
+  const others = cachedRuns().flatMap(({ name }) => (name === state.run ? [] : [[name, name]]));
+  setOptions(byId("run"), workspace.runs.map(runOption), state.run);
+  setOptions(byId("against"), [["", "nothing"], ...others], otherRun()?.name ?? "");
+  setState(byId("to-gallery"), "aria-pressed", !isOnImage());
+  setState(byId("to-image"), "aria-pressed", isOnImage());
+  byId("summary").replaceChildren(...(run?.has_cache ? summary(run) : []));
+  byId("summary").title = run?.has_cache
+    ? `of ${run.size[0]}×${run.size[1]} pixels, ${run.classes.length} classes`
+    : "";
+  document.title = [isOnImage() ? state.image : "", state.run, "Roundabout"].filter(Boolean).join(" · ");
+}
+
+/** @param {Run} run @returns {[string, string]} */
+function runOption({ name, has_cache, method, writing }) {
+  if (!has_cache) return [name, `${name} – no cache`];
+  return [name, `${name}${method ? ` (${method})` : ""}${writing ? " – being written" : ""}`];
+}
+
+/** @param {CachedRun} run */
+function summary(run) {
+  /** @type {(string | Node)[]} */
+  const parts = [html("b", { textContent: `${run.images.toLocaleString("en")} images` })];
+  if (run.network) parts.push(" · cache of ", html("b", { textContent: run.network }));
+  if (run.images < run.images_of_all) {
+    parts.push(` · ${run.writing ? "being written, " : ""}${run.images} of ${run.images_of_all} are there`);
   }
-  $("summary").replaceChildren(...parts);
-  $("summary").title = here?.has_cache ? `of ${here.size[0]}×${here.size[1]} pixels, ${here.classes.length} classes` : "";
-  document.title = [onImage() ? state.image : "", state.run, "Roundabout"].filter(Boolean).join(" · ");
+  if (run.method) parts.push(` · ${run.selected} ${run.hard ? `easy, ${run.hard} hard` : "selected"}`);
+  return parts;
 }
 
 function renderNotices() {
-  const words = [problem, workspace?.problem, ...(run()?.problems ?? []), run()?.has_cache ? workspace.images_problem : ""].filter(Boolean).join("\n");
-  if ($("notices").textContent !== words) $("notices").textContent = words;
+  const run = currentRun();
+  const messages = [error, isLoaded && workspace.problem, ...(run?.problems ?? [])];
+  if (run?.has_cache) messages.push(workspace.images_problem);
+  const text = messages.filter(Boolean).join("\n");
+  if (byId("notices").textContent !== text) byId("notices").textContent = text;
 }
 
-async function renderImage(here) {
-  const beside = other();
-  layers.renderChips(here, beside);
-  $("apart").setAttribute("aria-pressed", !state.stack);
-  $("stacked").setAttribute("aria-pressed", Boolean(state.stack));
-  const asked = state.image;
-  await loadImage(here, beside);
-  if (asked !== state.image || here !== run()) return;
-  const image = gallery.current();
-  $("image-id").textContent = state.image;
-  const chosen = found[0]?.[1]?.chosen ?? "";
-  $("image-chosen").className = `badge ${["selected", "easy"].includes(chosen) ? "in" : "out"}`;
-  $("image-chosen").textContent = chosen;
-  $("image-chosen").hidden = !chosen;
-  const order = workspace.orders[state.sort]?.title ?? "";
-  $("image-value").textContent = image ? `${gallery.position() + 1} of ${gallery.all().length} by ${order}${sortedBy(here) ? ` of ${sortedBy(here)}` : ""}${state.sort === "order" ? "" : `: ${gallery.valueText(image)}`}` : "";
-  $("previous").disabled = !gallery.neighbour(-1);
-  $("next").disabled = !gallery.neighbour(1);
-  if (found.length && found[0][1]) {
-    panes.readProbe(here);
-    panes.render(here, beside, Object.fromEntries(found.map(([one, answer]) => [one.name, answer?.patches ?? []])));
-    renderLegend(here);
-  } else panes.forget();
+// ------------------------------------------------------------------------------------------------------------ one image
+
+/** @param {CachedRun} run */
+async function renderImage(run) {
+  const other = otherRun();
+  renderChips(run, other);
+  setState(byId("apart"), "aria-pressed", !state.stack);
+  setState(byId("stacked"), "aria-pressed", Boolean(state.stack));
+  const image = state.image;
+  await loadImage();
+  if (image !== state.image || run !== currentRun()) return;
+  renderImageTitle(run);
+  const details = answers[0]?.image;
+  if (details) {
+    panes.readProbe(run);
+    panes.render(run, other, Object.fromEntries(answers.map((one) => [one.run.name, one.image?.patches ?? []])));
+    renderLegend(run, details);
+  } else panes.clear();
   gallery.renderFilm();
   readout.renderTabs();
-  readout.renderImage(found);
-  await renderClassTable(here);
-  prefetch(here, beside);
+  readout.renderImage(answers);
+  await renderClassTable(run);
+  prefetch(run, other);
 }
 
-async function loadImage(here, beside) {
-  const runs = beside ? [here, beside] : [here];
-  const key = JSON.stringify([state.image, ...runs.map((one) => [one.name, one.stamp])]);
-  if (key === imageFor) return;
-  const turn = ++imageTurn;
-  const answers = await Promise.all(runs.map(async (one) => {
-    try {
-      return [one, await ask("/api/image", { run: one.name, image: state.image })];
-    } catch (error) {
-      return [one, null, error.message];
-    }
-  }));
-  if (turn !== imageTurn) return; // another image was asked for meanwhile
-  found = answers;
-  imageFor = key;
-  problem = found.map(([, , words]) => words).filter(Boolean).join("\n");
+async function loadImage() {
+  const runs = runsOnPage();
+  const key = JSON.stringify([state.image, ...runs.map(({ name, stamp }) => [name, stamp])]);
+  if (key === imageKey) return;
+  const request = ++imageRequests;
+  const loaded = await Promise.all(runs.map((one) => imageAnswer(one, state.image)));
+  if (request !== imageRequests) return; // a later request counts
+  answers = loaded;
+  imageKey = key;
+  error = answers.flatMap((answer) => answer.error ?? []).join("\n");
   renderNotices();
-  if (panes.probe) readout.askPixel(here, beside);
+  if (panes.probe) readout.askPixel(runs);
 }
 
-function renderLegend(here) {
-  const present = found[0][1].classes.map(({ name }) => name);
-  $("legend").replaceChildren(...here.classes.filter(({ name }) => present.includes(name)).map(({ name, colour }) => make("li", {}, make("button", { type: "button", "aria-pressed": state.only === name, onclick: () => change({ only: state.only === name ? "" : name }) }, swatch(colour), name))));
+/** @type {(run: CachedRun, image: string) => Promise<ImageAnswer>} */
+async function imageAnswer(run, image) {
+  try {
+    return { run, image: await getJson("/api/image", { run: run.name, image }) };
+  } catch (caught) {
+    return { run, image: null, error: /** @type {Error} */ (caught).message };
+  }
 }
 
-async function renderClassTable(here) {
+/** @param {CachedRun} run */
+function renderImageTitle(run) {
+  const chosen = answers[0]?.image?.chosen ?? "";
+  byId("image-id").textContent = state.image;
+  byId("image-chosen").className = `badge ${["selected", "easy"].includes(chosen) ? "in" : "out"}`;
+  byId("image-chosen").textContent = chosen;
+  byId("image-chosen").hidden = !chosen;
+  byId("image-value").textContent = orderText(run);
+  byId("previous").disabled = !gallery.neighbour(-1);
+  byId("next").disabled = !gallery.neighbour(1);
+}
+
+/** "3 of 500 by mean entropy of road: 12.3 %". @param {CachedRun} run */
+function orderText(run) {
+  const image = gallery.current();
+  if (!image) return "";
+  const order = workspace.orders[state.sort]?.title ?? "";
+  const ofClass = sortedBy(run) ? ` of ${sortedBy(run)}` : "";
+  const value = state.sort === "order" ? "" : `: ${gallery.valueText(image)}`;
+  return `${gallery.position() + 1} of ${gallery.all().length} by ${order}${ofClass}${value}`;
+}
+
+/** @type {(run: CachedRun, details: ImageDetails) => void} */
+function renderLegend(run, details) {
+  const present = new Set(details.classes.map(({ name }) => name));
+  const items = run.classes.filter(({ name }) => present.has(name)).map(legendItem);
+  byId("legend").replaceChildren(...items);
+}
+
+/** @param {ClassColour} one */
+function legendItem({ name, colour }) {
+  const isAlone = state.only === name;
+  const onclick = () => change({ only: isAlone ? "" : name });
+  return html("li", {}, html("button", { type: "button", "aria-pressed": isAlone, onclick }, swatch(colour), name));
+}
+
+/** @param {CachedRun} run */
+async function renderClassTable(run) {
   if (state.tab !== "classes") return;
-  if (!tables.has(here.stamp + here.name)) {
-    readout.renderClasses(here, null);
+  const key = run.stamp + run.name;
+  if (!classTables.has(key)) {
+    renderClasses(run, undefined);
     await attempt(async () => {
-      tables = new Map([[here.stamp + here.name, await ask("/api/classes", { run: here.name })]]);
+      classTables = new Map([[key, await getJson("/api/classes", { run: run.name })]]);
     });
   }
-  readout.renderClasses(here, tables.get(here.stamp + here.name), problem);
+  renderClasses(run, classTables.get(key), error);
 }
 
-/** The neighbours' pictures are asked for before somebody wants to see them. */
-function prefetch(here, beside) {
-  const there = layers.available(here, beside);
-  for (const step of [1, -1]) {
-    const image = gallery.neighbour(step);
+/** Ask for the neighbours' pictures before they are shown. @type {(run: CachedRun, other: CachedRun | null) => void} */
+function prefetch(run, other) {
+  const available = availableLayers(run, other);
+  const layers = [...shownLayers().keys()].filter((name) => available.has(name) && name !== "patches");
+  for (const image of [gallery.neighbour(1), gallery.neighbour(-1)]) {
     if (!image) continue;
-    for (const name of layers.shown().keys()) {
-      if (there.has(name) && name !== "patches" && !["change", "entropy-change"].includes(name)) new Image().src = picture("picture", name, here, image.id, { only: name === "entropy" ? "" : onlyOf(here) });
+    for (const name of layers.filter((layer) => !DIFFERENCES.includes(layer))) {
+      const only = name === "entropy" ? "" : onlyOf(run);
+      new Image().src = pictureUrl("picture", name, run, image.id, { only });
     }
   }
 }
 
-// ---------------------------------------------------------------------------------------------------- buttons and keys
+// ----------------------------------------------------------------------------------------------------- buttons and keys
 
-function step(count) {
+/** @param {number} count */
+function stepImage(count) {
   const image = gallery.neighbour(count);
-  if (image) change({ image: image.id, view: "", px: state.px });
+  if (image) change({ image: image.id, view: "" });
 }
 
-function open() {
+function openImage() {
   const image = gallery.current() ?? gallery.all()[0];
   if (image) change({ image: image.id, view: "" });
 }
 
-const toGallery = () => change({ view: state.image ? "gallery" : "" });
+const openGallery = () => change({ view: state.image ? "gallery" : "" });
 
-function turnRound(count) {
-  const rounds = workspace.runs.filter((one) => one.has_cache), at = rounds.findIndex((one) => one.name === state.run);
-  const next = rounds[(at + count + rounds.length) % rounds.length];
-  if (next) change({ run: next.name, vs: next.name === state.vs ? "" : state.vs });
+/** @param {string} name */
+const switchRun = (name) => change({ run: name, vs: name === state.vs ? "" : state.vs });
+
+/** @param {number} count */
+function stepRun(count) {
+  const runs = cachedRuns();
+  const index = runs.findIndex((run) => run.name === state.run);
+  const next = runs[(index + count + runs.length) % runs.length];
+  if (next) switchRun(next.name);
 }
 
-function compare() {
-  const rounds = workspace.runs.filter((one) => one.has_cache && one.name !== state.run);
-  change({ vs: state.vs ? "" : run()?.previous ?? rounds[0]?.name ?? "" });
+function toggleComparison() {
+  const first = cachedRuns().find((run) => run.name !== state.run);
+  change({ vs: state.vs ? "" : (currentRun()?.previous ?? first?.name ?? "") });
 }
 
-function nextTab(count = 1) {
-  const names = ["pixel", "image", "classes"];
-  change({ tab: names[(names.indexOf(state.tab) + count + names.length) % names.length] });
-}
-
-const KEYS = {
-  g: toGallery, Enter: open, k: () => change({ stack: state.stack ? "" : "1" }), c: compare,
-  x: () => state.vs && change({ run: state.vs, vs: state.run }), r: () => turnRound(1), R: () => turnRound(-1),
-  "+": () => panes.zoomBy(1.5), "=": () => panes.zoomBy(1.5), "-": () => panes.zoomBy(1 / 1.5), f: () => panes.setPlace(1, 0.5, 0.5),
-  w: () => panes.moveBy(0, -0.2), s: () => panes.moveBy(0, 0.2), a: () => panes.moveBy(-0.2, 0), d: () => panes.moveBy(0.2, 0),
-  p: () => panes.hold(state.px ? null : panes.probe), t: () => nextTab(), "[": () => layers.stepOpacity(-0.1), "]": () => layers.stepOpacity(0.1),
-  "?": () => $("help").showModal(), Escape: escape,
+const exchangeRuns = () => {
+  if (state.vs) change({ run: state.vs, vs: state.run });
 };
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function stepTab(count = 1) {
+  const { TABS } = readout;
+  change({ tab: TABS[(TABS.indexOf(state.tab) + count + TABS.length) % TABS.length] });
+}
 
 function escape() {
   if (state.px || state.only) change({ px: "", only: "" });
-  else if (onImage()) toGallery();
+  else if (isOnImage()) openGallery();
 }
 
+/** @type {Record<string, () => void>} */
+const KEYS = {
+  g: openGallery,
+  Enter: openImage,
+  k: () => change({ stack: state.stack ? "" : "1" }),
+  c: toggleComparison,
+  x: exchangeRuns,
+  r: () => stepRun(1),
+  R: () => stepRun(-1),
+  "+": () => panes.zoomBy(ZOOM_STEP),
+  "=": () => panes.zoomBy(ZOOM_STEP),
+  "-": () => panes.zoomBy(1 / ZOOM_STEP),
+  f: panes.showAll,
+  w: () => panes.moveBy(0, -0.2),
+  s: () => panes.moveBy(0, 0.2),
+  a: () => panes.moveBy(-0.2, 0),
+  d: () => panes.moveBy(0.2, 0),
+  p: () => panes.hold(state.px ? null : panes.probe),
+  t: () => stepTab(),
+  "[": () => stepOpacity(-0.1),
+  "]": () => stepOpacity(0.1),
+  "?": () => byId("help").showModal(),
+  Escape: escape,
+};
+/** @type {Record<string, [x: number, y: number]>} */
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
 addEventListener("keydown", (event) => {
-  const field = event.target.closest("select, input");
-  if ($("help").open || event.ctrlKey || event.metaKey || (field && event.key !== "Escape") || !run()?.has_cache) return;
-  if (event.target.closest("a, button") && event.key === "Enter") return;
-  const arrow = ARROWS[event.key];
-  if (arrow && event.target.closest('[role="tablist"]')) {
-    nextTab(arrow[0]);
-    $(`tab-${state.tab}`).focus();
-  } else if (arrow && onImage() && event.shiftKey) panes.moveProbe(run(), arrow[0] * (event.altKey ? 10 : 1), arrow[1] * (event.altKey ? 10 : 1));
-  else if (arrow && onImage() && arrow[0] && !event.altKey) step(arrow[0]);
-  else if (arrow && !onImage() && !event.altKey) gallery.moveFocus(event.key);
-  else if (onImage() && /^[0-9]$/.test(event.key)) layers.toggle(layers.LAYERS[(Number(event.key) + 9) % 10][0]);
-  else if (KEYS[event.key] && !event.altKey) KEYS[event.key]();
-  else return;
+  const target = /** @type {Element} */ (event.target);
+  const isInField = target.closest("select, input") && event.key !== "Escape";
+  if (byId("help").open || event.ctrlKey || event.metaKey || isInField) return;
+  if (event.key === "Enter" && target.closest("a, button")) return;
+  const run = currentRun();
+  if (!run?.has_cache) return;
+  const action = event.key in ARROWS ? arrowAction(event, target, run) : keyAction(event);
+  if (!action) return;
+  action();
   event.preventDefault();
 });
 
+/** @type {(event: KeyboardEvent, target: Element, run: CachedRun) => (() => void) | undefined} */
+function arrowAction(event, target, run) {
+  const [x, y] = ARROWS[event.key];
+  const pixels = event.altKey ? 10 : 1;
+  if (target.closest('[role="tablist"]')) return () => focusNextTab(x);
+  if (isOnImage() && event.shiftKey) return () => panes.moveProbe(run, x * pixels, y * pixels);
+  if (event.altKey) return undefined;
+  if (!isOnImage()) return () => gallery.moveFocus(event.key);
+  return x ? () => stepImage(x) : undefined;
+}
+
+/** @param {number} count */
+function focusNextTab(count) {
+  stepTab(count);
+  byId(`tab-${state.tab}`).focus();
+}
+
+/** @type {(event: KeyboardEvent) => (() => void) | undefined} */
+function keyAction({ key, altKey }) {
+  if (isOnImage() && /^[0-9]$/.test(key)) return () => toggleLayer(LAYERS[(Number(key) + 9) % 10][0]);
+  return altKey ? undefined : KEYS[key];
+}
+
 function connect() {
-  $("run").onchange = () => change({ run: $("run").value, vs: $("run").value === state.vs ? "" : state.vs });
-  $("against").onchange = () => change({ vs: $("against").value });
-  $("to-gallery").onclick = toGallery;
-  $("to-image").onclick = open;
-  $("to-help").onclick = () => $("help").showModal();
-  $("help-close").onclick = () => $("help").close();
-  for (const name of ["sort", "of", "show", "thumb"]) $(name).onchange = () => change({ [name]: $(name).value, ...(name === "sort" ? { rev: "" } : {}) });
-  $("reverse").onclick = () => change({ rev: state.rev ? "" : "1" });
-  $("apart").onclick = () => change({ stack: "" });
-  $("stacked").onclick = () => change({ stack: "1" });
-  $("zoom-in").onclick = () => panes.zoomBy(1.5);
-  $("zoom-out").onclick = () => panes.zoomBy(1 / 1.5);
-  $("zoom-fit").onclick = () => panes.setPlace(1, 0.5, 0.5);
-  $("previous").onclick = () => step(-1);
-  $("next").onclick = () => step(1);
-  for (const name of ["pixel", "image", "classes"]) $(`tab-${name}`).onclick = () => change({ tab: name });
+  byId("run").onchange = () => switchRun(byId("run").value);
+  byId("against").onchange = () => change({ vs: byId("against").value });
+  byId("sort").onchange = () => change({ sort: byId("sort").value, rev: "" });
+  for (const name of /** @type {const} */ (["of", "show", "thumb"])) {
+    byId(name).onchange = () => change({ [name]: byId(name).value });
+  }
+  const clicks = {
+    "to-gallery": openGallery,
+    "to-image": openImage,
+    "to-help": () => byId("help").showModal(),
+    "help-close": () => byId("help").close(),
+    reverse: () => change({ rev: state.rev ? "" : "1" }),
+    apart: () => change({ stack: "" }),
+    stacked: () => change({ stack: "1" }),
+    "zoom-in": () => panes.zoomBy(ZOOM_STEP),
+    "zoom-out": () => panes.zoomBy(1 / ZOOM_STEP),
+    "zoom-fit": panes.showAll,
+    previous: () => stepImage(-1),
+    next: () => stepImage(1),
+  };
+  for (const [id, action] of Object.entries(clicks)) byId(id).onclick = action;
+  for (const name of readout.TABS) byId(`tab-${name}`).onclick = () => change({ tab: name });
 }
 
 onChange((before) => {
-  if (!workspace) return;
+  if (!isLoaded) return;
   if (before.px && !state.px) panes.setProbe(null);
-  const light = ["z", "at"].some((name) => before[name] !== state[name]) && Object.keys(state).every((name) => ["z", "at"].includes(name) || before[name] === state[name]);
-  if (light) panes.place();
+  const names = /** @type {(keyof typeof state)[]} */ (Object.keys(state));
+  const changed = names.filter((name) => before[name] !== state[name]);
+  const isViewOnly = changed.length > 0 && changed.every((name) => name === "z" || name === "at");
+  if (isViewOnly) panes.updateView();
   else render();
 });
-panes.onProbe(() => run() && readout.askPixel(run(), other()));
+panes.onProbe(() => readout.askPixel(runsOnPage()));
 
 connect();
-read();
-await look();
+readAddress();
+await refresh();
 document.body.dataset.ready = "true";
-setInterval(() => document.hidden || look(), LOOK_AGAIN);
+setInterval(() => document.hidden || refresh(), REFRESH_MS);

@@ -1,208 +1,313 @@
-// The pictures of one image: panes whose zoom, place and probe are kept in step.
+// The pictures of one image: panes whose zoom, centre and probe are kept in step.
 
-import { cacheOf, differences, otherStamp, picture, reasonOf } from "./api.js";
+import { cacheTitle, DIFFERENCES, failureReason, otherStamp, pictureUrl } from "./api.js";
 import { onlyOf } from "./choices.js";
-import { $, draw, make } from "./dom.js";
-import { aboutOf, available, shown, titleOf } from "./layers.js";
+import { byId, html, svg } from "./dom.js";
+import { aboutOf, availableLayers, shownLayers, titleOf } from "./layers.js";
+import { clamp } from "./numbers.js";
 import { change, state } from "./state.js";
 
-const LARGEST = 32;
-let panes = [], boxes = {}, drawnFor = "";
-export let probe = null; // {x, y}: the pixel that is read, held or under the pointer
-const listeners = [];
-export const onProbe = (listener) => listeners.push(listener);
+const LARGEST_ZOOM = 32;
 
-/** Which panes there are: [run, layers from below to above]. */
+/** @type {Pane[]} */
+let panes = [];
+let panesKey = ""; // what the panes were drawn for
+/** The pixel that is read, held or under the pointer. @type {Point | null} */
+export let probe = null;
+/** @type {(() => void)[]} */
+const probeListeners = [];
+/** @param {() => void} listener */
+export const onProbe = (listener) => probeListeners.push(listener);
+
+/** @param {string} name */
+const isDifference = (name) => DIFFERENCES.includes(name);
+
+/**
+ * Which panes there are, with their layers from below to above.
+ *
+ * @type {(run: CachedRun, other: CachedRun | null) => {run: CachedRun, layers: string[]}[]}
+ */
 function plan(run, other) {
-  const there = available(run, other), layers = [...shown().keys()].filter((name) => there.has(name) && name !== "patches");
+  const available = availableLayers(run, other);
+  const layers = [...shownLayers().keys()].filter((name) => available.has(name) && name !== "patches");
   const runs = other ? [run, other] : [run];
-  if (state.stack) return runs.map((one, place) => [one, layers.filter((name) => place === 0 || !differences.includes(name))]);
-  const names = layers.length ? layers : ["input"];
-  const rows = names.filter((name) => !differences.includes(name) && !(other && name === "input" && names.length > 1 && sameInput(run, other)));
-  const planned = rows.flatMap((name) => runs.map((one) => [one, [name]]));
-  return [...planned, ...names.filter((name) => differences.includes(name)).map((name) => [run, [name]])];
-}
-
-// Both rounds look at the same image: with other layers beside it, one input less leaves them more room.
-const sameInput = (run, other) => run.size.join() === other.size.join();
-
-export function render(run, other, patches) {
-  boxes = patches;
-  const key = JSON.stringify([run.name, run.stamp, other?.name, otherStamp(run, other?.name), state.image, state.only, state.stack, [...shown().keys()], patches]);
-  if (key !== drawnFor) {
-    drawnFor = key;
-    const planned = plan(run, other);
-    panes = planned.map(([one, layers]) => pane(one, layers, one === run ? other?.name ?? "" : run.name));
-    const columns = planned.length === 1 ? 1 : other || planned.length <= 4 ? 2 : 3;
-    $("panes").style.setProperty("--columns", columns);
-    $("panes").replaceChildren(...panes.map(({ figure }) => figure));
+  if (state.stack) {
+    return runs.map((one) => ({ run: one, layers: layers.filter((name) => one === run || !isDifference(name)) }));
   }
-  place();
+  const names = layers.length ? layers : ["input"];
+  const isShared = names.length > 1 && other?.size.join() === run.size.join(); // one input less leaves more room
+  const own = names.filter((name) => !isDifference(name) && !(name === "input" && isShared));
+  const planned = own.flatMap((name) => runs.map((one) => ({ run: one, layers: [name] })));
+  return [...planned, ...names.filter(isDifference).map((name) => ({ run, layers: [name] }))];
 }
 
-export function forget() {
-  drawnFor = "";
-  $("panes").replaceChildren();
+/**
+ * Draw the panes; ``patches`` are the boxes of each run, by its name.
+ *
+ * @type {(run: CachedRun, other: CachedRun | null, patches: Record<string, Box[]>) => void}
+ */
+export function render(run, other, patches) {
+  const stamps = [run.name, run.stamp, other?.name, otherStamp(run, other?.name)];
+  const layers = [...shownLayers().keys()];
+  const key = JSON.stringify([...stamps, state.image, state.only, state.stack, layers, patches]);
+  if (key !== panesKey) {
+    panesKey = key;
+    const planned = plan(run, other);
+    panes = planned.map((one) => {
+      const against = one.run === run ? (other?.name ?? "") : run.name;
+      return createPane(one.run, one.layers, against, patches[one.run.name] ?? []);
+    });
+    const columns = planned.length === 1 ? 1 : other || planned.length <= 4 ? 2 : 3;
+    byId("panes").style.setProperty("--columns", String(columns));
+    byId("panes").replaceChildren(...panes.map(({ figure }) => figure));
+  }
+  updateView();
 }
 
-// What a network says of the image: there it matters whose cache it is.
-const isAnswer = (name) => ["prediction", "entropy", "errors", ...differences].includes(name);
+export function clear() {
+  panesKey = "";
+  byId("panes").replaceChildren();
+}
 
-function pane(run, layers, vs) {
-  const sheet = make("div", { className: "sheet" });
-  const view = make("div", { className: "view", tabIndex: 0, role: "img", "aria-label": `${layers.map(titleOf).join(", ")} of ${state.image} in ${run.name}` }, sheet);
-  view.style.setProperty("--aspect", run.size[1] / run.size[0]);
-  const base = run.layers.includes("input") && !layers.includes("input") ? ["input"] : [];
-  const pictures = [...base, ...layers].map((name) => {
-    const src = picture("picture", name, run, state.image, { vs: differences.includes(name) ? vs : "", only: name === "entropy" ? "" : onlyOf(run) });
-    const img = make("img", { alt: "", draggable: false, src, "data-layer": name });
-    img.onerror = async () => {
-      img.classList.add("failed");
-      view.append(make("p", { className: "failure", textContent: await reasonOf(src) }));
-    };
-    return img;
-  });
-  view.classList.toggle("bare", !run.layers.includes("input"));
-  if (shown().has("patches") && boxes[run.name]?.length) pictures.push(rectangles(run, boxes[run.name]));
+/** @type {(run: CachedRun, layers: string[], against: string, boxes: Box[]) => Pane} */
+function createPane(run, layers, against, boxes) {
+  const sheet = html("div", { className: "sheet" });
+  const titles = layers.map(titleOf);
+  const label = `${titles.join(", ")} of ${state.image} in ${run.name}`;
+  const view = html("div", { className: "view", tabIndex: 0, role: "img", "aria-label": label }, sheet);
+  view.style.setProperty("--aspect", String(run.size[1] / run.size[0]));
+  const hasInput = run.layers.includes("input");
+  view.classList.toggle("bare", !hasInput);
+  const base = hasInput && !layers.includes("input") ? ["input"] : [];
+  /** @type {Pane["pictures"]} */
+  const pictures = [...base, ...layers].map((name) => createPicture(view, run, name, against));
+  if (shownLayers().has("patches") && boxes.length) pictures.push(patchRectangles(run, boxes));
   sheet.append(...pictures);
-  const cross = make("div", { className: "cross", hidden: true });
+  const cross = html("div", { className: "cross", hidden: true });
   view.append(cross);
   listen(view, run);
-  const title = layers.map(titleOf).join(" + ");
-  const caption = make("figcaption", {}, make("b", { textContent: title }), make("span", { textContent: layers.some(isAnswer) ? cacheOf(run.name) : run.name }), ...legend(layers, run, vs));
-  return { figure: make("figure", { className: "pane", title: layers.length === 1 ? aboutOf(layers[0]) : "" }, caption, view), view, sheet, pictures, cross, run };
+  const caption = html(
+    "figcaption",
+    {},
+    html("b", { textContent: titles.join(" + ") }),
+    html("span", { textContent: layers.some(isAnswer) ? cacheTitle(run.name) : run.name }),
+    legend(layers, run, against || (run.previous ?? "")),
+  );
+  const about = layers.length === 1 ? aboutOf(layers[0]) : "";
+  return {
+    figure: html("figure", { className: "pane", title: about }, caption, view),
+    view,
+    sheet,
+    pictures,
+    cross,
+    run,
+  };
 }
 
-function rectangles(run, found) {
-  const [height, width] = run.size;
-  const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true", "data-layer": "patches" });
-  found.forEach((box, number) => {
-    for (const kind of ["patch under", "patch"]) svg.append(draw("rect", { class: kind, x: box.left, y: box.top, width: box.width, height: box.height }));
-    const text = draw("text", { x: box.left + height / 40, y: box.top + height / 14, "font-size": height / 16 });
-    text.textContent = number + 1;
-    svg.append(text);
+/** Whether a layer shows what a network answers: there it matters whose cache it is. @param {string} name */
+const isAnswer = (name) => ["prediction", "entropy", "errors", ...DIFFERENCES].includes(name);
+
+/** @type {(view: HTMLElement, run: CachedRun, layer: string, against: string) => HTMLImageElement} */
+function createPicture(view, run, layer, against) {
+  const src = pictureUrl("picture", layer, run, state.image, {
+    against: isDifference(layer) ? against : "",
+    only: layer === "entropy" ? "" : onlyOf(run),
   });
-  return svg;
+  const image = html("img", { alt: "", draggable: false, src, "data-layer": layer });
+  image.onerror = async () => {
+    image.classList.add("failed");
+    view.append(html("p", { className: "failure", textContent: await failureReason(src) }));
+  };
+  return image;
 }
 
-function legend(layers, run, vs) {
-  if (layers.includes("entropy")) return [make("span", { className: "scale" }, "0", make("i"), `ln C = ${Math.log(run.classes.length).toFixed(2)} nats`)];
-  if (layers.includes("entropy-change")) return [make("span", { className: "scale change" }, `surer than ${cacheOf(vs || run.previous)}`, make("i"), "less sure")];
-  if (layers.includes("change")) return [make("span", { textContent: `against ${cacheOf(vs || run.previous)}; unchanged is dark` })];
-  if (layers.includes("mask")) return [make("span", { textContent: "dark: dropped" })];
-  if (layers.includes("errors")) return [make("span", { textContent: "orange: wrong, dark: not labelled" })];
-  return [];
+/** @type {(run: CachedRun, boxes: Box[]) => SVGSVGElement} */
+function patchRectangles(run, boxes) {
+  const [height, width] = run.size;
+  const drawing = svg("svg", {
+    viewBox: `0 0 ${width} ${height}`,
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+    "data-layer": "patches",
+  });
+  boxes.forEach((box, index) => {
+    const rectangle = { x: box.left, y: box.top, width: box.width, height: box.height };
+    const text = svg("text", { x: box.left + height / 40, y: box.top + height / 14, "font-size": height / 16 });
+    text.textContent = String(index + 1);
+    drawing.append(
+      svg("rect", { class: "patch under", ...rectangle }),
+      svg("rect", { class: "patch", ...rectangle }),
+      text,
+    );
+  });
+  return drawing;
 }
 
-// ------------------------------------------------------------------------------------------------- zoom and place
-
-const zoom = () => Math.min(LARGEST, Math.max(1, Number(state.z) || 1));
-
-function centre() {
-  const [x, y] = state.at.split(",").map(Number), margin = 0.5 / zoom();
-  return [x, y].map((value) => Math.min(1 - margin, Math.max(margin, Number.isFinite(value) ? value : 0.5)));
-}
-
-/** Puts zoom, opacity and probe of all panes where the state says. */
-export function place() {
-  const z = zoom(), [x, y] = centre(), layers = shown();
-  for (const { view, sheet, pictures, cross, run } of panes) {
-    const left = 50 - 100 * x * z, top = 50 - 100 * y * z;
-    sheet.style.transform = `translate(${left}%, ${top}%) scale(${z})`;
-    for (const one of pictures) one.style.opacity = layers.get(one.dataset.layer) ?? 1;
-    cross.hidden = !probe;
-    if (probe) {
-      const [height, width] = run.size;
-      cross.style.left = `${left + (100 * z * (probe.x + 0.5)) / width}%`;
-      cross.style.top = `${top + (100 * z * (probe.y + 0.5)) / height}%`;
-      cross.classList.toggle("held", Boolean(state.px));
-    }
-    view.style.cursor = z > 1 ? "grab" : "crosshair";
+/** What the colours of a pane mean. @type {(layers: string[], run: CachedRun, against: string) => HTMLElement | null} */
+function legend(layers, run, against) {
+  if (layers.includes("entropy")) {
+    const largest = `ln C = ${Math.log(run.classes.length).toFixed(2)} nats`;
+    return html("span", { className: "scale" }, "0", html("i"), largest);
   }
-  $("zoom-fit").textContent = z === 1 ? "Fit" : `${z < 10 ? z.toFixed(1) : Math.round(z)}×`;
+  if (layers.includes("entropy-change")) {
+    return html("span", { className: "scale change" }, `surer than ${cacheTitle(against)}`, html("i"), "less sure");
+  }
+  if (layers.includes("change")) {
+    return html("span", { textContent: `against ${cacheTitle(against)}; unchanged is dark` });
+  }
+  if (layers.includes("mask")) return html("span", { textContent: "dark: dropped" });
+  if (layers.includes("errors")) return html("span", { textContent: "orange: wrong, dark: not labelled" });
+  return null;
 }
 
-/** Zooms by a factor, so that the point (x, y) of the view (0 to 1) stays where it is. */
-export function zoomBy(factor, x = 0.5, y = 0.5) {
-  const before = zoom(), after = Math.min(LARGEST, Math.max(1, before * factor)), [cx, cy] = centre();
-  setPlace(after, cx + (x - 0.5) * (1 / before - 1 / after), cy + (y - 0.5) * (1 / before - 1 / after));
+// ------------------------------------------------------------------------------------------------------ zoom and centre
+
+const zoom = () => clamp(Number(state.z) || 1, 1, LARGEST_ZOOM);
+
+/** The centre of what is visible, in shares of the image. @returns {Point} */
+function centre() {
+  const [x, y] = state.at.split(",").map(Number);
+  return { x: inBounds(Number.isFinite(x) ? x : 0.5, zoom()), y: inBounds(Number.isFinite(y) ? y : 0.5, zoom()) };
 }
 
-/** Moves by shares of what is visible. */
+/** The nearest centre for which a zoomed view ends within the image. @type {(value: number, zoom: number) => number} */
+const inBounds = (value, zoom) => clamp(value, 0.5 / zoom, 1 - 0.5 / zoom);
+
+/** Bring zoom, centre, opacity and probe of all panes up to date. */
+export function updateView() {
+  const scale = zoom();
+  const { x, y } = centre();
+  const opacities = shownLayers();
+  const [left, top] = [50 - 100 * x * scale, 50 - 100 * y * scale];
+  for (const pane of panes) {
+    pane.sheet.style.transform = `translate(${left}%, ${top}%) scale(${scale})`;
+    for (const picture of pane.pictures) {
+      picture.style.opacity = String(opacities.get(picture.dataset.layer ?? "") ?? 1);
+    }
+    updateCross(pane, left, top);
+    pane.view.style.cursor = scale > 1 ? "grab" : "crosshair";
+  }
+  byId("zoom-fit").textContent = scale === 1 ? "Fit" : `${scale < 10 ? scale.toFixed(1) : Math.round(scale)}×`;
+}
+
+/** @type {(pane: Pane, left: number, top: number) => void} */
+function updateCross({ cross, run }, left, top) {
+  cross.hidden = !probe;
+  if (!probe) return;
+  const [height, width] = run.size;
+  cross.style.left = `${left + (100 * zoom() * (probe.x + 0.5)) / width}%`;
+  cross.style.top = `${top + (100 * zoom() * (probe.y + 0.5)) / height}%`;
+  cross.classList.toggle("held", Boolean(state.px));
+}
+
+/**
+ * Zoom by a factor, so that a point of the view (0 to 1) stays where it is.
+ *
+ * @type {(factor: number, point?: Point) => void}
+ */
+export function zoomBy(factor, { x, y } = { x: 0.5, y: 0.5 }) {
+  const before = zoom();
+  const after = clamp(before * factor, 1, LARGEST_ZOOM);
+  const middle = centre();
+  const share = 1 / before - 1 / after;
+  setView(after, middle.x + (x - 0.5) * share, middle.y + (y - 0.5) * share);
+}
+
+/** Move by shares of what is visible. @type {(x: number, y: number) => void} */
 export function moveBy(x, y) {
-  const [cx, cy] = centre();
-  setPlace(zoom(), cx + x / zoom(), cy + y / zoom());
+  const middle = centre();
+  setView(zoom(), middle.x + x / zoom(), middle.y + y / zoom());
 }
 
-export function setPlace(z, x, y) {
-  const margin = 0.5 / z, [cx, cy] = [x, y].map((value) => Math.min(1 - margin, Math.max(margin, value)));
-  change({ z: String(Number(z.toFixed(3))), at: z === 1 ? "0.5,0.5" : `${cx.toFixed(4)},${cy.toFixed(4)}` });
+export const showAll = () => setView(1, 0.5, 0.5);
+
+/** @type {(scale: number, x: number, y: number) => void} */
+function setView(scale, x, y) {
+  const at = `${inBounds(x, scale).toFixed(4)},${inBounds(y, scale).toFixed(4)}`;
+  change({ z: String(Number(scale.toFixed(3))), at: scale === 1 ? "0.5,0.5" : at });
 }
 
+// ----------------------------------------------------------------------------------------------- the pointer in a view
+
+/** @type {(view: HTMLElement, run: CachedRun) => void} */
 function listen(view, run) {
-  let from = null, moved = false;
-  view.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !matchMedia("(min-width: 1001px)").matches) return; // there the wheel scrolls the page
-    event.preventDefault();
-    const { x, y } = inside(view, event);
-    zoomBy(Math.exp(-event.deltaY / 300), x, y);
-  }, { passive: false });
+  /** @type {{point: Point, centre: Point} | null} */
+  let start = null;
+  let hasMoved = false;
+  view.addEventListener("wheel", (event) => zoomByWheel(view, event), { passive: false });
   view.addEventListener("pointerdown", (event) => {
-    from = { ...inside(view, event), at: centre() };
-    moved = false;
+    start = { point: pointIn(view, event), centre: centre() };
+    hasMoved = false;
     view.setPointerCapture(event.pointerId);
   });
   view.addEventListener("pointermove", (event) => {
-    const here = inside(view, event);
-    if (from && event.buttons) {
-      if (Math.hypot(here.x - from.x, here.y - from.y) > 0.01) moved = true;
-      if (moved && zoom() > 1) setPlace(zoom(), from.at[0] - (here.x - from.x) / zoom(), from.at[1] - (here.y - from.y) / zoom());
+    const point = pointIn(view, event);
+    if (start && event.buttons) {
+      const [x, y] = [point.x - start.point.x, point.y - start.point.y];
+      if (Math.hypot(x, y) > 0.01) hasMoved = true;
+      if (hasMoved && zoom() > 1) setView(zoom(), start.centre.x - x / zoom(), start.centre.y - y / zoom());
     }
-    if (!state.px) setProbe(pixel(here, run));
+    if (!state.px) setProbe(pixelAt(point, run));
   });
   view.addEventListener("pointerup", (event) => {
-    if (from && !moved) hold(state.px ? null : pixel(inside(view, event), run));
-    from = null;
+    if (start && !hasMoved) hold(state.px ? null : pixelAt(pointIn(view, event), run));
+    start = null;
   });
   view.addEventListener("pointerleave", () => {
     if (!state.px) setProbe(null);
   });
 }
 
-function inside(view, event) {
+/** @type {(view: HTMLElement, event: WheelEvent) => void} */
+function zoomByWheel(view, event) {
+  if (!event.ctrlKey && !matchMedia("(min-width: 1001px)").matches) return; // there the wheel scrolls the page
+  event.preventDefault();
+  zoomBy(Math.exp(-event.deltaY / 300), pointIn(view, event));
+}
+
+/** The pointer in shares of the view. @type {(view: HTMLElement, event: MouseEvent) => Point} */
+function pointIn(view, event) {
   const box = view.getBoundingClientRect();
   return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
 }
 
-function pixel(here, run) {
-  const [cx, cy] = centre(), [height, width] = run.size;
-  const x = Math.floor((cx + (here.x - 0.5) / zoom()) * width), y = Math.floor((cy + (here.y - 0.5) / zoom()) * height);
-  return { x: Math.min(width - 1, Math.max(0, x)), y: Math.min(height - 1, Math.max(0, y)) };
+/** The pixel at a point of the view. @type {(point: Point, run: CachedRun) => Point} */
+function pixelAt(point, run) {
+  const [height, width] = run.size;
+  const middle = centre();
+  const x = Math.floor((middle.x + (point.x - 0.5) / zoom()) * width);
+  const y = Math.floor((middle.y + (point.y - 0.5) / zoom()) * height);
+  return pixelInside(run, x, y);
 }
 
-// ---------------------------------------------------------------------------------------------------------- the probe
+// ------------------------------------------------------------------------------------------------------------ the probe
 
+/** @type {(run: CachedRun, x: number, y: number) => Point} */
+const pixelInside = ({ size: [height, width] }, x, y) => ({ x: clamp(x, 0, width - 1), y: clamp(y, 0, height - 1) });
+
+/** @param {Point | null} next */
 export function setProbe(next) {
   if (next?.x === probe?.x && next?.y === probe?.y) return;
   probe = next;
-  place();
-  for (const listener of listeners) listener();
+  updateView();
+  for (const listener of probeListeners) listener();
 }
 
-/** Holds a pixel: the address keeps it, the pointer no longer moves it. Null lets go. */
-export function hold(next) {
-  change({ px: next ? `${next.x},${next.y}` : "" });
+/** Hold a pixel: the address keeps it, and the pointer no longer moves it. Null lets go. @param {Point | null} pixel */
+export function hold(pixel) {
+  change({ px: pixel ? `${pixel.x},${pixel.y}` : "" });
 }
 
-/** Takes the held pixel from the address. */
+/** Take the held pixel from the address. @param {CachedRun} run */
 export function readProbe(run) {
   if (!state.px) return;
-  const [height, width] = run.size, [x, y] = state.px.split(",").map(Number);
-  if (Number.isInteger(x) && Number.isInteger(y)) setProbe({ x: Math.min(width - 1, Math.max(0, x)), y: Math.min(height - 1, Math.max(0, y)) });
+  const [x, y] = state.px.split(",").map(Number);
+  if (Number.isInteger(x) && Number.isInteger(y)) setProbe(pixelInside(run, x, y));
 }
 
+/** Move the held pixel, at first from the middle. @type {(run: CachedRun, x: number, y: number) => void} */
 export function moveProbe(run, x, y) {
-  const [height, width] = run.size, from = probe ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
-  hold({ x: Math.min(width - 1, Math.max(0, from.x + x)), y: Math.min(height - 1, Math.max(0, from.y + y)) });
+  const [height, width] = run.size;
+  const from = probe ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };
+  hold(pixelInside(run, from.x + x, from.y + y));
 }
-

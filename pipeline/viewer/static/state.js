@@ -1,41 +1,74 @@
 // Everything that is shown, kept in the address: whoever opens it sees the same.
 
 const DEFAULTS = {
-  run: "", vs: "", image: "", view: "", sort: "entropy", of: "", rev: "", show: "", thumb: "input",
-  layers: "", stack: "", z: "1", at: "0.5,0.5", px: "", tab: "pixel", only: "", q: "",
+  run: "",
+  vs: "", // the run that is compared with
+  image: "",
+  view: "", // "gallery" where an image is chosen and the gallery is shown
+  sort: "entropy",
+  of: "", // the class by which images are sorted
+  rev: "",
+  show: "", // of the gallery: "selected", "hard", …
+  thumb: "input",
+  layers: "", // name or name~opacity in percent, with commas between
+  stack: "",
+  z: "1", // zoom
+  at: "0.5,0.5", // the centre of what is visible, in shares of the image
+  px: "", // the held pixel
+  tab: "pixel",
+  only: "", // the class that is shown alone
+  q: "", // the quantity of the histograms
 };
+/** @typedef {typeof DEFAULTS} State */
+
+const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
+const HISTORY_STEPS = /** @type {(keyof State)[]} */ (["run", "vs", "image", "view"]);
 
 export const state = { ...DEFAULTS };
+
+/** @type {((before: State) => void)[]} */
 const listeners = [];
 
-export function read() {
+/** Read the state from the address. */
+export function readAddress() {
   const query = new URLSearchParams(location.search);
-  for (const name of Object.keys(DEFAULTS)) state[name] = query.get(name) ?? DEFAULTS[name];
+  for (const name of NAMES) state[name] = query.get(name) ?? DEFAULTS[name];
 }
 
-export function address(changes = {}) {
+/** The address of this state with changes. @param {Partial<State>} changes */
+export function addressWith(changes = {}) {
   const query = new URLSearchParams();
   const next = { ...state, ...changes };
-  for (const [name, value] of Object.entries(DEFAULTS)) if (next[name] !== value) query.set(name, next[name]);
+  for (const name of NAMES) if (next[name] !== DEFAULTS[name]) query.set(name, next[name]);
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~").replaceAll("%2F", "/");
   return text ? `/?${text}` : "/";
 }
 
-/** Another round, image or view is a step in the browser's history; the rest only corrects the address. */
+/**
+ * Another round, image or view is a step in the browser's history; the rest only corrects the address.
+ *
+ * @param {Partial<State>} changes
+ */
 export function change(changes) {
-  const step = ["run", "vs", "image", "view"].some((name) => name in changes && changes[name] !== state[name]);
+  const isStep = HISTORY_STEPS.some((name) => name in changes && changes[name] !== state[name]);
   const before = { ...state };
   Object.assign(state, changes);
-  history[step ? "pushState" : "replaceState"](null, "", address());
-  for (const listener of listeners) listener(before);
+  history[isStep ? "pushState" : "replaceState"](null, "", addressWith());
+  notify(before);
 }
 
+/** @param {(before: State) => void} listener */
 export function onChange(listener) {
   listeners.push(listener);
 }
 
+/** @param {State} before */
+function notify(before) {
+  for (const listener of listeners) listener(before);
+}
+
 addEventListener("popstate", () => {
   const before = { ...state };
-  read();
-  for (const listener of listeners) listener(before);
+  readAddress();
+  notify(before);
 });

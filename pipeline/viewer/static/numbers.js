@@ -1,0 +1,11 @@
+// Numbers within bounds, and as text.
+
+/** @type {(value: number, low: number, high: number) => number} */
+export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** A share in percent. @type {(value: number | null | undefined, digits?: number) => string} */
+export const percent = (value, digits = 1) =>
+  value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)} %`;
+
+/** A number in few characters. @type {(value: number | null | undefined) => string} */
+export const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(4)).toString());
