@@ -80,7 +80,7 @@ def golden_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def real_data() -> Callable[[str], Path]:
     """Finds a real data set by its folder (docs/datasets.md, "Copies"), or skips the test; .ci/run counts the skips."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    root = Path(os.environ.get("ROUNDABOUT_DATA") or default)
+    root = Path(os.environ.get("ROUNDABOUT_DATA") or default).resolve()
 
     def find(name: str) -> Path:
         if not (root / name).is_dir():
