@@ -87,8 +87,8 @@ def predict(
         origin=file_hash(path),
         workers=workers,
     )
-    told = f", {outcome.there_already} were there already" if outcome.there_already else ""
-    console.print(f"{out}: {outcome.written} predictions{told}", highlight=False, soft_wrap=True)
+    already = f", {outcome.there_already} were there already" if outcome.there_already else ""
+    console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
     if outcome.problems:
         listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
         more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
@@ -96,7 +96,7 @@ def predict(
 
 
 def _params_for(path: Path, images: str) -> Params | None:
-    """The params of this folder, where they have a say: for a run's model, or a prepared split."""
+    """Return the params of this folder, if they matter: for a run's model, or a prepared split."""
     from pipeline.params import read_params
 
     if (is_of_a_run(path) or not Path(images).is_dir()) and PARAMS.is_file():
@@ -111,20 +111,20 @@ def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
     if Path(images).is_dir():
         return FolderPictures(Path(images), out)
     if images not in SPLITS:
-        raise ReadableError(f"{images}: is no folder, and no prepared split ({', '.join(SPLITS)})")
+        raise ReadableError(f"{images}: is neither a folder nor a prepared split ({', '.join(SPLITS)})")
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
     return SplitPictures(manifest_path(images), _described(images, params).crop)
 
 
 def _size(images: str, params: Params) -> tuple[int, int]:
-    """What training and evaluation would see."""
+    """Return the images as training and evaluation would see them."""
     own = None if Path(images).is_dir() else _described(images, params).size
     return own or params.data.size
 
 
 def _described(images: str, params: Params) -> AnySplit:
-    """What the params say of a prepared split."""
+    """Return the params of a prepared split."""
     split: AnySplit = getattr(params.data, "target" if images.startswith("target") else images)
     return split
 

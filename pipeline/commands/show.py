@@ -28,8 +28,8 @@ def show(
     from pipeline.viewer.sheet import show_sheet
 
     inspector = Inspector([])
-    wanted = inspector.wanted(run, image, against, None)
-    sheet = show_sheet(wanted.run, image, inspector.inputs, wanted.against, tuple(layer or ()))
+    request = inspector.wanted(run, image, against, None)
+    sheet = show_sheet(request.run, image, inspector.inputs, request.against, tuple(layer or ()))
     with whole_file(out) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
     console.print(f"{out}: {sheet.width}x{sheet.height}", highlight=False)

@@ -98,7 +98,7 @@ def _filled_model(params: Params, classes: ClassSet, path: Path) -> tuple[Segmen
     require_class_names(found, classes.names, path)
     preprocessing = wanted.preprocessing or spec.preprocessing
     branches = wanted.aspp_branches if "aspp_branches" in wanted.model_fields_set else spec.aspp_branches
-    print(f"{path}: {found.title}; {'; '.join(found.said)}", flush=True)
+    print(f"{path}: {found.title}; {'; '.join(found.findings)}", flush=True)
     if (preprocessing, branches) != (spec.preprocessing, spec.aspp_branches):
         print(f"{path}: params.yaml decides: preprocessing {preprocessing}, {branches} ASPP branches", flush=True)
     model = _fresh_model(params, classes, preprocessing, branches)
