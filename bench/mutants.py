@@ -138,7 +138,7 @@ def line_of(file: str, mutant: str, diff: str) -> int:
 
 def show(counts: dict[str, Counter[str]], survivors: list[dict[str, Any]], note: str) -> None:
     """Print the table and the mutants that lived, and write both to bench/results/mutants.json."""
-    console, columns = Console(), ("killed", "survived", "timeout", "no tests", "other")
+    console, columns = Console(width=120), ("killed", "survived", "timeout", "no tests", "other")
     table = Table("module", *columns, "noticed", title="bench.mutants")
     everything: Counter[str] = sum(counts.values(), Counter())
     for name, count in (*counts.items(), ("all", everything)):
