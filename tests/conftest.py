@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests import golden_values
+from tests import real_data as real_data_sets
 
 # What DVC runs commands with. As where it is not set (cron, services): Debian's sh stays between DVC and a command that
 # does not begin with `exec`, bash does not.
@@ -79,13 +80,12 @@ def golden_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
     """Finds a real data set by its folder (docs/datasets.md, "Copies"), or skips the test; .ci/run counts the skips."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    root = Path(os.environ.get("ROUNDABOUT_DATA") or default).resolve()
 
     def find(name: str) -> Path:
-        if not (root / name).is_dir():
-            pytest.skip(f"needs real data: {root / name} is absent; ROUNDABOUT_DATA names the folder of data sets")
-        return root / name
+        folder = real_data_sets.FOLDER / name
+        if not folder.is_dir():
+            pytest.skip(f"needs real data: {folder} is absent; ROUNDABOUT_DATA names the folder of data sets")
+        return folder
 
     return find
 
