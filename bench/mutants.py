@@ -35,7 +35,12 @@ from pipeline.common.files import write_json
 
 COPY = ROOT / "bench" / "scratch" / "mutants"
 TESTS = {
-    "pipeline/methods/*": ("tests/methods",),
+    "pipeline/methods/*": (
+        "tests/methods",
+        "tests/patches",
+        "tests/commands/test_cache_commands.py",
+        "tests/commands/test_split_list_command.py",
+    ),
     "pipeline/evaluation/*": ("tests/evaluation",),
     "pipeline/training/losses.py": ("tests/training/test_losses.py", "tests/methods/test_lse_golden.py"),
     "pipeline/training/optimisation.py": ("tests/training/test_optimisation.py",),
