@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export DVC_NO_ANALYTICS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format frontend bench clean
+.PHONY: help setup demo test lint format frontend bench mutants clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -48,6 +48,10 @@ bench: setup ## measure, print tables, write bench/results/
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.memory
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.pipeline
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m bench.accuracy --name demo
+
+mutants: setup ## change the code in small ways and list what no test notices (hours; MUTANTS="FILES" for less)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[mutants]'
+	$(BIN)/python -m bench.mutants $(MUTANTS)
 
 clean: ## delete what the pipeline made; DVC's cache stays
 	rm -rf runs report data/prepared data/problems.txt .roundabout

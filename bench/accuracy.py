@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 from bench.collected import Collected
 from bench.results_page import write_section
 from bench.table import RESULTS, machine, publish
-from bench.workspace import ROOT, make_workspace, preset, run, write_params
+from bench.workspace import make_workspace, preset, run, write_params
 from pipeline.commands.rounds import block_of
 from pipeline.common.files import read_json
 from pipeline.methods.registry import paper_rounds
@@ -67,7 +67,6 @@ def results_of(params: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "main"
         make_workspace(folder, params)
-        (Path(name) / "shared").symlink_to(ROOT.parent / "shared")  # where the presets of real pairs look for data
         run(folder, "dvc", "repro")
         answer: dict[str, Any] = read_json(folder / "report" / "results.json")
         answer["runs"].append({"name": CONTROL, "pseudo_labels": {}, **_longer_source_only(folder, params)})

@@ -27,7 +27,17 @@ def make_workspace(folder: Path, params: dict[str, Any]) -> None:
     if not (folder / ".dvc").exists():
         run(folder, "dvc", "init", "--no-scm", "--quiet")
         run(folder, "dvc", "config", "cache.type", "reflink,hardlink,symlink")
+    link_data(folder, params)
     write_params(folder, params)
+
+
+def link_data(folder: Path, params: dict[str, Any]) -> None:
+    """Link the data sets that the params name below `data/`, where this checkout has them, into the workspace."""
+    roots = [Path(split["root"]) for split in params["data"].values() if isinstance(split, dict) and "root" in split]
+    for name in {root.parts[1] for root in roots if root.parts[:1] == ("data",)}:
+        source, link = ROOT / "data" / name, folder / "data" / name
+        if source.exists() and not link.exists():
+            link.symlink_to(source.resolve())
 
 
 def write_params(folder: Path, params: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from pipeline.params import Params
 
 
 def data_problems(params: Params) -> list[str]:
-    """Every problem with the data paths, one line each; empty when all is well. Opens no image."""
+    """Return every problem with the data paths, one line each, without opening an image."""
     problems = []
     for name, split in (
         ("source", params.data.source),
@@ -51,7 +51,7 @@ def data_problems(params: Params) -> list[str]:
 
 
 def _weights_problems(params: Params) -> list[str]:
-    """Checkpoints that cannot be read, hold no network, or one of other classes. Large files are mapped, not read."""
+    """Return checkpoints that cannot be read or do not hold a network of these classes; large files are mapped."""
     named = {"model.weights": params.model.weights}
     named |= {
         f"starts.{name}.weights": start.weights
@@ -62,8 +62,8 @@ def _weights_problems(params: Params) -> list[str]:
     for where, weights in named.items():
         try:
             if weights is not None:
-                found, _ = weights_for(Path(weights))
-                require_class_names(found, class_set(params.classes).names, Path(weights))
+                content, _ = weights_for(Path(weights))
+                require_class_names(content, class_set(params.classes).names, Path(weights))
         except ReadableError as error:
             problems.append(f"{where}: {error}")
     return problems

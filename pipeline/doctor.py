@@ -30,16 +30,16 @@ Status = Literal["ok", "warn", "fail"]
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; ``advice`` says what to do where it is not well."""
+    """One thing that was examined; ``advice`` says what to do if it is not well."""
 
     status: Status
     what: str
-    said: str
+    message: str
     advice: str = ""
 
 
 def examine(path: Path) -> Iterator[Finding]:
-    """All findings: about the machine, then about what the params file wants of it. Opens no image."""
+    """Yield all findings: about the machine, then about what the params file needs of it. Opens no image."""
     yield _python()
     yield from _packages()
     yield from _devices()
@@ -56,7 +56,7 @@ def examine(path: Path) -> Iterator[Finding]:
     problems = data_problems(params)
     yield from _data(params, problems)
     yield _classes(params)
-    yield _disk(*_wanted(params))
+    yield _disk(*_cache_bytes(params))
 
 
 # ---------------------------------------------------------------------------------------------------------- the machine
@@ -68,7 +68,7 @@ def _python() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    """What pyproject.toml requires against what is installed; one line where all is well."""
+    """Yield what pyproject.toml requires against what is installed; one line where all is well."""
     try:
         required = [Requirement(line) for line in metadata.requires(PROJECT) or ()]
     except metadata.PackageNotFoundError:
@@ -111,15 +111,15 @@ def _devices() -> Iterator[Finding]:
         yield Finding("warn", "device", f"no GPU, {torch.get_num_threads()} CPU threads", advice)
     for number in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(number)
-        said = f"{torch.cuda.get_device_name(number)}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
+        message = f"{torch.cuda.get_device_name(number)}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free"
         busy = free < total / 2
-        yield Finding("warn" if busy else "ok", f"cuda:{number}", said, "someone else uses it" if busy else "")
+        yield Finding("warn" if busy else "ok", f"cuda:{number}", message, "someone else uses it" if busy else "")
 
 
 def _workspace() -> Finding:
     if not Path("dvc.yaml").is_file() or not Path(".dvc").is_dir():
         return Finding(
-            "warn", "dvc", f"{Path.cwd()} is no DVC workspace", "go to the folder of dvc.yaml, or `dvc init`"
+            "warn", "dvc", f"{Path.cwd()} is not a DVC workspace", "go to the folder of dvc.yaml, or `dvc init`"
         )
     if shutil.which("dvc") is None:
         return Finding("fail", "dvc", "the program is not on PATH", "`source .venv/bin/activate`")
@@ -132,10 +132,10 @@ def _workspace() -> Finding:
 def _workers(params: Params) -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = params.runtime.workers
-    said = f"runtime.workers is {workers}, there are {cores} cores"
+    message = f"runtime.workers is {workers}, there are {cores} cores"
     if workers > cores:
-        return Finding("warn", "workers", said, f"set it to {cores}")
-    return Finding("ok", "workers", said)
+        return Finding("warn", "workers", message, f"set it to {cores}")
+    return Finding("ok", "workers", message)
 
 
 def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
@@ -148,8 +148,10 @@ def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
         else:
             yield Finding("ok", f"data.{name}", f"{_images(split)} images, layout {split.layout}, in {split.root}")
     for problem in problems:
-        what, _, said = problem.partition(": ")
-        yield Finding("fail", what, said, "docs/datasets.md has the tree of each data set" if "data." in what else "")
+        what, _, message = problem.partition(": ")
+        yield Finding(
+            "fail", what, message, "docs/datasets.md has the tree of each data set" if "data." in what else ""
+        )
 
 
 def _images(split: AnySplit) -> int:
@@ -165,8 +167,8 @@ def _classes(params: Params) -> Finding:
     return Finding("warn", "classes", f"the source has no {', '.join(lacking)}", advice)
 
 
-def _wanted(params: Params) -> tuple[int, str]:
-    """Bytes of all rounds' caches, and how they were reckoned."""
+def _cache_bytes(params: Params) -> tuple[int, str]:
+    """Return the bytes of all rounds' caches, and how they were computed."""
     try:
         images = _images(params.data.target)
     except (DataError, ReadableError):
@@ -179,20 +181,20 @@ def _wanted(params: Params) -> tuple[int, str]:
     if profile == "logits" and params.model.architecture == "small":
         one *= 4
     rounds = len(params.rounds)
-    said = f"{rounds} caches of {images} images as {profile}, {one / 1e6:.2f} MB an image"
-    return int(one * images * rounds), said
+    message = f"{rounds} caches of {images} images as {profile}, {one / 1e6:.2f} MB an image"
+    return int(one * images * rounds), message
 
 
-def _disk(wanted: int, reckoned: str) -> Finding:
+def _disk(needed: int, reckoned: str) -> Finding:
     free = shutil.disk_usage(Path()).free
-    said = f"{_size(free)} free; the caches want about {_size(wanted)} ({reckoned})"
-    if not wanted:
+    message = f"{_size(free)} free; the caches need about {_size(needed)} ({reckoned})"
+    if not needed:
         return Finding("ok", "disk", f"{_size(free)} free; {reckoned}")
-    if free < wanted:
-        return Finding("fail", "disk", said, "free space, run fewer rounds, or `dvc cache dir` on a larger disk")
-    if free < 2 * wanted:  # patches, checkpoints, and the versions that DVC keeps
-        return Finding("warn", "disk", said, "patches and older versions in DVC's cache come on top: `dvc gc -w`")
-    return Finding("ok", "disk", said)
+    if free < needed:
+        return Finding("fail", "disk", message, "free space, run fewer rounds, or `dvc cache dir` on a larger disk")
+    if free < 2 * needed:  # patches, checkpoints, and the versions that DVC keeps
+        return Finding("warn", "disk", message, "patches and older versions in DVC's cache come on top: `dvc gc -w`")
+    return Finding("ok", "disk", message)
 
 
 def _size(count: float) -> str:

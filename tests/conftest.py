@@ -1,14 +1,18 @@
-"""Shared by all tests: tiny params, a tiny probability cache, and the golden values where they are at hand."""
+"""Shared by all tests: tiny params, a tiny probability cache, the golden values, and the real data sets if present."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
+
+from tests import golden_values
+from tests import real_data as real_data_sets
 
 # What DVC runs commands with. As where it is not set (cron, services): Debian's sh stays between DVC and a command that
 # does not begin with `exec`, bash does not.
@@ -60,12 +64,30 @@ def write_params(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
 
 
 @pytest.fixture
-def shared() -> Path:
-    """The folder with golden values and data sets that are not part of the repository."""
-    folder = Path(__file__).resolve().parents[1].parent / "shared"
-    if not folder.is_dir():
-        pytest.skip(f"needs the golden values and data sets in {folder}, which are not part of the repository")
-    return folder
+def golden() -> Mapping[str, np.ndarray]:
+    """`prob` and what the authors' released code computed of it, by key."""
+    return golden_values.author_code()
+
+
+@pytest.fixture(scope="session")
+def golden_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as one .npz file, as other programs write it."""
+    path = tmp_path_factory.mktemp("golden") / "author_code_volumes.npz"
+    np.savez(path, **golden_values.author_code())
+    return path
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """Finds a real data set by its folder (docs/datasets.md, "Copies"), or skips the test; .ci/run counts the skips."""
+
+    def find(name: str) -> Path:
+        folder = real_data_sets.FOLDER / name
+        if not folder.is_dir():
+            pytest.skip(f"needs real data: {folder} is absent; ROUNDABOUT_DATA names the folder of data sets")
+        return folder
+
+    return find
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_use_keeps_changes_that_are_nowhere_else(here: Path) -> None:
     (here / "params.yaml").write_text(own)
     answer = call("use", "streets")  # no git repository at all
     assert answer.exit_code == 1
-    assert "changes that are not committed; commit them, or say --force" in words(answer.output)
+    assert "changes that are not committed; commit them, or use --force" in words(answer.output)
     git("init", "--quiet")
     assert call("use", "streets").exit_code == 1  # not tracked
     assert (here / "params.yaml").read_text() == own

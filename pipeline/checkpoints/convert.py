@@ -1,7 +1,4 @@
-"""Weights from a file into our names, and back into the authors'.
-
-Shape legend: none; tensors are renamed and reshaped, never computed with.
-"""
+"""Weights from a file into our names, and back into the authors'."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from pipeline.models.state import FILE_FORMAT, FILE_VERSION, ModelFileError
 
 
 class Weights(NamedTuple):
-    """What a file of weights holds, in our names.
+    """Contents of a file of weights, in our names.
 
     Attributes:
         kind: the name of its kind; ``roundabout`` where this program wrote it.
@@ -33,8 +30,8 @@ class Weights(NamedTuple):
         channels: of a discriminator's input; the number of classes otherwise.
         state: the tensors; without the head where ``fresh`` says so.
         fresh: first parts of the names that are to be drawn, because the file has no such weights.
-        kept: what else the file's own spec said (class names, where it came from).
-        said: what was found out, and how, one sentence each.
+        kept: what else the file's own spec holds (class names, where it came from).
+        findings: what the file turned out to be, and how that is known, one sentence each.
     """
 
     kind: str
@@ -44,11 +41,11 @@ class Weights(NamedTuple):
     state: dict[str, Tensor]
     fresh: frozenset[str]
     kept: dict[str, Any]
-    said: list[str]
+    findings: list[str]
 
 
 def read_weights(path: Path) -> Weights:
-    """Recognises a file and answers its weights in our names.
+    """Recognise a file and return its weights in our names.
 
     Raises:
         ModelFileError: it cannot be read, is of no known kind (the message says which is closest and what differs), or
@@ -56,15 +53,17 @@ def read_weights(path: Path) -> Weights:
     """
     file = read_checkpoint_file(path)
     spec = _own_spec(path, file)
-    found = _own(path, file, spec) if spec is not None else _foreign(path, file)
-    bad = [key for key, value in found.state.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    weights = _own(path, file, spec) if spec is not None else _foreign(path, file)
+    bad = [
+        key for key, value in weights.state.items() if value.is_floating_point() and not bool(value.isfinite().all())
+    ]
     if bad:
         raise ModelFileError(f"{path}: holds numbers that are not finite, in {', '.join(bad[:3])}")
-    return found
+    return weights
 
 
 def _own_spec(path: Path, file: CheckpointFile) -> dict[str, Any] | None:
-    """The spec of a file that this program wrote, or None."""
+    """Return the spec of a file that this program wrote, or None."""
     if file.metadata.get("format") != FILE_FORMAT:
         return None
     if file.metadata.get("version") != str(FILE_VERSION):
@@ -93,42 +92,42 @@ def _own(path: Path, file: CheckpointFile, stored: dict[str, Any]) -> Weights:
     kept = {key: value for key, value in stored.items() if key not in {field.name for field in fields(ModelSpec)}}
     origin = f", imported from {imported['kind']}" if imported else ""
     title = f"a model of this program{origin}"
-    return Weights("roundabout", title, spec, spec.classes, state, fresh, kept, _told(spec, file, []))
+    return Weights("roundabout", title, spec, spec.classes, state, fresh, kept, _describe(spec, file, []))
 
 
 def _foreign(path: Path, file: CheckpointFile) -> Weights:
-    found = recognise(file.tensors)
-    if found is None:
+    match = recognise(file.tensors)
+    if match is None:
         raise ModelFileError(f"{path}: is of no known kind; {closest(file.tensors)}")
     state = {}
-    for slot in found.slots:
-        tensor = file.tensors[found.prefix + slot.theirs]
-        state[slot.ours] = _plain(tensor).reshape(_our_shape(found, slot.ours, slot.shape))
-    if found.kind.spec is None:
-        said = [*_read_from(file, found), f"{found.classes} channels"]
-        return Weights(found.kind.name, found.kind.title, None, found.classes, state, frozenset(), {}, said)
-    spec, evidence = _detected(found, state)
+    for slot in match.slots:
+        tensor = file.tensors[match.prefix + slot.theirs]
+        state[slot.ours] = _plain(tensor).reshape(_our_shape(match, slot.ours, slot.shape))
+    if match.kind.spec is None:
+        findings = [*_read_from(file, match), f"{match.classes} channels"]
+        return Weights(match.kind.name, match.kind.title, None, match.classes, state, frozenset(), {}, findings)
+    spec, evidence = _detected(match, state)
     _add_counters(spec, state)
-    fresh = head_parts(spec.architecture, spec.encoder, spec.heads) if found.kind.encoder_only else frozenset[str]()
+    fresh = head_parts(spec.architecture, spec.encoder, spec.heads) if match.kind.encoder_only else frozenset[str]()
     fresh = frozenset(part for part in fresh if any(key.split(".")[0] == part for key in own_shapes(spec)))
-    kept = {"imported": _imported(path, found, fresh)}
-    said = [*_read_from(file, found), *_told(spec, None, evidence)]
-    if found.kind.encoder_only:
-        said.append("an encoder only: the head starts afresh")
-    if found.kind.note:
-        said.append(found.kind.note)
-    return Weights(found.kind.name, found.kind.title, spec, spec.classes, state, fresh, kept, said)
+    kept = {"imported": _imported(path, match, fresh)}
+    findings = [*_read_from(file, match), *_describe(spec, None, evidence)]
+    if match.kind.encoder_only:
+        findings.append("an encoder only: the head starts afresh")
+    if match.kind.note:
+        findings.append(match.kind.note)
+    return Weights(match.kind.name, match.kind.title, spec, spec.classes, state, fresh, kept, findings)
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """Weights as float32, which holds half precision exactly; counters as they are."""
+    """Return weights as float32, which holds half precision exactly; counters as they are."""
     return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
 
 
-def _our_shape(found: Recognised, key: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    if found.kind.spec is None:
+def _our_shape(match: Recognised, key: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if match.kind.spec is None:
         return shape
-    return own_shapes(replace(found.kind.spec, classes=found.classes))[key]
+    return own_shapes(replace(match.kind.spec, classes=match.classes))[key]
 
 
 def _add_counters(spec: ModelSpec, state: dict[str, Tensor]) -> None:
@@ -137,55 +136,55 @@ def _add_counters(spec: ModelSpec, state: dict[str, Tensor]) -> None:
             state[key] = torch.tensor(0)
 
 
-def _imported(path: Path, found: Recognised, fresh: frozenset[str]) -> dict[str, Any]:
-    """What a model file remembers of where it came from; ``export`` writes back by it."""
-    return {"kind": found.kind.name, "file": path.name, "fresh": sorted(fresh), "counters": found.has_counters}
+def _imported(path: Path, match: Recognised, fresh: frozenset[str]) -> dict[str, Any]:
+    """Return the origin that a model file remembers; ``export`` writes back by it."""
+    return {"kind": match.kind.name, "file": path.name, "fresh": sorted(fresh), "counters": match.has_counters}
 
 
-def _detected(found: Recognised, state: Mapping[str, Tensor]) -> tuple[ModelSpec, list[str]]:
-    """The spec with what the numbers say: preprocessing and branches; and how it is known."""
-    assert found.kind.spec is not None
-    spec = replace(found.kind.spec, classes=found.classes)
+def _detected(match: Recognised, state: Mapping[str, Tensor]) -> tuple[ModelSpec, list[str]]:
+    """Return the spec with what only the numbers show (preprocessing, branches), and how each is known."""
+    assert match.kind.spec is not None
+    spec = replace(match.kind.spec, classes=match.classes)
     why = "as all files of this kind"
-    if not found.kind.sure:
+    if not match.kind.sure:
         seen = reads_bytes(state, "conv1.weight", "bn1")
         if seen is not None:
             spec = replace(spec, preprocessing="caffe-bgr" if seen[0] else "imagenet-rgb")
             why = f"its first layer has seen inputs of about ±{seen[1]:.2g}"
-        elif found.kind.encoder_only:
+        elif match.kind.encoder_only:
             spec = replace(spec, preprocessing="imagenet-rgb")
     evidence = [f"preprocessing {spec.preprocessing} ({why})"]
-    if spec.architecture == "deeplabv2-resnet101" and not found.kind.encoder_only:
+    if spec.architecture == "deeplabv2-resnet101" and not match.kind.encoder_only:
         spec = replace(spec, aspp_branches=aspp_branches(state, "layer6" if spec.heads == 2 else "layer5"))
         trained = "the other two were never trained" if spec.aspp_branches == 2 else "none of them is as it was drawn"
         evidence.append(f"{spec.aspp_branches} of {ASPP_BRANCHES} ASPP branches are summed ({trained})")
     return spec, evidence
 
 
-def _read_from(file: CheckpointFile, found: Recognised) -> list[str]:
-    said = [f"read from {file.container}" + (f", below {file.inside!r}" if file.inside else "")]
-    if found.prefix:
-        said.append(f"the prefix {found.prefix!r} is taken off every name")
-    if found.ignored:
-        said.append(f"{len(found.ignored)} tensors are not read: {', '.join(found.ignored[:3])}")
+def _read_from(file: CheckpointFile, match: Recognised) -> list[str]:
+    findings = [f"read from {file.container}" + (f", below {file.inside!r}" if file.inside else "")]
+    if match.prefix:
+        findings.append(f"the prefix {match.prefix!r} is taken off every name")
+    if match.ignored:
+        findings.append(f"{len(match.ignored)} tensors are not read: {', '.join(match.ignored[:3])}")
     if file.beside:
-        said.append(f"beside the weights, not read: {', '.join(file.beside[:6])}")
-    return said
+        findings.append(f"beside the weights, not read: {', '.join(file.beside[:6])}")
+    return findings
 
 
-def _told(spec: ModelSpec, file: CheckpointFile | None, evidence: list[str]) -> list[str]:
+def _describe(spec: ModelSpec, file: CheckpointFile | None, evidence: list[str]) -> list[str]:
     encoder = f" on {spec.encoder}" if spec.architecture == "small" else ""
     heads = "1 head" if spec.heads == 1 else f"{spec.heads} heads"
-    said = [] if file is None else [f"read from {file.container}"]
-    said.append(f"{spec.architecture}{encoder}, {heads}, {spec.classes} classes")
+    findings = [] if file is None else [f"read from {file.container}"]
+    findings.append(f"{spec.architecture}{encoder}, {heads}, {spec.classes} classes")
     if not evidence:
         branches = f", {spec.aspp_branches} ASPP branches" if spec.architecture.startswith("deeplab") else ""
         evidence = [f"preprocessing {spec.preprocessing}{branches}"]
-    return said + evidence
+    return findings + evidence
 
 
 def to_authors(spec: ModelSpec, state: Mapping[str, Tensor], kept: Mapping[str, Any]) -> tuple[Kind, dict[str, Tensor]]:
-    """A network's weights under the authors' names: the kind, and the tensors in the order of our state.
+    """Return a network's weights under the authors' names: the kind, and the tensors in the order of our state.
 
     Weights that were imported go back bit for bit (as float32), without counters where the file had none.
 

@@ -1,6 +1,6 @@
 """What names and shapes do not say and the numbers do: how the input was scaled, and how many branches trained.
 
-Shape legend: O output channel, I input channel, k kernel side.
+# O output channel, I input channel, k kernel side, P position in the kernel
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ UNTRAINED_WITHIN = 0.006
 
 
 def input_spread(weight_OIkk: Tensor, variance_O: Tensor) -> float | None:
-    """The standard deviation of the inputs that a network has seen, or None where its statistics were never gathered.
+    """Return the standard deviation of the inputs that a network has seen; None without statistics.
 
-    The variance of a first convolution's answers, which the normalisation after it has stored, is that of its inputs
+    The variance of a first convolution's outputs, which the normalisation after it has stored, is that of its inputs
     times what the kernel makes of a photograph of variance 1.
 
     Args:
@@ -38,8 +38,8 @@ def input_spread(weight_OIkk: Tensor, variance_O: Tensor) -> float | None:
         return None
     weight_OIkk, variance_O = weight_OIkk.double(), variance_O.double()
     channels, side = weight_OIkk.shape[1], weight_OIkk.shape[2]
-    place_P2 = torch.cartesian_prod(torch.arange(side), torch.arange(side)).reshape(-1, 2).double()
-    pixel_PP = PIXEL_CORRELATION ** torch.cdist(place_P2, place_P2)
+    offset_P2 = torch.cartesian_prod(torch.arange(side), torch.arange(side)).reshape(-1, 2).double()
+    pixel_PP = PIXEL_CORRELATION ** torch.cdist(offset_P2, offset_P2)
     channel_II = torch.full((channels, channels), CHANNEL_CORRELATION, dtype=torch.float64).fill_diagonal_(1.0)
     flat_OIP = weight_OIkk.flatten(2)
     expected_O = torch.einsum("oip,ij,pq,ojq->o", flat_OIP, channel_II, pixel_PP, flat_OIP)
@@ -50,7 +50,7 @@ def input_spread(weight_OIkk: Tensor, variance_O: Tensor) -> float | None:
 
 
 def reads_bytes(tensors: Mapping[str, Tensor], first: str, statistics: str) -> tuple[bool, float] | None:
-    """Whether a network reads bytes less a mean (else inputs divided by a standard deviation), and their spread."""
+    """Return whether a network reads bytes less a mean, not inputs divided by a standard deviation, and the spread."""
     if first not in tensors or f"{statistics}.running_var" not in tensors:
         return None
     spread = input_spread(tensors[first], tensors[f"{statistics}.running_var"])
@@ -58,7 +58,7 @@ def reads_bytes(tensors: Mapping[str, Tensor], first: str, statistics: str) -> t
 
 
 def aspp_branches(tensors: Mapping[str, Tensor], head: str) -> int:
-    """How many branches of an ASPP head are summed: 2 where the last two still are as they were drawn, else 4.
+    """Return how many branches of an ASPP head are summed: 2 where the last two still are as they were drawn, else 4.
 
     The released AdaptSegNet and LSE code returns inside its loop, so that the last two of its four branches never get a
     gradient: their weights stay N(0, 0.01).

@@ -1,7 +1,4 @@
-"""Checkpoints in and out as files: theirs to a model file of ours, ours to the authors' names, either to safetensors.
-
-Shape legend: none; tensors are passed on as they are.
-"""
+"""Checkpoints in and out: theirs to a model file of ours, ours to the authors' names, either to safetensors."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ def import_checkpoint(
     preprocessing: str | None = None,
     classes: int | None = None,
 ) -> Weights:
-    """Writes what a foreign file holds as a model file of ours; answers what it was.
+    """Write the weights of a foreign file as a model file of ours, and return them.
 
     A discriminator becomes a plain file of its weights under the names of ADVENT.
 
@@ -43,101 +40,102 @@ def import_checkpoint(
         path: any file that `read_weights` reads.
         out: the model file; `load_model` reads it, and `model.weights` of params.yaml.
         names_of: from a number of classes to their names; raises ReadableError where there are none.
-        aspp_branches, preprocessing: instead of what was found out.
+        aspp_branches: overrides the number that was detected.
+        preprocessing: overrides what was detected.
         classes: of the fresh head of an encoder.
 
     Raises:
         ModelFileError: the file cannot be read or is of no known kind, or says otherwise than the arguments.
     """
-    found = read_weights(path)
-    if found.spec is None:
+    weights = read_weights(path)
+    if weights.spec is None:
         with whole_file(out) as temporary, temporary.open("wb") as file:
-            torch.save(found.state, file)
-        return found
-    found = _as_told(path, found, aspp_branches, preprocessing, classes)
-    names = found.kept.get("class_names") or names_of(found.channels)
+            torch.save(weights.state, file)
+        return weights
+    weights = _override(path, weights, aspp_branches, preprocessing, classes)
+    names = weights.kept.get("class_names") or names_of(weights.channels)
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_model(model_of(found), out, spec={**found.kept, "class_names": names})
-    return found
+    save_model(model_of(weights), out, spec={**weights.kept, "class_names": names})
+    return weights
 
 
-def _as_told(
-    path: Path, found: Weights, aspp_branches: int | None, preprocessing: str | None, classes: int | None
+def _override(
+    path: Path, weights: Weights, aspp_branches: int | None, preprocessing: str | None, classes: int | None
 ) -> Weights:
-    spec = found.spec
+    spec = weights.spec
     assert spec is not None
-    told = []
+    overrides = []
     if preprocessing is not None:
         if preprocessing not in PREPROCESSINGS:
             raise ModelFileError(f"preprocessing is {preprocessing!r}; choose one of {', '.join(PREPROCESSINGS)}")
         spec = replace(spec, preprocessing=preprocessing)
-        told.append(f"preprocessing {preprocessing}")
+        overrides.append(f"preprocessing {preprocessing}")
     if aspp_branches is not None:
         if spec.architecture != "deeplabv2-resnet101":
-            raise ModelFileError(f"{path}: is {found.title}; it has no ASPP branches")
+            raise ModelFileError(f"{path}: is {weights.title}; it has no ASPP branches")
         spec = replace(spec, aspp_branches=aspp_branches)
-        told.append(f"{aspp_branches} ASPP branches")
+        overrides.append(f"{aspp_branches} ASPP branches")
     if classes is not None and classes != spec.classes:
-        if not found.fresh:
+        if not weights.fresh:
             raise ModelFileError(f"{path}: has {spec.classes} classes, not {classes}")
         spec = replace(spec, classes=classes)
-        told.append(f"a head of {classes} classes")
-    said = [*found.said, f"but as you say: {', '.join(told)}"] if told else found.said
-    return found._replace(spec=spec, channels=spec.classes, said=said)
+        overrides.append(f"a head of {classes} classes")
+    findings = [*weights.findings, f"but as you say: {', '.join(overrides)}"] if overrides else weights.findings
+    return weights._replace(spec=spec, channels=spec.classes, findings=findings)
 
 
-def model_of(found: Weights) -> SegmentationModel:
-    """The network of a file's weights, in evaluation mode; a head that the file lacks is drawn from seed 0.
+def model_of(weights: Weights) -> SegmentationModel:
+    """Return the network of a file's weights, in evaluation mode; a head that the file lacks is drawn from seed 0.
 
     Raises:
         ModelFileError: the file holds a discriminator.
     """
-    if found.spec is None:
-        raise ModelFileError(f"holds {found.title}, not a network that segments")
-    if not found.fresh:
-        model = construct_model(found.spec)
+    if weights.spec is None:
+        raise ModelFileError(f"holds {weights.title}, not a network that segments")
+    if not weights.fresh:
+        model = construct_model(weights.spec)
         # Copies: the file may be mapped, and weights that lie askew in memory are convolved in another order.
-        state = {key: value.clone(memory_format=torch.contiguous_format) for key, value in found.state.items()}
+        state = {key: value.clone(memory_format=torch.contiguous_format) for key, value in weights.state.items()}
         model.load_state_dict(state, strict=True, assign=True)
     else:
-        model = build_model(**asdict(found.spec))
-        model.load_state_dict(found.state, strict=False)
-    model.spec |= found.kept
+        model = build_model(**asdict(weights.spec))
+        model.load_state_dict(weights.state, strict=False)
+    model.spec |= weights.kept
     return model.eval()
 
 
 def open_model(path: Path) -> SegmentationModel:
-    """The network in any file that can segment: a model file of ours or a foreign checkpoint; on the CPU, to evaluate.
+    """Return the network of a model file or of a foreign checkpoint, on the CPU, in evaluation mode.
 
     Raises:
         ModelFileError: the file cannot be read, is of no known kind, or holds an encoder or a discriminator only.
     """
-    found = read_weights(path)
-    if found.spec is None or found.fresh:
-        raise ModelFileError(f"{path}: is {found.title}: there is no head in it, it cannot segment")
-    return model_of(found)
+    weights = read_weights(path)
+    if weights.spec is None or weights.fresh:
+        raise ModelFileError(f"{path}: is {weights.title}: it has no head and cannot segment")
+    return model_of(weights)
 
 
-def export_checkpoint(path: Path, out: Path, wanted: str | None = None) -> str:
-    """Writes a model file, or a discriminator's, under the authors' names; answers the kind that was written.
+def export_checkpoint(path: Path, out: Path, kind_name: str | None = None) -> str:
+    """Write a model file, or a discriminator's, under the authors' names; return the name of its kind.
 
     The suffix of ``out`` decides the format: ``.safetensors``, ``.params`` (MXNet), else torch's.
 
     Raises:
-        ModelFileError: there are no authors' names for such a network, or ``wanted`` is a kind that it is not.
+        ModelFileError: there are no authors' names for such a network, or ``kind_name`` is a kind that it is not.
     """
     _check_suffix(out)
-    found = read_weights(path)
-    if found.spec is None:
-        kind = KINDS.get(wanted or "discriminator")
+    weights = read_weights(path)
+    if weights.spec is None:
+        kind = KINDS.get(kind_name or "discriminator")
         if kind is None or kind.spec is not None:
-            raise ModelFileError(f"{path}: is {found.title}; it cannot be written as {wanted}")
-        tensors = {slot.theirs: found.state[slot.ours] for slot in kind.slots(found.channels)}
+            raise ModelFileError(f"{path}: is {weights.title}; it cannot be written as {kind_name}")
+        tensors = {slot.theirs: weights.state[slot.ours] for slot in kind.slots(weights.channels)}
     else:
-        model = model_of(found)
-        kind, tensors = to_authors(found.spec, model.state_dict(), found.kept)
-        if wanted is not None and wanted != kind.name:
-            raise ModelFileError(f"{path}: is {found.title}; it can be written as {kind.name}, not as {wanted}")
+        model = model_of(weights)
+        kind, tensors = to_authors(weights.spec, model.state_dict(), weights.kept)
+        if kind_name is not None and kind_name != kind.name:
+            raise ModelFileError(f"{path}: is {weights.title}; it can be written as {kind.name}, not as {kind_name}")
     if (out.suffix == ".params") != kind.name.startswith("resnet38"):
         raise ModelFileError(f"{out}: a {kind.name} is written as {'.params' if out.suffix != '.params' else '.pth'}")
     _write(out, tensors)
@@ -163,7 +161,7 @@ def _write(out: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def save_safetensors(model: SegmentationModel, out: Path) -> None:
-    """Writes a network in our names; its spec stands in the metadata, so that `read_weights` rebuilds it."""
+    """Write a network in our names, with its spec in the metadata, by which `read_weights` rebuilds it."""
     metadata: dict[str, Any] = {"format": FILE_FORMAT, "version": str(FILE_VERSION), "spec": json.dumps(model.spec)}
     plain = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with whole_file(out) as temporary:

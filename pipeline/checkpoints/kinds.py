@@ -2,8 +2,6 @@
 
 A kind is recognised where names and shapes are those of its slots; what differs between files of one kind (the number
 of classes) is read from the shapes first.
-
-Shape legend: none; this file holds no tensors.
 """
 
 from __future__ import annotations
@@ -63,40 +61,40 @@ class Kind:
 
     @property
     def encoder_only(self) -> bool:
-        """Whether the head is not in the file."""
+        """Return whether the head is not in the file."""
         return self.classes_of is None
 
     def classes(self, shapes: Shapes) -> int:
-        """The number of classes of a file of this kind; the usual one where the file does not say."""
-        found = None if self.classes_of is None else self.classes_of(shapes)
-        return DEFAULT_CLASSES if found is None else max(2, found)
+        """Return the number of classes of a file of this kind, or the usual one if the file does not say."""
+        count = None if self.classes_of is None else self.classes_of(shapes)
+        return DEFAULT_CLASSES if count is None else max(2, count)
 
     def is_ignored(self, name: str) -> bool:
-        """Whether a name of the file is known and not read."""
+        """Return whether a name of the file is known and not read."""
         return re.fullmatch(self.ignored, name) is not None
 
 
 @lru_cache(maxsize=64)
 def own_shapes(spec: ModelSpec) -> dict[str, Shape]:
-    """Our names and shapes of a network's state."""
+    """Return our names and shapes of a network's state."""
     return {key: tuple(value.shape) for key, value in construct_model(spec).state_dict().items()}
 
 
 @lru_cache(maxsize=16)
 def head_parts(architecture: str, encoder: str, heads: int) -> frozenset[str]:
-    """First parts of the names of a network's head, fixed deconvolutions included."""
+    """Return the first parts of the names of a network's head, fixed deconvolutions included."""
     model = construct_model(_spec(architecture, encoder=encoder, heads=heads, reads="imagenet-rgb"))
     parts = {key.split(".")[0] for key in model.state_dict()}
     return (model.HEAD_PARTS | FIXED_PARTS) & parts
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> dict[str, Shape]:
-    """Names and shapes."""
+    """Return names and shapes."""
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def without_counters(names: Iterable[str]) -> list[str]:
-    """The names but for torch's counters."""
+    """Return the names but for torch's counters."""
     return [name for name in names if not name.endswith(COUNTER)]
 
 
@@ -105,7 +103,7 @@ def _spec(architecture: str, *, encoder: str = "mobilenet-v3-small", heads: int 
 
 
 def _side(name: str, axis: int) -> Callable[[Shapes], int | None]:
-    """One side of one tensor of the file."""
+    """Return a function that reads one side of one tensor of the file."""
 
     def side(shapes: Shapes) -> int | None:
         shape = shapes.get(name, ())
@@ -115,7 +113,7 @@ def _side(name: str, axis: int) -> Callable[[Shapes], int | None]:
 
 
 def _whole(spec: ModelSpec, rename: Callable[[int], Rename]) -> Callable[[int], list[Slot]]:
-    """Slots of a whole network; ``rename`` is told the number of classes."""
+    """Slots of a whole network; ``rename`` takes the number of classes."""
     return lambda classes: _slots(replace(spec, classes=classes), rename(classes), frozenset())
 
 
@@ -125,8 +123,8 @@ def _encoder(
     """Slots of a network without its head; ``other_shapes`` are the file's where they differ from ours, by our name."""
 
     def slots(_: int) -> list[Slot]:
-        found = _slots(spec, rename, head_parts(spec.architecture, spec.encoder, spec.heads))
-        return [slot._replace(shape=(other_shapes or {}).get(slot.ours, slot.shape)) for slot in found]
+        encoder = _slots(spec, rename, head_parts(spec.architecture, spec.encoder, spec.heads))
+        return [slot._replace(shape=(other_shapes or {}).get(slot.ours, slot.shape)) for slot in encoder]
 
     return slots
 
@@ -276,6 +274,6 @@ KINDS = {kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_D
 
 
 def kind_of_model(spec: ModelSpec) -> Kind | None:
-    """The authors' kind in which a whole network of ours is written; None where there are no authors' names."""
+    """Return the authors' kind in which a whole network of ours is written; None if there are no authors' names."""
     named = {(kind.spec.architecture, kind.spec.heads): kind for kind in _WHOLE_NETWORKS if kind.spec is not None}
     return named.get((spec.architecture, spec.heads))

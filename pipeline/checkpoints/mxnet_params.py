@@ -2,8 +2,6 @@
 
 The format is that of `NDArray::Save` in MXNet 0.9 to 1.x: little-endian integers and raw arrays. Nothing in it is code.
 Every length is held against the size of the file before it is believed.
-
-Shape legend: none.
 """
 
 from __future__ import annotations
@@ -29,12 +27,12 @@ MOST_AXES = 8
 
 
 def is_mxnet(head: bytes) -> bool:
-    """Whether a file that begins so is such a list."""
+    """Return whether a file that begins so is such a list."""
     return len(head) >= 8 and struct.unpack("<Q", head[:8])[0] == LIST_MAGIC
 
 
 def read_mxnet(path: Path) -> dict[str, Tensor]:
-    """Answers the arrays by name, ``arg:`` and ``aux:`` included.
+    """Return the arrays by name, ``arg:`` and ``aux:`` included.
 
     Raises:
         ModelFileError: the file is truncated, damaged, or holds sparse arrays or none with names.
@@ -49,7 +47,7 @@ def read_mxnet(path: Path) -> dict[str, Tensor]:
 
 
 def write_mxnet(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Writes named arrays as MXNet 1.x does, whole or not at all."""
+    """Write named arrays as MXNet 1.x does, whole or not at all."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
         file.write(struct.pack("<QQQ", LIST_MAGIC, 0, len(tensors)))
         for tensor in tensors.values():
@@ -65,7 +63,7 @@ def write_mxnet(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 class _Reader:
-    """Reads forward; believes no length that the file cannot hold."""
+    """Forward reader that rejects lengths longer than the file."""
 
     def __init__(self, path: Path, data: memoryview) -> None:
         self._path, self._data, self._place = path, data, 0
@@ -85,7 +83,7 @@ class _Reader:
         try:
             return bytes(self._bytes(length)).decode()
         except UnicodeDecodeError:
-            raise self._damaged("a name is no text") from None
+            raise self._damaged("a name is not text") from None
 
     def array(self) -> Tensor:
         (magic,) = self.take("<I")

@@ -1,8 +1,6 @@
-"""Authors' names of tensors, made from ours.
+"""Authors' names of tensors, from ours.
 
-Every function takes one of our names and answers the authors', or None for what their files lack.
-
-Shape legend: none.
+Every function takes one of our names and returns the authors', or None for what their files lack.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ _LITE0_BLOCK = {
 
 
 def vgg16(fc6: str, fc7: str) -> Rename:
-    """VGG-16 as torchvision and timm name it; the two differ in the fully connected layers."""
+    """Return the renaming of VGG-16 to torchvision's or timm's; the two differ in the fully connected layers."""
 
     def rename(ours: str) -> str:
         layer, _, what = ours.partition(".")
@@ -44,50 +42,50 @@ def vgg16(fc6: str, fc7: str) -> Rename:
 
 
 def resnet38(classes: int) -> Rename:
-    """MXNet's: ``res2b1.bn_branch2a.weight`` is ``arg:bn2b1_branch2a_gamma``."""
+    """Return the renaming to MXNet's: ``res2b1.bn_branch2a.weight`` is ``arg:bn2b1_branch2a_gamma``."""
 
     def rename(ours: str) -> str | None:
         *layers, what = ours.split(".")
         if what == COUNTER:
             return None
-        place = "aux" if what.startswith("running") else "arg"
+        group = "aux" if what.startswith("running") else "arg"
         if layers == ["bn7"]:
-            return f"{place}:bn7_{_STATISTICS[what]}"
+            return f"{group}:bn7_{_STATISTICS[what]}"
         if len(layers) == 1:
             return f"arg:{f'linear{classes}' if layers == ['linear'] else layers[0]}_{what}"
         kind, branch = layers[1].split("_")
         level = layers[0].removeprefix("res")
-        return f"{place}:bn{level}_{branch}_{_STATISTICS[what]}" if kind == "bn" else f"arg:res{level}_{branch}_{what}"
+        return f"{group}:bn{level}_{branch}_{_STATISTICS[what]}" if kind == "bn" else f"arg:res{level}_{branch}_{what}"
 
     return rename
 
 
 def mobilenet_v3(ours: str) -> str:
-    """torchvision's."""
+    """Return torchvision's name."""
     return ours.replace("encoder.layers.", "features.", 1)
 
 
 def efficientnet_lite0(ours: str) -> str:
-    """Of the package efficientnet-lite-pytorch, after which our attributes are named."""
+    """Return the name of the package efficientnet-lite-pytorch, after which our attributes are named."""
     return ours.removeprefix("encoder.")
 
 
 def efficientnet_lite0_timm(ours: str) -> str:
-    """timm counts blocks by stage, and names the layers of a block by their order."""
+    """Return timm's name: it counts blocks by stage, and names the layers of a block by their order."""
     _, first, *rest = ours.split(".")
     if first in _LITE0_STEM:
         return ".".join([_LITE0_STEM[first], *rest])
-    stage, place = _stage_of(int(rest[0]))
+    stage, number = _stage_of(int(rest[0]))
     names = _LITE0_FIRST if stage == 0 else _LITE0_BLOCK  # the first block does not expand
-    return f"blocks.{stage}.{place}.{names[rest[1]]}.{rest[2]}"
+    return f"blocks.{stage}.{number}.{names[rest[1]]}.{rest[2]}"
 
 
 def _stage_of(block: int) -> tuple[int, int]:
-    places = [(stage, place) for stage, described in enumerate(STAGES) for place in range(described.blocks)]
-    return places[block]
+    blocks = [(stage, number) for stage, described in enumerate(STAGES) for number in range(described.blocks)]
+    return blocks[block]
 
 
 def named_discriminator(ours: str) -> str:
-    """AdaptSegNet and BDL give the layers names."""
-    place, what = ours.split(".")
-    return f"{('conv1', 'conv2', 'conv3', 'conv4', 'classifier')[int(place) // 2]}.{what}"
+    """Return the name in AdaptSegNet and BDL, which give the layers names."""
+    layer, what = ours.split(".")
+    return f"{('conv1', 'conv2', 'conv3', 'conv4', 'classifier')[int(layer) // 2]}.{what}"

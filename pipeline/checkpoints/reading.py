@@ -1,7 +1,4 @@
-"""Opening a file of weights without running anything that is in it: torch's formats, safetensors, MXNet's `.params`.
-
-Shape legend: none; tensors are passed on as they are.
-"""
+"""Opening a file of weights without running anything that is in it: torch's formats, safetensors, MXNet's `.params`."""
 
 from __future__ import annotations
 
@@ -52,7 +49,7 @@ class CheckpointFile(NamedTuple):
 
 
 def read_checkpoint_file(path: Path) -> CheckpointFile:
-    """Opens a file of weights; large files are mapped, not read.
+    """Open a file of weights; large files are mapped, not read.
 
     Raises:
         ModelFileError: there is no such file, it is of no known format, is damaged, holds code or no tensors; the
@@ -80,7 +77,7 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
 
 
 def _own(path: Path, content: Mapping[str, Any]) -> CheckpointFile:
-    """A model file of this program, its spec as JSON, as our safetensors have it."""
+    """Return a model file of this program, its spec as JSON, as our safetensors have it."""
     try:
         spec = json.dumps(content["spec"])
         metadata = {"format": FILE_FORMAT, "version": str(content["version"]), "spec": spec}
@@ -95,10 +92,10 @@ def _own(path: Path, content: Mapping[str, Any]) -> CheckpointFile:
 def _read_safetensors(path: Path) -> CheckpointFile:
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is not a dict
             return CheckpointFile(tensors, "safetensors", "", [], file.metadata() or {})
     except (SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"{path}: is no whole safetensors file ({error})") from None
+        raise ModelFileError(f"{path}: is not a complete safetensors file ({error})") from None
 
 
 def _read_torch(path: Path) -> Any:
@@ -112,25 +109,25 @@ def _read_torch(path: Path) -> Any:
         raise ModelFileError(f"{path}: {_why_refused(str(error), error)}") from None
 
 
-def _why_refused(said: str, error: Exception) -> str:
-    """Why torch's restricted reader gave up, for people."""
-    named = re.search(r"GLOBAL (\S+)", said)
+def _why_refused(message: str, error: Exception) -> str:
+    """Return why torch's restricted reader gave up, for people."""
+    named = re.search(r"GLOBAL (\S+)", message)
     if named:
         return (
             f"is refused: it holds more than weights, namely {named[1]}, and opening that could run code. Nothing of "
             "it was run. Ask its author for torch.save(model.state_dict(), …) or safetensors"
         )
-    if "TorchScript" in said:
+    if "TorchScript" in message:
         return "is refused: it is a TorchScript archive, which holds code; nothing of it was run. Ask for a state dict"
-    if "legacy .tar" in said:
+    if "legacy .tar" in message:
         return "is refused: it is of PyTorch before 0.4 (a tar), which cannot be read without running code in it"
-    if "Weights only load failed" in said or isinstance(error, pickle.UnpicklingError):
-        return "is refused: it is no file of weights, maybe a pickle of something else; nothing of it was run"
-    return "is no checkpoint (torch, safetensors, MXNet .params), or it is truncated or damaged; fetch it again"
+    if "Weights only load failed" in message or isinstance(error, pickle.UnpicklingError):
+        return "is refused: it is not a file of weights, maybe a pickle of something else; nothing of it was run"
+    return "is not a checkpoint (torch, safetensors, MXNet .params), or it is truncated or damaged; fetch it again"
 
 
 def _weights_in(content: Any, inside: str, depth: int = 0) -> tuple[dict[str, Tensor], str, list[str]]:
-    """The tensors of the innermost likely dict, where it is, and the names of what is beside it at every level."""
+    """Return the tensors of the innermost likely dict, its path, and the names of what is beside it at every level."""
     if not isinstance(content, Mapping):
         return {}, inside, []
     tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
@@ -139,8 +136,8 @@ def _weights_in(content: Any, inside: str, depth: int = 0) -> tuple[dict[str, Te
     if depth < DEPTH:
         known = [name for name in NESTED if name in nested]
         for name in [*known, *(name for name in nested if name not in known)]:
-            found, where, beside = _weights_in(nested[name], f"{inside}.{name}".lstrip("."), depth + 1)
+            tensors_inside, path, beside = _weights_in(nested[name], f"{inside}.{name}".lstrip("."), depth + 1)
             # tensors beside `state_dict` are a best score or an epoch; a dict beside the weights may be an optimiser's
-            if found and len(found) >= len(tensors) + (0 if name in known else 1):
-                return found, where, [str(key) for key in content if key != name] + beside
+            if tensors_inside and len(tensors_inside) >= len(tensors) + (0 if name in known else 1):
+                return tensors_inside, path, [str(key) for key in content if key != name] + beside
     return tensors, inside, others

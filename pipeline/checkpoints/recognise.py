@@ -1,7 +1,4 @@
-"""Which of the known kinds a file's tensors are, by their names and shapes; or the closest one, and what differs.
-
-Shape legend: none; only shapes are looked at.
-"""
+"""Which of the known kinds a file's tensors are, by their names and shapes; or the closest one, and what differs."""
 
 from __future__ import annotations
 
@@ -39,14 +36,14 @@ class Difference(NamedTuple):
     left_over: list[str]
     other_shape: list[str]
 
-    def said(self) -> str:
-        """The differences, in words."""
-        told = {"missing": self.missing, "not known": self.left_over, "of another shape": self.other_shape}
-        return "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in told.items() if names)
+    def in_words(self) -> str:
+        """Return the differences in words."""
+        lists = {"missing": self.missing, "not known": self.left_over, "of another shape": self.other_shape}
+        return "; ".join(f"{len(names)} {what}: {_listed(names)}" for what, names in lists.items() if names)
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> Recognised | None:
-    """What the tensors are, or None where they are of no known kind."""
+    """Return what the tensors are, or None if they are of no known kind."""
     for prefix, shapes in _without_prefixes(shapes_of(tensors)):
         for kind in KINDS.values():
             difference = _difference(kind, shapes)
@@ -56,14 +53,14 @@ def recognise(tensors: Mapping[str, Tensor]) -> Recognised | None:
 
 
 def closest(tensors: Mapping[str, Tensor]) -> str:
-    """In words: the kind with which most names and shapes agree, and which do not."""
-    found = [
+    """Return, in words, the kind with which most names and shapes agree, and which of them do not."""
+    differences = [
         _difference(kind, shapes) for prefix, shapes in _without_prefixes(shapes_of(tensors)) for kind in KINDS.values()
     ]
-    best = max(found, key=lambda difference: difference.fitting / (difference.fitting + _wrong(difference)))
+    best = max(differences, key=lambda difference: difference.fitting / (difference.fitting + _wrong(difference)))
     if not best.fitting:
         return f"none of its {len(tensors)} tensors ({_listed(sorted(tensors))}) is in any known kind of checkpoint"
-    return f"closest is {best.kind.name}, {best.kind.title}: {best.fitting} tensors fit; {best.said()}"
+    return f"closest is {best.kind.name}, {best.kind.title}: {best.fitting} tensors fit; {best.in_words()}"
 
 
 def _wrong(difference: Difference) -> int:
@@ -71,7 +68,7 @@ def _wrong(difference: Difference) -> int:
 
 
 def _without_prefixes(shapes: Shapes) -> Iterator[tuple[str, Shapes]]:
-    """The names as they are, then without the first part that all share, and so on."""
+    """Yield the names as they are, then without the first part that all share, and so on."""
     prefix = ""
     for _ in range(MOST_PREFIXES + 1):
         yield prefix, shapes

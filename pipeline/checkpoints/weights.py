@@ -19,43 +19,49 @@ DEEPLAB_MAIN_HEAD = {1: "layer5", 2: "layer6"}
 
 
 def weights_for(path: Path) -> tuple[Weights, ModelSpec]:
-    """The weights in a file and the network that they fit. Raises ModelFileError where it is none that segments."""
-    found = read_weights(path)
-    if found.spec is None:
-        raise ModelFileError(f"{path}: is {found.title}, not a network that segments")
-    return found, found.spec
+    """Return the weights of a file and the network that they fit.
+
+    Raises:
+        ModelFileError: the network is not one that segments.
+    """
+    weights = read_weights(path)
+    if weights.spec is None:
+        raise ModelFileError(f"{path}: is {weights.title}, not a network that segments")
+    return weights, weights.spec
 
 
-def fill(model: SegmentationModel, found: Weights, path: Path) -> list[str]:
-    """Fills a network's weights; answers the first parts of the names that keep their fresh values.
+def fill(model: SegmentationModel, weights: Weights, path: Path) -> list[str]:
+    """Fill a network's weights; return the first parts of the names that keep their fresh values.
 
     A head with another number of classes, or one that the file lacks, stays fresh.
 
     Raises:
         ModelFileError: the file is of another architecture; the message has the line for params.yaml.
     """
-    own, state = model.state_dict(), _under_the_models_names(model, found)
+    own, state = model.state_dict(), _under_the_models_names(model, weights)
     fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
-    spec = found.spec
+    spec = weights.spec
     assert spec is not None
     heads = head_parts(model.spec["architecture"], model.spec["encoder"], model.spec["heads"])
     lacking = [key for key in own if key not in fitting and key.split(".")[0] not in heads]
     if lacking or (spec.architecture, spec.encoder) != (model.spec["architecture"], model.spec["encoder"]):
-        raise ModelFileError(f"{path}: is {found.title}, and params.yaml wants another network; {params_line(spec)}")
+        raise ModelFileError(
+            f"{path}: is {weights.title}, and params.yaml describes another network; {params_line(spec)}"
+        )
     model.load_state_dict(fitting, strict=False)
     return sorted({key.split(".")[0] for key in own if key not in fitting})
 
 
-def require_class_names(found: Weights, names: Sequence[str], path: Path) -> None:
-    """Refuses a head of as many classes as are wanted that are others, or the same in another order.
+def require_class_names(weights: Weights, names: Sequence[str], path: Path) -> None:
+    """Refuse a head with the right number of classes that are others, or the same in another order.
 
     A file without names, or with numbers for names (``class 0``), is believed.
 
     Raises:
-        ModelFileError: tells the first class that differs.
+        ModelFileError: names the first class that differs.
     """
-    known = found.kept.get("class_names") or ()
-    if found.fresh or len(known) != len(names) or all(re.fullmatch(r"class \d+", name) for name in known):
+    known = weights.kept.get("class_names") or ()
+    if weights.fresh or len(known) != len(names) or all(re.fullmatch(r"class \d+", name) for name in known):
         return
     for number, (theirs, ours) in enumerate(zip(known, names, strict=True)):
         if theirs != ours:
@@ -67,20 +73,20 @@ def require_class_names(found: Weights, names: Sequence[str], path: Path) -> Non
 
 
 def params_line(spec: ModelSpec) -> str:
-    """What to write into params.yaml for a file's network."""
+    """Return what to write into params.yaml for a file's network."""
     encoder = f", encoder: {spec.encoder}" if spec.architecture == "small" else ""
     heads = f", heads: {spec.heads}" if spec.heads != 1 else ""
     return f"say `model: {{architecture: {spec.architecture}{encoder}{heads}, weights: …}}`"
 
 
-def _under_the_models_names(model: SegmentationModel, found: Weights) -> dict[str, Tensor]:
-    """The file's tensors, with DeepLab's main head under the name that it has in the model."""
-    assert found.spec is not None
-    theirs, ours = (DEEPLAB_MAIN_HEAD[heads] for heads in (found.spec.heads, model.spec["heads"]))
-    if found.spec.architecture != "deeplabv2-resnet101" or theirs == ours:
-        return found.state
+def _under_the_models_names(model: SegmentationModel, weights: Weights) -> dict[str, Tensor]:
+    """Return the file's tensors, with DeepLab's main head under the name that it has in the model."""
+    assert weights.spec is not None
+    theirs, ours = (DEEPLAB_MAIN_HEAD[heads] for heads in (weights.spec.heads, model.spec["heads"]))
+    if weights.spec.architecture != "deeplabv2-resnet101" or theirs == ours:
+        return weights.state
     return {
         f"{ours}.{key.partition('.')[2]}" if key.startswith(f"{theirs}.") else key: value
-        for key, value in found.state.items()
+        for key, value in weights.state.items()
         if not key.startswith(f"{ours}.")
     }

@@ -79,10 +79,10 @@ def _class_table(index: CacheIndex) -> Table:
     )
     images_C = (index.statistic("pixel_count") > 0).sum(axis=0)
     table = Table("class", "pixels", "images", "mean confidence", "mean entropy")
-    for place, name in enumerate(index.spec.class_names):
-        pixels = count_C[place]
-        means = (f"{confidence_C[place] / pixels:.4f}", f"{entropy_C[place] / pixels:.4f}") if pixels else ("–", "–")
-        table.add_row(name, f"{100 * pixels / count_C.sum():.3f} %", str(images_C[place]), *means)
+    for number, name in enumerate(index.spec.class_names):
+        pixels = count_C[number]
+        means = (f"{confidence_C[number] / pixels:.4f}", f"{entropy_C[number] / pixels:.4f}") if pixels else ("–", "–")
+        table.add_row(name, f"{100 * pixels / count_C.sum():.3f} %", str(images_C[number]), *means)
     return table
 
 
@@ -130,9 +130,9 @@ def import_(
     """Make a cache of probabilities that another program computed; sums that are off by up to 0.05 are divided out."""
     from pipeline.cache.volumes import import_volumes, open_volumes
 
-    found = open_volumes(volumes, key=key, layout=layout.value)
-    names = names_of(classes, found.shape[0], "the volumes have")
-    spec = import_volumes(found, out, names, profile=profile.value, part_images=part_images)
+    source = open_volumes(volumes, key=key, layout=layout.value)
+    names = names_of(classes, source.shape[0], "the volumes have")
+    spec = import_volumes(source, out, names, profile=profile.value, part_images=part_images)
     size = f"{spec.size[0]}x{spec.size[1]}"
     console.print(f"{out}: {spec.images} images, {spec.classes} classes of {size}, kept as {spec.profile}")
 

@@ -9,7 +9,7 @@ import typer
 
 
 def cache_folder(given: Path) -> Path:
-    """``lse-1`` is runs/lse-1/cache where there is one; whatever else is there by that name comes first."""
+    """Return the folder of a cache: ``lse-1`` is runs/lse-1/cache, unless something of that name is here."""
     of_round = Path("runs") / given / "cache"
     return of_round if not given.exists() and not given.is_absolute() and of_round.is_dir() else given
 

@@ -41,16 +41,16 @@ def info(file: File) -> None:
     console.print(_table(file, read_weights(file)))
 
 
-def _table(file: Path, found: Weights) -> Table:
+def _table(file: Path, weights: Weights) -> Table:
     table = Table(show_header=False, title=str(file))
-    table.add_row("kind", f"{found.kind}: {found.title}")
-    for number, sentence in enumerate(found.said):
+    table.add_row("kind", f"{weights.kind}: {weights.title}")
+    for number, sentence in enumerate(weights.findings):
         table.add_row("found" if number == 0 else "", sentence)
-    names = found.kept.get("class_names")
+    names = weights.kept.get("class_names")
     if names:
         table.add_row("class names", ", ".join(names))
-    weights = sum(value.numel() for value in found.state.values())
-    table.add_row("weights", f"{weights:,} in {len(found.state)} tensors")
+    count = sum(value.numel() for value in weights.state.values())
+    table.add_row("weights", f"{count:,} in {len(weights.state)} tensors")
     return table
 
 
@@ -72,7 +72,7 @@ def import_(
     from pipeline.checkpoints.import_export import import_checkpoint
 
     keep_what_is_there([out], force)
-    found = import_checkpoint(
+    weights = import_checkpoint(
         file,
         out,
         lambda count: list(names_of(class_set, count, "the checkpoint has")),
@@ -80,7 +80,7 @@ def import_(
         preprocessing=preprocessing,
         classes=len(class_names_in(class_set)) if classes is None and class_set is not None else classes,
     )
-    console.print(_table(file, found))
+    console.print(_table(file, weights))
     console.print(f"written: {out}", highlight=False, soft_wrap=True)
 
 

@@ -29,44 +29,44 @@ def compare(
     runs = (inspector.run(first), inspector.run(second))
     params = inspector.inputs.params
     entries = {**params.starts, **params.rounds} if params else {}
-    found = compare_runs(*runs, {name: entry.model_dump() for name, entry in entries.items()})
-    for name in found.before:
+    comparison = compare_runs(*runs, {name: entry.model_dump() for name, entry in entries.items()})
+    for name in comparison.before:
         words = "its evaluation is of the cache or selection before; it is not shown"
         console.print(f"{name}: {words}", highlight=False, soft_wrap=True)
-    console.print(_summary(found))
-    console.print(_class_table(found))
+    console.print(_summary(comparison))
+    console.print(_class_table(comparison))
     changed = most_changed(*runs, images)
     if changed:
-        caches = " and ".join(_cache_names(found))
+        caches = " and ".join(_cache_names(comparison))
         console.print(f"Images whose predictions differ most between {caches}:", highlight=False, soft_wrap=True)
     for image_id, share in changed:
         console.print(f"{100 * share:5.1f} % of the pixels changed in {image_id}", highlight=False)
 
 
-def _summary(found: Comparison) -> Table:
-    table = Table("", *found.names, "Δ", title=f"{found.names[0]} and {found.names[1]}")
-    for name, pair in found.metrics.items():
+def _summary(comparison: Comparison) -> Table:
+    table = Table("", *comparison.names, "Δ", title=f"{comparison.names[0]} and {comparison.names[1]}")
+    for name, pair in comparison.metrics.items():
         table.add_row(name, *(_percent(value) for value in pair), _points(pair))
-    if any(found.networks):
-        table.add_row("network of the cache", *(network or "–" for network in found.networks), "")
-    if any(value is not None for value in found.entropy):
+    if any(comparison.networks):
+        table.add_row("network of the cache", *(network or "–" for network in comparison.networks), "")
+    if any(value is not None for value in comparison.entropy):
         table.add_row(
-            "mean entropy in the cache", *(_percent(value) for value in found.entropy), _points(found.entropy)
+            "mean entropy in the cache", *(_percent(value) for value in comparison.entropy), _points(comparison.entropy)
         )
-    if found.selected is not None:
-        one, other, both = found.selected
+    if comparison.selected is not None:
+        one, other, both = comparison.selected
         table.add_row("images selected", str(one), str(other), f"{both} in common")
-    for key, values in found.params.items():
+    for key, values in comparison.params.items():
         table.add_row(f"params: {key}", *("–" if value is None else str(value) for value in values), "")
     return table
 
 
-def _class_table(found: Comparison) -> Table:
-    heads = [f"{what} {name}" for what in ("IoU", "threshold") for name in found.names]
-    heads += [f"share in {cache}" for cache in _cache_names(found)]
+def _class_table(comparison: Comparison) -> Table:
+    heads = [f"{what} {name}" for what in ("IoU", "threshold") for name in comparison.names]
+    heads += [f"share in {cache}" for cache in _cache_names(comparison)]
     table = Table("class", *heads, "Δ IoU", "Δ share")
     table.title = "Classes (IoU and shares in percent)"
-    for row in found.classes:
+    for row in comparison.classes:
         cells = [_percent(value) for value in row.iou]
         cells += ["–" if value is None else f"{value:.4f}" for value in row.threshold]
         cells += [_percent(value) for value in row.share]
@@ -74,9 +74,9 @@ def _class_table(found: Comparison) -> Table:
     return table
 
 
-def _cache_names(found: Comparison) -> list[str]:
-    """With their networks: a round's cache is of the network that it begins with, its IoU of the one it trains."""
-    pairs = zip(found.names, found.networks, strict=True)
+def _cache_names(comparison: Comparison) -> list[str]:
+    """Name the caches by their networks: a round's cache is of its initial network, its IoU of the trained one."""
+    pairs = zip(comparison.names, comparison.networks, strict=True)
     return [f"the cache of {name}{f' ({network})' if network else ''}" for name, network in pairs]
 
 

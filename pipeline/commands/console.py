@@ -21,13 +21,13 @@ Arguments = ParamSpec("Arguments")
 
 
 def failed(message: str) -> typer.Exit:
-    """Prints what is wrong; to be raised."""
+    """Print what is wrong and return the exit to raise."""
     errors.print(message, style="red", highlight=False, soft_wrap=True)
     return typer.Exit(1)
 
 
 def readable(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """A command whose errors that are written for people are printed as they are, without a traceback."""
+    """Wrap a command, so that errors written for people are printed without a traceback."""
 
     @wraps(command)
     def wrapped(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:

@@ -21,7 +21,7 @@ def doctor(params: Annotated[Path, typer.Option(help="the params file")] = Path(
     for finding in examine(params):
         count[finding.status] += 1
         console.print(f"{finding.status:5}", style=COLOURS[finding.status], end="")
-        console.print(f"{finding.what}: {finding.said}", highlight=False, soft_wrap=True)
+        console.print(f"{finding.what}: {finding.message}", highlight=False, soft_wrap=True)
         if finding.advice and finding.status != "ok":
             console.print(f"     -> {finding.advice}", highlight=False, soft_wrap=True)
     console.print(", ".join(f"{number} {status}" for status, number in count.items()), highlight=False)

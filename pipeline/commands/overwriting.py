@@ -14,7 +14,11 @@ Force = Annotated[bool, typer.Option("--force", help="overwrite what is there")]
 
 
 def keep_what_is_there(paths: Iterable[Path], force: bool) -> None:
-    """Raises ReadableError that names the first of these files that is there already, unless ``force``."""
+    """Refuse to replace what exists, unless ``force``.
+
+    Raises:
+        ReadableError: one of these files exists; names the first.
+    """
     there = next((path for path in paths if path.exists()), None)
     if there is not None and not force:
         raise ReadableError(f"{there}: is there already; choose another name, or say --force to overwrite it")

@@ -86,8 +86,8 @@ def predict(
         origin=file_hash(path),
         workers=workers,
     )
-    told = f", {outcome.there_already} were there already" if outcome.there_already else ""
-    console.print(f"{out}: {outcome.written} predictions{told}", highlight=False, soft_wrap=True)
+    already = f", {outcome.there_already} were there already" if outcome.there_already else ""
+    console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
     if outcome.problems:
         listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
         more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
@@ -95,7 +95,7 @@ def predict(
 
 
 def _params_for(path: Path, images: str) -> Params | None:
-    """The params of this folder, where they have a say: for a run's model, or a prepared split."""
+    """Return the params of this folder, if they matter: for a run's model, or a prepared split."""
     from pipeline.params import read_params
 
     if (is_of_a_run(path) or not Path(images).is_dir()) and PARAMS.is_file():
@@ -111,14 +111,14 @@ def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
     if Path(images).is_dir():
         return FolderPictures(Path(images), out)
     if images not in SPLITS:
-        raise ReadableError(f"{images}: is no folder, and no prepared split ({', '.join(SPLITS)})")
+        raise ReadableError(f"{images}: is neither a folder nor a prepared split ({', '.join(SPLITS)})")
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
     return SplitPictures(manifest_path(images), prepared_split(images).crop)
 
 
 def _size(images: str, params: Params) -> tuple[int, int]:
-    """What training and evaluation would see."""
+    """Return the size at which training and evaluation see the images."""
     from pipeline.datasets.opening import prepared_split
 
     own = None if Path(images).is_dir() else prepared_split(images).size

@@ -20,6 +20,6 @@ def report(
     """Make one report of several seeds: mean and standard deviation of everything."""
     from pipeline.report.merge_seeds import merge_seeds
 
-    found = merge_seeds(workspaces, out)
-    seeds = ", ".join(str(seed) for seed in found.seeds)
-    console.print(f"{out / 'index.html'}: {len(found.names)} runs, seeds {seeds}", soft_wrap=True, highlight=False)
+    seed_set = merge_seeds(workspaces, out)
+    seeds = ", ".join(str(seed) for seed in seed_set.seeds)
+    console.print(f"{out / 'index.html'}: {len(seed_set.names)} runs, seeds {seeds}", soft_wrap=True, highlight=False)

@@ -17,22 +17,22 @@ from pipeline.params import read_params
 def results() -> None:
     """Print the results of all evaluated starts and rounds."""
     params = read_params(Path("params.yaml"))
-    found = read_results(Path("runs"), params.run_kinds())
-    if not found:
+    results = read_results(Path("runs"), params.run_kinds())
+    if not results:
         raise ReadableError("nothing has been evaluated yet; run `dvc repro`")
     headline = params.evaluate.headline
-    console.print(_summary_table(found, headline))
-    console.print(_class_table(found))
+    console.print(_summary_table(results, headline))
+    console.print(_class_table(results))
     if Path("report/index.html").exists():
         console.print(f"report: {Path('report/index.html').resolve()}", soft_wrap=True, highlight=False)
 
 
-def _summary_table(found: list[Result], headline: str) -> Table:
-    source, oracle = baseline(found, "start", headline), baseline(found, "oracle", headline)
-    names = list(found[0].metrics)
+def _summary_table(results: list[Result], headline: str) -> Table:
+    source, oracle = baseline(results, "start", headline), baseline(results, "oracle", headline)
+    names = list(results[0].metrics)
     columns = ("run", "method", *names, f"Δ {headline}", "gap closed", "coverage", "precision")
     table = Table(*columns, title="Results on the target (percent)")
-    for result in found:
+    for result in results:
         value = result.metrics.get(headline)
         closed = gap_closed(value, source, oracle)
         table.add_row(
@@ -47,8 +47,8 @@ def _summary_table(found: list[Result], headline: str) -> Table:
     return table
 
 
-def _class_table(found: list[Result]) -> Table:
-    table = Table("class", *(result.name for result in found), title="IoU of each class (percent)")
-    for name in found[0].class_iou:
-        table.add_row(name, *(percent(result.class_iou.get(name)) for result in found))
+def _class_table(results: list[Result]) -> Table:
+    table = Table("class", *(result.name for result in results), title="IoU of each class (percent)")
+    for name in results[0].class_iou:
+        table.add_row(name, *(percent(result.class_iou.get(name)) for result in results))
     return table

@@ -33,13 +33,13 @@ def use(
         hint = did_you_mean(name, list(presets)) or f"; choose one of {', '.join(presets)}"
         raise ReadableError(f"there is no preset {name!r}{hint}")
     if not force and _has_own_changes(presets):
-        raise ReadableError("params.yaml has changes that are not committed; commit them, or say --force to lose them")
+        raise ReadableError("params.yaml has changes that are not committed; commit them, or use --force to lose them")
     write_text(PARAMS, presets[name].read_text(encoding="utf-8"))
     console.print(f"params.yaml is now the preset {name}; `dvc repro` runs it")
 
 
 def _has_own_changes(presets: dict[str, Path]) -> bool:
-    """Whether params.yaml says something that neither git nor a preset has."""
+    """Return whether params.yaml has changes that neither git nor a preset has."""
     if not PARAMS.exists() or any(PARAMS.read_bytes() == preset.read_bytes() for preset in presets.values()):
         return False
     answer = subprocess.run(["git", "status", "--porcelain", "--", PARAMS], capture_output=True, text=True, check=False)

@@ -65,7 +65,7 @@ def _filled_model(settings: Model, classes: ClassSet, seed: int, path: Path) -> 
     require_class_names(weights, classes.names, path)
     preprocessing = settings.preprocessing or spec.preprocessing
     branches = settings.aspp_branches if "aspp_branches" in settings.model_fields_set else spec.aspp_branches
-    print(f"{path}: {weights.title}; {'; '.join(weights.said)}", flush=True)
+    print(f"{path}: {weights.title}; {'; '.join(weights.findings)}", flush=True)
     if (preprocessing, branches) != (spec.preprocessing, spec.aspp_branches):
         print(f"{path}: params.yaml decides: preprocessing {preprocessing}, {branches} ASPP branches", flush=True)
     model = _random_model(settings, classes, seed, preprocessing, branches)

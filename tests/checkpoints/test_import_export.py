@@ -66,10 +66,10 @@ def test_an_imagenet_encoder_becomes_a_network_with_a_fresh_head(tmp_path: Path,
 
 
 def test_a_network_without_a_head_cannot_segment(tmp_path: Path, mobile: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"is MobileNetV3-small of torchvision: there is no head in it"):
+    with pytest.raises(ModelFileError, match=r"is MobileNetV3-small of torchvision: it has no head"):
         open_model(mobile)
     import_checkpoint(mobile, tmp_path / "model.pt", named)
-    with pytest.raises(ModelFileError, match="there is no head in it"):
+    with pytest.raises(ModelFileError, match="it has no head"):
         open_model(tmp_path / "model.pt")
 
 
@@ -116,7 +116,7 @@ def test_discriminators_go_in_and_out_under_both_names(tmp_path: Path, kind: str
     said = words(call("checkpoint", "info", tmp_path / "out.pth").output)
     assert f"kind {kind}: a discriminator" in said
     assert "5 channels" in said
-    with pytest.raises(ModelFileError, match="there is no head in it"):
+    with pytest.raises(ModelFileError, match="it has no head"):
         open_model(tmp_path / "D.pth")
 
 
@@ -170,7 +170,7 @@ def test_refusals(tmp_path: Path, mobile: Path) -> None:
             "export",
             tmp_path / "none",
             tmp_path / "x.pth",
-        ): "is no file and no run with a model.pt",
+        ): "is neither a file nor a run with a model.pt",
     }
     for arguments, message in said.items():
         answer = call("checkpoint", *arguments)

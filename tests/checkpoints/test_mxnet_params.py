@@ -47,7 +47,7 @@ def test_what_is_written_is_read_and_is_what_mxnet_1_writes(tmp_path: Path) -> N
     ("data", "what"),
     [
         (file_of(dense(0xF993FAC9))[:-30], "ends early"),
-        (file_of(dense(0xF993FAC9, data=VALUES.tobytes()[:-4])), "ends early|is no text|speaks of"),
+        (file_of(dense(0xF993FAC9, data=VALUES.tobytes()[:-4])), "ends early|is not text|speaks of"),
         (file_of(dense(0xF993FAC9, shape=(2**40, 2**20))), "ends early"),
         (file_of(dense(0xF993FAC9, shape=(-1, 3))), "a negative side"),
         (file_of(dense(0xF993FAC9, kind=99)), "of an unknown type"),
@@ -55,7 +55,7 @@ def test_what_is_written_is_read_and_is_what_mxnet_1_writes(tmp_path: Path) -> N
         (file_of(struct.pack("<I", 1000)), "1000 axes"),
         (file_of(dense(0xF993FAC9), count=2**50), "speaks of"),
         (file_of(dense(0xF993FAC9), names=[]), "holds 1 arrays and 0 names"),
-        (file_of(dense(0xF993FAC9), names=[b"\xff\xfe"]), "is no text"),
+        (file_of(dense(0xF993FAC9), names=[b"\xff\xfe"]), "is not text"),
     ],
 )
 def test_damaged_files_say_so_without_asking_for_memory(tmp_path: Path, data: bytes, what: str) -> None:

@@ -50,7 +50,7 @@ def test_safetensors(tmp_path: Path) -> None:
     file = read_checkpoint_file(tmp_path / "a.safetensors")
     assert {key: value.tolist() for key, value in file.tensors.items()} == {k: v.tolist() for k, v in STATE.items()}
     (tmp_path / "a.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-3])
-    with pytest.raises(ModelFileError, match=r"a\.safetensors: is no whole safetensors file"):
+    with pytest.raises(ModelFileError, match=r"a\.safetensors: is not a complete safetensors file"):
         read_checkpoint_file(tmp_path / "a.safetensors")
 
 
@@ -130,7 +130,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"empty\.pth: is an empty file"):
         read_checkpoint_file(tmp_path / "empty.pth")
     (tmp_path / "text.pth").write_text("hello, I am a text")
-    with pytest.raises(ModelFileError, match=r"text\.pth: is no checkpoint .* or it is truncated or damaged"):
+    with pytest.raises(ModelFileError, match=r"text\.pth: is not a checkpoint .* or it is truncated or damaged"):
         read_checkpoint_file(tmp_path / "text.pth")
     torch.save({"epoch": 3, "loss": 0.1}, tmp_path / "plain.pth")
     with pytest.raises(ModelFileError, match=r"plain\.pth: holds no tensors by name; it holds epoch, loss"):

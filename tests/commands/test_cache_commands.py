@@ -160,13 +160,8 @@ def test_a_file_in_the_way_is_an_error_in_words(tmp_path: Path, cache: Path) -> 
 
 
 @pytest.fixture
-def golden(shared: Path) -> Mapping[str, np.ndarray]:
-    return np.load(shared / "golden" / "author_code_volumes.npz")
-
-
-@pytest.fixture
-def golden_cache(shared: Path, tmp_path: Path) -> Path:
-    answer = call("cache", "import", shared / "golden" / "author_code_volumes.npz", tmp_path / "golden")
+def golden_cache(golden_npz: Path, tmp_path: Path) -> Path:
+    answer = call("cache", "import", golden_npz, tmp_path / "golden")
     assert answer.exit_code == 0, answer.output
     return tmp_path / "golden"
 

@@ -93,7 +93,7 @@ def test_the_disk_must_hold_the_caches(tiny_params: dict, write_params: Write, m
         answer = call()
         found = lines(answer)["disk"]
         assert found[0] == status
-        assert "the caches want about 5.2 GB (2 caches of 1000 images as logits, 2.60 MB an image)" in found[1]
+        assert "the caches need about 5.2 GB (2 caches of 1000 images as logits, 2.60 MB an image)" in found[1]
         assert answer.exit_code == (1 if status == "fail" else 0)
 
 
@@ -124,7 +124,7 @@ def test_a_busy_gpu_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda number: ((70 - 60 * number) * 2**30, 80 * 2**30))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: "a GPU")
     found = list(doctor._devices())[1:]
-    assert [(finding.status, finding.said) for finding in found] == [
+    assert [(finding.status, finding.message) for finding in found] == [
         ("ok", "a GPU, 70 of 80 GiB free"),
         ("warn", "a GPU, 10 of 80 GiB free"),
     ]

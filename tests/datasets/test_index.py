@@ -21,7 +21,6 @@ from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
 from pipeline.params import FolderSplit
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 CLASSES = CLASS_SETS["carla-camvid-9"]
 CAMVID = dict(enumerate((
     "sky", "building", "pole", "road", "sidewalk", "vegetation", "traffic sign", "fence", "car", "person", "bicycle",
@@ -362,13 +361,12 @@ def test_work_in_flight_is_bounded_and_results_are_in_order():
         assert list(results) == [number * number for number in range(1, 50)]
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the real data sets are not beside this checkout")
 @pytest.mark.parametrize(
     ("root", "class_map", "take", "size"),
     [("camvid11/val", CAMVID, (None, None), (360, 480)), ("carla_town07", CARLA, (0, 100), (80, 160))],
 )
-def test_real_data_is_sound(tmp_path, root, class_map, take, size):
-    split = FolderSplit(layout="folder", root=str(DATA / root), class_map=class_map, take=take)
+def test_real_data_is_sound(tmp_path, real_data, root, class_map, take, size):
+    split = FolderSplit(layout="folder", root=str(real_data(root)), class_map=class_map, take=take)
     destination = tmp_path / "m.jsonl"
     table = label_table(split, CLASSES)
     assert (
@@ -379,9 +377,8 @@ def test_real_data_is_sound(tmp_path, root, class_map, take, size):
     assert {(row.height, row.width) for row in manifest} == {size}
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the real data sets are not beside this checkout")
-def test_real_jpeg_cut_in_half_and_a_few_bytes_short(pairs):
-    data = next((DATA / "camvid11/val/images").iterdir()).read_bytes()
+def test_real_jpeg_cut_in_half_and_a_few_bytes_short(pairs, real_data):
+    data = next(real_data("camvid11/val/images").iterdir()).read_bytes()
     for kept in (len(data) // 2, len(data) - 2000):
         (pairs.root / "images" / "real.jpg").write_bytes(data[:kept])
         assert "truncated" in pairs.problem(needs_labels=False).message

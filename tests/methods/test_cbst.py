@@ -130,17 +130,11 @@ def test_a_class_may_win_a_pixel_that_another_is_likelier_to_have() -> None:
     assert pseudo_label(prob_CHW, np.array([0.9, 0.3]), "paper").item() == 1
 
 
-@pytest.fixture
-def golden(shared: Path) -> Mapping[str, np.ndarray]:
-    return np.load(shared / "golden" / "author_code_volumes.npz")
-
-
 @pytest.mark.parametrize("percent", [20, 50])
 def test_the_released_code_s_thresholds_and_labels(
-    golden: Mapping[str, np.ndarray], shared: Path, tmp_path: Path, percent: int
+    golden: Mapping[str, np.ndarray], golden_npz: Path, tmp_path: Path, percent: int
 ) -> None:
-    found = open_volumes(shared / "golden" / "author_code_volumes.npz")
-    import_volumes(found, tmp_path, tuple(f"class {number}" for number in range(19)))
+    import_volumes(open_volumes(golden_npz), tmp_path, tuple(f"class {number}" for number in range(19)))
     reader = CacheReader(tmp_path)
     threshold_C = exact_thresholds(reader, percent / 100, "author")
     np.testing.assert_array_equal(threshold_C, golden[f"cbst_p{percent}_stride4_thresholds"])

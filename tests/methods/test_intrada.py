@@ -58,17 +58,11 @@ def test_one_pixel_of_a_rare_class_counts_and_classes_go_by_name() -> None:
     assert sorted(ids) == [3, 4, 5, 6, 7, 9, 12, 14, 15, 16, 17]  # as the released code lists them
 
 
-@pytest.fixture
-def golden(shared: Path) -> Mapping[str, np.ndarray]:
-    return np.load(shared / "golden" / "author_code_volumes.npz")
-
-
 @pytest.mark.parametrize(("normalise", "key"), [(False, "intrada"), (True, "intrada_normalised")])
 def test_the_released_code_s_scores_and_splits(
-    golden: Mapping[str, np.ndarray], shared: Path, tmp_path: Path, normalise: bool, key: str
+    golden: Mapping[str, np.ndarray], golden_npz: Path, tmp_path: Path, normalise: bool, key: str
 ) -> None:
-    found = open_volumes(shared / "golden" / "author_code_volumes.npz")
-    import_volumes(found, tmp_path, class_set("cityscapes-19").names)
+    import_volumes(open_volumes(golden_npz), tmp_path, class_set("cityscapes-19").names)
     selection, details = select_intrada(CacheIndex(tmp_path), 0.67, "author", normalise)
     assert selection.images == details["easy"] == [f"{number:05}" for number in golden[f"{key}_easy"]]
     assert list(selection.hard) == [f"{number:05}" for number in golden[f"{key}_hard"]]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +17,6 @@ from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, intersection_over_union
 from pipeline.methods.lse import ClassStatistics, keep_filter, select
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss
-
-
-@pytest.fixture
-def golden(shared: Path) -> Mapping[str, np.ndarray]:
-    return np.load(shared / "golden" / "author_code_volumes.npz")
 
 
 @pytest.fixture

@@ -1,13 +1,10 @@
 """Files in the authors' key names, taken in by `checkpoint import`, answer what their constructors answered."""
 
-import json
 import zlib
 from collections.abc import Iterator
-from functools import cache
 from math import sqrt
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,11 +17,9 @@ from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.build import ModelSpec, construct_model
 from pipeline.models.discriminators import patch_discriminator
 from pipeline.models.state import load_model
+from tests.golden_values import STEP, checkpoint_keys, network_outputs
 
-GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 TOLERANCE = 1e-4
-
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden values at {GOLDEN}")
 
 
 def golden_tensor(key: str, shape: torch.Size) -> Tensor:
@@ -43,7 +38,7 @@ def golden_tensor(key: str, shape: torch.Size) -> Tensor:
 
 def golden_file(tmp_path: Path, prefix: str) -> Path:
     """A checkpoint as its authors' code writes it: their names, below `state_dict`, on several devices at once."""
-    state = {f"module.{key}": golden_tensor(key, torch.Size(shape)) for key, shape in authors_keys(prefix).items()}
+    state = {f"module.{key}": golden_tensor(key, torch.Size(shape)) for key, shape in checkpoint_keys(prefix).items()}
     path = tmp_path / "authors.pth"
     torch.save({"state_dict": state, "epoch": 1}, path)
     return path
@@ -57,12 +52,6 @@ def golden_model(tmp_path: Path, prefix: str, *options: str) -> SegmentationMode
     return load_model(ours, "cpu")
 
 
-@cache
-def golden_values() -> dict[str, Tensor]:
-    with np.load(GOLDEN / "architectures.npz") as file:
-        return {key: torch.from_numpy(file[key]) for key in file.files}
-
-
 def relative_error(ours: Tensor, golden: Tensor) -> float:
     assert ours.shape == golden.shape
     return float((ours - golden).abs().max() / golden.abs().max())
@@ -72,12 +61,6 @@ def relative_error(ours: Tensor, golden: Tensor) -> float:
 def without_gradients() -> Iterator[None]:
     with torch.no_grad():
         yield
-
-
-def authors_keys(prefix: str) -> dict[str, list[int]]:
-    stored = json.loads((GOLDEN / "checkpoint_keys.json").read_text())
-    (found,) = [value for name, value in stored.items() if name.startswith(prefix)]
-    return dict(found)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +75,11 @@ def test_state_dict_keys_and_shapes_are_the_authors(architecture: str, heads: in
     model = construct_model(ModelSpec(architecture, 19, "mobilenet-v3-small", heads, 4, "caffe-bgr"))
     ours = {key: list(value.shape) for key, value in model.state_dict().items()}
     assert len(ours) == count
-    assert ours == authors_keys(prefix)
+    assert ours == checkpoint_keys(prefix)
 
 
 def test_two_headed_deeplab_answers_the_authors_logits_and_is_written_back_bit_for_bit(tmp_path: Path) -> None:
-    golden = golden_values()
+    golden = network_outputs()
     main, auxiliary = golden_model(tmp_path, "deeplabv2_multi")(golden["input"])
     assert relative_error(main, golden["deeplabv2_multi_main"]) < TOLERANCE
     assert relative_error(auxiliary, golden["deeplabv2_multi_aux"]) < TOLERANCE
@@ -105,21 +88,21 @@ def test_two_headed_deeplab_answers_the_authors_logits_and_is_written_back_bit_f
     assert answer.exit_code == 0, answer.output
     assert "deeplabv2-multi" in answer.output
     state = torch.load(back, weights_only=True)
-    assert list(state) == list(authors_keys("deeplabv2_multi"))
+    assert list(state) == list(checkpoint_keys("deeplabv2_multi"))
     assert all(torch.equal(value, golden_tensor(key, value.shape)) for key, value in state.items())
 
 
 def test_single_headed_deeplab_upsampled_answers_bdl(tmp_path: Path) -> None:
-    golden = golden_values()
+    golden = network_outputs()
     model = golden_model(tmp_path, "deeplabv2_single (bdl)")
     main, auxiliary = model(golden["input"])
     assert auxiliary is None
     upsampled = full_size(model, main, (97, 161))
-    assert relative_error(upsampled, golden["deeplabv2_single_bdl"]) < TOLERANCE
+    assert relative_error(upsampled[..., ::STEP, ::STEP], golden["deeplabv2_single_bdl"]) < TOLERANCE
 
 
 def test_two_aspp_branches_answer_adaptsegnet_and_four_do_not(tmp_path: Path) -> None:
-    golden = golden_values()
+    golden = network_outputs()
     # The golden file's branches are drawn alike, so that its numbers do not show which were trained.
     model = golden_model(tmp_path, "deeplabv2_single (adaptsegnet)", "--aspp-branches", "2")
     assert relative_error(model(golden["input"])[0], golden["deeplabv2_single_adaptsegnet"]) < TOLERANCE
@@ -128,15 +111,16 @@ def test_two_aspp_branches_answer_adaptsegnet_and_four_do_not(tmp_path: Path) ->
 
 
 def test_fcn8s_answers_the_authors_logits_at_image_size(tmp_path: Path) -> None:
-    golden = golden_values()
+    golden = network_outputs()
     model = model_of(read_weights(golden_file(tmp_path, "fcn8s")))  # half a gigabyte: not written a second time
     main, auxiliary = model(golden["input"])
     assert auxiliary is None
-    assert relative_error(full_size(model, main, (97, 161)), golden["fcn8s"]) < TOLERANCE
+    upsampled = full_size(model, main, (97, 161))
+    assert relative_error(upsampled[..., ::STEP, ::STEP], golden["fcn8s"]) < TOLERANCE
 
 
 def test_the_discriminator_answers_the_authors(tmp_path: Path) -> None:
-    golden = golden_values()
+    golden = network_outputs()
     found = read_weights(golden_file(tmp_path, "discriminator"))
     discriminator = patch_discriminator(found.channels, torch.Generator())
     discriminator.load_state_dict(found.state, strict=True)

@@ -3,9 +3,7 @@
 # N batch, C channels, H/W pixels
 """
 
-import json
 from math import sqrt
-from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -13,27 +11,24 @@ import pytest
 import torch
 
 from pipeline.models.discriminators import WIDTHS, channel_discriminator, image_discriminator, patch_discriminator
-
-GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
+from tests.golden_values import checkpoint_keys, network_outputs
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"no golden values at {GOLDEN}")
 def test_the_patch_discriminator_has_the_authors_keys_and_answers_their_scores() -> None:
     network = patch_discriminator(19, generator())
     ours = {key: list(value.shape) for key, value in network.state_dict().items()}
-    keys = json.loads((GOLDEN / "checkpoint_keys.json").read_text())
-    assert ours == {key: list(shape) for key, shape in dict(keys["discriminator"]).items()}
+    assert ours == checkpoint_keys("discriminator")
     state = {}
     for key, shape in ours.items():  # the rule of the golden README
         drawn = torch.randn(shape, generator=generator(crc32(key.encode())))
         state[key] = 0.1 * drawn if len(shape) == 1 else drawn * sqrt(1 / np.prod(shape[1:]))
     network.load_state_dict(state)
-    with np.load(GOLDEN / "architectures.npz") as file, torch.no_grad():
-        answer, golden = network(torch.from_numpy(file["disc_input"])), torch.from_numpy(file["disc_output"])
+    with torch.no_grad():
+        answer, golden = network(network_outputs()["disc_input"]), network_outputs()["disc_output"]
     assert answer.shape == golden.shape
     assert float((answer - golden).abs().max() / golden.abs().max()) < 1e-4
 

@@ -192,10 +192,10 @@ def test_refusals(here: Path, model: Path, images: Path) -> None:
     save_model(unnamed, here / "three.pt", spec={})
     draw(here / "one" / "a.png", (32, 32))
     for arguments, message in {
-        ("nothing", images): "nothing: is no file and no run with a model.pt",
+        ("nothing", images): "nothing: is neither a file nor a run with a model.pt",
         (model, here / "none"): "holds no image (.bmp, .jpeg",
         (model, images): "bonn/photo.jpg and bonn/photo.png would have one prediction",
-        (model, "evaluatoin"): "is no folder, and no prepared split (source, target",
+        (model, "evaluatoin"): "is neither a folder nor a prepared split (source, target",
         (model, "evaluation"): "is a prepared split, and there is no params.yaml here",
         (here / "three.pt", here / "one"): "label-ids: Cityscapes has no class class 0, class 1, class 2",
         (model, here / "one", "--scales", "1,x"): "--scales: is '1,x'; numbers with commas",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -25,10 +25,9 @@ from pipeline.training.forward import Outputs
 ANY = Outputs(torch.zeros(1, 2, 1, 1))
 
 
-def test_self_information_is_the_released_codes(shared: Path) -> None:
-    with np.load(shared / "golden" / "author_code_volumes.npz") as file:
-        prob_NCHW = torch.from_numpy(file["prob"][:2])
-        golden_NCHW = torch.from_numpy(file["advent_self_information_first2"])
+def test_self_information_is_the_released_codes(golden: Mapping[str, np.ndarray]) -> None:
+    prob_NCHW = torch.from_numpy(golden["prob"][:2])
+    golden_NCHW = torch.from_numpy(golden["advent_self_information_first2"])
     torch.testing.assert_close(self_information(prob_NCHW), golden_NCHW, rtol=1e-5, atol=1e-7)
 
 

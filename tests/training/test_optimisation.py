@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.params import Optimiser, Schedule
-from pipeline.training.optimisation import make_optimiser, rate_factor, set_rates
+from pipeline.training.optimisation import make_adam, make_optimiser, rate_factor, set_rates
 
 
 def groups() -> dict[str, list[torch.nn.Parameter]]:
@@ -37,6 +37,15 @@ def test_the_optimiser_is_the_one_asked_for_with_its_settings(name: str, kind: t
         assert group.get("betas", (0.5, 0.6)) == (0.5, 0.6)
 
 
+def test_adam_over_one_group_remembers_its_base_rate() -> None:
+    parameters = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
+    optimiser = make_adam(iter(parameters), 0.02, (0.5, 0.6))
+    (group,) = optimiser.param_groups
+    assert type(optimiser) is torch.optim.Adam
+    assert group["params"] == parameters
+    assert (group["lr"], group["base_rate"], group["betas"]) == (0.02, 0.02, (0.5, 0.6))
+
+
 def test_rates_are_set_from_the_base_and_do_not_pile_up() -> None:
     optimiser = make_optimiser(groups(), Optimiser(learning_rate=0.1, head_factor=10))
     for factor in (0.5, 0.5, 0.25):
@@ -55,9 +64,18 @@ def test_rates_are_set_from_the_base_and_do_not_pile_up() -> None:
         (Schedule(name="poly", power=1), 99, 0.01),
         (Schedule(name="poly", power=1, total=200), 50, 0.75),
         (Schedule(name="poly", power=1, total=10), 50, 0.0),
+        (Schedule(name="poly", power=1, hold=0.5), 0, 1.0),
+        (Schedule(name="poly", power=1, hold=0.5), 50, 1.0),
+        (Schedule(name="poly", power=2, hold=0.5), 75, 0.25),
+        (Schedule(name="poly", power=1, hold=0.5), 99, 0.02),
+        (Schedule(name="poly", power=1, hold=0.2, total=200), 120, 0.5),
         (Schedule(name="step", every=30), 29, 1.0),
         (Schedule(name="step", every=30), 30, 0.1),
         (Schedule(name="step", every=30), 89, 0.01),
+        (Schedule(name="exponential", every=50), 0, 1.0),
+        (Schedule(name="exponential", every=50), 25, 0.1**0.5),
+        (Schedule(name="exponential", every=50), 50, 0.1),
+        (Schedule(name="exponential", every=50, warmup=100), 49, 0.5 * 0.1**0.98),
         (Schedule(name="constant", warmup=4), 0, 0.25),
         (Schedule(name="constant", warmup=4), 3, 1.0),
         (Schedule(name="constant", warmup=4), 4, 1.0),

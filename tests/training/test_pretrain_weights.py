@@ -130,7 +130,7 @@ def test_check_opens_checkpoints_before_anything_runs(here: Path, tiny_params: d
     tiny_params["starts"]["released"] = {"supervision": "source", "weights": "text.pth"}
     problems = data_problems(Params.model_validate(tiny_params))
     assert problems[0] == "model.weights: none.pth: there is no such file"
-    assert problems[1].startswith("starts.released.weights: text.pth: is refused: it is no file of weights")
+    assert problems[1].startswith("starts.released.weights: text.pth: is refused: it is not a file of weights")
 
 
 @pytest.mark.slow

@@ -198,6 +198,7 @@ def test_a_dump_is_not_shown_with_the_selection_of_the_cache_before(
         f"runs/{name}/selection/selection.json",
         f"runs/{name}/patches/patches.h5",
     ]
+    assert len(described["problems"]) == 2
     assert all("is of the cache before this one; it is not shown" in words for words in described["problems"])
     answer = client.get("/api/image", params={"run": name, "image": described["first"]}).json()
     assert answer["chosen_words"] == "Nothing has been selected yet." and answer["patches"] == []
@@ -219,6 +220,7 @@ def test_a_new_cache_is_not_shown_with_the_old_selection_until_there_is_a_new_on
         "runs/lse-2/selection/selection.json",
         "runs/lse-2/patches/patches.h5",
     ]
+    assert len(described["problems"]) == 2
     assert all("is of the cache before this one" in words for words in described["problems"])
     read = read_params()
     selection, details = select_for_round(read, read.rounds["lse-2"], run / "cache", Path("no-prior.h5"))

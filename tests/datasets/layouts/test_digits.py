@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.prepare import manifest_path, prepare
 from pipeline.params import Data, DigitsSplit
 
-DIGITS = Path(__file__).parents[3].parent / "shared" / "data" / "digits"
 GENERATOR = np.random.default_rng(1)
 
 
@@ -165,16 +165,15 @@ def test_a_label_that_is_no_digit_and_too_many_images_are_told(tmp_path: Path, m
         entries(split(tmp_path / "a.npz", images=3))
 
 
-def test_the_real_archives_are_of_this_layout() -> None:
-    if not DIGITS.is_dir():
-        pytest.skip(f"needs the digits in {DIGITS}, which are not part of the repository")
+def test_the_real_archives_are_of_this_layout(real_data: Callable[[str], Path]) -> None:
+    digits = real_data("digits")
     for name, count in (
         ("mnist_train10k", 10_000),
         ("mnist_test10k", 10_000),
         ("usps_train", 7291),
         ("usps_test", 2007),
     ):
-        described = split(DIGITS / f"{name}.npz")
+        described = split(digits / f"{name}.npz")
         assert len(list(entries(described))) == count
         assert has_labels(described)
 

@@ -10,8 +10,6 @@ from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
 from pipeline.datasets.entries import DataError, entries, label_table
 from pipeline.params import FolderSplit
 
-CAMVID = Path(__file__).parents[3].parent / "shared" / "data" / "camvid11"
-
 
 def touch(root: Path, *names: str) -> None:
     for name in names:
@@ -152,9 +150,8 @@ def test_drawn_splits_have_a_table_but_no_entries():
         entries(drawn)
 
 
-@pytest.mark.skipif(not CAMVID.is_dir(), reason="the CamVid copy is not beside this checkout")
-def test_real_camvid_pairs_jpegs_with_pngs():
-    found = list(entries(split(CAMVID / "val")))
+def test_real_camvid_pairs_jpegs_with_pngs(real_data):
+    found = list(entries(split(real_data("camvid11/val"))))
     assert len(found) == 101
     assert all(entry.image.suffix == ".jpg" and entry.label.suffix == ".png" for entry in found)
     assert Image.open(found[0].image).size == Image.open(found[0].label).size == (480, 360)

@@ -1,0 +1,188 @@
+"""Which small changes of the code no test notices: mutation testing with mutmut, on a copy of the checkout.
+
+    make mutants [MUTANTS="pipeline/training/losses.py"]
+    python -m bench.mutants [FILES] [--processes 2] [--resume]
+
+FILES are those of TESTS, or patterns below them; without any, all are tested. Every mutant runs with the tests of its
+room that call its function, in a process of its own with a time limit. A figure for each module and every mutant that
+lived go to the terminal and to bench/results/mutants.json. --resume goes on with a run that was stopped. mutmut mutates
+what is inside functions without a decorator: compiled kernels (`njit`), properties and constants are not mutated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.table import RESULTS, machine
+from bench.workspace import ROOT
+from pipeline.common.files import write_json
+
+COPY = ROOT / "bench" / "scratch" / "mutants"
+TESTS = {
+    "pipeline/methods/*": (
+        "tests/methods",
+        "tests/patches",
+        "tests/commands/test_cache_commands.py",
+        "tests/commands/test_split_list_command.py",
+    ),
+    "pipeline/evaluation/*": ("tests/evaluation",),
+    "pipeline/training/losses.py": ("tests/training/test_losses.py", "tests/methods/test_lse_golden.py"),
+    "pipeline/training/optimisation.py": ("tests/training/test_optimisation.py",),
+}
+"""What is mutated, and the tests that should notice."""
+STATUS = {1: "killed", 3: "killed", 0: "survived", 5: "no tests", 33: "no tests", 36: "timeout", -24: "timeout"}
+"""mutmut's exit codes; others (a crash, not yet tested) are "other"."""
+ENDED = ("killed", "timeout")
+
+
+def copy_checkout() -> None:
+    """Copy the files that git knows or would know into an empty folder, where mutmut may write."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, COPY / name)
+
+
+def configure(patterns: list[str]) -> None:
+    """Append mutmut's settings to the copy's pyproject.toml, and a slow import to its conftest.py."""
+    tests = sorted({test for pattern in patterns for test in tests_of(pattern)})
+    settings = {
+        "source_paths": ["pipeline"],
+        "only_mutate": patterns,
+        "also_copy": ["bench", "stages", "presets", "docs", "data/lists", "dvc.yaml"],
+        "pytest_add_cli_args": ["-m", "not slow and not cluster and not browser and not gpu", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": tests,
+        "process_isolation": "forkserver",  # torch's threads do not survive a fork
+        "timeout_constant": 4.0,  # so 60 seconds more than the tests take: a busy machine is no endless loop
+    }
+    plain = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    (COPY / "pyproject.toml").write_text("\n".join([plain, "[tool.mutmut]", *lines, ""]), encoding="utf-8")
+    with (COPY / "tests" / "conftest.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "\nimport torch._dynamo\n"
+        )  # imported once, before processes fork: an optimiser needs it for seconds
+
+
+def tests_of(pattern: str) -> tuple[str, ...]:
+    """Return the tests for a file or pattern. Raises SystemExit for one outside of TESTS."""
+    for known, tests in TESTS.items():
+        if fnmatch(pattern, known):
+            return tests
+    raise SystemExit(f"{pattern}: no tests are known for it; choose from {', '.join(TESTS)}")
+
+
+def mutmut(*arguments: str, quiet: bool = True) -> str:
+    """Run mutmut in the copy and return what it prints; on the terminal instead if not ``quiet``."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment |= {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    program = str(Path(sys.executable).parent / "mutmut")
+    answer = subprocess.run(
+        [program, *arguments],
+        cwd=COPY,
+        env=environment,
+        stdout=subprocess.PIPE if quiet else None,
+        text=True,
+        check=True,
+    )
+    return answer.stdout or ""
+
+
+def statuses() -> Iterator[tuple[str, str, str]]:
+    """Yield file, mutant and status of every mutant."""
+    mutated = COPY / "mutants"
+    for meta in sorted(mutated.rglob("*.py.meta")):
+        file = str(meta.relative_to(mutated)).removesuffix(".meta")
+        for mutant, code in json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"].items():
+            yield file, mutant, STATUS.get(code, "other")
+
+
+def survivor(file: str, mutant: str, status: str) -> dict[str, Any]:
+    """Return where a mutant that lived is, and its diff."""
+    diff = mutmut("show", mutant).split("+++", 1)[-1].split("\n", 1)[-1]
+    return {"file": file, "line": line_of(file, mutant, diff), "mutant": mutant, "status": status, "diff": diff}
+
+
+def line_of(file: str, mutant: str, diff: str) -> int:
+    """Return the line in the file; the diff counts from the first line of the function."""
+    name = re.sub(r"__mutmut_\d+$", "", mutant.rsplit(".", 1)[-1])
+    *classes, function = name.removeprefix("x_").removeprefix("x").strip("ǁ").split("ǁ")
+    tree: ast.AST = ast.parse((COPY / file).read_text(encoding="utf-8"))
+    for part in (*classes, function):
+        tree = next(
+            node
+            for node in ast.iter_child_nodes(tree)
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == part
+        )
+    hunk, *lines = diff.splitlines()
+    start = int(re.findall(r"-(\d+)", hunk)[0])
+    before = next((number for number, line in enumerate(lines) if line.startswith(("-", "+"))), 0)
+    return int(getattr(tree, "lineno", 1)) + start - 1 + before
+
+
+def show(counts: dict[str, Counter[str]], survivors: list[dict[str, Any]], note: str) -> None:
+    """Print the table and the mutants that lived, and write both to bench/results/mutants.json."""
+    console, columns = Console(width=120), ("killed", "survived", "timeout", "no tests", "other")
+    table = Table("module", *columns, "noticed", title="bench.mutants")
+    everything: Counter[str] = sum(counts.values(), Counter())
+    for name, count in (*counts.items(), ("all", everything)):
+        share = sum(count[status] for status in ENDED) / max(1, count.total())
+        table.add_row(name, *(str(count[column]) for column in columns), f"{share:.1%}")
+    for lived in survivors:
+        console.print(
+            f"{lived['file']}:{lived['line']} {lived['status']}\n{lived['diff']}", markup=False, highlight=False
+        )
+    console.print(table)
+    console.print(note, highlight=False)
+    RESULTS.mkdir(exist_ok=True)
+    rows = [{"module": name, **{column: count[column] for column in columns}} for name, count in counts.items()]
+    write_json(RESULTS / "mutants.json", {"note": note, "modules": rows, "survivors": survivors})
+
+
+def main() -> None:
+    """Mutate, test and show."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("files", nargs="*", metavar="FILES", help=f"of {', '.join(TESTS)}; default: all")
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    if not options.resume:
+        patterns = options.files or list(TESTS)
+        copy_checkout()
+        configure(patterns)
+    mutmut("run", "--max-children", str(options.processes), quiet=False)
+    counts: dict[str, Counter[str]] = {}
+    lived = []
+    for file, mutant, status in statuses():
+        counts.setdefault(file, Counter())[status] += 1
+        if status not in ENDED:
+            lived.append((file, mutant, status))
+    minutes = (time.perf_counter() - begun) / 60
+    note = f"{machine()}; {options.processes} processes; {minutes:.0f} minutes"
+    show(counts, [survivor(*each) for each in lived], note)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Cut the golden values that the tests read out of the whole files.
+
+    python tests/golden/cut.py FOLDER
+
+FOLDER holds author_code_volumes.npz, architectures.npz and checkpoint_keys.json; what is written lies beside this
+program. Numbers stay bit for bit; README.md says what is left out.
+
+# N images, C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+HERE = Path(__file__).resolve().parent
+PARTS = 5
+STEP = 3
+NETWORKS = ("deeplabv2_multi", "deeplabv2_single", "fcn8s", "discriminator")
+AT_IMAGE_SIZE = ("deeplabv2_single_bdl", "fcn8s")
+INPUTS = ("input", "disc_input")
+LARGEST_FILE, LARGEST_SUM = 1_000_000, 5_000_000
+
+
+def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to an HDF5 file, compressed without loss."""
+    with h5py.File(path, "w") as file:
+        for key, array in arrays.items():
+            packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True, "chunks": array.shape}
+            file.create_dataset(key, data=array, **(packed if array.size > 1000 else {}))
+
+
+def cut_volumes(source: Path) -> None:
+    """Write the probabilities in parts, and the answers without those of stride 1, which no test reads."""
+    with np.load(source) as file:
+        arrays: dict[str, Any] = {key: file[key] for key in file.files if "stride1" not in key}
+    for number, prob_NCHW in enumerate(np.array_split(arrays.pop("prob"), PARTS)):
+        write(HERE / f"volumes-{number}.h5", {"prob": prob_NCHW})
+    write(HERE / "author_answers.h5", arrays)
+
+
+def cut_architectures(source: Path) -> None:
+    """Write the outputs, of those at image size every third pixel of both axes; inputs are drawn again."""
+    with np.load(source) as file:
+        arrays = {key: file[key] for key in file.files}
+    for key, drawn in drawn_inputs().items():
+        np.testing.assert_allclose(drawn.numpy(), arrays.pop(key), rtol=1e-6)
+    for key in AT_IMAGE_SIZE:
+        arrays[key] = arrays[key][..., ::STEP, ::STEP]
+    write(HERE / "architectures.h5", arrays)
+
+
+def drawn_inputs() -> dict[str, torch.Tensor]:
+    """Return the inputs of the networks, by the rule with which they were drawn."""
+    first, second = torch.Generator().manual_seed(7), torch.Generator().manual_seed(8)
+    return {
+        "input": torch.randn(1, 3, 97, 161, generator=first),
+        "disc_input": torch.randn(1, 19, 64, 96, generator=second).softmax(dim=1),
+    }
+
+
+def cut_keys(source: Path) -> None:
+    """Write the names and shapes of the networks that tests build."""
+    stored = json.loads(source.read_text(encoding="utf-8"))
+    kept = {name: keys for name, keys in stored.items() if name.startswith(NETWORKS)}
+    lines = json.dumps(kept).replace("], ", "],\n").replace("}, ", "},\n")
+    (HERE / "checkpoint_keys.json").write_text(f"{lines}\n", encoding="utf-8")
+
+
+def check_sizes() -> None:
+    """Raise ValueError where a file or all together are larger than a checkout should carry."""
+    sizes = {path.name: path.stat().st_size for path in HERE.iterdir() if path.suffix in (".h5", ".json")}
+    print(*(f"{size:>9,} {name}" for name, size in sorted(sizes.items())), f"{sum(sizes.values()):>9,}", sep="\n")
+    if max(sizes.values()) >= LARGEST_FILE or sum(sizes.values()) >= LARGEST_SUM:
+        raise ValueError(f"more than {LARGEST_FILE:,} bytes in a file, or than {LARGEST_SUM:,} in all")
+
+
+def main() -> None:
+    """Cut all files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path, help="where the whole files are")
+    folder = parser.parse_args().folder
+    cut_volumes(folder / "author_code_volumes.npz")
+    cut_architectures(folder / "architectures.npz")
+    cut_keys(folder / "checkpoint_keys.json")
+    check_sizes()
+
+
+if __name__ == "__main__":
+    main()
