@@ -41,8 +41,11 @@ def params_of(name: str, methods: list[str]) -> dict[str, Any]:
         for method in methods:
             paper = paper_rounds()[method][1]
             init = paper.initial_alignment or "source-only"
-            if init not in params["starts"]:
-                params["starts"] = {**params["starts"], init: {"supervision": "source", "alignment": init}}
+            if init not in params["initial_models"]:
+                params["initial_models"] = {
+                    **params["initial_models"],
+                    init: {"supervision": "source", "alignment": init},
+                }
             params["rounds"] |= block_of(method, min(ROUNDS, paper.rounds), init)
         params["data"]["spatial_prior"] = any(entry.get("spatial_prior") for entry in params["rounds"].values())
         used = {entry["method"] for entry in params["rounds"].values()}
@@ -76,7 +79,7 @@ def results_of(params: dict[str, Any]) -> dict[str, Any]:
 def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
     """Train source-only for as many steps as the last round has seen, and return what more training alone earns."""
     write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": control_steps(params)}})
-    run(folder, "dvc", "repro", "evaluate-start@source-only")
+    run(folder, "dvc", "repro", "evaluate-initial@source-only")
     metrics: dict[str, Any] = read_json(folder / "runs" / "source-only" / "metrics.json")
     table = read_json(folder / "runs" / "source-only" / "per_class.json")
     return {**metrics, "IoU": {name: row["IoU"] for name, row in table.items()}}

@@ -71,19 +71,19 @@ def accuracies(params: dict[str, Any]) -> dict[str, float]:
     """Runs starts, rounds and the control in the current folder and answers the accuracy of each."""
     write_params(Path.cwd(), params)
     call("prepare")
-    for name in params["starts"]:
-        call("pretrain", "--start", name)
+    for name in params["initial_models"]:
+        call("pretrain", "--initial-model", name)
     for name in params["rounds"]:
         for stage in ROUND:
             call(stage, "--round", name)
-    for name in (*params["starts"], *params["rounds"]):
+    for name in (*params["initial_models"], *params["rounds"]):
         call("evaluate", "--run", name)
     steps = params["pretrain"]["steps"] + params["adapt"]["steps"]
-    longer = {CONTROL: params["starts"]["advent"]}
+    longer = {CONTROL: params["initial_models"]["advent"]}
     write_params(
-        Path.cwd(), params | {"pretrain": params["pretrain"] | {"steps": steps}, "starts": longer, "rounds": {}}
+        Path.cwd(), params | {"pretrain": params["pretrain"] | {"steps": steps}, "initial_models": longer, "rounds": {}}
     )
-    call("pretrain", "--start", CONTROL)
+    call("pretrain", "--initial-model", CONTROL)
     call("evaluate", "--run", CONTROL)
     return {name: read_json(Path("runs") / name / "metrics.json")[ACCURACY] for name in MEANING}
 

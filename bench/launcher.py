@@ -40,7 +40,11 @@ def make_workspace(folder: Path) -> None:
     (folder / "params.yaml").write_text("seed: 1\n")
     (folder / ".roundabout").mkdir()
     stages: dict[str, dict[str, Any]] = {
-        name: {"cmd": f"exec python -m stages.{command} --start {name}", "deps": ["stages"], "outs": [f"runs/{name}"]}
+        name: {
+            "cmd": f"exec python -m stages.{command} --initial-model {name}",
+            "deps": ["stages"],
+            "outs": [f"runs/{name}"],
+        }
         for name, command in (("plain", "pretrain"), ("launched", "launch pretrain"))
     }
     stages["launched"]["meta"] = {"gpu": True, "program": "pretrain"}

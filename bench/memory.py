@@ -15,7 +15,7 @@ IMAGES = 40
 GOAL = 30.0
 STAGES = (
     ("prepare", []),
-    ("pretrain", ["--start", "source-only"]),
+    ("pretrain", ["--initial-model", "source-only"]),
     ("dump", ["--round", "lse-1"]),
     ("selection", ["--round", "lse-1"]),
     ("patches", ["--round", "lse-1"]),

@@ -76,7 +76,7 @@ def nights_jobs(seconds: float) -> list[Job]:
         for method in range(METHODS):
             model = f"pretrain {method} {seed}"
             jobs.append(Job(model, (f"prepare {seed}",), True, seconds))
-            evaluations.append(f"evaluate-start {method} {seed}")
+            evaluations.append(f"evaluate-initial {method} {seed}")
             jobs.append(Job(evaluations[-1], (model,), True, seconds))
             for number in range(ROUNDS):
                 before = model

@@ -20,7 +20,7 @@ def waiting_params(rounds: dict[str, int], starts: tuple[str, ...] = ("source-on
     params = {key: value for key, value in params.items() if key not in METHODS}
     for method in rounds:
         params |= YAML(typ="safe").load(paper_rounds()[method][1].section)
-    params["starts"] = {name: {"supervision": "source", "alignment": "none"} for name in starts}
+    params["initial_models"] = {name: {"supervision": "source", "alignment": "none"} for name in starts}
     params["rounds"] = {}
     for method, count in rounds.items():
         params["rounds"] |= block_of(method, count, starts[0])
@@ -34,7 +34,7 @@ def make_waiting_workspace(folder: Path, params: dict[str, Any]) -> None:
     path = folder / "dvc.yaml"
     described = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     for name, stage in described["stages"].items():
-        kind = "evaluate" if name == "evaluate-start" else name
+        kind = "evaluate" if name == "evaluate-initial" else name
         body = stage.get("do", stage)
         body["cmd"] = f"exec python -m stages.waiting {kind} {'${key}' if 'do' in stage else kind}"
         body.pop("plots", None)

@@ -1,4 +1,4 @@
-"""What can be known to fail before any training: the data sets' folders, the labels that a start needs, weights."""
+"""What can be known to fail before any training: the data sets' folders, labels of the target, weights."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def data_problems(params: Params) -> list[str]:
             problems.append(f"data.{name}: {first.image}: has no label, and labels are needed here")
         elif name == "target" and not any(entry.label is not None for entry in chain([first], files)):
             problems += [
-                f"starts.{start}: needs labels of the target, and data.target has none"
-                for start, entry in params.starts.items()
+                f"initial_models.{initial}: needs labels of the target, and data.target has none"
+                for initial, entry in params.initial_models.items()
                 if entry.is_oracle
             ]
     try:
@@ -54,9 +54,9 @@ def _weights_problems(params: Params) -> list[str]:
     """Return checkpoints that cannot be read or do not hold a network of these classes; large files are mapped."""
     named = {"model.weights": params.model.weights}
     named |= {
-        f"starts.{name}.weights": start.weights
-        for name, start in params.starts.items()
-        if start.alignment == "none" and start.weights is not None
+        f"initial_models.{name}.weights": initial.weights
+        for name, initial in params.initial_models.items()
+        if initial.alignment == "none" and initial.weights is not None
     }
     problems = []
     for where, weights in named.items():

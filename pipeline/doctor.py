@@ -51,7 +51,7 @@ def examine(path: Path) -> Iterator[Finding]:
             yield Finding("fail", str(path), problem, "`roundabout use` lists complete files")
         yield _disk(0, "its caches are not known without a sound params file")
         return
-    yield Finding("ok", str(path), f"{len(params.starts)} starts, {len(params.rounds)} rounds")
+    yield Finding("ok", str(path), f"{len(params.initial_models)} initial models, {len(params.rounds)} rounds")
     yield _workers(params)
     problems = data_problems(params)
     yield from _data(params, problems)

@@ -15,7 +15,9 @@ def main(name: str) -> None:
     """Read runs/NAME/model.pt and the evaluation split; write metrics, tables and a gallery into runs/NAME/."""
     params = read_params(params_file())
     if name not in params.run_kinds():
-        raise ReadableError(f"params.yaml has no start or round {name!r}; it has {', '.join(params.run_kinds())}")
+        raise ReadableError(
+            f"params.yaml has no initial model or round {name!r}; it has {', '.join(params.run_kinds())}"
+        )
     metrics = evaluate_run(
         Path("runs") / name,
         size=params.data.size,

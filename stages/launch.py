@@ -1,4 +1,4 @@
-"""launch: run a heavy stage where site.yaml says: ``python -m stages.launch pretrain --start NAME``.
+"""launch: run a heavy stage where site.yaml says: ``python -m stages.launch pretrain --initial-model NAME``.
 
 No stage depends on this file or on what it imports: where a stage runs does not change its result.
 """

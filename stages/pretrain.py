@@ -7,11 +7,11 @@ from pipeline.training.pretrain import pretrain
 from stages.run import named_stage, params_file
 
 
-@named_stage("start")
+@named_stage("initial-model")
 def main(name: str) -> None:
     """Read the initial model's labelled split; write runs/NAME/model.pt and curves."""
     params = read_params(params_file())
-    pretrain(params, name, params.start(name), Path("runs") / name)
+    pretrain(params, name, params.initial_model(name), Path("runs") / name)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,9 @@ def named_stage(kind: str) -> Callable[[Callable[[str], None]], Callable[[], Non
     def decorate(work: Callable[[str], None]) -> Callable[[], None]:
         def main() -> None:
             parser = argparse.ArgumentParser(description=sys.modules[work.__module__].__doc__)
-            parser.add_argument(f"--{kind}", required=True, help=f"name of the {kind} in params.yaml")
-            name = getattr(parser.parse_args(), kind)
+            help_ = f"name of the {kind.replace('-', ' ')} in params.yaml"
+            parser.add_argument(f"--{kind}", dest="name", required=True, help=help_)
+            name = parser.parse_args().name
             _run(Path(inspect.getfile(work)).stem, name, lambda: work(name))
 
         return main

@@ -42,7 +42,7 @@ def tiny_params() -> dict[str, Any]:
         "lse": {"compat": "paper", "patches": 2},
         "adapt": {"steps": 2, "batch": 2, "source_batch": 1},
         "evaluate": {"gallery": 1},
-        "starts": {"source-only": {"supervision": "source"}, "oracle": {"supervision": "target-labelled"}},
+        "initial_models": {"source-only": {"supervision": "source"}, "oracle": {"supervision": "target-labelled"}},
         "rounds": {
             "lse-1": {"method": "lse", "init": "source-only", "portion": 0.5},
             "lse-2": {"method": "lse", "init": "lse-1", "portion": 0.6},

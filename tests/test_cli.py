@@ -43,7 +43,7 @@ def test_check_says_that_all_is_well(tiny_params: dict, write_params: Write) -> 
     write_params(tiny_params)
     answer = call("check")
     assert answer.exit_code == 0
-    assert words(answer.output) == "params.yaml is fine: 2 starts, 2 rounds"
+    assert words(answer.output) == "params.yaml is fine: 2 initial models, 2 rounds"
 
 
 def test_check_lists_every_problem_of_the_params(tiny_params: dict, write_params: Write) -> None:
@@ -73,7 +73,7 @@ def test_check_lists_every_problem_of_the_data(here: Path, tiny_params: dict, wr
     assert answer.exit_code == 1
     assert "params.yaml: 4 problem(s) with the data" in said
     assert "- data.source: " in said
-    assert "starts.oracle: needs labels of the target, and data.target has none" in said
+    assert "initial_models.oracle: needs labels of the target, and data.target has none" in said
     assert "- data.evaluation: " in said
     assert "has no label, and labels are needed here" in said
     assert "- model.weights: no.pth: there is no such file" in said

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def test_a_part_cut_in_half_is_named_and_made_again(tmp_path: Path) -> None:
     params = tiny_params()
     params["rounds"] = {"lse-1": params["rounds"]["lse-1"]}
-    params["starts"] = {"source-only": params["starts"]["source-only"]}
+    params["initial_models"] = {"source-only": params["initial_models"]["source-only"]}
     make_workspace(tmp_path, params)
     run(tmp_path, "dvc", "repro", "selection@lse-1")
     cache = tmp_path / "runs" / "lse-1" / "cache"

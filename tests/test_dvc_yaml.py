@@ -96,7 +96,7 @@ def test_stage_lists_the_code_that_determines_what_it_computes(stage):
     assert not in_vain, f"{stage} lists code that it does not import: {in_vain}"
 
 
-MODELS = {"translate", "pretrain", "dump", "adapt", "evaluate-start", "evaluate"}
+MODELS = {"translate", "pretrain", "dump", "adapt", "evaluate-initial", "evaluate"}
 
 EDITS = {
     "pipeline/datasets/layouts/synthia.py": {"prepare"},
@@ -162,7 +162,7 @@ def test_the_library_s_package_is_empty():
 
 def test_params_that_dvc_needs_may_not_be_left_out():
     """DVC refuses a stage whose params are not in the file, so what it depends on has no default."""
-    replaced = {"starts.${key}": "starts", "rounds.${key}": "rounds"}
+    replaced = {"initial_models.${key}": "initial_models", "rounds.${key}": "rounds"}
     for stage in STAGES:
         for entry in description(stage)["params"]:
             if isinstance(entry, dict):
@@ -181,7 +181,7 @@ def test_params_that_dvc_needs_may_not_be_left_out():
 
 def test_the_heavy_stages_go_through_the_launcher_on_which_none_depends():
     launched = {stage for stage in STAGES if "stages.launch" in description(stage)["cmd"]}
-    assert launched == {"translate", "pretrain", "dump", "adapt", "evaluate-start", "evaluate"}
+    assert launched == {"translate", "pretrain", "dump", "adapt", "evaluate-initial", "evaluate"}
     where = ("pipeline/dvc_view", "pipeline/launcher", "pipeline/overnight", "stages/launch", "site")
     for stage in STAGES:
         assert not [path for path in description(stage)["deps"] if path.startswith(where)], stage

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def killable_params():
     params = tiny_params()
     params["rounds"] = {"lse-1": params["rounds"]["lse-1"]}
-    params["starts"] = {"source-only": params["starts"]["source-only"]}
+    params["initial_models"] = {"source-only": params["initial_models"]["source-only"]}
     params["pretrain"]["steps"] = 60
     params["adapt"]["steps"] = 60
     params["runtime"] = {"device": "cpu", "workers": 1, "checkpoint_every": 5, "log_every": 5}

@@ -37,10 +37,10 @@ def opened_by(workspace: Path, stage: str, *arguments: str) -> list[str]:
 def workspace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("privacy")
     params = tiny_params()
-    params["starts"]["advent"] = {"supervision": "source", "alignment": "advent"}
+    params["initial_models"]["advent"] = {"supervision": "source", "alignment": "advent"}
     tiny_cyclegan = {"method": "cyclegan", "steps": 1, "crop": [32, 32], "width": 2, "blocks": 1}
     params["translations"] = {"fourier": {"method": "fourier"}, "cyclegan": tiny_cyclegan}
-    params["starts"]["translated"] = {"supervision": "fourier", "alignment": "none"}
+    params["initial_models"]["translated"] = {"supervision": "fourier", "alignment": "none"}
     make_workspace(folder, params)
     run(folder, sys.executable, "-m", "stages.prepare")
     return folder
@@ -51,9 +51,9 @@ def test_target_labels_are_opened_by_evaluation_alone(workspace):
     for stage, kind, name in (
         ("translate", "--translation", "fourier"),
         ("translate", "--translation", "cyclegan"),
-        ("pretrain", "--start", "translated"),
-        ("pretrain", "--start", "source-only"),
-        ("pretrain", "--start", "advent"),
+        ("pretrain", "--initial-model", "translated"),
+        ("pretrain", "--initial-model", "source-only"),
+        ("pretrain", "--initial-model", "advent"),
         ("dump", "--round", "lse-1"),
         ("selection", "--round", "lse-1"),
         ("patches", "--round", "lse-1"),
@@ -68,7 +68,7 @@ def test_target_labels_are_opened_by_evaluation_alone(workspace):
 def test_only_an_alignment_opens_target_images_before_the_first_round(workspace):
     images = str(workspace / "data" / "prepared" / "target" / "images")
     for name, expected in (("source-only", False), ("advent", True)):
-        opened = opened_by(workspace, "pretrain", "--start", name)
+        opened = opened_by(workspace, "pretrain", "--initial-model", name)
         assert any(path.startswith(images) for path in opened) == expected, name
 
 

@@ -12,10 +12,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def params_of_all_methods() -> dict:
-    """Nine rounds of all methods from four starts."""
+    """Nine rounds of all methods from four initial models."""
     params = tiny_params()
     params["data"] |= {"spatial_prior": True}
-    params["starts"] |= {
+    params["initial_models"] |= {
         "advent": {"supervision": "source", "alignment": "advent"},
         "style": {"supervision": "source", "alignment": "style"},
     }
@@ -35,7 +35,7 @@ def params_of_all_methods() -> dict:
             "intrada-1": {"method": "intrada", "init": "advent", "easy": 0.6},
         },
     }
-    assert (len(params["starts"]), len(params["rounds"])) == (4, 9)
+    assert (len(params["initial_models"]), len(params["rounds"])) == (4, 9)
     return params
 
 

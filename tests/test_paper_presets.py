@@ -31,7 +31,7 @@ def dry_run(name: str) -> dict[str, Any]:
         translation |= {"steps": 1, "epochs": None, "crop": [32, 64], "width": 2, "blocks": 1}
     (first, entry), *_ = params["rounds"].items()
     params["rounds"] = {first: entry}
-    params["starts"] = {entry["init"]: params["starts"][entry["init"]]}
+    params["initial_models"] = {entry["init"]: params["initial_models"][entry["init"]]}
     params["evaluate"] |= {"gallery": 1}
     return params
 

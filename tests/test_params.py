@@ -17,7 +17,7 @@ Write = Callable[[dict[str, Any]], Path]
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
 METHODS = ("lse", "cbst", "cada", "intrada")
 SECTIONS = {
-    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "evaluate", "starts",
+    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "evaluate", "initial_models",
     "rounds", "translations",
 }  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_the_message_counts_the_problems_and_names_the_file(tiny_params: dict, w
         (["pretrain", "optimiser"], "learning_rte", "learning_rate"),
         (["adapt", "augmentation"], "flp", "flip"),
         (["data", "target"], "imagse", "images"),
-        (["starts", "oracle"], "supervison", "supervision"),
+        (["initial_models", "oracle"], "supervison", "supervision"),
         (["rounds", "lse-2"], "portoin", "portion"),
     ],
 )
@@ -95,7 +95,8 @@ def test_a_round_with_a_spatial_prior_needs_one_to_be_estimated(tiny_params: dic
 def test_a_round_that_begins_at_nothing_lists_what_there_is(tiny_params: dict, write_params: Write) -> None:
     tiny_params["rounds"]["lse-2"]["init"] = "qqq"
     assert problems_of(write_params(tiny_params)) == [
-        "rounds.lse-2.init: 'qqq' is neither a start nor an earlier round (there are source-only, oracle, lse-1)"
+        "rounds.lse-2.init: 'qqq' is neither an initial model nor an earlier round "
+        "(there are source-only, oracle, lse-1)"
     ]
 
 
@@ -127,7 +128,7 @@ def test_a_name_that_dvc_would_drop_or_misread_is_refused(tiny_params: dict, wri
 
 def test_a_round_may_not_have_the_name_of_a_start(tiny_params: dict, write_params: Write) -> None:
     tiny_params["rounds"]["oracle"] = {"method": "lse", "init": "lse-2", "portion": 0.5}
-    assert problems_of(write_params(tiny_params)) == ["rounds.oracle: there is a start of that name too"]
+    assert problems_of(write_params(tiny_params)) == ["rounds.oracle: there is an initial model of that name too"]
 
 
 @pytest.mark.parametrize("section", ["pretrain", "adapt"])
@@ -276,7 +277,7 @@ def test_a_key_of_another_method_is_refused(tiny_params: dict, write_params: Wri
 def test_runs_come_in_the_files_order_with_the_oracle_last(tiny_params: dict, write_params: Write) -> None:
     params = read_params(write_params(tiny_params))
     assert list(params.run_kinds().items()) == [
-        ("source-only", "start"), ("lse-1", "lse"), ("lse-2", "lse"), ("oracle", "oracle"),
+        ("source-only", "initial"), ("lse-1", "lse"), ("lse-2", "lse"), ("oracle", "oracle"),
     ]  # fmt: skip
 
 
@@ -327,18 +328,18 @@ def test_an_unknown_layout_is_told_with_the_choices(tiny_params: dict, write_par
 
 
 def test_a_start_has_the_keys_of_its_alignment_only(tiny_params: dict, write_params: Write) -> None:
-    tiny_params["starts"] = {
+    tiny_params["initial_models"] = {
         "a": {"supervision": "source", "alignment": "minent", "gan": "ls"},
         "b": {"supervision": "source", "alignment": "advent", "lamda_main": 0.1, "discriminators": {"betsa": [0, 0]}},
         "c": {"supervision": "source", "lambda_main": 0.1},
         "source-only": {"supervision": "source", "alignment": "style", "style_statistic": "gramm"},
     }
     assert problems_of(write_params(tiny_params)) == [
-        "starts.a.gan: unknown key",
-        "starts.b.discriminators.betsa: unknown key; did you mean 'betas'?",
-        "starts.b.lamda_main: unknown key; did you mean 'lambda_main'?",
-        "starts.c.lambda_main: unknown key",
-        "starts.source-only.style_statistic: should be 'adversarial', 'gram' or 'mean-std' (it is 'gramm'); "
+        "initial_models.a.gan: unknown key",
+        "initial_models.b.discriminators.betsa: unknown key; did you mean 'betas'?",
+        "initial_models.b.lamda_main: unknown key; did you mean 'lambda_main'?",
+        "initial_models.c.lambda_main: unknown key",
+        "initial_models.source-only.style_statistic: should be 'adversarial', 'gram' or 'mean-std' (it is 'gramm'); "
         "did you mean 'gram'?",
     ]
 
@@ -358,34 +359,34 @@ def test_a_start_has_the_keys_of_its_alignment_only(tiny_params: dict, write_par
     ],
 )  # fmt: skip
 def test_bad_values_of_an_alignment_are_refused(tiny_params: dict, write_params: Write, start: dict, said: str) -> None:
-    tiny_params["starts"]["x"] = {"supervision": "source", **start}
+    tiny_params["initial_models"]["x"] = {"supervision": "source", **start}
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem.startswith(f"starts.x{said}")
+    assert problem.startswith(f"initial_models.x{said}")
 
 
 def test_a_start_that_is_no_mapping_is_told(tiny_params: dict, write_params: Write) -> None:
-    tiny_params["starts"]["x"] = 3
+    tiny_params["initial_models"]["x"] = 3
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem.startswith("starts.x: should be a valid dictionary")
+    assert problem.startswith("initial_models.x: should be a valid dictionary")
 
 
 def test_least_squares_have_the_authors_weights_unless_told_otherwise(tiny_params: dict, write_params: Write) -> None:
     start = {"supervision": "source", "alignment": "adaptsegnet"}
-    tiny_params["starts"] |= {
+    tiny_params["initial_models"] |= {
         "vanilla": start, "ls": {**start, "gan": "ls"}, "ls-mine": {**start, "gan": "ls", "lambda_main": 0.5},
     }  # fmt: skip
-    starts = read_params(write_params(tiny_params)).starts
+    starts = read_params(write_params(tiny_params)).initial_models
     found = {name: (starts[name].lambda_main, starts[name].lambda_auxiliary) for name in ("vanilla", "ls", "ls-mine")}  # type: ignore[union-attr]
     assert found == {"vanilla": (0.001, 0.0002), "ls": (0.01, 0.0), "ls-mine": (0.5, 0.0)}
 
 
 def test_discriminators_learn_as_published(tiny_params: dict, write_params: Write) -> None:
-    tiny_params["starts"] |= {
+    tiny_params["initial_models"] |= {
         "advent": {"supervision": "source", "alignment": "advent"},
         "style": {"supervision": "source", "alignment": "style", "discriminators": {"learning_rate": 0.1}},
     }
     params = read_params(write_params(tiny_params))
-    advent, style = (params.start(name).discriminators for name in ("advent", "style"))  # type: ignore[union-attr]
+    advent, style = (params.initial_model(name).discriminators for name in ("advent", "style"))  # type: ignore[union-attr]
     assert (advent.learning_rate, advent.betas, advent.schedule) == (1e-4, (0.9, 0.99), None)
     assert (style.learning_rate, style.betas) == (0.1, (0.9, 0.99))
     assert (style.schedule.name, style.schedule.every) == ("exponential", 50_000)
@@ -394,13 +395,13 @@ def test_discriminators_learn_as_published(tiny_params: dict, write_params: Writ
 @pytest.mark.parametrize("alignment", ["none", "minent", "style", "advent", "adaptsegnet"])
 def test_images_too_small_for_a_discriminator_are_told(tiny_params: dict, write_params: Write, alignment: str) -> None:
     tiny_params["data"]["target"]["size"] = [24, 64]
-    tiny_params["starts"]["x"] = {"supervision": "source", "alignment": alignment}
+    tiny_params["initial_models"]["x"] = {"supervision": "source", "alignment": alignment}
     path = write_params(tiny_params)
     if alignment in ("advent", "adaptsegnet"):
         needs = (
             "needs images of at least 32x32, or discriminators: {network: image}, and those of data.target are 24x64"
         )
-        expected = f"starts.x.alignment: {alignment} {needs}"
+        expected = f"initial_models.x.alignment: {alignment} {needs}"
         assert problems_of(path) == [expected]
     else:
         read_params(path)
@@ -409,7 +410,7 @@ def test_images_too_small_for_a_discriminator_are_told(tiny_params: dict, write_
 def test_discriminators_of_whole_images_need_no_size(tiny_params: dict, write_params: Write) -> None:
     tiny_params["data"]["size"] = [28, 28]
     of_images = {"discriminators": {"network": "image"}}
-    tiny_params["starts"]["x"] = {"supervision": "source", "alignment": "advent", **of_images}
+    tiny_params["initial_models"]["x"] = {"supervision": "source", "alignment": "advent", **of_images}
     tiny_params["rounds"] = {"intrada-1": {"method": "intrada", "init": "x"}}
     tiny_params["intrada"] = {"compat": "paper"}
     (problem,) = problems_of(write_params(tiny_params))
@@ -441,7 +442,7 @@ def test_digits_and_streets_do_not_mix_and_digits_are_not_mirrored(tiny_params: 
 
 def test_every_key_of_a_start_is_described() -> None:
     definitions = json_schema()["$defs"]
-    starts = [name for name in definitions if name.endswith(("Start", "Discriminators"))]
+    starts = [name for name in definitions if name.endswith(("InitialModel", "Discriminators"))]
     assert len(starts) == 7
     keys = [(name, key, entry) for name in starts for key, entry in definitions[name]["properties"].items()]
     assert [f"{name}.{key}" for name, key, entry in keys if not entry.get("description")] == []
@@ -472,7 +473,7 @@ def test_what_is_merged_must_exist_and_is_gone_afterwards(tiny_params: dict, wri
 def test_a_start_may_learn_from_a_translation_and_its_rounds_do_too(tiny_params: dict, write_params: Write) -> None:
     assert read_params(write_params(tiny_params)).translations == {}
     tiny_params["translations"] = {"fda": {"method": "fourier"}}
-    tiny_params["starts"]["fda-advent"] = {"supervision": "fda", "alignment": "advent"}
+    tiny_params["initial_models"]["fda-advent"] = {"supervision": "fda", "alignment": "advent"}
     tiny_params["rounds"] |= {
         "a": {"method": "lse", "init": "fda-advent", "portion": 0.1},
         "b": {"method": "lse", "init": "a", "portion": 0.1},
@@ -481,7 +482,7 @@ def test_a_start_may_learn_from_a_translation_and_its_rounds_do_too(tiny_params:
     assert {name: params.source_of(name) for name in params.rounds} == {
         "lse-1": "source", "lse-2": "source", "a": "fda", "b": "fda",
     }  # fmt: skip
-    assert params.run_kinds()["fda-advent"] == "start"
+    assert params.run_kinds()["fda-advent"] == "initial"
     with pytest.raises(ReadableError, match=r"there is no translation 'fdaa' in params\.yaml; there are fda; did you"):
         params.translation("fdaa")
 
@@ -507,7 +508,11 @@ def test_cyclegan_has_the_papers_constants(tiny_params: dict, write_params: Writ
             {"method": "fourier"},
             "translations.source: there is a prepared folder of that name; choose another",
         ),
-        ("oracle", {"method": "fourier"}, "translations.oracle: there is a start of that name; choose another"),
+        (
+            "oracle",
+            {"method": "fourier"},
+            "translations.oracle: there is an initial model of that name; choose another",
+        ),
         ("lse-1", {"method": "fourier"}, "translations.lse-1: there is a round of that name; choose another"),
         ("7", {"method": "fourier"}, "translations.7: a name is letters, digits, - and _, begins with a letter"),
         ("t", {"method": "furier"}, "translations.t.method: is 'furier'; choose one of colour, fourier, cyclegan; did"),
@@ -537,18 +542,32 @@ def test_a_translation_that_cannot_be_is_refused(
 
 def test_a_start_may_not_learn_from_what_is_not_there(tiny_params: dict, write_params: Write) -> None:
     tiny_params["translations"] = {"fourier": {"method": "fourier"}}
-    tiny_params["starts"]["source-only"]["supervision"] = "furier"
+    tiny_params["initial_models"]["source-only"]["supervision"] = "furier"
     assert problems_of(write_params(tiny_params)) == [
-        "starts.source-only.supervision: 'furier' is none of source, target-labelled, fourier; did you mean 'fourier'?"
+        "initial_models.source-only.supervision: 'furier' is none of source, target-labelled, fourier; "
+        "did you mean 'fourier'?"
     ]
 
 
 def test_a_checkpoint_as_a_start_has_no_translation(tiny_params: dict, write_params: Write) -> None:
     tiny_params["translations"] = {"fda": {"method": "fourier"}}
-    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    tiny_params["initial_models"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
     assert read_params(write_params(tiny_params)).source_of("released") == "source"
-    tiny_params["starts"]["released"]["supervision"] = "fda"
+    tiny_params["initial_models"]["released"]["supervision"] = "fda"
     assert problems_of(write_params(tiny_params)) == [
-        "starts.released.weights: a checkpoint stays the same when the translation 'fda' changes, and DVC would not "
-        "run the rounds after it again; say supervision: source, or train this start (no weights)"
+        "initial_models.released.weights: a checkpoint stays the same when the translation 'fda' changes, and DVC "
+        "would not run the rounds after it again; say supervision: source, or train this model (no weights)"
     ]
+
+
+def test_the_old_name_of_a_section_is_refused_with_the_new_one_and_all_other_problems(
+    tiny_params: dict, write_params: Write
+) -> None:
+    tiny_params["starts"] = tiny_params.pop("initial_models")
+    assert problems_of(write_params(tiny_params)) == ["starts: is called initial_models now; rename it"]
+    tiny_params["sede"] = 3
+    tiny_params["starts"]["source-only"]["supervison"] = "source"
+    assert problems_of(write_params(tiny_params))[0] == "starts: is called initial_models now; rename it"
+    assert len(problems_of(write_params(tiny_params))) == 3
+    tiny_params["initial_models"] = {"source-only": {"supervision": "source"}}
+    assert any(problem.startswith("starts: unknown key") for problem in problems_of(write_params(tiny_params)))

@@ -13,17 +13,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 def test_a_translation_runs_what_learns_from_it_and_nothing_else(tmp_path: Path) -> None:
     params = tiny_params()
-    params["starts"] = {"source-only": params["starts"]["source-only"]}
+    params["initial_models"] = {"source-only": params["initial_models"]["source-only"]}
     params["rounds"] = {}
     make_workspace(tmp_path, params)
     assert not [stage for stage in stages_run(run(tmp_path, "dvc", "repro").stdout) if "translate" in stage]
 
     params["translations"] = {"fda": {"method": "fourier"}, "alike": {"method": "colour", "match": "domain"}}
-    params["starts"]["translated"] = {"supervision": "fda", "alignment": "none"}
+    params["initial_models"]["translated"] = {"supervision": "fda", "alignment": "none"}
     params["rounds"]["lse-1"] = {"method": "lse", "init": "translated", "portion": 1.0}
     write_params(tmp_path, params)
     of_round = [f"{stage}@lse-1" for stage in ("dump", "selection", "patches", "adapt", "evaluate")]
-    of_start = ["pretrain@translated", "evaluate-start@translated"]
+    of_start = ["pretrain@translated", "evaluate-initial@translated"]
     added = stages_run(run(tmp_path, "dvc", "repro").stdout)
     assert sorted(added) == sorted(["translate@fda", "translate@alike", *of_start, *of_round, "report"])
 

@@ -24,7 +24,7 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{listed}")
-    console.print(f"{params} is fine: {len(checked.starts)} starts, {len(checked.rounds)} rounds")
+    console.print(f"{params} is fine: {len(checked.initial_models)} initial models, {len(checked.rounds)} rounds")
 
 
 @readable

@@ -68,7 +68,7 @@ def import_(
     preprocessing: Annotated[str | None, typer.Option(help="instead of what the weights show")] = None,
     force: Force = False,
 ) -> None:
-    """Take a checkpoint in as a model file: for `weights` of `model` or of a start in params.yaml, or to predict."""
+    """Take a checkpoint in as a model file: for `weights` in params.yaml, or to predict."""
     from pipeline.checkpoints.import_export import import_checkpoint
 
     keep_what_is_there([out], force)

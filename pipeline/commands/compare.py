@@ -17,7 +17,7 @@ Pair = tuple[float | None, float | None]
 
 @readable
 def compare(
-    first: Annotated[str, typer.Argument(metavar="RUN", help="a start or round, e.g. lse-1")],
+    first: Annotated[str, typer.Argument(metavar="RUN", help="an initial model or round, e.g. lse-1")],
     second: Annotated[str, typer.Argument(metavar="RUN", help="another")],
     images: Annotated[int, typer.Option(min=0, help="name so many images that changed most; 0: none")] = 5,
 ) -> None:
@@ -28,7 +28,7 @@ def compare(
     inspector = Inspector([])
     runs = (inspector.run(first), inspector.run(second))
     params = inspector.inputs.params
-    entries = {**params.starts, **params.rounds} if params else {}
+    entries = {**params.initial_models, **params.rounds} if params else {}
     comparison = compare_runs(*runs, {name: entry.model_dump() for name, entry in entries.items()})
     for name in comparison.before:
         words = "its evaluation is of the cache or selection before; it is not shown"

@@ -15,7 +15,7 @@ from pipeline.params import read_params
 
 @readable
 def results() -> None:
-    """Print the results of all evaluated starts and rounds."""
+    """Print the results of all evaluated initial models and rounds."""
     params = read_params(Path("params.yaml"))
     results = read_results(Path("runs"), params.run_kinds())
     if not results:
@@ -28,7 +28,7 @@ def results() -> None:
 
 
 def _summary_table(results: list[Result], headline: str) -> Table:
-    source, oracle = baseline(results, "start", headline), baseline(results, "oracle", headline)
+    source, oracle = baseline(results, "initial", headline), baseline(results, "oracle", headline)
     names = list(results[0].metrics)
     columns = ("run", "method", *names, f"Δ {headline}", "gap closed", "coverage", "precision")
     table = Table(*columns, title="Results on the target (percent)")

@@ -22,7 +22,7 @@ def rounds(
         RoundsOf,  # type: ignore[valid-type]
         typer.Argument(help="the method; st is cbst with one threshold for all classes, cbst-sp with spatial priors"),
     ],
-    init: Annotated[str, typer.Option(help="the start that the first round begins with")] = "source-only",
+    init: Annotated[str, typer.Option(help="the initial model that the first round begins with")] = "source-only",
     count: Annotated[int | None, typer.Option("--rounds", min=1, help="how many; default: the paper's")] = None,
     portion: Annotated[float | None, typer.Option(help="of the first round; default: the paper's")] = None,
     easy: Annotated[
@@ -36,9 +36,10 @@ def rounds(
     besides = f" and `{paper.besides}`" if paper.besides else ""
     hints = list(paper.hints)
     if paper.initial_alignment is not None and init == "source-only":
-        start = paper.initial_alignment
+        initial = paper.initial_alignment
         hints.append(
-            f"The paper begins with a start `{start}: {{supervision: source, alignment: {start}}}`: --init {start}"
+            f"The paper begins with an initial model `{initial}: {{supervision: source, alignment: {initial}}}`: "
+            f"--init {initial}"
         )
         hints += paper.initial_hints
     typer.echo("# These lines belong under `rounds:` of params.yaml, of which there may be one only.")

@@ -39,7 +39,7 @@ class Stage(NamedTuple):
 
     @property
     def program(self) -> str:
-        """The program that DVC runs: ``evaluate`` of ``evaluate-start@source-only``."""
+        """The program that DVC runs: ``evaluate`` of ``evaluate-initial@source-only``."""
         return self.facts.program or self.kind
 
     @property

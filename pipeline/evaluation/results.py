@@ -14,7 +14,7 @@ class Result(NamedTuple):
 
     name: str
     kind: str
-    """``start``, ``oracle`` or the round's method."""
+    """``initial``, ``oracle`` or the round's method."""
     metrics: dict[str, float | None]
     class_iou: dict[str, float | None]
     pseudo_labels: dict[str, float | None]
@@ -68,5 +68,5 @@ def gap_closed(value: float | None, source: float | None, oracle: float | None) 
 
 
 def baseline(results: list[Result], kind: str, metric: str) -> float | None:
-    """Return the metric of the first run of a kind (``start``, ``oracle``)."""
+    """Return the metric of the first run of a kind (``initial``, ``oracle``)."""
     return next((result.metrics.get(metric) for result in results if result.kind == kind), None)

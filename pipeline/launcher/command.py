@@ -19,7 +19,7 @@ def stage_command(stage: str, arguments: list[str], resources: Resources) -> lis
     if resources.workers == 1:
         return [python, "-m", f"stages.{stage}", *arguments]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={resources.workers}"]
-    # after the dashes torchrun parses nothing: it would take --start for its own --start-method
+    # after the dashes torchrun parses nothing: it would take --initial-model for its own --start-method
     return [python, *torchrun, "-m", "--", f"stages.{stage}", *arguments]
 
 

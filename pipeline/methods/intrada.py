@@ -60,7 +60,7 @@ class Intrada(WholeImages):
 
 
 class IntradaRound(RoundEntry):
-    """IntraDA's intra-domain step; its init is usually a start with an alignment."""
+    """IntraDA's intra-domain step; its init is usually an initial model with an alignment."""
 
     method: Literal["intrada"]
     easy: Fraction = Field(EASY, description="λ: share of the images held for easy; 1 is self-training on all")

@@ -33,7 +33,7 @@ def publish_run(night: Night, stage: WorkspaceStage) -> None:
     """Publish curves and pictures of an initial model or round that has just been evaluated."""
     name = stage.stage.run or ""
     runs, key = stage.workspace / "runs", artifact_key(name, stage.seed)
-    results = read_results(runs, {name: night.kinds.get(name, "start")})
+    results = read_results(runs, {name: night.kinds.get(name, "initial")})
     text = curves_markdown(name, stage.seed, runs / name / "curves", results)
     create_markdown_artifact(text, key=f"curves-{key}", description=f"Curves of {name}")
     picture = draw_rounds(runs, results, night.headline, night.classes, 0)

@@ -17,21 +17,27 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def graph_problems(raw: dict[str, Any]) -> list[str]:
-    """Return what types cannot check of `starts` and `rounds`: names, and that a round begins at an earlier run."""
-    starts, rounds, translations = _table(raw, "starts"), _table(raw, "rounds"), _table(raw, "translations")
+    """Return what types cannot check of the tables of runs: names, and that a round begins at an earlier run."""
+    initial_models, rounds, translations = (
+        _table(raw, "initial_models"),
+        _table(raw, "rounds"),
+        _table(raw, "translations"),
+    )
     problems = [
         f"{table}.{name}: a name is letters, digits, - and _, begins with a letter (DVC drops integer keys silently)"
-        for table, names in (("starts", starts), ("rounds", rounds), ("translations", translations))
+        for table, names in (("initial_models", initial_models), ("rounds", rounds), ("translations", translations))
         for name in names
         if not isinstance(name, str) or not _NAME.fullmatch(name)
     ]
-    problems += [f"rounds.{name}: there is a start of that name too" for name in rounds if name in starts]
+    problems += [
+        f"rounds.{name}: there is an initial model of that name too" for name in rounds if name in initial_models
+    ]
     problems += [
         f"translations.{name}: {taken} of that name; choose another"
         for name in translations
-        for taken in _holders_of(name, starts, rounds)
+        for taken in _holders_of(name, initial_models, rounds)
     ]
-    earlier = [str(name) for name in starts]
+    earlier = [str(name) for name in initial_models]
     for name, entry in rounds.items():
         init = entry.get("init") if isinstance(entry, dict) else None
         if isinstance(init, str) and init not in earlier:
@@ -40,9 +46,13 @@ def graph_problems(raw: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _holders_of(name: Any, starts: dict[Any, Any], rounds: dict[Any, Any]) -> list[str]:
+def _holders_of(name: Any, initial_models: dict[Any, Any], rounds: dict[Any, Any]) -> list[str]:
     """Return what has the name that a translation would need for itself: in data/prepared/, and in runs/."""
-    holders = {"there is a prepared folder": PREPARED, "there is a start": starts, "there is a round": rounds}
+    holders = {
+        "there is a prepared folder": PREPARED,
+        "there is an initial model": initial_models,
+        "there is a round": rounds,
+    }
     return [holder for holder, names in holders.items() if name in names]
 
 
@@ -59,9 +69,9 @@ def _init_problem(name: str, init: str, rounds: dict[Any, Any], earlier: list[st
             current = str(rounds[current].get("init"))
         if current in chain:
             return f"goes in a circle: {' -> '.join([*chain[chain.index(current) :], current])}"
-        return f"{init!r} comes later in the file; a round begins at a start or an earlier round"
+        return f"{init!r} comes later in the file; a round begins at an initial model or an earlier round"
     there_are = f"there are {', '.join(earlier)}"
-    return f"{init!r} is neither a start nor an earlier round ({there_are}){did_you_mean(init, earlier)}"
+    return f"{init!r} is neither an initial model nor an earlier round ({there_are}){did_you_mean(init, earlier)}"
 
 
 def class_problems(params: Params) -> list[str]:
@@ -115,21 +125,22 @@ def class_problems(params: Params) -> list[str]:
 
 
 def supervision_problems(params: Params) -> list[str]:
-    """Return which starts learn from something missing, or would leave stale rounds that DVC does not notice."""
+    """Return which initial models learn from something missing, or would leave rounds stale without DVC's notice."""
     known = ("source", TARGET_LABELLED, *params.translations)
     problems = [
-        f"starts.{name}.supervision: {start.supervision!r} is none of {', '.join(known)}"
-        f"{did_you_mean(start.supervision, known)}"
-        for name, start in params.starts.items()
-        if start.supervision not in known
+        f"initial_models.{name}.supervision: {initial.supervision!r} is none of {', '.join(known)}"
+        f"{did_you_mean(initial.supervision, known)}"
+        for name, initial in params.initial_models.items()
+        if initial.supervision not in known
     ]
-    # A round reads its start's translation, which is no dependency of its own: DVC sees a change through the start's
-    # model (dvc.yaml, adapt). A checkpoint stays the same file.
+    # A round reads its initial model's translation, which is no dependency of its own: DVC sees a change through the
+    # model.pt that was trained on it (dvc.yaml, adapt). A checkpoint stays the same file.
     problems += [
-        f"starts.{name}.weights: a checkpoint stays the same when the translation {start.supervision!r} changes, and "
-        "DVC would not run the rounds after it again; say supervision: source, or train this start (no weights)"
-        for name, start in params.starts.items()
-        if start.alignment == "none" and start.weights is not None and start.supervision in params.translations
+        f"initial_models.{name}.weights: a checkpoint stays the same when the translation {initial.supervision!r} "
+        "changes, and DVC would not run the rounds after it again; say supervision: source, or train this model (no "
+        "weights)"
+        for name, initial in params.initial_models.items()
+        if initial.alignment == "none" and initial.weights is not None and initial.supervision in params.translations
     ]
     return problems
 
@@ -146,17 +157,17 @@ def translation_problems(params: Params) -> list[str]:
 
 
 def alignment_problems(params: Params) -> list[str]:
-    """Return which starts have images from which their discriminators make no score."""
+    """Return which initial models have images from which their discriminators make no score."""
     sizes = {
         "data.source": params.data.source.size or params.data.size,
         "data.target": params.data.target.size or params.data.size,
     }
     return [
-        f"starts.{name}.alignment: {start.alignment} {problem}"
-        for name, start in params.starts.items()
-        if start.alignment in ("advent", "adaptsegnet")
+        f"initial_models.{name}.alignment: {initial.alignment} {problem}"
+        for name, initial in params.initial_models.items()
+        if initial.alignment in ("advent", "adaptsegnet")
         for split, (height, width) in sizes.items()
-        if (problem := start.discriminators.problem(height, width, split)) is not None
+        if (problem := initial.discriminators.problem(height, width, split)) is not None
     ]
 
 
@@ -192,7 +203,7 @@ def digit_problems(params: Params) -> list[str]:
 
 
 def _from_oracle(params: Params) -> set[str]:
-    seen = {name for name, start in params.starts.items() if start.is_oracle}
+    seen = {name for name, initial in params.initial_models.items() if initial.is_oracle}
     for name, entry in params.rounds.items():
         if entry.init in seen:
             seen.add(name)

@@ -1,4 +1,4 @@
-"""The table ``starts``: networks before the first round, by alignment."""
+"""The table ``initial_models``: networks before the first round, by alignment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.common.section import Discriminators, Schedule, Section, Weight
 TARGET_LABELLED = "target-labelled"
 
 
-class Start(Section):
+class InitialModel(Section):
     """A network before the first round, trained on labels."""
 
     supervision: str = Field(
@@ -25,17 +25,18 @@ class Start(Section):
         return self.supervision == TARGET_LABELLED
 
 
-class PlainStart(Start):
-    """A start that learns from labels alone."""
+class PlainInitialModel(InitialModel):
+    """An initial model that learns from labels alone."""
 
     alignment: Literal["none"] = Field("none", description="no alignment: the target's images are not looked at")
     weights: str | None = Field(
-        None, description="a checkpoint that is this start as it is: nothing is trained (roundabout checkpoint info)"
+        None,
+        description="a checkpoint that is this initial model as it is: nothing is trained (roundabout checkpoint info)",
     )
 
 
-class AlignedStart(Start):
-    """A start that also looks at the target's images, without labels. A weight of 0 leaves its term out."""
+class AlignedInitialModel(InitialModel):
+    """An initial model that also looks at the target's images, without labels. A weight of 0 leaves its term out."""
 
     lambda_main: Weight = Field(0.001, description="weight of the term on the predictions")
     lambda_auxiliary: Weight = Field(
@@ -43,26 +44,26 @@ class AlignedStart(Start):
     )
 
     @model_validator(mode="after")
-    def _learns_from_the_source(self) -> AlignedStart:
+    def _learns_from_the_source(self) -> AlignedInitialModel:
         if self.is_oracle:
             raise ValueError("an oracle has the target's labels: say alignment: none, or supervision: source")
         return self
 
 
-class MinEntStart(AlignedStart):
+class MinEntInitialModel(AlignedInitialModel):
     """MinEnt (Vu et al., "ADVENT", CVPR 2019): certain predictions on the target."""
 
     alignment: Literal["minent"] = Field(description="makes the entropy of the target's predictions small")
 
 
-class AdventStart(AlignedStart):
+class AdventInitialModel(AlignedInitialModel):
     """AdvEnt (Vu et al., "ADVENT", CVPR 2019): discriminators of weighted self-information."""
 
     alignment: Literal["advent"] = Field(description="discriminators see -p log p of the up-sampled predictions")
     discriminators: Discriminators = Field(Discriminators(), description="how the discriminators learn")
 
 
-class AdaptSegNetStart(AlignedStart):
+class AdaptSegNetInitialModel(AlignedInitialModel):
     """AdaptSegNet (Tsai et al., CVPR 2018): discriminators of class probabilities."""
 
     alignment: Literal["adaptsegnet"] = Field(description="discriminators see the up-sampled class probabilities")
@@ -88,7 +89,7 @@ class StyleDiscriminators(Discriminators):
     )
 
 
-class StyleStart(AlignedStart):
+class StyleInitialModel(AlignedInitialModel):
     """CADA's first phase (Wang et al., 2021): the style of two front blocks, and class probabilities."""
 
     alignment: Literal["style"] = Field(description="statistics of front features and class probabilities are aligned")
@@ -105,16 +106,16 @@ class StyleStart(AlignedStart):
     discriminators: StyleDiscriminators = Field(StyleDiscriminators(), description="how the discriminators learn")
 
 
-def _alignment_of(start: Any) -> str:
-    """Return the alignment that a start names; anything but a mapping is refused as a plain start."""
-    return str(start.get("alignment", "none")) if isinstance(start, dict) else getattr(start, "alignment", "none")
+def _alignment_of(initial: Any) -> str:
+    """Return the alignment that an initial model names; anything but a mapping is refused as a plain initial model."""
+    return str(initial.get("alignment", "none")) if isinstance(initial, dict) else getattr(initial, "alignment", "none")
 
 
-AnyStart = Annotated[
-    Annotated[PlainStart, Tag("none")]
-    | Annotated[MinEntStart, Tag("minent")]
-    | Annotated[AdventStart, Tag("advent")]
-    | Annotated[AdaptSegNetStart, Tag("adaptsegnet")]
-    | Annotated[StyleStart, Tag("style")],
+AnyInitialModel = Annotated[
+    Annotated[PlainInitialModel, Tag("none")]
+    | Annotated[MinEntInitialModel, Tag("minent")]
+    | Annotated[AdventInitialModel, Tag("advent")]
+    | Annotated[AdaptSegNetInitialModel, Tag("adaptsegnet")]
+    | Annotated[StyleInitialModel, Tag("style")],
     Discriminator(_alignment_of),
 ]

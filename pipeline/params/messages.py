@@ -19,12 +19,14 @@ def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         path = _path_in_file(item["loc"], raw)
-        if "[key]" in item["loc"] and item["loc"][0] in ("starts", "rounds", "translations"):
+        if "[key]" in item["loc"] and item["loc"][0] in ("initial_models", "rounds", "translations"):
             continue  # a name that is no string: graph_problems says it better
         if item["type"] == "union_tag_invalid":
             context = item.get("ctx") or {}
             choices, tag = re.findall(r"'([^']+)'", str(context.get("expected_tags", ""))), str(context.get("tag", ""))
-            key = "alignment" if item["loc"][0] == "starts" else str(context.get("discriminator", "")).strip("'")
+            key = (
+                "alignment" if item["loc"][0] == "initial_models" else str(context.get("discriminator", "")).strip("'")
+            )
             lines.append(f"{path}.{key}: is {tag!r}; choose one of {', '.join(choices)}{did_you_mean(tag, choices)}")
         elif item["type"] == "union_tag_not_found":
             key = str((item.get("ctx") or {}).get("discriminator", "")).strip("'")

@@ -12,7 +12,7 @@ from pipeline.common.labels import CLASS_SETS, class_set
 from pipeline.common.section import NotNegative, Positive, Scale, Section
 from pipeline.methods.registry import METHODS
 from pipeline.params.data import Data
-from pipeline.params.initial_models import AnyStart
+from pipeline.params.initial_models import AnyInitialModel
 from pipeline.params.model import Model
 from pipeline.params.training import Adapt, Training
 from pipeline.params.translations import AnyTranslation
@@ -115,10 +115,10 @@ class Params(_UpToAdapt):
 
     adapt: Adapt
     evaluate: Evaluate
-    starts: dict[str, AnyStart] = Field(min_length=1)
+    initial_models: dict[str, AnyInitialModel] = Field(min_length=1)
     rounds: dict[str, Annotated[Round, Field(discriminator="method")]]
     translations: dict[str, AnyTranslation] = Field(
-        default_factory=dict, description="the source in the target's style; a start's supervision names one"
+        default_factory=dict, description="the source in the target's style; an initial model's supervision names one"
     )
 
     @field_validator("classes", mode="before")
@@ -133,13 +133,13 @@ class Params(_UpToAdapt):
             )
         return classes
 
-    def start(self, name: str) -> AnyStart:
-        """Return the start of that name.
+    def initial_model(self, name: str) -> AnyInitialModel:
+        """Return the initial model of that name.
 
         Raises:
             ReadableError: there is none; it lists the names.
         """
-        return _named(self.starts, "start", name)
+        return _named(self.initial_models, "initial model", name)
 
     def round(self, name: str) -> Round:
         """Return the round of that name.
@@ -172,13 +172,13 @@ class Params(_UpToAdapt):
         """Return the labelled split that a round trains on: that of the initial model at the beginning of its chain."""
         while name in self.rounds:
             name = self.rounds[name].init
-        return self.start(name).supervision
+        return self.initial_model(name).supervision
 
     def run_kinds(self) -> dict[str, str]:
-        """Return what each run is, in the file's order: ``start``, ``oracle`` or its method; oracles come last."""
-        kinds = {name: "start" for name, start in self.starts.items() if not start.is_oracle}
+        """Return what each run is, in the file's order: ``initial``, ``oracle`` or its method; oracles come last."""
+        kinds = {name: "initial" for name, initial in self.initial_models.items() if not initial.is_oracle}
         kinds |= {name: entry.method for name, entry in self.rounds.items()}
-        return kinds | {name: "oracle" for name, start in self.starts.items() if start.is_oracle}
+        return kinds | {name: "oracle" for name, initial in self.initial_models.items() if initial.is_oracle}
 
 
 def _named(table: dict[str, Entry], kind: str, name: str) -> Entry:

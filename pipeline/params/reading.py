@@ -24,6 +24,9 @@ from pipeline.params.cross_checks import (
 from pipeline.params.messages import readable
 from pipeline.params.params import Params
 
+_RENAMED = {"starts": "initial_models"}
+"""Sections that earlier versions called otherwise."""
+
 
 class ParamsError(ReadableError, ValueError):
     """params.yaml cannot be used; ``problems`` holds one line for each thing that is wrong."""
@@ -41,8 +44,8 @@ def read_params(path: Path | str = "params.yaml") -> Params:
         ParamsError: it cannot be used; the error lists every problem.
     """
     path = Path(path)
-    raw = _read_yaml(path)
-    problems = graph_problems(raw)
+    raw, problems = _under_new_names(_read_yaml(path))
+    problems += graph_problems(raw)
     params = None
     try:
         params = Params.model_validate(raw)
@@ -75,6 +78,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ParamsError(path, ["should hold a mapping of sections"])
     return raw
+
+
+def _under_new_names(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the params under today's names, so that all other problems show, and what to rename in the file."""
+    old = [key for key in raw if _RENAMED.get(key, key) not in raw]
+    problems = [f"{key}: is called {_RENAMED[key]} now; rename it" for key in old]
+    return {_RENAMED[key] if key in old else key: value for key, value in raw.items()}, problems
 
 
 def _twice(error: DuplicateKeyError) -> str:

@@ -1,4 +1,4 @@
-"""The table ``translations``: the source's images in the style of the target's, for starts to learn from."""
+"""The table ``translations``: the source's images in the style of the target's, for initial models to learn from."""
 
 from __future__ import annotations
 

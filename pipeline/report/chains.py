@@ -10,7 +10,7 @@ class Chain(NamedTuple):
     """An initial model and the rounds that follow from it, each beginning with the one before."""
 
     label: str
-    start: str
+    initial: str
     rounds: tuple[str, ...]
 
     @property
@@ -22,17 +22,17 @@ class Chain(NamedTuple):
 def chains_of(kinds: Mapping[str, str], inits: Mapping[str, str]) -> list[Chain]:
     """Return one chain for each round that no other begins with, in the order of the rounds.
 
-    ``kinds``: method of each round (and ``start``, ``oracle``); ``inits``: the run that each round begins with. A round
-    whose init was not evaluated begins a chain without it.
+    ``kinds``: method of each round (and ``initial``, ``oracle``); ``inits``: the run that each round begins
+    with. A round whose init was not evaluated begins a chain without it.
     """
-    rounds = [name for name, kind in kinds.items() if kind not in ("start", "oracle")]
+    rounds = [name for name, kind in kinds.items() if kind not in ("initial", "oracle")]
     begun = {inits[name] for name in rounds}
     paths = [_back_from(name, kinds, inits) for name in rounds if name not in begun]
-    first = next((name for name, kind in kinds.items() if kind == "start"), None)
-    labels = [_label(start, names, kinds, first) for start, names in paths]
+    first = next((name for name, kind in kinds.items() if kind == "initial"), None)
+    labels = [_label(initial, names, kinds, first) for initial, names in paths]
     return [
-        Chain(label if labels.count(label) == 1 else f"{label} ({names[-1]})", start, tuple(names))
-        for label, (start, names) in zip(labels, paths, strict=True)
+        Chain(label if labels.count(label) == 1 else f"{label} ({names[-1]})", initial, tuple(names))
+        for label, (initial, names) in zip(labels, paths, strict=True)
     ]
 
 
@@ -48,7 +48,7 @@ def _back_from(name: str, kinds: Mapping[str, str], inits: Mapping[str, str]) ->
     return inits[names[0]], names
 
 
-def _label(start: str, names: list[str], kinds: Mapping[str, str], first: str | None) -> str:
+def _label(initial: str, names: list[str], kinds: Mapping[str, str], first: str | None) -> str:
     methods = list(dict.fromkeys(kinds[name].upper() for name in names if name in kinds))
     label = " → ".join(methods)
-    return label if start == first else f"{label} from {start}"
+    return label if initial == first else f"{label} from {initial}"

@@ -75,16 +75,16 @@ def draw_gallery(
     """Write the chosen images of each chain into ``destination``; return one row for each, with its files' names."""
     rows: list[dict[str, Any]] = []
     for chain in chains:
-        start, last = runs / chain.start, runs / chain.last
-        if not all((folder / name).exists() for folder in (start, last) for name in (PER_IMAGE, PREDICTIONS)):
+        initial, last = runs / chain.initial, runs / chain.last
+        if not all((folder / name).exists() for folder in (initial, last) for name in (PER_IMAGE, PREDICTIONS)):
             continue
-        with PredictionsReader(start / PREDICTIONS) as earlier, PredictionsReader(last / PREDICTIONS) as later:
-            for pick in choose(read_scores(start / PER_IMAGE), read_scores(last / PER_IMAGE)):
+        with PredictionsReader(initial / PREDICTIONS) as earlier, PredictionsReader(last / PREDICTIONS) as later:
+            for pick in choose(read_scores(initial / PER_IMAGE), read_scores(last / PER_IMAGE)):
                 files = {"input": photograph(image_of(pick.image))}
                 files |= compared(earlier.image(pick.image), later.image(pick.image), classes)
                 stem = f"{chain.last}-{len(rows)}"
                 names = {what: _write(destination, f"{stem}-{what}", data) for what, data in files.items()}
-                rows.append({"run": chain.last, "start": chain.start, **pick._asdict(), "files": names})
+                rows.append({"run": chain.last, "initial": chain.initial, **pick._asdict(), "files": names})
     return rows
 
 

@@ -28,7 +28,7 @@ def _by_round(seed_set: SeedSet, *keys: str) -> Rows:
     return [
         {"chain": chain.label, "run": name, "round": number, "percent": 100 * value}
         for chain in seed_set.chains
-        for number, name in enumerate([chain.start, *chain.rounds])
+        for number, name in enumerate([chain.initial, *chain.rounds])
         if (value := seed_set.values(name, *keys)[0]) is not None
     ]
 

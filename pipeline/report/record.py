@@ -35,7 +35,7 @@ def record_of(params: Params, runs: Path, results: list[Result], classes: ClassS
     headline = params.evaluate.headline
     inits = {name: entry.init for name, entry in params.rounds.items()}
     kinds = {result.name: result.kind for result in results}
-    source, oracle = baseline(results, "start", headline), baseline(results, "oracle", headline)
+    source, oracle = baseline(results, "initial", headline), baseline(results, "oracle", headline)
     return {
         "format": FORMAT,
         "headline": headline,

@@ -57,7 +57,7 @@ class SeedSet:
     @property
     def source(self) -> str | None:
         """Name of the initial model that everything is compared with: the first that learnt from the source."""
-        return next((name for name in self.names if self.kinds[name] == "start"), None)
+        return next((name for name in self.names if self.kinds[name] == "initial"), None)
 
     @property
     def oracle(self) -> str | None:

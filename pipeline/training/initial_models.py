@@ -13,24 +13,24 @@ from pipeline.training.objectives import supervised
 from pipeline.training.run import RunSettings, Task, fit, labelled_stream, unlabelled_stream
 
 if TYPE_CHECKING:
-    from pipeline.params import AnyStart, Runtime
+    from pipeline.params import AnyInitialModel, Runtime
 
 
 def train_initial_model(
-    run: RunSettings, start: AnyStart, runtime: Runtime, device: Device, folder: Path
+    run: RunSettings, initial: AnyInitialModel, runtime: Runtime, device: Device, folder: Path
 ) -> SegmentationModel:
     """Return a new network after its training, which is resumed from ``folder`` where it has begun."""
     model = new_model(run.model, run.classes, run.seed)
-    fit(run, model, initial_model_task(run, start), runtime, device, folder)
+    fit(run, model, initial_model_task(run, initial), runtime, device, folder)
     return model
 
 
-def initial_model_task(run: RunSettings, start: AnyStart) -> Task:
-    """Return what the network of ``start`` learns; the target's images are opened only if it aligns to them."""
+def initial_model_task(run: RunSettings, initial: AnyInitialModel) -> Task:
+    """Return what the network of ``initial`` learns; the target's images are opened only if it aligns to them."""
     source = labelled_stream(run, run.training.batch)
     steps = run.training.budget(source.length)
-    alignment = alignment_of(start, len(run.classes), run.model.heads, run.seed)
+    alignment = alignment_of(initial, len(run.classes), run.model.heads, run.seed)
     if alignment is None:
         return Task(supervised, [source], steps)
     streams = [source, unlabelled_stream(run)]
-    return Task(alignment.generator_terms, streams, steps, adversary_of(alignment, start, run.training.schedule))
+    return Task(alignment.generator_terms, streams, steps, adversary_of(alignment, initial, run.training.schedule))

@@ -35,8 +35,9 @@ def whole_checkpoint(settings: Model, classes: ClassSet, seed: int, path: Path, 
     model, fresh = _filled_model(settings, classes, seed, path)
     if fresh:
         raise ReadableError(
-            f"starts.{name}.weights: {path} does not fill {', '.join(fresh)} of a network of {len(classes)} classes "
-            f"and {settings.heads} head(s), and nothing is trained here; model.weights begins training from it"
+            f"initial_models.{name}.weights: {path} does not fill {', '.join(fresh)} of a network of "
+            f"{len(classes)} classes and {settings.heads} head(s), and nothing is trained here; model.weights begins "
+            "training from it"
         )
     return model
 

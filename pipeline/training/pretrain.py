@@ -15,13 +15,13 @@ from pipeline.training.run import RunSettings
 from pipeline.training.stage import finish, training_folder
 
 if TYPE_CHECKING:
-    from pipeline.params import AnyStart, Params
+    from pipeline.params import AnyInitialModel, Params
 
 
-def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> None:
-    """Train a network on the labelled images that the start names, and, aligned, on the target's images.
+def pretrain(params: Params, name: str, initial: AnyInitialModel, destination: Path) -> None:
+    """Train a network on the labelled images that the initial model names, and, aligned, on the target's images.
 
-    A start with `weights` of its own is that checkpoint, untrained.
+    An initial model with `weights` of its own is that checkpoint, untrained.
 
     Raises:
         ReadableError: labels or weights are missing.
@@ -32,19 +32,21 @@ def pretrain(params: Params, name: str, start: AnyStart, destination: Path) -> N
         seed=params.seed,
         size=params.data.size,
         classes=class_set(params.classes),
-        labelled=start.supervision,
+        labelled=initial.supervision,
         model=params.model,
         training=params.pretrain,
     )
-    if start.alignment == "none" and start.weights is not None:
-        with training_folder(f"pretrain-{name}", run, runtime, weights=start.weights) as (folder, _):
-            model = whole_checkpoint(run.model, run.classes, run.seed, Path(start.weights), name)
+    if initial.alignment == "none" and initial.weights is not None:
+        with training_folder(f"pretrain-{name}", run, runtime, weights=initial.weights) as (folder, _):
+            model = whole_checkpoint(run.model, run.classes, run.seed, Path(initial.weights), name)
             finish(model, run.classes, folder, destination)
         return
-    if start.is_oracle and not manifest_path(run.labelled).exists():
-        raise ReadableError(f"starts.{name}: needs labels of the target, and data.target has none; remove this start")
-    inputs: dict[str, Any] = {"start": start.model_dump()}
-    if start.alignment != "none":
+    if initial.is_oracle and not manifest_path(run.labelled).exists():
+        raise ReadableError(
+            f"initial_models.{name}: needs labels of the target, and data.target has none; remove this initial model"
+        )
+    inputs: dict[str, Any] = {"initial": initial.model_dump()}
+    if initial.alignment != "none":
         inputs["target"] = content_of("target")
     with training_folder(f"pretrain-{name}", run, runtime, **inputs) as (folder, device):
-        finish(train_initial_model(run, start, runtime, device, folder), run.classes, folder, destination)
+        finish(train_initial_model(run, initial, runtime, device, folder), run.classes, folder, destination)

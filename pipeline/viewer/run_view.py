@@ -115,8 +115,8 @@ class RunView:
         return _Readers(index, *(CacheReader(self.cache.folder, threads=1, index=index) for _ in range(3)))
 
     def _without_a_cache(self) -> str:
-        if self.kind in ("start", "oracle"):
-            return f"{self.name} is a start: caches belong to rounds. A round's cache is its initial network's answer."
+        if self.kind in ("initial", "oracle"):
+            return f"{self.name} is an initial model, and caches belong to the rounds that begin with it."
         return f"{self.name} has no cache yet; `dvc repro` runs its dump."
 
     def _read_selection(self) -> tuple[Selection, dict[str, Any]] | None:

@@ -26,7 +26,7 @@ class Workspace:
         self.folder = folder
         self._drivers: list[subprocess.Popen[str]] = []
         params = tiny_params()
-        params["starts"] = {"source-only": params["starts"]["source-only"]}
+        params["initial_models"] = {"source-only": params["initial_models"]["source-only"]}
         params["rounds"] = {"lse-1": params["rounds"]["lse-1"]}
         params["pretrain"]["steps"] = 60
         params["adapt"] |= {"batch": 2, "source_batch": 2}

@@ -181,7 +181,7 @@ def test_a_second_driver_is_told_who_holds_the_stage(workspace: Workspace) -> No
     job_of(workspace)
     # what DVC would start on another host, where its own lock does not reach
     second = workspace.start(
-        "env", f"DVC_STAGE={PRETRAIN}", "python", "-m", "stages.launch", "pretrain", "--start", "source-only"
+        "env", f"DVC_STAGE={PRETRAIN}", "python", "-m", "stages.launch", "pretrain", "--initial-model", "source-only"
     )
     line = second.stdout.readline()
     assert re.search(r"pretrain@source-only: another process works here \(process \d+ on \S+ since \d{4}-", line), line

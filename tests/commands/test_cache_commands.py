@@ -204,7 +204,7 @@ def test_cbst_on_imported_volumes_is_the_authors(
         (("--method", "lse", "--portion", "0.2", "--one-threshold"), "is cbst's; lse has none"),
         (("--method", "cbst", "--portion", "0.2", "--delta", "1"), "is cada's; cbst has none"),
         (("--method", "cada", "--delta", "nan"), "is nan; a number is needed"),
-        (("--method", "cada", "--compat", "author"), "CADA has no released code"),
+        (("--method", "cada", "--compat", "author"), "cada has no released code"),
     ],
 )
 def test_options_of_another_method_are_refused(cache: Path, tmp_path: Path, arguments: tuple, said: str) -> None:

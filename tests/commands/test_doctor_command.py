@@ -49,7 +49,7 @@ def test_a_sound_machine_and_file_have_no_failure(tiny_params: dict, write_param
     assert {"python", "packages", "torch", "params.yaml", "workers", "classes", "disk", "dvc"} <= set(found)
     assert found["packages"][0] == "ok"
     assert found["data.source"] == ("ok", "4 images, drawn by prepare")
-    assert found["params.yaml"] == ("ok", "2 starts, 2 rounds")
+    assert found["params.yaml"] == ("ok", "2 initial models, 2 rounds")
     assert found["dvc"][0] == "warn"  # the folder is no workspace
     assert re.search(r"^\d+ ok, \d+ warn, 0 fail$", answer.output, re.M)
 

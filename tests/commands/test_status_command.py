@@ -71,12 +71,12 @@ def test_a_job_on_another_node_is_running_whoever_holds_its_folder(tmp_path: Pat
 def test_jobs_in_the_queue_are_known_by_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert queued_jobs() == {}
-    waiting, done = "evaluate-start~my-run-0123456789ab", "dump~r-1-0123456789ab"
+    waiting, done = "evaluate-initial~my-run-0123456789ab", "dump~r-1-0123456789ab"
     for name in (waiting, done):
         (JOBS / name).mkdir(parents=True)
     (JOBS / done / "result.json").touch()
     monkeypatch.setattr(slurm, "jobs_called", lambda name: ["12"])
-    assert queued_jobs() == {"evaluate-start@my-run": "12"}
+    assert queued_jobs() == {"evaluate-initial@my-run": "12"}
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "/nowhere")
@@ -88,7 +88,7 @@ def test_the_evaluation_of_a_start_is_seen_at_work_and_its_time_known(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     record("evaluate", "source-only", 7.0)
-    stage = "evaluate-start@source-only"
+    stage = "evaluate-initial@source-only"
     works = [Work("evaluate-source-only", tmp_path, True)]
     graph = {stage: Stage(stage, (), StageFacts(program="evaluate"))}
     (line,) = status_lines({stage: ["changed command"]}, graph, set(), works, past_seconds([tmp_path]), {})

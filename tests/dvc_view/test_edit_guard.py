@@ -16,10 +16,10 @@ stages:
     do:
       cmd: exec python -m stages.evaluate --run ${key}
       deps: [stages/evaluate.py]
-      params: ["starts.${key}", seed]
+      params: ["initial_models.${key}", seed]
       outs: [model.txt]
 """
-PARAMS = "seed: 1\nstarts: {a: {x: 1}, b: {x: 1}}\n"
+PARAMS = "seed: 1\ninitial_models: {a: {x: 1}, b: {x: 1}}\n"
 STAGE = """
 import os
 from pathlib import Path
@@ -62,7 +62,7 @@ def repro(workspace: Path, edit: str = "") -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("edit", "named"),
     [
-        ("params.yaml|{x: 1}, b|{x: 2}, b", "params.yaml: starts.a"),
+        ("params.yaml|{x: 1}, b|{x: 2}, b", "params.yaml: initial_models.a"),
         ("params.yaml|seed: 1|seed: [", "params.yaml"),
         ("stages/evaluate.py|main()\n|main() # edited\n", "stages/evaluate.py"),
     ],

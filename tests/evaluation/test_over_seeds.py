@@ -41,11 +41,11 @@ def test_the_table_has_mean_and_deviation_over_the_seeds_that_have_a_run() -> No
         return Result(name, kind, {"mIoU": value}, {}, {}, {})
 
     by_seed = {
-        1: [result("source-only", 0.4, "start"), result("lse-1", 0.5), result("lse-2", None)],
-        2: [result("source-only", 0.42, "start")],
+        1: [result("source-only", 0.4, "initial"), result("lse-1", 0.5), result("lse-2", None)],
+        2: [result("source-only", 0.42, "initial")],
     }
     assert results_table(by_seed) == [
-        {"run": "source-only", "method": "start", "seeds": 2, "mIoU": "41.0 ± 1.4"},
+        {"run": "source-only", "method": "initial", "seeds": 2, "mIoU": "41.0 ± 1.4"},
         {"run": "lse-1", "method": "lse", "seeds": 1, "mIoU": "50.0"},
         {"run": "lse-2", "method": "lse", "seeds": 1, "mIoU": "–"},
     ]

@@ -38,9 +38,9 @@ def test_runs_keep_the_asked_order_and_those_not_evaluated_are_left_out(tmp_path
     (tmp_path / "lse-1").mkdir()
     write_json(tmp_path / "lse-1" / "metrics.json", {"mIoU": 0.5})  # the other half of it is not there yet
     write_run(tmp_path / "removed-from-params", 0.9)
-    kinds = {"source-only": "start", "lse-1": "lse", "lse-2": "lse", "oracle": "oracle"}
+    kinds = {"source-only": "initial", "lse-1": "lse", "lse-2": "lse", "oracle": "oracle"}
     found = read_results(tmp_path, kinds)
-    assert [(result.name, result.kind) for result in found] == [("source-only", "start"), ("oracle", "oracle")]
+    assert [(result.name, result.kind) for result in found] == [("source-only", "initial"), ("oracle", "oracle")]
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "per_class.json"])
@@ -53,7 +53,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> N
 
 
 def test_nothing_evaluated_is_an_empty_list(tmp_path: Path) -> None:
-    assert read_results(tmp_path / "runs", {"source-only": "start"}) == []
+    assert read_results(tmp_path / "runs", {"source-only": "initial"}) == []
 
 
 def test_the_gap_closed_by_hand() -> None:
@@ -72,7 +72,7 @@ def test_where_there_is_no_gap_none_is_closed(values: tuple[float | None, ...]) 
 def test_the_baseline_is_the_first_run_of_its_kind(tmp_path: Path) -> None:
     write_run(tmp_path / "source-only", 0.4)
     write_run(tmp_path / "advent", 0.45)
-    found = read_results(tmp_path, {"source-only": "start", "advent": "start"})
-    assert baseline(found, "start", "mIoU") == 0.4
-    assert baseline(found, "start", "no such metric") is None
+    found = read_results(tmp_path, {"source-only": "initial", "advent": "initial"})
+    assert baseline(found, "initial", "mIoU") == 0.4
+    assert baseline(found, "initial", "no such metric") is None
     assert baseline(found, "oracle", "mIoU") is None

@@ -88,7 +88,7 @@ def play(inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> object:
 
         monkeypatch.setattr(driver, "stage_inputs", asked)
         run.played = played
-        run_on_slurm("pretrain", ["--start", "x"], resources)
+        run_on_slurm("pretrain", ["--initial-model", "x"], resources)
         return played
 
     return run
@@ -149,7 +149,7 @@ def locally(play, inputs: StageInputs, monkeypatch: pytest.MonkeyPatch) -> Calla
 
     def go() -> str:
         try:
-            launch.launch("pretrain", ["--start", "x"])
+            launch.launch("pretrain", ["--initial-model", "x"])
         except RanError:
             return "ran"
         return "taken"

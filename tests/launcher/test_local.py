@@ -46,28 +46,28 @@ def launched(folder: Path, *arguments: str, **environment: str) -> subprocess.Po
 
 
 def test_the_launcher_becomes_the_stage(workspace: Path) -> None:
-    process = launched(workspace, "pretrain", "--start", "a b")
+    process = launched(workspace, "pretrain", "--initial-model", "a b")
     said, _ = process.communicate(timeout=60)
-    assert said == f"{process.pid} None --start a b\n"
+    assert said == f"{process.pid} None --initial-model a b\n"
     assert process.returncode == 0
 
 
 def test_lines_of_setup_and_variables_reach_it(workspace: Path) -> None:
     (workspace / "site.yaml").write_text('defaults: {environment: {COLOUR: "a b"}, setup: [export COLOUR="$COLOUR c"]}')
-    process = launched(workspace, "pretrain", "--start", "x")
-    assert process.communicate(timeout=60)[0] == f"{process.pid} a b c --start x\n"
+    process = launched(workspace, "pretrain", "--initial-model", "x")
+    assert process.communicate(timeout=60)[0] == f"{process.pid} a b c --initial-model x\n"
 
 
 def test_a_line_of_setup_that_fails_ends_it(workspace: Path) -> None:
     (workspace / "site.yaml").write_text("defaults: {setup: ['false']}")
-    process = launched(workspace, "pretrain", "--start", "x")
+    process = launched(workspace, "pretrain", "--initial-model", "x")
     assert process.communicate(timeout=60)[0] == ""
     assert process.returncode == 1
 
 
 def test_a_wrong_site_ends_it_with_words(workspace: Path) -> None:
     (workspace / "site.yaml").write_text("defaults: {gpu: 1}")
-    process = launched(workspace, "pretrain", "--start", "x")
+    process = launched(workspace, "pretrain", "--initial-model", "x")
     assert "error: site.yaml: 1 problem" in process.communicate(timeout=60)[1]
     assert process.returncode == 1
 
@@ -75,7 +75,7 @@ def test_a_wrong_site_ends_it_with_words(workspace: Path) -> None:
 @pytest.mark.parametrize("key", ["python", "container"])
 def test_a_program_that_is_not_there_is_told(workspace: Path, key: str) -> None:
     (workspace / "site.yaml").write_text(f"defaults: {{{key}: /no/such/program}}")
-    process = launched(workspace, "pretrain", "--start", "x")
+    process = launched(workspace, "pretrain", "--initial-model", "x")
     said = process.communicate(timeout=60)[1]
     assert "error: site.yaml: cannot start '/no/such/program' (No such file or directory)" in said
     assert process.returncode == 1
@@ -91,11 +91,11 @@ def test_an_unknown_stage_is_refused(workspace: Path) -> None:
 
 def test_on_slurm_a_stage_is_started_by_dvc(workspace: Path) -> None:
     (workspace / "site.yaml").write_text("defaults: {where: slurm}")
-    process = launched(workspace, "pretrain", "--start", "x", DVC_STAGE="")
+    process = launched(workspace, "pretrain", "--initial-model", "x", DVC_STAGE="")
     assert "on a cluster, DVC must start the stage" in process.communicate(timeout=60)[1]
 
 
-START = "stages.launch pretrain --start x"
+START = "stages.launch pretrain --initial-model x"
 
 
 def test_a_stage_ends_with_the_dvc_that_was_killed(workspace: Path) -> None:
@@ -129,9 +129,9 @@ def test_torchrun_gives_its_processes_their_grace() -> None:
 
 
 def test_several_processes_are_torchruns() -> None:
-    arguments = ["--start", "x"]
+    arguments = ["--initial-model", "x"]
     one = stage_command("adapt", arguments, Resources(gpus=1))
-    assert one == [sys.executable, "-m", "stages.adapt", "--start", "x"]
+    assert one == [sys.executable, "-m", "stages.adapt", "--initial-model", "x"]
     two = stage_command("adapt", arguments, Resources(gpus=2))
     assert two[1:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     assert two[5:] == ["-m", "--", *one[2:]]
@@ -151,7 +151,7 @@ def test_a_container_that_keeps_the_environment_out_gets_what_the_stage_reads(wo
     (workspace / "site.yaml").write_text(f"{site}{setup}}}")
     (workspace / "stages" / "pretrain.py").write_text("import os; print(sorted(os.environ.items()))")
     said = launched(
-        workspace, "pretrain", "--start", "x", ROUNDABOUT_MICRO_BATCHES="4", DVC_STAGE="pretrain@x", OTHER="1"
+        workspace, "pretrain", "--initial-model", "x", ROUNDABOUT_MICRO_BATCHES="4", DVC_STAGE="pretrain@x", OTHER="1"
     )
     found = dict(ast.literal_eval(said.communicate(timeout=60)[0]))
     assert found["COLOUR"] == ("a b c" if setup else "a b")

@@ -27,7 +27,7 @@ def curve(folder: Path, name: str) -> list[float]:
 def workspace(tmp_path: Path) -> Path:
     """A prepared workspace in which stages run here."""
     params = tiny_params()
-    params["starts"] = {"source-only": params["starts"]["source-only"]}
+    params["initial_models"] = {"source-only": params["initial_models"]["source-only"]}
     params["rounds"] = {"lse-1": params["rounds"]["lse-1"]}
     params["pretrain"]["steps"] = 6
     params["runtime"] = {"device": "cpu", "workers": 1, "checkpoint_every": 2, "log_every": 1}
@@ -38,7 +38,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def test_two_processes_do_what_one_does(workspace: Path) -> None:
     launch = (sys.executable, "-m", "stages.launch")
-    run(workspace, *launch, "pretrain", "--start", "source-only")
+    run(workspace, *launch, "pretrain", "--initial-model", "source-only")
     run(workspace, *launch, "dump", "--round", "lse-1")
     losses = curve(workspace, "source-only")
     cache = {path.name: file_hash(path) for path in (workspace / "runs" / "lse-1" / "cache").iterdir()}
@@ -47,7 +47,7 @@ def test_two_processes_do_what_one_does(workspace: Path) -> None:
     (workspace / "site.yaml").write_text("defaults: {processes: 2}\n")
     run(workspace, *launch, "dump", "--round", "lse-1")
     assert {path.name: file_hash(path) for path in (workspace / "runs" / "lse-1" / "cache").iterdir()} == cache
-    run(workspace, *launch, "pretrain", "--start", "source-only")
+    run(workspace, *launch, "pretrain", "--initial-model", "source-only")
     assert curve(workspace, "source-only") == pytest.approx(losses, rel=1e-3)
     assert len(losses) == 6
     assert not list((workspace / ".roundabout" / "work").iterdir())

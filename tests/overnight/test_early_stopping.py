@@ -61,4 +61,4 @@ def test_changed_pixels_are_counted_by_image_whatever_their_order(tmp_path, writ
     assert ending.include_first
     assert ending.why == "lse-1 changed the class of 5.00 % of the target's pixels, less than 6"
     assert change_endings(tmp_path, begin, "lse-2", Rules(change_below=4)) == []
-    assert change_endings(tmp_path, begin, "lse-1", Rules(change_below=99)) == [], "a start has no cache"
+    assert change_endings(tmp_path, begin, "lse-1", Rules(change_below=99)) == [], "an initial model has no cache"

@@ -66,7 +66,7 @@ def test_states_tell_the_truth_and_no_seed_trains_twice(waiting: Path, server: d
     assert "failed: dump@lse-1" in first.stderr
     states = task_states(server, flow_runs(server)[-1]["id"])
     assert states["dump@lse-1"] == "Failed"
-    assert states["evaluate-start@source-only"] == states["report"] == "Completed", "the rest goes on"
+    assert states["evaluate-initial@source-only"] == states["report"] == "Completed", "the rest goes on"
     assert "adapt@lse-1" not in states
     assert ran(log)["dump lse-1 1"] == 1, "an error written for people is not tried again"
 
@@ -74,7 +74,7 @@ def test_states_tell_the_truth_and_no_seed_trains_twice(waiting: Path, server: d
     assert second.returncode == 0, second.stderr
     states = task_states(server, flow_runs(server)[-1]["id"])
     assert {name for name, state in states.items() if state == "Cached"} == {
-        "prepare", "pretrain@source-only", "evaluate-start@source-only",
+        "prepare", "pretrain@source-only", "evaluate-initial@source-only",
     }  # fmt: skip
     assert ran(log)["adapt lse-1 1"] == 2, "out of memory, then in two pieces"
 

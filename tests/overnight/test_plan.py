@@ -24,7 +24,7 @@ def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "
     needs: dict[str, tuple[str, ...]] = {"prepare": ()}
     for start in starts:
         needs[f"pretrain@{start}"] = ("prepare",)
-        needs[f"evaluate-start@{start}"] = (f"pretrain@{start}",)
+        needs[f"evaluate-initial@{start}"] = (f"pretrain@{start}",)
     for name, init in rounds.items():
         model = f"adapt@{init}" if init in rounds else f"pretrain@{init}"
         needs[f"dump@{name}"] = ("prepare", model)
@@ -37,7 +37,7 @@ def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "
 
 def facts(name: str) -> StageFacts:
     kind = name.partition("@")[0]
-    evaluates = kind in ("evaluate", "evaluate-start")
+    evaluates = kind in ("evaluate", "evaluate-initial")
     return StageFacts(
         gpu=evaluates or kind in ("pretrain", "dump", "adapt"),
         evaluates=evaluates,
@@ -87,7 +87,7 @@ def test_a_choice_leaves_other_rounds_out_and_keeps_the_oracle_and_the_report(pa
     wanted = selected_stages(graph, {"lse-1": "source-only"}, params, everything=False)
     runs = {graph[name].run for name in wanted}
     assert runs == {None, "lse-1", "source-only", "oracle"}
-    assert {"prepare", "report", "evaluate@lse-1", "evaluate-start@oracle"} <= wanted
+    assert {"prepare", "report", "evaluate@lse-1", "evaluate-initial@oracle"} <= wanted
     assert selected_stages(graph, {}, params, everything=True) == set(graph)
 
 
@@ -110,7 +110,7 @@ def test_later_rounds_of_a_chain_follow_from_its_first():
 def test_a_night_runs_what_follows_from_what_has_changed(pretended, params):
     night = plan_night(pretended, params)
     held = {name for name, place in night.stages.items() if not place.changed}
-    assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}
+    assert held == {"prepare", "pretrain@oracle", "evaluate-initial@oracle"}
     jobs = {job.name: job for job in night.jobs}
     assert jobs["dump@lse-1"].slot
     assert not jobs["selection@lse-1"].slot, "selection runs no network"
@@ -136,14 +136,14 @@ def test_a_plan_may_be_made_without_writing(pretended, params, monkeypatch):
     monkeypatch.setattr(plan, "is_up_to_date", lambda root, seed: seed == 1)
     night = plan_night(pretended, params, seeds=[1, 2], write=False)
     held = {name for name, place in night.stages.items() if not place.changed}
-    assert held == {"prepare", "pretrain@oracle", "evaluate-start@oracle"}, "of seed 2 everything counts as changed"
+    assert held == {"prepare", "pretrain@oracle", "evaluate-initial@oracle"}, "of seed 2 everything counts as changed"
     assert list(pretended.iterdir()) == []
 
 
 def test_a_chain_that_may_end_waits_for_its_evaluations(pretended, params):
     jobs = {job.name: job for job in plan_night(pretended, params, rules=Rules(gain_below=0.2)).jobs}
-    assert {"evaluate@lse-1", "evaluate-start@source-only"} <= set(jobs["dump@lse-2"].needs)
-    assert "evaluate-start@source-only" not in jobs["dump@lse-1"].needs, "the first round runs in any case"
+    assert {"evaluate@lse-1", "evaluate-initial@source-only"} <= set(jobs["dump@lse-2"].needs)
+    assert "evaluate-initial@source-only" not in jobs["dump@lse-1"].needs, "the first round runs in any case"
     free = {job.name: job for job in plan_night(pretended, params).jobs}
     assert "evaluate@lse-1" not in free["dump@lse-2"].needs
 
@@ -167,7 +167,7 @@ def test_dvc_and_the_graph_by_hand_agree(tmp_path):
     make_waiting_workspace(tmp_path, params)
     graph = read_graph(tmp_path)
     assert {name for name, stage in graph.items() if stage.facts.gpu} == {
-        name for name in graph if name.split("@")[0] in ("pretrain", "dump", "adapt", "evaluate", "evaluate-start")
+        name for name in graph if name.split("@")[0] in ("pretrain", "dump", "adapt", "evaluate", "evaluate-initial")
     }
     assert "adapt@lse-1" in graph["dump@lse-2"].needs
     params["rounds"] = "nonsense"

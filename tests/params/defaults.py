@@ -15,7 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter
 from ruamel.yaml import YAML
 
-from pipeline.params import AdaptSegNetStart, Params
+from pipeline.params import AdaptSegNetInitialModel, Params
 
 FILE = Path(__file__).with_name("defaults.json")
 COUNTERS = Path(__file__).resolve().parents[2] / "pipeline" / "params" / "changed_defaults.yaml"
@@ -30,8 +30,8 @@ def all_defaults() -> dict[str, dict[str, Any]]:
         if section not in HOW_ONLY and list(_models(field.annotation)):
             found[section] = dict(sorted(_defaults(field.annotation, "")))
     # The one default that depends on another value.
-    squared = AdaptSegNetStart.model_validate({"supervision": "source", "alignment": "adaptsegnet", "gan": "ls"})
-    found["starts"] |= dict(_flat("AdaptSegNetStart, gan: ls", squared.model_dump(mode="json")))
+    squared = AdaptSegNetInitialModel.model_validate({"supervision": "source", "alignment": "adaptsegnet", "gan": "ls"})
+    found["initial_models"] |= dict(_flat("AdaptSegNetInitialModel, gan: ls", squared.model_dump(mode="json")))
     return json.loads(json.dumps(found))
 
 

@@ -19,7 +19,7 @@ Write = Callable[..., Path]
 
 
 def record(seed: int, value: float, **params: Any) -> dict[str, Any]:
-    return record_of_runs([run_record("source-only", "start", 0.4), round_record("lse-1", value)], seed, **params)
+    return record_of_runs([run_record("source-only", "initial", 0.4), round_record("lse-1", value)], seed, **params)
 
 
 def test_seeds_become_one_report(write_workspace: Write, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_other_data_is_refused_but_generated_streets_follow_the_seed(write_works
 
 
 def test_a_run_that_only_one_has_is_named(write_workspace: Write, tmp_path: Path) -> None:
-    less = record_of_runs([run_record("source-only", "start", 0.4)], 2)
+    less = record_of_runs([run_record("source-only", "initial", 0.4)], 2)
     folders = [write_workspace("one", record(1, 0.5)), write_workspace("two", less)]
     with pytest.raises(ReadableError, match="two: lse-1: evaluated in only one of it and"):
         merge_seeds(folders, tmp_path / "out")

@@ -20,7 +20,7 @@ from tests.report.records import NAMES, record_of_runs, round_record, run_record
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = record_of_runs(
     [
-        run_record("source-only", "start", 0.4, confusion=[[3, 1], [0, 0]]),
+        run_record("source-only", "initial", 0.4, confusion=[[3, 1], [0, 0]]),
         round_record("lse-1", 0.45),
         round_record("lse-2", None, "lse-1"),
     ]

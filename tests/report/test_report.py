@@ -18,7 +18,7 @@ from pipeline.report.write import write_report
 from tests.report.records import made_by, record_of_runs, round_record, run_record
 
 VOID = ("meta", "img", "line", "polyline", "path", "rect", "circle")
-SOURCE, ORACLE = run_record("source-only", "start", 0.4), run_record("oracle", "oracle", 0.6)
+SOURCE, ORACLE = run_record("source-only", "initial", 0.4), run_record("oracle", "oracle", 0.6)
 ROUND = round_record("lse-1", 0.45)
 
 
@@ -73,7 +73,7 @@ def test_the_verdict_comes_first_and_is_of_the_last_round() -> None:
     assert "One seed (1)" in page
     assert page.index('class="lead"') < page.index("<table>")
     assert rows[:4] == [
-        ["method", "start", "round 1", "round 2", "Δ", "gap closed"],
+        ["method", "initial", "round 1", "round 2", "Δ", "gap closed"],
         ["source-only", "40.0", "", "", "+0.0", "0 %"],
         ["LSE", "40.0", "45.0", "38.0", "-2.0", "-10 %"],
         ["oracle", "60.0", "", "", "+20.0", "100 %"],
@@ -85,7 +85,7 @@ def test_every_run_stands_in_the_table_with_its_numbers() -> None:
     head = ["run", "method", "begins with", "mIoU", "pixel accuracy", "Δ mIoU", "gap closed", "coverage", "precision"]
     place = rows.index(head)
     assert rows[place + 1 : place + 4] == [
-        ["source-only", "start", "–", "40.0", "90.0", "+0.0", "0 %", "–", "–"],
+        ["source-only", "initial", "–", "40.0", "90.0", "+0.0", "0 %", "–", "–"],
         ["lse-1", "lse", "source-only", "45.0", "90.0", "+5.0", "25 %", "51.2", "87.6"],
         ["oracle", "oracle", "–", "60.0", "90.0", "+20.0", "100 %", "–", "–"],
     ]
@@ -94,7 +94,7 @@ def test_every_run_stands_in_the_table_with_its_numbers() -> None:
 def test_seeds_are_told_as_mean_and_deviation_and_gains_seed_by_seed() -> None:
     oracle = run_record("oracle", "oracle", 0.7)
     seeds = [
-        [run_record("source-only", "start", start), round_record("lse-1", start + gain), oracle]
+        [run_record("source-only", "initial", start), round_record("lse-1", start + gain), oracle]
         for start, gain in ((0.40, 0.04), (0.50, 0.05), (0.30, 0.06))
     ]
     page, rows = page_of(*seeds)
@@ -107,7 +107,7 @@ def test_seeds_are_told_as_mean_and_deviation_and_gains_seed_by_seed() -> None:
 
 
 def test_a_gain_within_the_spread_is_called_so() -> None:
-    seeds = [[run_record("source-only", "start", 0.4), round_record("lse-1", value)] for value in (0.35, 0.46)]
+    seeds = [[run_record("source-only", "initial", 0.4), round_record("lse-1", value)] for value in (0.35, 0.46)]
     page, _ = page_of(*seeds)
     assert leads(page)[0].endswith("; within the spread over the seeds.")
     assert "of the gap" not in page.split("</section>")[0].replace("Gap closed", "")
@@ -184,7 +184,7 @@ def test_classes_that_are_merged_in_the_evaluation_are_left_out_there_and_stay_a
 
 def test_without_a_source_only_start_it_says_what_is_missing() -> None:
     page, _ = page_of([ROUND])
-    assert leads(page) == ["There is no evaluated source-only start to compare the rounds with."]
+    assert leads(page) == ["There is no evaluated source-only initial model to compare the rounds with."]
 
 
 @pytest.mark.parametrize("runs", [[], [SOURCE], [ORACLE]])
@@ -195,7 +195,7 @@ def test_before_all_is_evaluated_it_says_so(runs: list[dict[str, Any]]) -> None:
 
 def test_an_evaluation_split_without_labels_is_told() -> None:
     nothing = {"confusion": [[0, 0], [0, 0]], "pixel_accuracy": None}
-    page, rows = page_of([run_record("source-only", "start", None) | nothing, round_record("lse-1", None) | nothing])
+    page, rows = page_of([run_record("source-only", "initial", None) | nothing, round_record("lse-1", None) | nothing])
     assert leads(page) == ["The evaluation split holds no labelled pixel."]
     assert ["road & lane", "–", "–"] in rows
 
@@ -237,7 +237,7 @@ def test_pictures_are_inside_the_file_and_nothing_is_fetched(tmp_path: Path) -> 
     files = {what: f"{what}.png" for what in ("truth", "before", "after", "change", "entropy")} | {"input": "input.jpg"}
     for name in files.values():
         (tmp_path / "pictures" / name).write_bytes((photograph if name == "input.jpg" else drawing)(picture))
-    row = {"run": "lse-1", "start": "source-only", "why": "improved", "image": "a<b", "before": 0.5, "after": 0.75}
+    row = {"run": "lse-1", "initial": "source-only", "why": "improved", "image": "a<b", "before": 0.5, "after": 0.75}
     of_run = {"prediction": "after.png", "entropy": "entropy.png"}
     sample = {"input": "input.jpg", "label": "truth.png", "runs": {"lse-1": of_run}}
     pictures = {"gallery": [row | {"entropy": 0.3, "files": files}], "sample": [sample]}

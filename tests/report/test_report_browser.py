@@ -23,7 +23,7 @@ def report(write_workspace: Callable[..., Path], tmp_path: Path) -> Path:
     """The page of four chains and three seeds."""
     folders = []
     for seed in (1, 2, 3):
-        runs = [run_record("source-only", "start", 0.4), run_record(LONG, "start", 0.4)]
+        runs = [run_record("source-only", "initial", 0.4), run_record(LONG, "initial", 0.4)]
         runs.append(run_record("oracle", "oracle", 0.6))
         for number, (method, start) in enumerate(
             (("lse", "source-only"), ("cbst", "source-only"), ("cada", "source-only"), ("intrada", LONG))

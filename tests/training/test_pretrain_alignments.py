@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from pipeline.common.labels import class_set
 from pipeline.datasets.prepare import prepare
 from pipeline.models.state import load_model
-from pipeline.params import AnyStart, Params
+from pipeline.params import AnyInitialModel, Params
 from pipeline.training.alignment.build import alignment_of
 from pipeline.training.alignment.methods import Levels
 from pipeline.training.pretrain import pretrain
@@ -39,7 +39,7 @@ def params(tiny_params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     """Tiny streets, prepared, and a network with two heads."""
     monkeypatch.chdir(tmp_path)
     tiny_params["model"] |= {"heads": 2, "normalisation": "train"}
-    tiny_params["starts"] = {name: {"supervision": "source", **start} for name, start in STARTS.items()}
+    tiny_params["initial_models"] = {name: {"supervision": "source", **start} for name, start in STARTS.items()}
     tiny_params["rounds"] = {}
     read = Params.model_validate(tiny_params)
     prepare(read.data, read.seed, class_set(read.classes), workers=1, progress=False)
@@ -47,8 +47,8 @@ def params(tiny_params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def trained(params: Params, name: str) -> str:
-    """Trains a start and answers a hash of its weights."""
-    pretrain(params, name, params.start(name), Path("runs") / name)
+    """Train an initial model and return a hash of its weights."""
+    pretrain(params, name, params.initial_model(name), Path("runs") / name)
     return hashlib.sha256((Path("runs") / name / "model.pt").read_bytes()).hexdigest()
 
 
@@ -69,18 +69,18 @@ def test_every_alignment_trains_and_tells_its_losses(name: str, params: Params) 
 def test_weights_of_0_are_no_alignment_at_all(params: Params) -> None:
     """Bit for bit: batch normalisation, whose statistics an alignment's images move, included."""
     switched_off = {"supervision": "source", "alignment": "advent", "lambda_main": 0, "lambda_auxiliary": 0}
-    other = Params.model_validate({**params.model_dump(), "starts": {"plain": switched_off}})
+    other = Params.model_validate({**params.model_dump(), "initial_models": {"plain": switched_off}})
     assert trained(other, "plain") == trained(params, "plain")
 
 
 def test_an_alignment_changes_the_network(params: Params) -> None:
     aligned = {"supervision": "source", "alignment": "minent"}
-    other = Params.model_validate({**params.model_dump(), "starts": {"plain": aligned}})
+    other = Params.model_validate({**params.model_dump(), "initial_models": {"plain": aligned}})
     assert trained(other, "plain") != trained(params, "plain")
 
 
 def test_the_targets_images_are_part_of_a_runs_identity(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working folder of other target images is not resumed; a start without alignment does not look at them."""
+    """A working folder of other target images is not resumed; without alignment nothing looks at them."""
     seen: dict[str, set[str]] = {}
 
     def remembered(stage: str, **inputs: Any) -> None:
@@ -90,7 +90,7 @@ def test_the_targets_images_are_part_of_a_runs_identity(params: Params, monkeypa
     monkeypatch.setattr("pipeline.training.stage.common_folder", remembered)
     for name in ("plain", "advent"):
         with pytest.raises(LookupError):
-            pretrain(params, name, params.start(name), Path("runs") / name)
+            pretrain(params, name, params.initial_model(name), Path("runs") / name)
     assert seen["pretrain-advent"] - seen["pretrain-plain"] == {"target"}
 
 
@@ -108,7 +108,7 @@ def test_the_targets_images_are_part_of_a_runs_identity(params: Params, monkeypa
 def test_weights_are_the_published_ones_on_the_levels_that_the_network_has(
     start: str, heads: int, expected: Levels
 ) -> None:
-    entry: AnyStart = TypeAdapter(AnyStart).validate_python({"supervision": "source", **STARTS[start]})
+    entry: AnyInitialModel = TypeAdapter(AnyInitialModel).validate_python({"supervision": "source", **STARTS[start]})
     alignment = alignment_of(entry, 19, heads, 1)
     assert alignment is not None
     found = {name: part.weight for name, part in alignment.losses.items()}

@@ -1,4 +1,4 @@
-"""Beginning from a checkpoint: to train on, or as a start that is not trained at all."""
+"""Beginning from a checkpoint: to train on, or as an initial model that is not trained at all."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def saved(path: Path, classes: int = 19, **options: Any) -> dict[str, torch.Tens
 
 def test_a_start_with_weights_is_that_checkpoint_and_nothing_is_trained(here: Path, tiny_params: dict) -> None:
     state = saved(here / "theirs.pt", preprocessing="caffe-bgr")
-    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    tiny_params["initial_models"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
     params = Params.model_validate(tiny_params)
     prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
-    pretrain(params, "released", params.start("released"), here / "runs" / "released")
+    pretrain(params, "released", params.initial_model("released"), here / "runs" / "released")
     model = load_model(here / "runs" / "released" / "model.pt", "cpu")
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert model.preprocessing.name == "caffe-bgr"  # the file's: params.yaml leaves it open
@@ -55,11 +55,13 @@ def test_a_start_with_weights_is_that_checkpoint_and_nothing_is_trained(here: Pa
 
 def test_a_start_must_be_filled_altogether(here: Path, tiny_params: dict) -> None:
     saved(here / "theirs.pt", classes=5)
-    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    tiny_params["initial_models"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
     params = Params.model_validate(tiny_params)
     prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
-    with pytest.raises(ReadableError, match=r"starts\.released\.weights: theirs\.pt does not fill head of a network"):
-        pretrain(params, "released", params.start("released"), here / "runs" / "released")
+    with pytest.raises(
+        ReadableError, match=r"initial_models\.released\.weights: theirs\.pt does not fill head of a network"
+    ):
+        pretrain(params, "released", params.initial_model("released"), here / "runs" / "released")
 
 
 def test_a_head_of_other_classes_starts_afresh_and_the_rest_is_the_file_s(
@@ -107,12 +109,12 @@ def test_as_many_classes_in_another_order_are_refused(here: Path, tiny_params: d
     with pytest.raises(ReadableError, match=rf"theirs\.pt: {said}"):
         model_of(Params.model_validate(tiny_params), classes)
     del tiny_params["model"]["weights"]
-    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
+    tiny_params["initial_models"]["released"] = {"supervision": "source", "weights": "theirs.pt"}
     params = Params.model_validate(tiny_params)
     with pytest.raises(ReadableError, match=said):
-        pretrain(params, "released", params.start("released"), here / "runs" / "released")
+        pretrain(params, "released", params.initial_model("released"), here / "runs" / "released")
     (problem,) = data_problems(params)
-    assert problem.startswith(f"starts.released.weights: theirs.pt: {said}")
+    assert problem.startswith(f"initial_models.released.weights: theirs.pt: {said}")
 
 
 def test_classes_of_which_only_the_number_is_known_are_believed(here: Path, tiny_params: dict) -> None:
@@ -127,10 +129,10 @@ def test_classes_of_which_only_the_number_is_known_are_believed(here: Path, tiny
 def test_check_opens_checkpoints_before_anything_runs(here: Path, tiny_params: dict) -> None:
     (here / "text.pth").write_text("no weights, but words")
     tiny_params["model"]["weights"] = "none.pth"
-    tiny_params["starts"]["released"] = {"supervision": "source", "weights": "text.pth"}
+    tiny_params["initial_models"]["released"] = {"supervision": "source", "weights": "text.pth"}
     problems = data_problems(Params.model_validate(tiny_params))
     assert problems[0] == "model.weights: none.pth: there is no such file"
-    assert problems[1].startswith("starts.released.weights: text.pth: is refused: it is not a file of weights")
+    assert problems[1].startswith("initial_models.released.weights: text.pth: is refused: it is not a file of weights")
 
 
 @pytest.mark.slow
@@ -139,7 +141,7 @@ def test_resnet38_trains(here: Path, tiny_params: dict) -> None:
     tiny_params["pretrain"] = {"steps": 1, "batch": 1, "optimiser": {"name": "sgd", "learning_rate": 1.0e-4}}
     params = Params.model_validate(tiny_params)
     prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
-    pretrain(params, "source-only", params.start("source-only"), here / "runs" / "source-only")
+    pretrain(params, "source-only", params.initial_model("source-only"), here / "runs" / "source-only")
     trained = load_model(here / "runs" / "source-only" / "model.pt", "cpu")
     fresh = model_of(params)
     moved = [not torch.equal(*pair) for pair in zip(trained.parameters(), fresh.parameters(), strict=True)]

@@ -1,4 +1,4 @@
-"""The stage translate, from prepared streets to what a start and a round read.
+"""The stage translate, from prepared streets to what an initial model and a round read.
 
 # H/W pixels
 """
@@ -46,7 +46,7 @@ def params(tiny_params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
         "alike": {"method": "colour", "match": "domain", "statistic": "histogram"},
         "made": CYCLEGAN,
     }
-    tiny_params["starts"] |= {"translated": {"supervision": "fda", "alignment": "none"}}
+    tiny_params["initial_models"] |= {"translated": {"supervision": "fda", "alignment": "none"}}
     tiny_params["rounds"]["lse-3"] = {"method": "lse", "init": "translated", "portion": 0.5}
     read = Params.model_validate(tiny_params)
     prepare(read.data, read.seed, class_set(read.classes), workers=1, progress=False)

@@ -432,7 +432,7 @@ def test_what_is_not_there_is_said_in_words(client: TestClient, project: Path) -
     (project / "runs" / "oracle").mkdir()
     runs = look_again(client)
     assert runs["lse-1"]["problems"] == ["lse-1 has no cache yet; `dvc repro` runs its dump."]
-    assert runs["oracle"]["problems"][0].startswith("oracle is a start")
+    assert runs["oracle"]["problems"][0].startswith("oracle is an initial model")
     assert "selection.json: cannot be read" in runs["cada-1"]["problems"][0]
     assert "patches.h5: cannot be read" in runs["cbst-1"]["problems"][0]
     assert runs["lse-2"]["previous"] is None and "mask" not in runs["lse-2"]["layers"]

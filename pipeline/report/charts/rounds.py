@@ -128,7 +128,7 @@ def _axes(across: Axis, up: Axis, rounds: range) -> str:
 
 
 def _round(number: int) -> str:
-    return f"round {number}" if number else "start"
+    return f"round {number}" if number else "initial"
 
 
 def _low(value: Spread) -> float:

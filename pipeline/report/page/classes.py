@@ -14,7 +14,7 @@ def runs_table(seed_set: SeedSet) -> Table:
     names = [metric.replace("_", " ") for metric in metrics]
     columns = ["method", "begins with", *names, f"Δ {seed_set.headline}", "gap closed", "coverage", "precision"]
     return Table(
-        "All starts and rounds on the target, in percent",
+        "All initial models and rounds on the target, in percent",
         "run",
         columns,
         [_run_row(seed_set, name, metrics) for name in seed_set.names],

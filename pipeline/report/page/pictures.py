@@ -74,7 +74,7 @@ def _strip(row: dict, folder: Path) -> Strip:
     captions = {
         "input": "input",
         "truth": "truth",
-        "before": row["start"],
+        "before": row["initial"],
         "after": row["run"],
         "change": "change",
         "entropy": f"entropy, {row['run']}",

@@ -33,7 +33,7 @@ def _missing(seed_set: SeedSet) -> str:
     if not seed_set.chains:
         return "No round has been evaluated yet."
     if seed_set.source is None:
-        return "There is no evaluated source-only start to compare the rounds with."
+        return "There is no evaluated source-only initial model to compare the rounds with."
     if all(seed_set.spread(chain.last, seed_set.headline) is None for chain in seed_set.chains):
         return "The evaluation split holds no labelled pixel."
     return ""
@@ -72,11 +72,11 @@ def _caution(seed_set: SeedSet) -> str:
 
 def _table(seed_set: SeedSet) -> Table:
     longest = max(len(chain.rounds) for chain in seed_set.chains)
-    columns = ["start", *(f"round {number + 1}" for number in range(longest)), "Δ", "gap closed"]
-    starts = [name for name in seed_set.names if seed_set.kinds[name] == "start"]
-    rows = [_start_row(seed_set, name, longest) for name in starts]
+    columns = ["initial", *(f"round {number + 1}" for number in range(longest)), "Δ", "gap closed"]
+    initial_models = [name for name in seed_set.names if seed_set.kinds[name] == "initial"]
+    rows = [_start_row(seed_set, name, longest) for name in initial_models]
     for chain in seed_set.chains:
-        cells = [share_cell(seed_set.spread(chain.start, seed_set.headline))]
+        cells = [share_cell(seed_set.spread(chain.initial, seed_set.headline))]
         cells += [
             share_cell(seed_set.spread(name, seed_set.headline), strong=name == chain.last) for name in chain.rounds
         ]
@@ -118,6 +118,6 @@ def _chart(seed_set: SeedSet) -> str:
 
 def values_by_round(seed_set: SeedSet, chain: Chain, *keys: str) -> dict:
     """Return a value of a chain by round (0 is its initial model); rounds without it are left out."""
-    names = enumerate([chain.start, *chain.rounds])
+    names = enumerate([chain.initial, *chain.rounds])
     spreads = {number: seed_set.spread(name, *keys) for number, name in names}
     return {number: value for number, value in spreads.items() if value is not None}

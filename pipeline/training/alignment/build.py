@@ -13,29 +13,29 @@ from pipeline.training.loop import Adversary
 from pipeline.training.optimisation import make_adam
 
 if TYPE_CHECKING:
-    from pipeline.params import AnyStart, Discriminators, Schedule
+    from pipeline.params import AnyInitialModel, Discriminators, Schedule
 
 
-def alignment_of(start: AnyStart, classes: int, heads: int, seed: int) -> Alignment | None:
+def alignment_of(initial: AnyInitialModel, classes: int, heads: int, seed: int) -> Alignment | None:
     """Return the alignment of an entry, on as many levels as the network has heads; None if nothing is aligned."""
-    if start.alignment == "none":
+    if initial.alignment == "none":
         return None
-    levels = Levels(start.lambda_main, start.lambda_auxiliary if heads == 2 else 0.0)
+    levels = Levels(initial.lambda_main, initial.lambda_auxiliary if heads == 2 else 0.0)
     generator = discriminator_generator(seed)
-    if start.alignment == "minent":
+    if initial.alignment == "minent":
         alignment = minent(levels)
-    elif start.alignment == "advent":
-        alignment = advent(levels, classes, generator, network=start.discriminators.network)
-    elif start.alignment == "adaptsegnet":
-        alignment = adaptsegnet(levels, classes, generator, gan=start.gan, network=start.discriminators.network)
+    elif initial.alignment == "advent":
+        alignment = advent(levels, classes, generator, network=initial.discriminators.network)
+    elif initial.alignment == "adaptsegnet":
+        alignment = adaptsegnet(levels, classes, generator, gan=initial.gan, network=initial.discriminators.network)
     else:
         alignment = style(
             levels,
             classes,
             generator,
-            weight=start.lambda_style,
-            statistic=start.style_statistic,
-            network=start.discriminators.network,
+            weight=initial.lambda_style,
+            statistic=initial.style_statistic,
+            network=initial.discriminators.network,
         )
     return alignment if alignment.losses else None
 
@@ -45,11 +45,11 @@ def discriminator_generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(zlib.crc32(f"{seed}/discriminators".encode()))
 
 
-def adversary_of(alignment: Alignment, start: AnyStart, schedule: Schedule) -> Adversary | None:
+def adversary_of(alignment: Alignment, initial: AnyInitialModel, schedule: Schedule) -> Adversary | None:
     """Return the discriminators of an entry's alignment; ``schedule`` holds unless the entry has one of its own."""
-    if start.alignment == "none" or start.alignment == "minent":
+    if initial.alignment == "none" or initial.alignment == "minent":
         return None
-    return make_adversary(alignment, start.discriminators, schedule)
+    return make_adversary(alignment, initial.discriminators, schedule)
 
 
 def make_adversary(alignment: Alignment, settings: Discriminators, schedule: Schedule) -> Adversary | None:

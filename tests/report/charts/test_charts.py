@@ -47,7 +47,7 @@ def test_rounds_have_a_line_a_whisker_and_a_name_each() -> None:
     assert len(svg.findall("polyline")) == 2
     whiskers = [path for path in svg.findall("path") if "V" in path.attrib["d"]]
     assert len(whiskers) == 2
-    assert {"A & B 35.0", "C 20.0", "oracle 50.0", "start", "round 1"} <= set(texts(svg))
+    assert {"A & B 35.0", "C 20.0", "oracle 50.0", "initial", "round 1"} <= set(texts(svg))
     (up,), (down,) = ([line.attrib["points"].split()[-1].split(",")[1]] for line in svg.findall("polyline"))
     assert float(up) < float(down)
 
