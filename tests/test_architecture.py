@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "methods": {"cache"},
     "patches": {"cache", "methods"},
     "translation": {"datasets"},
-    "training": {"checkpoints", "datasets", "models", "patches", "translation"},
+    "training": {"checkpoints", "datasets", "methods", "models", "patches", "translation"},
     "inference": {"cache", "datasets", "models"},
     "prediction": {"datasets", "inference", "models"},
     "evaluation": {"cache", "datasets", "inference", "methods", "models"},

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.labels import CLASS_SETS, class_set
 from pipeline.common.section import NotNegative, Positive, Scale, Section
+from pipeline.methods.method import RoundEntry
 from pipeline.methods.registry import METHODS
 from pipeline.params.data import Data
 from pipeline.params.initial_models import AnyInitialModel
@@ -85,21 +86,10 @@ class _UpToMethods(Section):
     dump: Dump
 
 
-# For the type checker; when it runs, the sections and rounds are those of the records, in their order.
+# The type checker knows what all methods share; when it runs, sections and rounds are those of the records.
 if TYPE_CHECKING:
-    from pipeline.methods.cada import Cada, CadaRound
-    from pipeline.methods.cbst import Cbst, CbstRound
-    from pipeline.methods.intrada import Intrada, IntradaRound
-    from pipeline.methods.lse import Lse, LseRound
-
-    Round = LseRound | CbstRound | CadaRound | IntradaRound
-
-    class _UpToAdapt(_UpToMethods):
-        lse: Lse | None
-        cbst: Cbst | None
-        cada: Cada | None
-        intrada: Intrada | None
-
+    Round = RoundEntry
+    _UpToAdapt = _UpToMethods
 else:
     Round = Union[tuple(method.round for method in METHODS.values())]  # noqa: UP007
     _OPTIONAL = Field(None, description="needed where a round is of this method")

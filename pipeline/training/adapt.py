@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
 from pipeline.common.labels import class_set
 from pipeline.patches.file import PATCHES, PatchFile
@@ -30,7 +31,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         model=params.model,
         training=params.adapt,
     )
-    section = getattr(params, entry.method)
+    section = params.section_of(entry)
     patches = destination / "patches" / PATCHES
     inputs = {
         "round": entry.model_dump(),
@@ -40,6 +41,30 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
     }
     with training_folder(f"adapt-{name}", run, params.runtime, **inputs) as (folder, device):
         model = train_round(
-            run, entry, section, init, PatchFile(patches), params.adapt.source_batch, params.runtime, device, folder
+            run,
+            entry,
+            section,
+            init,
+            open_patches(patches, entry, name),
+            params.adapt.source_batch,
+            params.runtime,
+            device,
+            folder,
         )
         finish(model, run.classes, folder, destination)
+
+
+def open_patches(path: Path, entry: Round, name: str) -> PatchFile:
+    """Open the patches of the round ``name``.
+
+    Raises:
+        ReadableError: there are none; the message says what makes the round's method select more.
+    """
+    # Imported here: an edit of a method's selection trains nothing whose patches stay the same
+    from pipeline.methods.registry import method_named
+
+    patches = PatchFile(path)
+    if not len(patches):
+        advice = method_named(entry.method).when_empty.format(round=name)
+        raise ReadableError(f"{path}: holds no patch: the selection is empty; {advice}")
+    return patches

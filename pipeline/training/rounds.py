@@ -28,7 +28,6 @@ class MethodTraining:
     """What is particular about a method's training; ``section`` is its section of params.yaml, ``entry`` the round's.
 
     Attributes:
-        select_more: the advice where nothing was selected; ``{name}`` becomes the round's name.
         objective: of the section.
         begins_fresh: of the section: whether a new network is trained instead of the initial one.
         aligned_corners: of the section: the rule by which patches are zoomed to the size of their labels.
@@ -36,7 +35,6 @@ class MethodTraining:
         aligns_hard_images: no labelled source takes part, but the images that were not selected (IntraDA).
     """
 
-    select_more: str
     objective: Callable[[Any], PseudoLabelObjective] = lambda section: PseudoLabelObjective()
     begins_fresh: Callable[[Any], bool] = lambda section: False
     aligned_corners: Callable[[Any], bool] = lambda section: False
@@ -46,21 +44,17 @@ class MethodTraining:
 
 TRAINS = {
     "lse": MethodTraining(
-        select_more="raise rounds.{name}.portion",
         objective=lambda lse: PseudoLabelObjective(lse.focal_beta, lse.focal_gamma, lse.focal_of),
         aligned_corners=lambda lse: lse.compat == "author",
     ),
     "cbst": MethodTraining(
-        select_more="raise rounds.{name}.portion",
         source_portion=lambda entry: entry.source_portion,
     ),
     "intrada": MethodTraining(
-        select_more="raise rounds.{name}.easy",
         begins_fresh=lambda intrada: intrada.begin == "fresh",
         aligns_hard_images=True,
     ),
     "cada": MethodTraining(
-        select_more="lower cada.delta, or choose another cada.centroid",
         objective=lambda cada: PseudoLabelObjective(over_all_pixels=True),
     ),
 }
@@ -86,9 +80,6 @@ def train_round(
 
     ``section`` is the method's section of params.yaml, ``init`` the folder of the run that the round begins with;
     ``source_batch`` labelled source images stand beside each batch.
-
-    Raises:
-        ReadableError: there are no patches.
     """
     model = initial_network(run, entry.method, section, init)
     fit(run, model, round_task(run, entry, section, patches, source_batch), runtime, device, folder)
@@ -103,15 +94,8 @@ def initial_network(run: RunSettings, method: str, section: Any, init: Path) -> 
 
 
 def round_task(run: RunSettings, entry: Round, section: Any, patches: PatchFile, source_batch: int) -> Task:
-    """Return what the round's network learns; ``source_batch`` labelled source images stand beside each batch.
-
-    Raises:
-        ReadableError: there are no patches.
-    """
+    """Return what the round's network learns; ``source_batch`` labelled source images stand beside each batch."""
     method = training_of(entry.method)
-    if not len(patches):
-        advice = method.select_more.format(name=run.name)
-        raise ReadableError(f"{patches.path}: holds no patch: the selection is empty; {advice}")
     samples = patch_samples(patches, augment_of(run.training), method.aligned_corners(section))
     pseudo = run.stream("patches", samples, len(patches))
     steps = run.training.budget(len(patches))

@@ -32,6 +32,7 @@ from pipeline.params import Params, json_schema, read_params
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.patches.of_round import patches_for_round
 from pipeline.report.record import run_facts
+from pipeline.training.rounds import TRAINS
 from pipeline.viewer.inspector import Inspector
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,3 +258,7 @@ def test_no_page_of_the_viewer_names_a_method() -> None:
         text = page.read_text(encoding="utf-8")
         for name in METHODS:
             assert f'"{name}"' not in text and f"'{name}'" not in text and f"  {name}:" not in text, page.name
+
+
+def test_training_knows_how_the_rounds_of_every_method_train() -> None:
+    assert set(TRAINS) == set(METHODS)

@@ -17,6 +17,7 @@ from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.params import Params
 from pipeline.patches.file import PATCHES, PatchFile, PatchWriter
+from pipeline.training.adapt import open_patches
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.rounds import TRAINS, initial_network, round_task, training_of
 from pipeline.training.run import Task
@@ -81,7 +82,9 @@ def test_intrada_leaves_the_source_out(params: Params) -> None:
 )
 def test_an_empty_selection_is_refused_with_advice(method: str, advice: str, params: Params) -> None:
     with pytest.raises(ReadableError, match=f"holds no patch: the selection is empty; {advice}"):
-        task_of(params, method, patches=0)
+        with PatchWriter(Path(PATCHES), ("a",) * 19):
+            pass
+        open_patches(Path(PATCHES), params.round(method), method)
 
 
 def test_only_intrada_may_begin_with_a_new_network(params: Params) -> None:
