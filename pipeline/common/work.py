@@ -34,20 +34,29 @@ def before_publishing(check: Callable[[], None]) -> None:
 
 def sources() -> dict[str, Path]:
     """Return the files of the imported modules of this project on which results may depend, by module."""
-    modules = {_name(name, module): module for name, module in sys.modules.items()}
+    # A copy, and no look at others' modules: a thread may import, and a lazy module does so when it is looked at
+    loaded = [(name, module) for name, module in list(sys.modules.items()) if _is_ours(name, module)]
+    modules = {_name(name, module): module for name, module in loaded}
     return {
         name: Path(source)
         for name, module in sorted(modules.items())
-        if name.split(".")[0] in ("pipeline", "stages")
-        and (has_effect(name) or name in WRITES_UNFINISHED_WORK)
-        and (source := _source(module))
+        if (has_effect(name) or name in WRITES_UNFINISHED_WORK) and (source := _source(module))
     }
 
 
-def _name(name: str, module: Any) -> str:
-    """Return a module's name: stages.adapt for ``python -m stages.adapt``, too, stages.__init__ for the package."""
+def _is_ours(name: str, module: Any) -> bool:
+    return _name_of_program(name, module).split(".")[0] in ("pipeline", "stages")
+
+
+def _name_of_program(name: str, module: Any) -> str:
+    """Return the name under which ``python -m stages.adapt`` has imported ``__main__``; that of others as it is."""
     spec = getattr(module, "__spec__", None) if name == "__main__" else None
-    name = spec.name if spec is not None else name
+    return spec.name if spec is not None else name
+
+
+def _name(name: str, module: Any) -> str:
+    """Return a module's own name, which is stages.__init__ for a package."""
+    name = _name_of_program(name, module)
     return f"{name}.__init__" if hasattr(module, "__path__") else name
 
 
