@@ -206,21 +206,22 @@ class _Stream:
                 yield np.frombuffer(image, self._dtype).reshape(self._shape)
 
 
+def _single(array: np.ndarray) -> np.ndarray:
+    return array[0] if array.ndim == 4 and len(array) == 1 else array
+
+
 def _folder(path: Path, layout: Layout) -> Volumes:
     files = sorted(file for file in path.rglob("*.npy") if not file.name.startswith("."))  # macOS leaves ._name.npy
     if not files:
         raise CacheError(f"{path}: holds no .npy files")
-    first = _loaded(files[0])
-    if first.ndim == 4 and len(first) == 1:
-        first = first[0]
+    first = _single(_loaded(files[0]))
     if first.ndim != 3:
         raise CacheError(f"{files[0]}: holds an array of shape {first.shape}; one image, (C,H,W) or (H,W,C), is needed")
     if layout == "auto":
         layout = _layout_of(files[0], first)
 
     def read(number: int) -> np.ndarray:
-        array = _loaded(files[number])
-        array = array[0] if array.ndim == 4 and len(array) == 1 else array
+        array = _single(_loaded(files[number]))
         return array.transpose(2, 0, 1) if layout == "hwc" and array.ndim == 3 else array
 
     ids = [str(file.relative_to(path).with_suffix("")) for file in files]

@@ -45,9 +45,7 @@ def fill(model: SegmentationModel, weights: Weights, path: Path) -> list[str]:
     heads = head_parts(model.spec["architecture"], model.spec["encoder"], model.spec["heads"])
     lacking = [key for key in own if key not in fitting and key.split(".")[0] not in heads]
     if lacking or (spec.architecture, spec.encoder) != (model.spec["architecture"], model.spec["encoder"]):
-        raise ModelFileError(
-            f"{path}: is {weights.title}, and params.yaml describes another network; {params_line(spec)}"
-        )
+        raise ModelFileError(f"{path}: is {weights.title}, and params.yaml has another network; {params_line(spec)}")
     model.load_state_dict(fitting, strict=False)
     return sorted({key.split(".")[0] for key in own if key not in fitting})
 

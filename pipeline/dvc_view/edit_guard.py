@@ -42,9 +42,7 @@ class EditGuard:
         self.checked = True
         if not self._address:
             return
-        changed = [
-            str(path) for path, content in self._sources.items() if not path.exists() or file_hash(path) != content
-        ]
+        changed = [str(path) for path, content in self._sources.items() if _hash_of(path) != content]
         if not changed and _text(_PARAMS) != self._params:
             changed = _changed_params(self._address, self._params)
         if changed:
@@ -79,3 +77,7 @@ def _value(params: Any, key: str) -> Any:
     for step in key.split("."):
         params = params.get(step) if isinstance(params, dict) else None
     return params
+
+
+def _hash_of(path: Path) -> str | None:
+    return file_hash(path) if path.exists() else None

@@ -45,6 +45,9 @@ from pipeline.models.state import load_model
 if TYPE_CHECKING:
     from pipeline.params.params import Evaluate
 
+Quality = tuple[dict[str, float | int | str | None], dict[str, dict[str, float | None]]]
+"""Of pseudo-labels: over all classes, and by class."""
+
 
 def evaluate_run(
     folder: Path, *, size: tuple[int, int], settings: Evaluate, classes: ClassSet, computer: Device
@@ -111,9 +114,7 @@ def _headline_over_folds(settings: Evaluate, confusion_FCC: np.ndarray, classes:
     return over_folds(score_F)
 
 
-def _pseudo_label_quality(
-    folder: Path, classes: ClassSet
-) -> tuple[dict[str, float | int | str | None], dict[str, dict[str, float | None]]]:
+def _pseudo_label_quality(folder: Path, classes: ClassSet) -> Quality:
     """Return coverage and precision over the selected images, at the cache's size: in all, and by class."""
     reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
     labels = labels_of("target-labelled", classes, reader.spec.size)

@@ -208,3 +208,11 @@ def _from_oracle(params: Params) -> set[str]:
         if entry.init in seen:
             seen.add(name)
     return seen
+
+
+def section_problems(params: Params) -> list[str]:
+    """Return what is wrong between the sections of params whose every section is right by itself."""
+    checks = (
+        class_problems, alignment_problems, method_problems, digit_problems, supervision_problems, translation_problems,
+    )  # fmt: skip
+    return [problem for check in checks for problem in check(params)]

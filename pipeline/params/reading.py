@@ -12,15 +12,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import ReadableError
-from pipeline.params.cross_checks import (
-    alignment_problems,
-    class_problems,
-    digit_problems,
-    graph_problems,
-    method_problems,
-    supervision_problems,
-    translation_problems,
-)
+from pipeline.params.cross_checks import graph_problems, section_problems
 from pipeline.params.messages import readable
 from pipeline.params.params import Params
 
@@ -52,8 +44,7 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     except ValidationError as error:
         problems += [line for line in readable(error, raw) if line not in problems]
     if params is not None:
-        problems += class_problems(params) + alignment_problems(params) + method_problems(params)
-        problems += digit_problems(params) + supervision_problems(params) + translation_problems(params)
+        problems += section_problems(params)
     if problems or params is None:
         raise ParamsError(path, problems)
     return params

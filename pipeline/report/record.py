@@ -86,8 +86,7 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
             "thresholds": dict(zip(classes.names, thresholds, strict=True)),
             "unit": method_named(selection.method).threshold(selection).unit,
         }
-    facts |= _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
-    return facts
+    return facts | _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
 
 
 def read_confusion(path: Path) -> list[list[int]] | None:
