@@ -32,16 +32,23 @@ def before_publishing(check: Callable[[], None]) -> None:
     _checks.append(check)
 
 
-def sources() -> dict[str, Path]:
-    """Return the files of the imported modules of this project on which results may depend, by module."""
+def code_version() -> str:
+    """Return a hash of the imported modules of this project on which unfinished work may depend.
+
+    Methods do not count: selection and patches, which they decide, are made anew from the beginning, and
+    ``pipeline.params`` imports all of them for their types.
+    """
     # A copy, and no look at others' modules: a thread may import, and a lazy module does so when it is looked at
     loaded = [(name, module) for name, module in list(sys.modules.items()) if _is_ours(name, module)]
     modules = {_name(name, module): module for name, module in loaded}
-    return {
-        name: Path(source)
+    sources = {
+        name: source
         for name, module in sorted(modules.items())
-        if (has_effect(name) or name in WRITES_UNFINISHED_WORK) and (source := _source(module))
+        if (has_effect(name) or name in WRITES_UNFINISHED_WORK)
+        and not name.startswith("pipeline.methods.")
+        and (source := _source(module))
     }
+    return fingerprint(**{name: file_hash(Path(source)) for name, source in sources.items()})
 
 
 def _is_ours(name: str, module: Any) -> bool:
@@ -58,11 +65,6 @@ def _name(name: str, module: Any) -> str:
     """Return a module's own name, which is stages.__init__ for a package."""
     name = _name_of_program(name, module)
     return f"{name}.__init__" if hasattr(module, "__path__") else name
-
-
-def code_version() -> str:
-    """Return a hash of the sources of every module that is imported now and that results may depend on."""
-    return fingerprint(**{name: file_hash(path) for name, path in sources().items()})
 
 
 def _source(module: Any) -> str | None:

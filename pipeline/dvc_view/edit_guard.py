@@ -14,13 +14,14 @@ from ruamel.yaml import YAML
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
-from pipeline.common.work import sources
+from pipeline.dvc_view.stage_facts import code_of
 
-_PARAMS = Path("params.yaml")
+_PARAMS = ("params.yaml", "pipeline/params/changed_defaults.yaml")
+"""The files of which dvc.yaml names params."""
 
 
 class EditGuard:
-    """Code and params of the stage that DVC has started here, as of the guard's construction, after all imports.
+    """Code and params on which the stage depends that DVC has started here, as of the guard's construction.
 
     It is idle in a cluster's job, which works on copies (launcher/driver.py compares the inputs), and in a stage that
     was not started by DVC, whose result nobody records.
@@ -28,8 +29,8 @@ class EditGuard:
 
     def __init__(self) -> None:
         self._address = "" if "ROUNDABOUT_OUTPUTS" in os.environ else os.environ.get("DVC_STAGE", "")
-        self._sources = {path: file_hash(path) for path in sources().values()} if self._address else {}
-        self._params = _text(_PARAMS)
+        self._code = code_of(self._address) if self._address else []
+        self._hashes, self._params = _hashes(self._code), {name: _text(name) for name in _PARAMS}
         self.checked = False
         """Whether ``check`` has been called, as it is before a result is published."""
 
@@ -42,9 +43,11 @@ class EditGuard:
         self.checked = True
         if not self._address:
             return
-        changed = [str(path) for path, content in self._sources.items() if _hash_of(path) != content]
-        if not changed and _text(_PARAMS) != self._params:
-            changed = _changed_params(self._address, self._params)
+        now = _hashes(self._code)
+        changed = sorted(str(path) for path in now.keys() | self._hashes if now.get(path) != self._hashes.get(path))
+        for name, text in self._params.items():
+            if not changed and _text(name) != text:
+                changed = _changed_params(self._address, name, text)
         if changed:
             raise ReadableError(
                 f"{self._address}: was edited while the stage ran, and DVC would record the old result as that of the "
@@ -53,12 +56,19 @@ class EditGuard:
             )
 
 
-def _text(path: Path) -> str:
+def _text(name: str) -> str:
+    path = Path(name)
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _changed_params(address: str, before: str) -> list[str]:
-    """Return the stage's params that have another value now; edits of other params do not matter."""
+def _hashes(code: list[str]) -> dict[Path, str]:
+    """Return the content of the listed files, and of the files in listed folders; of those that are there."""
+    files = [file for path in map(Path, code) for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    return {file: file_hash(file) for file in files if file.is_file()}
+
+
+def _changed_params(address: str, name: str, before: str) -> list[str]:
+    """Return the stage's params in a file that have another value now; edits of other params do not matter."""
     from dvc.dependency import ParamsDependency  # imported here: half a second, only after an edit
     from dvc.repo import Repo
 
@@ -66,18 +76,14 @@ def _changed_params(address: str, before: str) -> list[str]:
         with Repo() as repo:
             stage = repo.stage.load_one(name=address.rpartition(":")[2])
             read = [entry for entry in stage.deps if isinstance(entry, ParamsDependency)]
-            keys = [key for entry in read if entry.def_path == str(_PARAMS) for key in entry.params]
-        old, new = (YAML(typ="safe").load(text) for text in (before, _text(_PARAMS)))
+            keys = [key for entry in read if entry.def_path == name for key in entry.params]
+        old, new = (YAML(typ="safe").load(text) for text in (before, _text(name)))
     except Exception:  # half-edited, or the stage is no longer there: DVC could not record the result either
-        return [str(_PARAMS)]
-    return [f"{_PARAMS}: {key}" for key in keys if _value(old, key) != _value(new, key)]
+        return [name]
+    return [f"{name}: {key}" for key in keys if _value(old, key) != _value(new, key)]
 
 
 def _value(params: Any, key: str) -> Any:
     for step in key.split("."):
         params = params.get(step) if isinstance(params, dict) else None
     return params
-
-
-def _hash_of(path: Path) -> str | None:
-    return file_hash(path) if path.exists() else None

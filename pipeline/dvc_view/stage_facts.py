@@ -71,6 +71,16 @@ def launched_programs(workspace: Path = Path()) -> dict[str, StageFacts]:
     return {fact.program or name: fact for name, fact in facts.items() if fact.gpu}
 
 
+def code_of(address: str, workspace: Path = Path()) -> list[str]:
+    """Return the files and folders of code that dvc.yaml lists for ``dump@lse-1``; none where it is missing."""
+    path = workspace / "dvc.yaml"
+    if not path.exists():
+        return []
+    entry = _stages(path.read_text(encoding="utf-8")).get(address.rpartition(":")[2].partition("@")[0]) or {}
+    listed = entry.get("do", entry).get("deps") or []
+    return [name for name in listed if name.split("/")[0] in ("pipeline", "stages")]
+
+
 @lru_cache(maxsize=1)
 def _stages(text: str) -> dict[str, Any]:
     stages: dict[str, Any] = YAML(typ="safe").load(text).get("stages") or {}

@@ -15,8 +15,8 @@ stages:
     foreach: {a: 1}
     do:
       cmd: exec python -m stages.evaluate --run ${key}
-      deps: [stages/evaluate.py]
-      params: ["initial_models.${key}", seed]
+      deps: [stages/evaluate.py, stages/later]
+      params: ["initial_models.${key}", seed, {pipeline/params/changed_defaults.yaml: [evaluate]}]
       outs: [model.txt]
 """
 PARAMS = "seed: 1\ninitial_models: {a: {x: 1}, b: {x: 1}}\n"
@@ -37,6 +37,7 @@ def main(name):
 
 main()
 """
+COUNTERS = "pipeline/params/changed_defaults.yaml"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -48,6 +49,9 @@ def workspace(tmp_path: Path) -> Path:
     (tmp_path / "stages" / "evaluate.py").write_text(STAGE)
     (tmp_path / "dvc.yaml").write_text(DVC_YAML)
     (tmp_path / "params.yaml").write_text(PARAMS)
+    for name, text in {"stages/later/table.py": "A = 1\n", COUNTERS: "evaluate: 0\ndump: 0\n"}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     subprocess.run([*dvc(), "init", "--no-scm", "--quiet"], cwd=tmp_path, env=environment(), check=True)
     return tmp_path
 
@@ -65,6 +69,8 @@ def repro(workspace: Path, edit: str = "") -> subprocess.CompletedProcess[str]:
         ("params.yaml|{x: 1}, b|{x: 2}, b", "params.yaml: initial_models.a"),
         ("params.yaml|seed: 1|seed: [", "params.yaml"),
         ("stages/evaluate.py|main()\n|main() # edited\n", "stages/evaluate.py"),
+        ("stages/later/table.py|A = 1|A = 2", "stages/later/table.py"),  # listed, and imported when it is needed
+        (f"{COUNTERS}|evaluate: 0|evaluate: 1", f"{COUNTERS}: evaluate"),
     ],
 )
 def test_what_was_edited_while_the_stage_ran_is_not_recorded(workspace: Path, edit: str, named: str) -> None:
@@ -86,7 +92,15 @@ def test_a_stage_that_publishes_nothing_is_checked_when_it_ends(workspace: Path)
     assert repro(workspace).returncode == 0
 
 
-def test_an_edit_of_what_the_stage_does_not_read_is_none_of_its_business(workspace: Path) -> None:
-    answer = repro(workspace, "params.yaml|b: {x: 1}|b: {x: 2}")
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "params.yaml|b: {x: 1}|b: {x: 2}",
+        f"{COUNTERS}|dump: 0|dump: 1",
+        "stages/run.py|from __future__|# \nfrom __future__",
+    ],
+)
+def test_an_edit_of_what_the_stage_does_not_read_is_none_of_its_business(workspace: Path, edit: str) -> None:
+    answer = repro(workspace, edit)
     assert answer.returncode == 0, answer.stderr
     assert (workspace / "model.txt").read_text() == PARAMS
