@@ -49,7 +49,7 @@ def _run(stage: str, name: str, work: Callable[[], None]) -> None:
 
     A stage that publishes its result has been checked for edits just before; the others are checked when they end.
     """
-    # Imported here: no output depends on them, so editing the log or the guard runs no stage again.
+    # Imported here, so that a stage's parser answers at once
     from pipeline.common.work import before_publishing
     from pipeline.dvc_view.edit_guard import EditGuard
     from pipeline.timing.log import recorded

@@ -1,4 +1,4 @@
-"""Filling a network from a file of weights, ours or the authors', on the way into training."""
+"""Weights in a file, ours or the authors', on the way into training: training/fill.py puts them into a network."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor
-
 from pipeline.checkpoints.convert import Weights, read_weights
-from pipeline.checkpoints.kinds import head_parts
-from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ModelSpec
 from pipeline.models.state import ModelFileError
-
-DEEPLAB_MAIN_HEAD = {1: "layer5", 2: "layer6"}
-"""By number of heads: the same classifier on the same 2048 channels, under two names."""
 
 
 def weights_for(path: Path) -> tuple[Weights, ModelSpec]:
@@ -28,26 +21,6 @@ def weights_for(path: Path) -> tuple[Weights, ModelSpec]:
     if weights.spec is None:
         raise ModelFileError(f"{path}: is {weights.title}, not a network that segments")
     return weights, weights.spec
-
-
-def fill(model: SegmentationModel, weights: Weights, path: Path) -> list[str]:
-    """Fill a network's weights; return the first parts of the names that keep their fresh values.
-
-    A head with another number of classes, or one that the file lacks, stays fresh.
-
-    Raises:
-        ModelFileError: the file is of another architecture; the message has the line for params.yaml.
-    """
-    own, state = model.state_dict(), _under_the_models_names(model, weights)
-    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
-    spec = weights.spec
-    assert spec is not None
-    heads = head_parts(model.spec["architecture"], model.spec["encoder"], model.spec["heads"])
-    lacking = [key for key in own if key not in fitting and key.split(".")[0] not in heads]
-    if lacking or (spec.architecture, spec.encoder) != (model.spec["architecture"], model.spec["encoder"]):
-        raise ModelFileError(f"{path}: is {weights.title}, and params.yaml has another network; {params_line(spec)}")
-    model.load_state_dict(fitting, strict=False)
-    return sorted({key.split(".")[0] for key in own if key not in fitting})
 
 
 def require_class_names(weights: Weights, names: Sequence[str], path: Path) -> None:
@@ -75,16 +48,3 @@ def params_line(spec: ModelSpec) -> str:
     encoder = f", encoder: {spec.encoder}" if spec.architecture == "small" else ""
     heads = f", heads: {spec.heads}" if spec.heads != 1 else ""
     return f"say `model: {{architecture: {spec.architecture}{encoder}{heads}, weights: …}}`"
-
-
-def _under_the_models_names(model: SegmentationModel, weights: Weights) -> dict[str, Tensor]:
-    """Return the file's tensors, with DeepLab's main head under the name that it has in the model."""
-    assert weights.spec is not None
-    theirs, ours = (DEEPLAB_MAIN_HEAD[heads] for heads in (weights.spec.heads, model.spec["heads"]))
-    if weights.spec.architecture != "deeplabv2-resnet101" or theirs == ours:
-        return weights.state
-    return {
-        f"{ours}.{key.partition('.')[2]}" if key.startswith(f"{theirs}.") else key: value
-        for key, value in weights.state.items()
-        if not key.startswith(f"{ours}.")
-    }

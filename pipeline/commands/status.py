@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
+from pipeline.params import read_params
 from pipeline.timing.estimates import Past, estimate, past_seconds
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
@@ -44,7 +45,7 @@ def status() -> None:
     """Say of every stage whether it is done, running or stale, and what `dvc repro` would run."""
     with ThreadPoolExecutor(2) as pool:
         reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(changed_stages, Path.cwd())
-    graph = reading.result()  # its error, for what DVC cannot read, is the plainer one
+    graph = _graph_or_params_problems(reading)
     finished, past = stages_with_results(Path("dvc.lock")), past_seconds(workspaces_of(Path()))
     lines = status_lines(comparing.result(), graph, finished, work_folders(), past, queued_jobs())
     table = Table("stage", "state", "why", "takes about")
@@ -55,10 +56,8 @@ def status() -> None:
     if not todo:
         console.print("Everything is done: `dvc repro` would run nothing.")
         return
-    known = sum(line.seconds for line in todo if line.seconds is not None)
-    unknown = sum(line.seconds is None for line in todo)
-    tail = f", and {unknown} stages of which no past run tells" if unknown else ""
-    console.print(f"`dvc repro` would run up to {len(todo)} of {len(lines)} stages: about {_duration(known)}{tail}.")
+    total = _total([line.seconds for line in todo])
+    console.print(f"`dvc repro` would run up to {len(todo)} of {len(lines)} stages: {total}.")
     console.print("Times are those of past runs; a stage whose inputs turn out the same is skipped.")
 
 
@@ -144,6 +143,23 @@ def stages_with_results(lock: Path) -> set[str]:
     except YAMLError as error:
         raise ReadableError(f"{lock}: is not YAML ({error}); restore it from git") from None
     return {name for name, entry in stages.items() if any(Path(out["path"]).exists() for out in entry.get("outs", []))}
+
+
+def _graph_or_params_problems(reading: Future[Graph]) -> Graph:
+    """Return the graph; where DVC cannot read it, the problems of params.yaml say more than DVC's words on dvc.yaml."""
+    try:
+        return reading.result()
+    except ReadableError:
+        read_params()
+        raise
+
+
+def _total(seconds: Sequence[float | None]) -> str:
+    known = [value for value in seconds if value is not None]
+    unknown = len(seconds) - len(known)
+    if not known:
+        return "no past run tells how long they take"
+    return f"about {_duration(sum(known))}" + (f", and {unknown} of which no past run tells" if unknown else "")
 
 
 def _duration(seconds: float | None) -> str:

@@ -1,17 +1,19 @@
 """Code on which no result depends.
 
-No stage lists it in dvc.yaml, and what a stage has left unfinished is continued after an edit of it. A file belongs
-here if it checks, reads params, words messages, logs, resumes, publishes, or says where and how to compute, not what.
+Stages need not list it in dvc.yaml, and what a stage has left unfinished is continued after an edit of it. A file
+belongs here if it checks, reads params, words messages, logs, resumes, publishes, or says where and how to compute, not
+what.
 """
 
 from __future__ import annotations
 
 WITHOUT_EFFECT = {
     "pipeline.common.code": "this list",
-    "pipeline.common.device": "where to compute, as `runtime` says",
+    "pipeline.common.device": "where and how precisely to compute, as `runtime` says",
     "pipeline.common.errors": "messages",
     "pipeline.common.files": "files are whole or absent; what is in them is the caller's",
-    "pipeline.common.labels": "prepare writes the chosen class set's names beside the manifests",
+    "pipeline.common.labels": "prepare writes the chosen class set's names beside the manifests; only colours are read "
+    "later, and the stages that draw list it",
     "pipeline.common.section": "types of params, as pipeline.params",
     "pipeline.common.processes": "child processes end with their parent",
     "pipeline.common.work": "unfinished work is continued, and published when it is whole",

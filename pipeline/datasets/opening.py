@@ -13,6 +13,8 @@ from pipeline.datasets.manifest import AGAIN, Manifest, manifest_path
 from pipeline.datasets.problems import DataError
 
 SPLIT = "split.json"
+PREPARED = ("source", "target", "target-labelled", "evaluation")
+"""Splits that `prepare` writes; every other one is a translation."""
 _VERSION = 1
 
 
@@ -71,7 +73,8 @@ def prepared_split(name: str) -> PreparedSplit:
             return _split_of(**read)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass
-    raise DataError(f"{path}: is missing or of another version of this program; {AGAIN}")
+    again = AGAIN if name in PREPARED else f"run `dvc repro -f translate@{name}`"
+    raise DataError(f"{path}: is missing or of another version of this program; {again}")
 
 
 def write_split(folder: Path, split: PreparedSplit) -> None:

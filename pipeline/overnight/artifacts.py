@@ -83,9 +83,10 @@ def curves_markdown(name: str, seed: int, curves: Path, results: list[Result]) -
             if what in ("coverage", "precision")
         ]
         lines.append("")
-    pieces = curves / "pieces.tsv"
-    if pieces.exists():
-        lines += [f"Memory was short: each batch went through the network in {read_curve(pieces)[-1][1]:g} pieces.", ""]
+    micro_batches = curves / "micro_batches.tsv"
+    if micro_batches.exists():
+        count = read_curve(micro_batches)[-1][1]
+        lines += [f"Memory was short: each batch went through the network in {count:g} micro-batches.", ""]
     if chart:
         svg = chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" width="720" ', 1)
         svg = svg.replace(">", f">{_STYLE}", 1)

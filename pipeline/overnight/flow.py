@@ -68,7 +68,9 @@ def run_stage(
         )
     if done.outcome is Outcome.cached:
         return _cached(folder, stage, f"restored by DVC in {done.seconds:.0f} s")
-    smaller = f"; each batch in {done.pieces} pieces: it ran out of memory" if done.pieces > 1 else ""
+    smaller = (
+        f"; each batch in {done.micro_batches} micro-batches: it ran out of memory" if done.micro_batches > 1 else ""
+    )
     details = StateDetails(cache_key=recorded_key(folder, stage))
     return Completed(message=f"ran for {done.seconds:.0f} s{smaller}", state_details=details)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, TextIO
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.graph import BUSY, BUSY_SECONDS, dvc, environment
 from pipeline.launcher.slurm import PASSING
-from pipeline.overnight.out_of_memory import enough_pieces, in_pieces, remember_pieces
+from pipeline.overnight.out_of_memory import enough_micro_batches, micro_batch_environment, remember_micro_batches
 from pipeline.overnight.scheduler import Outcome
 
 _SKIPPED = re.compile(r"Stage '([^']+)' (?:didn't change, skipping|is cached - skipping run, checking out outputs)")
@@ -43,8 +43,8 @@ class Reproduced(NamedTuple):
     outcome: Outcome
     """``ran``, or ``cached``: DVC had the result for these inputs, and it is in the workspace now."""
     seconds: float
-    pieces: int
-    """In how many pieces batches went through the network (out_of_memory.py)."""
+    micro_batches: int
+    """In how many micro-batches batches went through the network (out_of_memory.py)."""
 
 
 def reproduce(
@@ -60,7 +60,7 @@ def reproduce(
 ) -> Reproduced:
     """Run ``dvc repro`` for one stage, which runs it or restores its result from the cache.
 
-    A stage that trains ``in_batches`` and runs out of memory is repeated with each batch in twice as many pieces, which
+    A stage that trains ``in_batches`` and runs out of memory is repeated with twice as many micro-batches, which
     the workspace ``home`` remembers. While another stage has locked files of DVC, wait and ask again. All output is
     appended to the file ``log`` and passed line by line to ``tell``. ``pull``: also restore results from DVC's remote;
     ``extra``: environment variables.
@@ -69,14 +69,14 @@ def reproduce(
         StageError: if the stage fails.
     """
     began = time.monotonic()
-    pieces, busy = enough_pieces(home, stage), iter(BUSY_SECONDS)
+    count, busy = enough_micro_batches(home, stage), iter(BUSY_SECONDS)
     while True:
-        code, output = _run(workspace, stage, log, tell, pull, {**(extra or {}), **in_pieces(pieces)})
+        code, output = _run(workspace, stage, log, tell, pull, {**(extra or {}), **micro_batch_environment(count)})
         if code == 0:
-            return Reproduced(_outcome(stage, output), time.monotonic() - began, pieces)
-        if in_batches and _OUT_OF_MEMORY.search(output) and (more := remember_pieces(home, stage, pieces)):
-            tell(f"{stage}: out of memory; again with each batch in {more} pieces")
-            pieces = more
+            return Reproduced(_outcome(stage, output), time.monotonic() - began, count)
+        if in_batches and _OUT_OF_MEMORY.search(output) and (more := remember_micro_batches(home, stage, count)):
+            tell(f"{stage}: out of memory; again with each batch in {more} micro-batches")
+            count = more
         elif BUSY.search(output) and (seconds := next(busy, None)) is not None:
             tell(f"{stage}: DVC is busy with another stage's files; again in {seconds} s")
             time.sleep(seconds)

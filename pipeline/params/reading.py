@@ -73,9 +73,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _under_new_names(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the params under today's names, so that all other problems show, and what to rename in the file."""
-    old = [key for key in raw if _RENAMED.get(key, key) not in raw]
-    problems = [f"{key}: is called {_RENAMED[key]} now; rename it" for key in old]
-    return {_RENAMED[key] if key in old else key: value for key, value in raw.items()}, problems
+    problems = [f"{key}: is called {_RENAMED[key]} now; rename it" for key in raw if key in _RENAMED]
+    old = {_RENAMED[key]: value for key, value in raw.items() if key in _RENAMED}
+    return old | {key: value for key, value in raw.items() if key not in _RENAMED}, problems
 
 
 def _twice(error: DuplicateKeyError) -> str:

@@ -55,13 +55,6 @@ class Training(Section):
             raise ValueError("give either steps or epochs")
         return self
 
-    def budget(self, images: int) -> int:
-        """Return the number of optimiser steps for a set of so many images."""
-        if self.steps is not None:
-            return self.steps
-        assert self.epochs is not None
-        return max(1, round(self.epochs * images / self.batch))
-
 
 class Adapt(Training):
     """Training in a round; ``batch`` counts target patches."""

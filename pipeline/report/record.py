@@ -26,7 +26,7 @@ from pipeline.report.charts.lines import read_curve
 if TYPE_CHECKING:
     from pipeline.params import Params
 
-FORMAT = 1
+FORMAT = 2
 SPLITS = ("source", "target", "target-labelled", "evaluation")
 
 

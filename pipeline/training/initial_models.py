@@ -10,7 +10,7 @@ from pipeline.models.base import SegmentationModel
 from pipeline.training.alignment.build import adversary_of, alignment_of
 from pipeline.training.new_model import new_model
 from pipeline.training.objectives import supervised
-from pipeline.training.run import RunSettings, Task, fit, labelled_stream, unlabelled_stream
+from pipeline.training.run import RunSettings, Task, fit, labelled_stream, steps_of, unlabelled_stream
 
 if TYPE_CHECKING:
     from pipeline.params import AnyInitialModel, Runtime
@@ -28,7 +28,7 @@ def train_initial_model(
 def initial_model_task(run: RunSettings, initial: AnyInitialModel) -> Task:
     """Return what the network of ``initial`` learns; the target's images are opened only if it aligns to them."""
     source = labelled_stream(run, run.training.batch)
-    steps = run.training.budget(source.length)
+    steps = steps_of(run.training, source.length)
     alignment = alignment_of(initial, len(run.classes), run.model.heads, run.seed)
     if alignment is None:
         return Task(supervised, [source], steps)

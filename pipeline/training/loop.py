@@ -94,9 +94,9 @@ def train(
     model.train()
     terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
-    progress_class, pieces = Progress if rank() == 0 else NullProgress, micro_batch_count()
-    progress = progress_class(folder / "live", name, first, plan.steps, plan.log_every, sums, pieces)
-    with progress, in_micro_batches(model, pieces), _stop_requests() as stopping:
+    show, micro_batches = Progress if rank() == 0 else NullProgress, micro_batch_count()
+    progress = show(folder / "live", name, first, plan.steps, plan.log_every, sums, micro_batches)
+    with progress, in_micro_batches(model, micro_batches), _stop_requests() as stopping:
         batches = prefetched(streams, first, plan.steps, plan.threads)
         for step, batch in enumerate(batches, first):
             draw_as(seed, step)

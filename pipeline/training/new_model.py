@@ -11,6 +11,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.labels import ClassSet
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
+from pipeline.training.fill import fill
 
 if TYPE_CHECKING:
     from pipeline.params import Model
@@ -60,7 +61,7 @@ def _random_model(
 def _filled_model(settings: Model, classes: ClassSet, seed: int, path: Path) -> tuple[SegmentationModel, list[str]]:
     """Return the network with a checkpoint's weights, and the parts that the checkpoint does not fill."""
     # Imported here: of the runs without weights of their own none depends on the kinds of checkpoints
-    from pipeline.checkpoints.weights import fill, require_class_names, weights_for
+    from pipeline.checkpoints.weights import require_class_names, weights_for
 
     weights, spec = weights_for(path)
     require_class_names(weights, classes.names, path)

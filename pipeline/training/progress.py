@@ -69,7 +69,7 @@ class Progress:
             append_point(self._curves / "loss" / f"{name}.tsv", done, mean)
         append_point(self._curves / "learning_rate.tsv", done, rate)
         if self._micro_batches > 1:  # the curves say where memory was short
-            append_point(self._curves / "pieces.tsv", done, self._micro_batches)
+            append_point(self._curves / "micro_batches.tsv", done, self._micro_batches)
         if self._bar.disable:
             pace = self._seen / (time.perf_counter() - self._clock)
             losses = "  ".join(f"{name} {mean:.4f}" for name, mean in means.items())

@@ -17,7 +17,7 @@ from pipeline.training.intra_domain import intra_domain
 from pipeline.training.new_model import new_model
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
-from pipeline.training.run import RunSettings, Task, augment_of, fit, labelled_stream
+from pipeline.training.run import RunSettings, Task, augment_of, fit, labelled_stream, steps_of
 
 if TYPE_CHECKING:
     from pipeline.params import Round, Runtime
@@ -98,7 +98,7 @@ def round_task(run: RunSettings, entry: Round, section: Any, patches: PatchFile,
     method = training_of(entry.method)
     samples = patch_samples(patches, augment_of(run.training), method.aligned_corners(section))
     pseudo = run.stream("patches", samples, len(patches))
-    steps = run.training.budget(len(patches))
+    steps = steps_of(run.training, len(patches))
     if method.aligns_hard_images:
         return intra_domain(run, section, pseudo, patches.path.with_name(HARD), steps)
     streams = [pseudo]

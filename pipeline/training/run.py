@@ -77,6 +77,14 @@ def unlabelled_stream(run: RunSettings) -> Stream:
     return run.stream("target", unlabelled_samples(images, augment_of(run.training)), len(images))
 
 
+def steps_of(training: Training, images: int) -> int:
+    """Return the number of optimiser steps for a set of so many images."""
+    if training.steps is not None:
+        return training.steps
+    assert training.epochs is not None
+    return max(1, round(training.epochs * images / training.batch))
+
+
 def augment_of(training: Training) -> Augment:
     """Return the random changes that a training section asks for."""
     changes = training.augmentation

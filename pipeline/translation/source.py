@@ -7,11 +7,8 @@ from typing import Any
 from pipeline.common.files import file_hash
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import MANIFEST, manifest_path
-from pipeline.datasets.opening import SPLIT, images_of
+from pipeline.datasets.opening import PREPARED, SPLIT, images_of
 from pipeline.translation.style import SETTINGS, SOURCE, TARGET, Style, open_style
-
-_AS_PREPARED = ("source", "target-labelled")
-"""Splits that `prepare` writes; every other one is a translation of the source."""
 
 
 def labelled_images(name: str, size: tuple[int, int]) -> tuple[SplitImages, Style | None]:
@@ -19,7 +16,7 @@ def labelled_images(name: str, size: tuple[int, int]) -> tuple[SplitImages, Styl
 
     The style is what images take on when they are loaded; None where files are used as they are.
     """
-    style = None if name in _AS_PREPARED else open_style(manifest_path(name).parent)
+    style = None if name in PREPARED else open_style(manifest_path(name).parent)
     return images_of(name, size), style
 
 

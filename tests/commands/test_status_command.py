@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from typer.testing import CliRunner
 from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.cli import app
-from pipeline.commands.status import stages_with_results, status_lines
+from pipeline.commands.status import _graph_or_params_problems, _total, stages_with_results, status_lines
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
-from pipeline.dvc_view.graph import Stage
+from pipeline.dvc_view.graph import Graph, Stage
 from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.launcher import slurm
 from pipeline.launcher.job_folder import JOBS, queued_jobs
@@ -146,3 +147,19 @@ def test_a_real_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     ran = run(tmp_path, "dvc", "repro").stdout
     would = {line.split("│")[1].strip() for line in text.splitlines() if "│ stale" in line or "│ follows" in line}
     assert {name for name in would if f"Running stage '{name}'" in ran} | stale <= would
+
+
+def test_the_time_of_stages_that_never_ran_is_not_counted_as_none() -> None:
+    assert _total([None, None]) == "no past run tells how long they take"
+    assert _total([60.0, None]) == "about 1 min, and 1 of which no past run tells"
+
+
+def test_where_dvc_cannot_read_the_stages_the_problems_of_params_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("starts: {}\n", encoding="utf-8")
+    reading: Future[Graph] = Future()
+    reading.set_exception(ReadableError("dvc.yaml: DVC says: Could not find 'initial_models'"))
+    with pytest.raises(ReadableError, match="starts: is called initial_models now; rename it"):
+        _graph_or_params_problems(reading)

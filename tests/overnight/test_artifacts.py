@@ -19,12 +19,12 @@ def test_keys_are_what_prefect_allows():
 def test_curves_are_a_picture_with_numbers(tmp_path):
     (tmp_path / "loss").mkdir()
     (tmp_path / "loss" / "source.tsv").write_text("step\tsource\n10\t2.0\n20\t1.0\n", encoding="utf-8")
-    (tmp_path / "pieces.tsv").write_text("step\tpieces\n10\t1\n20\t4\n", encoding="utf-8")
+    (tmp_path / "micro_batches.tsv").write_text("step\tpieces\n10\t1\n20\t4\n", encoding="utf-8")
     text = curves_markdown("lse-1", 2, tmp_path, [result("lse-1", 0.5)])
     assert "## lse-1, seed 2" in text
     assert "| mIoU | 50.0 |" in text
     assert "| pseudo-labels: coverage | 25.0 |" in text
-    assert "in 4 pieces" in text
+    assert "in 4 micro-batches" in text
     svg = base64.b64decode(text.split("base64,")[1].rstrip(")")).decode()
     assert svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert "polyline" in svg

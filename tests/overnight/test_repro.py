@@ -92,16 +92,16 @@ def test_out_of_memory_runs_again_in_more_pieces_and_remembers(monkeypatch, tmp_
     )
     assert go(tmp_path, "adapt@lse-1")[::2] == (Outcome.ran, 4)
     assert (tmp_path / "tried.txt").read_text(encoding="utf-8") == "1 2 4 "
-    assert go(tmp_path, "adapt@lse-1").pieces == 4
+    assert go(tmp_path, "adapt@lse-1").micro_batches == 4
     assert (tmp_path / "tried.txt").read_text(encoding="utf-8") == "1 2 4 4 ", "the next night begins with what fitted"
-    assert read_json(tmp_path / ".roundabout" / "pieces" / "adapt@lse-1.json") == {"pieces": 4}
+    assert read_json(tmp_path / ".roundabout" / "micro_batches" / "adapt@lse-1.json") == {"micro_batches": 4}
 
 
 def test_pieces_are_for_training_only(monkeypatch, tmp_path):
     pretend(monkeypatch, tmp_path, "sys.exit('torch.OutOfMemoryError: CUDA out of memory')")
     with pytest.raises(StageError, match="OutOfMemoryError"):
         go(tmp_path, "dump@lse-1")
-    assert not (tmp_path / ".roundabout" / "pieces").exists()
+    assert not (tmp_path / ".roundabout" / "micro_batches").exists()
 
 
 @pytest.mark.parametrize("line", ["error: params.yaml: portion is 7", "torch.OutOfMemoryError: CUDA out of memory"])
@@ -113,7 +113,7 @@ def test_a_reason_is_found_above_torchruns_own_traceback(monkeypatch, tmp_path, 
         "sys.exit(0 if os.environ.get('ROUNDABOUT_MICRO_BATCHES') else 1)",
     )
     if line.startswith("torch"):
-        assert go(tmp_path, "adapt@lse-1").pieces == 2
+        assert go(tmp_path, "adapt@lse-1").micro_batches == 2
     else:
         with pytest.raises(StageError, match="portion is 7") as caught:
             go(tmp_path, "adapt@lse-1")

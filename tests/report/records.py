@@ -44,7 +44,7 @@ def round_record(name: str, value: float | None, init: str = "source-only", **mo
 def record_of_runs(runs: list[dict[str, Any]], seed: int = 1, **params: Any) -> dict[str, Any]:
     """results.json."""
     return {
-        "format": 1,
+        "format": 2,
         "headline": "mIoU",
         "seed": seed,
         "classes": {"set": "two", "names": NAMES, "palette": [[128, 64, 128], [70, 130, 180]], "evaluated": NAMES},

@@ -20,7 +20,7 @@ from pipeline.patches.file import PATCHES, PatchFile, PatchWriter
 from pipeline.training.adapt import open_patches
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.rounds import TRAINS, initial_network, round_task, training_of
-from pipeline.training.run import Task
+from pipeline.training.run import Task, steps_of
 from tests.training.run_settings import run_settings
 
 ENTRIES = {"lse": {"portion": 0.5}, "cbst": {"portion": 0.5, "source_portion": 0.5}, "cada": {}, "intrada": {}}
@@ -58,7 +58,7 @@ def test_self_training_learns_from_patches_and_the_source(
     task = task_of(params, method)
     assert task.objective == objective
     assert [stream.name for stream in task.streams] == ["patches", "source"]
-    assert task.steps == params.adapt.budget(1)
+    assert task.steps == steps_of(params.adapt, 1)
     assert task.adversary is None
 
 

@@ -30,7 +30,7 @@ from pipeline.training.image_samples import unlabelled_samples
 from pipeline.training.loop import Adversary, train
 from pipeline.training.optimisation import make_optimiser
 from pipeline.training.progress import CURVES
-from pipeline.training.run import augment_of, plan_of
+from pipeline.training.run import augment_of, plan_of, steps_of
 from pipeline.translation.gallery import GalleryRow, write_gallery
 from pipeline.translation.style import SETTINGS
 
@@ -98,7 +98,7 @@ def _trained(
         for module in (generators, discriminators)
     )
     # Not compiled: the loop compiles a network's forward, and this objective calls two networks
-    plan = plan_of(settings, settings.budget(len(domains.source)), runtime, compiled=False)
+    plan = plan_of(settings, steps_of(settings, len(domains.source)), runtime, compiled=False)
     augment = augment_of(settings)
     streams = [
         Stream(domain, windows(images, augment, settings.crop), len(images), settings.batch, seed, name)
