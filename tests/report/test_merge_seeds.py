@@ -69,7 +69,7 @@ def test_a_workspace_without_a_report_says_what_to_run(write_workspace: Write, t
     with pytest.raises(ReadableError, match=r"results.json: there is no such file; run `dvc repro` in"):
         merge_seeds([tmp_path / "nowhere"], tmp_path / "out")
     folder = write_workspace("old", record(1, 0.5) | {"format": None})
-    with pytest.raises(ReadableError, match="has format None, this version reads 1"):
+    with pytest.raises(ReadableError, match="has format None, this version reads 2"):
         merge_seeds([folder], tmp_path / "out")
     (folder / "report" / "made.json").write_text("{")
     with pytest.raises(ReadableError, match=r"made.json: is not JSON"):
