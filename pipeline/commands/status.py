@@ -150,7 +150,8 @@ def _graph_or_params_problems(reading: Future[Graph]) -> Graph:
     try:
         return reading.result()
     except ReadableError:
-        read_params()
+        if Path("params.yaml").exists():
+            read_params()
         raise
 
 

@@ -151,7 +151,7 @@ def test_a_real_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_time_of_stages_that_never_ran_is_not_counted_as_none() -> None:
     assert _total([None, None]) == "no past run tells how long they take"
-    assert _total([60.0, None]) == "about 1 min, and 1 of which no past run tells"
+    assert _total([60.0, None]) == "about 1 min 0 s, and 1 of which no past run tells"
 
 
 def test_where_dvc_cannot_read_the_stages_the_problems_of_params_are_named(
