@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.common.labels import IGNORE
-from pipeline.training.distributed import all_reduce_sum
+from pipeline.training.distributed import all_reduce_sum, count_of
 
 
 def cross_entropy_per_pixel(logits_NCHW: Tensor, label_NHW: Tensor) -> tuple[Tensor, Tensor]:
@@ -28,6 +28,15 @@ def cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:
     """
     loss_NHW, counted = cross_entropy_per_pixel(logits_NCHW, label_NHW)
     return all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
+
+
+def weighted_cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor, weight_NHW: Tensor) -> Tensor:
+    """Return the sum of weight · cross entropy over the number of all pixels, ignored and unweighted ones included.
+
+    So a batch in which few pixels are trusted moves the network little (DACS, DAFormer and MIC divide like that).
+    """
+    loss_NHW, _ = cross_entropy_per_pixel(logits_NCHW, label_NHW)
+    return all_reduce_sum((loss_NHW * weight_NHW).sum()) / count_of(loss_NHW)
 
 
 def focal_loss(loss_NHW: Tensor, counted: Tensor, gamma: float) -> Tensor:

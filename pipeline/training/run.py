@@ -62,13 +62,19 @@ class Task(NamedTuple):
     streams: list[Stream]
     steps: int
     adversary: Adversary | None = None
+    teacher: bool = False
+    """Whether the objective is a TeacherObjective: the moving average of the network labels the target."""
 
 
-def labelled_stream(run: RunSettings, batch: int) -> Stream:
-    """Return the stream of the run's labelled split, called ``source`` in batches whichever split it is."""
+def labelled_stream(run: RunSettings, batch: int, augment: Augment | None = None) -> Stream:
+    """Return the stream of the run's labelled split, called ``source`` in batches whichever split it is.
+
+    ``augment`` defaults to what the training section asks for.
+    """
     images, style = labelled_images(run.labelled, run.size)
     labels = labels_of(run.labelled, run.classes, images.size)
-    return run.stream("source", labelled_samples(images, labels, augment_of(run.training), style), len(images), batch)
+    samples = labelled_samples(images, labels, augment or augment_of(run.training), style)
+    return run.stream("source", samples, len(images), batch)
 
 
 def unlabelled_stream(run: RunSettings) -> Stream:

@@ -1,0 +1,1 @@
+"""Online self-training: a teacher, the moving average of the network, labels the target while the network learns."""
