@@ -89,9 +89,10 @@ def prefetched(streams: list[Stream], first: int, steps: int, threads: int) -> I
     """Yield the batches of the steps ``first`` … ``steps`` - 1 in order, loaded by threads a few steps ahead.
 
     Decoding and resizing release Python's lock, so threads suffice, and nothing is pickled. An error in a thread
-    surfaces at the step it belongs to.
+    surfaces at the step it belongs to. A loader thread starts no threads of its own for what torch computes in it.
     """
-    with ThreadPoolExecutor(threads, thread_name_prefix="loader") as pool:
+    torch.get_num_threads()  # fixes this thread's own number, which the loaders' call would change otherwise
+    with ThreadPoolExecutor(threads, "loader", initializer=torch.set_num_threads, initargs=(1,)) as pool:
         waiting: deque[Future[Batch]] = deque()
         upcoming = iter(range(first, steps))
         try:

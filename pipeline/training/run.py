@@ -19,6 +19,7 @@ from pipeline.training.image_samples import labelled_samples, unlabelled_samples
 from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
+from pipeline.training.photometric import photometric_of
 from pipeline.translation.source import identity_of, labelled_images
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def steps_of(training: Training, images: int) -> int:
 def augment_of(training: Training) -> Augment:
     """Return the random changes that a training section asks for."""
     changes = training.augmentation
-    return Augment(changes.flip, changes.scale, changes.colour)
+    return Augment(changes.flip, changes.scale, changes.colour, photometric_of(changes))
 
 
 def plan_of(training: Training, steps: int, runtime: Runtime, *, compiled: bool) -> Plan:
