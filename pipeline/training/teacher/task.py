@@ -45,7 +45,7 @@ def teacher_task(
         batch=run.training.batch,
         steps=steps,
     )
-    return Task(objective, streams, steps, teacher=True)
+    return Task(objective, streams, steps, state=objective, taught_by=objective.taught_by)
 
 
 def _target_stream(run: RunSettings, augment: Augment) -> Stream:
