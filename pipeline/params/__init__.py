@@ -39,6 +39,7 @@ from pipeline.params.initial_models import (
 from pipeline.params.model import Model
 from pipeline.params.params import Dump, Evaluate, Params, Round, Runtime
 from pipeline.params.reading import ParamsError, json_schema, read_params
+from pipeline.params.round_changes import explained_changes
 from pipeline.params.training import Adapt, Augmentation, Optimiser, Training
 from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
 
@@ -91,6 +92,7 @@ __all__ = [
     "SynscapesSplit",
     "SynthiaSplit",
     "Training",
+    "explained_changes",
     "json_schema",
     "read_params",
 ]
