@@ -19,7 +19,7 @@ def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         path = _path_in_file(item["loc"], raw)
-        if item["loc"][2:] == ("[key]",) and item["loc"][0] in ("initial_models", "rounds", "translations"):
+        if "[key]" in item["loc"] and item["loc"][0] in ("initial_models", "rounds", "translations"):
             continue  # a name that is no string: graph_problems says it better
         if item["type"] == "union_tag_invalid":
             context = item.get("ctx") or {}
