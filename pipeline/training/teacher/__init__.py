@@ -1,0 +1,1 @@
+"""Parts of online self-training with a mean teacher (DACS, DAFormer, MIC), each a pure function."""
