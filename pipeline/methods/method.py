@@ -205,6 +205,8 @@ class Method(Generic[S, R]):
     """What is wrong with a round, by its name, that only all of params.yaml shows."""
     needs_volume: bool = False
     """Whether ``label`` reads the class distributions, not only arg-max, confidence and entropy."""
+    teaches: bool = False
+    """Whether a teacher labels the target's images anew during training, beginning with the cache's statistics."""
     splits: bool = False
     """Whether the images that it does not select are its hard ones, which training looks at too."""
     score_falls: bool = False

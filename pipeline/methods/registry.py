@@ -10,6 +10,7 @@ from pipeline.methods.cbst import CBST
 from pipeline.methods.intrada import INTRADA
 from pipeline.methods.lse import LSE
 from pipeline.methods.method import Method, PaperRounds
+from pipeline.methods.teacher import TEACHER
 
 METHODS: dict[str, Method[Any, Any]] = {
     method.name: method
@@ -18,6 +19,7 @@ METHODS: dict[str, Method[Any, Any]] = {
         CBST,
         CADA,
         INTRADA,
+        TEACHER,
     )
 }
 """In the order in which params.yaml and the files of a report list their sections."""

@@ -38,6 +38,7 @@ from pipeline.params.initial_models import (
 )
 from pipeline.params.model import Model
 from pipeline.params.params import Dump, Evaluate, Params, Round, Runtime
+from pipeline.params.photometric import Photometric
 from pipeline.params.reading import ParamsError, json_schema, read_params
 from pipeline.params.training import Adapt, Augmentation, Optimiser, Training
 from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
@@ -80,6 +81,7 @@ __all__ = [
     "Optimiser",
     "Params",
     "ParamsError",
+    "Photometric",
     "PlainInitialModel",
     "Round",
     "Runtime",

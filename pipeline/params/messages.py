@@ -12,12 +12,14 @@ from pydantic_core import ErrorDetails
 from pipeline.common.errors import did_you_mean
 from pipeline.common.section import Section
 from pipeline.params.params import Params
+from pipeline.params.photometric import PHOTOMETRIC_TAGS
 
 
 def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
     """Return one line for each error, with its path in the file and the nearest known word."""
     lines = []
     for item in error.errors(include_url=False):
+        item["loc"] = tuple(step for step in item["loc"] if step not in PHOTOMETRIC_TAGS)
         path = _path_in_file(item["loc"], raw)
         if "[key]" in item["loc"] and item["loc"][0] in ("initial_models", "rounds", "translations"):
             continue  # a name that is no string: graph_problems says it better

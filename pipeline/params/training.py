@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.common.section import NotNegative, Positive, Rate, Schedule, Section
+from pipeline.params.photometric import NamedOrValues, Photometric
 
 
 class Optimiser(Section):
@@ -29,6 +30,17 @@ class Augmentation(Section):
     colour: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="strength of brightness/contrast/white balance"
     )
+    photometric: NamedOrValues = Field(
+        "none",
+        description="light, colour, blur and noise, after the changes above: none, mild, strong, or values "
+        "({strength: strong, hue: 0.05})",
+    )
+
+    def photometric_values(self) -> Photometric | None:
+        """Return the values of the photometric changes; None where there are none."""
+        if isinstance(self.photometric, Photometric):
+            return self.photometric
+        return None if self.photometric == "none" else Photometric(strength=self.photometric)
 
     @field_validator("scale")
     @classmethod

@@ -38,7 +38,7 @@ def make_patches(
     round's name and the image's id only, so that another image in the selection does not move them.
     """
     with PatchWriter(destination, reader.spec.class_names, selection_fingerprint(selection)) as writer:
-        for image_id in tqdm(selection.images, unit="image", desc="patches", disable=None):
+        for image_id in tqdm(selection.images if patches else [], unit="image", desc="patches", disable=None):
             pixels = reader.pixels(reader.index.number(image_id))
             assert pixels.prob_CHW is not None
             keep_HW = torch.from_numpy(label_pixels(pixels, selection) != IGNORE)

@@ -15,6 +15,7 @@ from pipeline.methods.selection_file import Selection
 from pipeline.patches.crops import keep_unlabelled, make_crops, rare_classes
 from pipeline.patches.file import HARD, PATCHES
 from pipeline.patches.make import make_patches
+from pipeline.patches.target_statistics import TARGET, write_target_statistics
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -30,10 +31,14 @@ def patches_for_round(
 ) -> int:
     """Cut the round's patches into ``folder``/patches.h5 and return their number.
 
-    The hard images of a method that splits go whole and unlabelled into hard.h5.
+    The hard images of a method that splits go whole and unlabelled into hard.h5; target.h5 has the statistics with
+    which a teacher begins.
     """
     entry = params.round(name)
-    cut = method_named(entry.method).cut(params.section_of(entry))
+    method = method_named(entry.method)
+    cut = method.cut(params.section_of(entry))
+    if method.teaches:
+        write_target_statistics(reader.index, folder / TARGET)
     if selection.hard:
         keep_unlabelled(reader, list(selection.hard), target_image, folder / HARD)
     if isinstance(cut, ZoomedPatches):

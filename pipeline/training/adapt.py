@@ -63,8 +63,8 @@ def open_patches(path: Path, entry: Round, name: str) -> PatchFile:
     # Imported here: an edit of a method's selection trains nothing whose patches stay the same
     from pipeline.methods.registry import method_named
 
-    patches = PatchFile(path)
-    if not len(patches):
-        advice = method_named(entry.method).when_empty.format(round=name)
+    patches, method = PatchFile(path), method_named(entry.method)
+    if not len(patches) and not method.teaches:
+        advice = method.when_empty.format(round=name)
         raise ReadableError(f"{path}: holds no patch: the selection is empty; {advice}")
     return patches

@@ -10,14 +10,16 @@ import numpy as np
 from PIL import Image
 
 from pipeline.common.labels import IGNORE
+from pipeline.training.photometric import Photometric
 
 
 class Augment(NamedTuple):
-    """Flip, zoom and colour change, in the order in which they are applied."""
+    """Flip, zoom, colour and photometric change, in the order in which they are applied."""
 
     flip: bool
     scale: tuple[float, float]
     colour: float
+    photometric: Photometric | None = None
 
     def __call__(
         self, image_HW3: np.ndarray, label_HW: np.ndarray, generator: np.random.Generator
@@ -29,6 +31,8 @@ class Augment(NamedTuple):
             image_HW3, label_HW = _zoom(image_HW3, label_HW, self.scale, generator)
         if self.colour > 0:
             image_HW3 = _change_colour(image_HW3, self.colour, generator)
+        if self.photometric is not None:
+            image_HW3 = self.photometric.draw(generator).of_array(image_HW3)
         return np.ascontiguousarray(image_HW3), np.ascontiguousarray(label_HW)
 
 

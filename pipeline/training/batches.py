@@ -27,6 +27,8 @@ class Labelled(NamedTuple):
     image_N3HW: Tensor
     label_NHW: Tensor
     ids: list[str]
+    draws: range = range(0)
+    """Numbers of the samples since step 0, over all processes: an objective's random draws are a function of them."""
 
 
 Batch = dict[str, Labelled]
@@ -55,7 +57,7 @@ class Stream(NamedTuple):
         ids = [sample[0] for sample in samples]
         image_NHW3 = torch.from_numpy(np.stack([sample[1] for sample in samples]))
         label_NHW = torch.from_numpy(np.stack([sample[2] for sample in samples]))
-        return Labelled(image_NHW3.permute(0, 3, 1, 2).contiguous(), label_NHW, ids)
+        return Labelled(image_NHW3.permute(0, 3, 1, 2).contiguous(), label_NHW, ids, draws)
 
     def _draw(self, draw: int) -> Sample:
         key = [self.seed, zlib.crc32(f"{self.run}/{self.name}".encode())]
@@ -87,9 +89,10 @@ def prefetched(streams: list[Stream], first: int, steps: int, threads: int) -> I
     """Yield the batches of the steps ``first`` … ``steps`` - 1 in order, loaded by threads a few steps ahead.
 
     Decoding and resizing release Python's lock, so threads suffice, and nothing is pickled. An error in a thread
-    surfaces at the step it belongs to.
+    surfaces at the step it belongs to. A loader thread starts no threads of its own for what torch computes in it.
     """
-    with ThreadPoolExecutor(threads, thread_name_prefix="loader") as pool:
+    torch.get_num_threads()  # fixes this thread's own number, which the loaders' call would change otherwise
+    with ThreadPoolExecutor(threads, "loader", initializer=torch.set_num_threads, initargs=(1,)) as pool:
         waiting: deque[Future[Batch]] = deque()
         upcoming = iter(range(first, steps))
         try:

@@ -29,10 +29,18 @@ def labelled_samples(
 
 def unlabelled_samples(images: SplitImages, augment: Augment) -> SampleAt:
     """Return samples of images, changed at random like labelled ones; every pixel's label is IGNORE."""
+    return _constant_samples(images, augment, IGNORE)
 
+
+def samples_to_be_labelled(images: SplitImages, augment: Augment) -> SampleAt:
+    """Return samples of images, changed at random; a label is 0, and IGNORE where the change left no image."""
+    return _constant_samples(images, augment, 0)
+
+
+def _constant_samples(images: SplitImages, augment: Augment, label: int) -> SampleAt:
     def sample_at(index: int, generator: np.random.Generator) -> Sample:
         image_HW3 = images.image(index)
-        label_HW = np.full(image_HW3.shape[:2], IGNORE, np.uint8)
+        label_HW = np.full(image_HW3.shape[:2], label, np.uint8)
         return images.id(index), *augment(image_HW3, label_HW, generator)
 
     return sample_at

@@ -30,6 +30,18 @@ def cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:
     return all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
 
 
+def weighted_cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor, weight_NHW: Tensor | None = None) -> Tensor:
+    """Return the sum of weight · cross entropy over the number of all pixels (DACS, DAFormer, MIC).
+
+    Ignored pixels add 0 but are counted, and weights are not in the denominator, so that few or light pseudo-labels
+    move the network little. Without weights it is the released code's loss on the source.
+    """
+    loss_NHW, _ = cross_entropy_per_pixel(logits_NCHW, label_NHW)
+    if weight_NHW is not None:
+        loss_NHW = loss_NHW * weight_NHW
+    return all_reduce_sum(loss_NHW.sum()) / count_of(label_NHW)
+
+
 def focal_loss(loss_NHW: Tensor, counted: Tensor, gamma: float) -> Tensor:
     """Return the mean of CE · (1 - p)^γ, p = exp(-CE) (Lin et al. 2017; LSE Eq. 5, which omits its code's filter).
 
@@ -43,18 +55,6 @@ def focal_of_mean(loss: Tensor, gamma: float) -> Tensor:
     """Return L · (1 - exp(-L))^γ of the mean cross entropy L, as LSE's released code computes with DeepLab."""
     # above 0, where the gradient of a power below 1 is infinite
     return loss * (1.0 - torch.exp(-loss)).clamp(min=torch.finfo(loss.dtype).tiny) ** gamma
-
-
-def weighted_cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor, weight_NHW: Tensor | None = None) -> Tensor:
-    """Return the sum of weight · cross entropy over the number of all pixels (DACS, DAFormer, MIC).
-
-    Ignored pixels add 0 but are counted, and weights are not in the denominator, so that few or light pseudo-labels
-    move the network little. Without weights it is the released code's loss on the source.
-    """
-    loss_NHW, _ = cross_entropy_per_pixel(logits_NCHW, label_NHW)
-    if weight_NHW is not None:
-        loss_NHW = loss_NHW * weight_NHW
-    return all_reduce_sum(loss_NHW.sum()) / count_of(label_NHW)
 
 
 def model_regulariser(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:

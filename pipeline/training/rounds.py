@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError, did_you_mean
@@ -18,8 +18,10 @@ from pipeline.training.new_model import new_model
 from pipeline.training.objectives import PseudoLabelObjective
 from pipeline.training.patch_samples import patch_samples
 from pipeline.training.run import RunSettings, Task, augment_of, fit, labelled_stream, steps_of
+from pipeline.training.teacher.task import teacher_task
 
 if TYPE_CHECKING:
+    from pipeline.methods.teacher import TeacherRound
     from pipeline.params import Round, Runtime
 
 
@@ -33,6 +35,7 @@ class MethodTraining:
         aligned_corners: of the section: the rule by which patches are zoomed to the size of their labels.
         source_portion: of the entry: the share of the labelled source that is trained on; None takes it as it is.
         aligns_hard_images: no labelled source takes part, but the images that were not selected (IntraDA).
+        teaches: a moving average of the network labels the target's images (pipeline/training/teacher).
     """
 
     objective: Callable[[Any], PseudoLabelObjective] = lambda section: PseudoLabelObjective()
@@ -40,6 +43,7 @@ class MethodTraining:
     aligned_corners: Callable[[Any], bool] = lambda section: False
     source_portion: Callable[[Any], float | None] = lambda entry: None
     aligns_hard_images: bool = False
+    teaches: bool = False
 
 
 TRAINS = {
@@ -56,6 +60,9 @@ TRAINS = {
     ),
     "cada": MethodTraining(
         objective=lambda cada: PseudoLabelObjective(over_all_pixels=True),
+    ),
+    "teacher": MethodTraining(
+        teaches=True,
     ),
 }
 
@@ -96,6 +103,8 @@ def initial_network(run: RunSettings, method: str, section: Any, init: Path) -> 
 def round_task(run: RunSettings, entry: Round, section: Any, patches: PatchFile, source_batch: int) -> Task:
     """Return what the round's network learns; ``source_batch`` labelled source images stand beside each batch."""
     method = training_of(entry.method)
+    if method.teaches:
+        return teacher_task(run, section, cast("TeacherRound", entry), patches, source_batch)
     samples = patch_samples(patches, augment_of(run.training), method.aligned_corners(section))
     pseudo = run.stream("patches", samples, len(patches))
     steps = steps_of(run.training, len(patches))

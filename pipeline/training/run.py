@@ -19,6 +19,7 @@ from pipeline.training.image_samples import labelled_samples, unlabelled_samples
 from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
 from pipeline.training.optimisation import make_optimiser
+from pipeline.training.photometric import photometric_of
 from pipeline.translation.source import identity_of, labelled_images
 
 if TYPE_CHECKING:
@@ -62,13 +63,19 @@ class Task(NamedTuple):
     streams: list[Stream]
     steps: int
     adversary: Adversary | None = None
+    teacher: bool = False
+    """Whether the objective is a TeacherObjective: the moving average of the network labels the target."""
 
 
-def labelled_stream(run: RunSettings, batch: int) -> Stream:
-    """Return the stream of the run's labelled split, called ``source`` in batches whichever split it is."""
+def labelled_stream(run: RunSettings, batch: int, augment: Augment | None = None) -> Stream:
+    """Return the stream of the run's labelled split, called ``source`` in batches whichever split it is.
+
+    ``augment`` defaults to what the training section asks for.
+    """
     images, style = labelled_images(run.labelled, run.size)
     labels = labels_of(run.labelled, run.classes, images.size)
-    return run.stream("source", labelled_samples(images, labels, augment_of(run.training), style), len(images), batch)
+    samples = labelled_samples(images, labels, augment or augment_of(run.training), style)
+    return run.stream("source", samples, len(images), batch)
 
 
 def unlabelled_stream(run: RunSettings) -> Stream:
@@ -88,7 +95,7 @@ def steps_of(training: Training, images: int) -> int:
 def augment_of(training: Training) -> Augment:
     """Return the random changes that a training section asks for."""
     changes = training.augmentation
-    return Augment(changes.flip, changes.scale, changes.colour)
+    return Augment(changes.flip, changes.scale, changes.colour, photometric_of(changes))
 
 
 def plan_of(training: Training, steps: int, runtime: Runtime, *, compiled: bool) -> Plan:

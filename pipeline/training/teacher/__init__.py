@@ -1,1 +1,1 @@
-"""Parts of online self-training with a mean teacher (DACS, DAFormer, MIC), each a pure function."""
+"""Online self-training: a teacher, the moving average of the network, labels the target while the network learns."""

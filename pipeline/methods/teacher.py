@@ -1,0 +1,164 @@
+"""The mean teacher: a round in which a moving average of the network labels the target while the network learns.
+
+DACS (Tranheden et al., WACV 2021), DAFormer and MIC (Hoyer et al., CVPR 2022 and 2023) trust a pixel by one threshold
+for all classes. Here the default is a quota for each class, as CBST has offline: the same share of the pixels of every
+class. A round begins with what its cache knows: the confidences of every class, and which images show which classes.
+
+# C class, H/W pixels
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.common.labels import IGNORE
+from pipeline.common.section import Fraction, NotNegative, Positive, Section, Weight
+from pipeline.methods.method import (
+    Explanation,
+    Method,
+    PaperRounds,
+    PixelView,
+    RoundEntry,
+    Share,
+    Threshold,
+    ZoomedPatches,
+)
+from pipeline.methods.selection_file import Details, Selection, mean_confidences
+
+if TYPE_CHECKING:
+    from pipeline.cache.reader import CacheReader, Pixels
+    from pipeline.params import Params
+
+
+class Mask(Section):
+    """Blocks of the image that the network does not see (MIC)."""
+
+    block: Positive = Field(16, description="side of a block, pixels")
+    ratio: Fraction = Field(0.5, description="share of the blocks that is masked")
+    of: Literal["mixed", "target"] = Field(
+        "mixed",
+        description="mixed: every second mixed image, without a pass of its own; target: the target's images, in a "
+        "pass and a loss of their own (MIC)",
+    )
+    weight: Weight = Field(1.0, description="of the loss on masked target images")
+
+
+class Teacher(Section):
+    """A mean teacher (DACS, DAFormer, MIC), with class quotas."""
+
+    compat: Literal["paper"]
+    thresholds: Literal["quota", "share", "both"] = Field(
+        "quota",
+        description="quota: a pixel counts where its confidence is in the surest `portion` of its class; share: all "
+        "pixels of an image count by the share of them that reach `confidence` (DACS); both: one times the other",
+    )
+    largest_threshold: Fraction = Field(0.95, description="quota: a pixel this sure counts whatever its class's quota")
+    memory: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.98, description="quota: by what the counts of confidences shrink with each step"
+    )
+    confidence: Fraction = Field(0.968, description="share: from which confidence on a pixel is sure")
+    mix: Literal["classmix", "none"] = Field(
+        "classmix", description="classmix: half of the classes of a source image are pasted onto the target image"
+    )
+    flip: bool = Field(True, description="the teacher's answer is the mean over the image and its mirror image")
+    ramp: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="share of the steps over which the weight of the target's loss rises from 0 to 1"
+    )
+    target_weight: Weight = Field(1.0, description="of the loss on mixed images")
+    margins: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.0, 0.0), description="top, bottom: shares of the image's height in which no pixel of the target counts"
+    )
+    patches: NotNegative = Field(
+        0, description="zoomed patches of each image, with pseudo-labels from the cache, as LSE cuts them; 0: none"
+    )
+    patch_size: tuple[Fraction, Fraction] = Field((0.5, 0.5), description="height, width as fractions of the image")
+    patches_weight: Weight = Field(1.0, description="of the loss on patches")
+
+
+class TeacherRound(RoundEntry):
+    """One round with a mean teacher."""
+
+    method: Literal["teacher"]
+    portion: Fraction = Field(0.66, description="quota: share of the pixels of each class that counts")
+    mask: Mask | None = Field(None, description="what the network does not see; default: it sees all")
+
+
+def select_teacher(reader: CacheReader, portion: float, largest: float) -> tuple[Selection, Details]:
+    """Return all images with the quota's first thresholds: those that the initial network's confidences give."""
+    from pipeline.methods.cbst_thresholds import thresholds_from_histogram
+
+    index, names = reader.index, list(reader.spec.class_names)
+    threshold_C = np.minimum(thresholds_from_histogram(index, portion, "paper"), largest)
+    selection = Selection("teacher", "paper", names, list(index.image_ids), threshold_C)
+    pixels_C = index.total("pixel_count")
+    details: Details = {
+        "cache": index.spec.fingerprint,
+        "portion": portion,
+        "pixels_per_class": {name: int(count) for name, count in zip(names, pixels_C, strict=True)},
+        "scores": mean_confidences(index),
+    }
+    return selection, details
+
+
+def _select(reader: CacheReader, section: Teacher, entry: TeacherRound, prior: Path) -> tuple[Selection, Details]:
+    return select_teacher(reader, entry.portion, section.largest_threshold)
+
+
+def _label(pixels: Pixels, selection: Selection) -> np.ndarray:
+    label_HW = pixels.label_HW.numpy()
+    sure_HW = pixels.confidence_HW.numpy() >= selection.threshold_C.astype(np.float32)[label_HW]
+    return np.where(sure_HW, label_HW, IGNORE).astype(np.uint8)
+
+
+def _explain(pixel: PixelView) -> Explanation:
+    label, value = int(pixel.label_HW[pixel.position]), float(pixel.prob_C.max())
+    threshold = float(pixel.selection.threshold_C[label])
+    reaches = "reaches" if value >= np.float32(threshold) else "is below"
+    words = (
+        f"confidence {value:.5g} {reaches} {threshold:.5g}, with which the quota of {pixel.class_names[label]} begins"
+    )
+    return Explanation("confidence", value, threshold, words)
+
+
+def _problems(params: Params, name: str, section: Teacher, entry: TeacherRound) -> list[str]:
+    problems = []
+    if params.adapt.source_batch != params.adapt.batch:
+        problems.append(
+            f"rounds.{name}: a teacher pairs each target image with a source image: adapt.source_batch is "
+            f"{params.adapt.source_batch}, and adapt.batch {params.adapt.batch}; make them equal"
+        )
+    sizes = [split.size or params.data.size for split in (params.data.source, params.data.target)]
+    if sizes[0] != sizes[1]:
+        problems.append(
+            f"rounds.{name}: source images of {list(sizes[0])} are pasted onto target images of {list(sizes[1])}; "
+            "give data.source.size and data.target.size the same value"
+        )
+    return problems
+
+
+def _from_options(options: dict[str, Any]) -> tuple[Teacher, TeacherRound]:
+    section = Teacher.model_construct(compat=options["compat"], largest_threshold=0.95)
+    return section, TeacherRound.model_construct(method="teacher", init="", portion=options["portion"])
+
+
+TEACHER = Method(
+    "teacher",
+    section=Teacher,
+    round=TeacherRound,
+    select=_select,
+    label=_label,
+    cut=lambda section: ZoomedPatches(section.patches, section.patch_size),
+    threshold=lambda selection: Threshold("confidence", "probability"),
+    explain=_explain,
+    about="A teacher's round begins with the quotas of this cache: of every class, the surest pixels count.",
+    when_empty="raise rounds.{round}.portion, or set teacher.patches to 0",
+    paper=(PaperRounds("teacher", 2, "teacher: {compat: paper}", first=0.66, step=0.04, largest=0.70),),
+    from_options=_from_options,
+    share=Share("portion", "pixels"),
+    score_falls=True,
+    teaches=True,
+)

@@ -1,0 +1,53 @@
+"""A teacher's round as a task: its streams of source, target and patches, and its objective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.datasets.opening import images_of
+from pipeline.patches.file import PatchFile
+from pipeline.patches.target_statistics import TARGET, read_target_statistics
+from pipeline.training.augmentation import Augment
+from pipeline.training.batches import Stream
+from pipeline.training.image_samples import samples_to_be_labelled
+from pipeline.training.patch_samples import patch_samples
+from pipeline.training.photometric import photometric_of
+from pipeline.training.run import RunSettings, Task, augment_of, labelled_stream, steps_of
+from pipeline.training.teacher.objective import Changes, TeacherObjective
+
+if TYPE_CHECKING:
+    from pipeline.methods.teacher import Teacher, TeacherRound
+
+# Of blur and noise on mixed images, times their chances: the teacher's labels of thin things are worth seeing.
+_LESS_BLUR_AND_NOISE = 0.6
+
+
+def teacher_task(
+    run: RunSettings, section: Teacher, entry: TeacherRound, patches: PatchFile, source_batch: int
+) -> Task:
+    """Return the round's task. The network sees photometric changes after mixing, its teacher none."""
+    statistics = read_target_statistics(patches.path.with_name(TARGET))
+    geometric = augment_of(run.training)._replace(photometric=None)
+    target = _target_stream(run, geometric)
+    streams = [labelled_stream(run, source_batch, geometric), target]
+    if len(patches):
+        samples = patch_samples(patches, augment_of(run.training), aligned_corners=False)
+        streams.append(run.stream("patches", samples, len(patches)))
+    steps = steps_of(run.training, target.length)
+    changes = run.training.augmentation
+    objective = TeacherObjective(
+        section,
+        entry,
+        statistics.confidence_count_CB,
+        Changes(photometric_of(changes), photometric_of(changes, noise_and_blur=_LESS_BLUR_AND_NOISE)),
+        seed=run.seed,
+        run=run.name,
+        batch=run.training.batch,
+        steps=steps,
+    )
+    return Task(objective, streams, steps, teacher=True)
+
+
+def _target_stream(run: RunSettings, augment: Augment) -> Stream:
+    images = images_of("target", run.size)
+    return run.stream("target", samples_to_be_labelled(images, augment), len(images))
