@@ -48,7 +48,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, float]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    environment = {**os.environ, **environment, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    environment = {**os.environ, **environment, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
     started = [
         subprocess.Popen(
             [sys.executable, __file__, str(folder)],
