@@ -3,7 +3,7 @@
 Hoyer et al., "MIC: Masked Image Consistency for Context-Enhanced Domain Adaptation", CVPR 2023.
 """
 
-# N batch, 3 colours, H/W pixels, h/w blocks
+# N batch, H/W pixels, h/w blocks
 
 from __future__ import annotations
 
@@ -39,8 +39,3 @@ def block_mask(random_Nhw: Tensor, size: tuple[int, int], block: int, ratio: flo
         )
     kept_N1hw = (random_Nhw > ratio).float()[:, None]
     return functional.interpolate(kept_N1hw, size=size, mode="nearest")[:, 0].bool()
-
-
-def masked(input_N3HW: Tensor, kept_NHW: Tensor) -> Tensor:
-    """Return the normalised images with 0, which is the mean colour, where pixels are not kept."""
-    return input_N3HW * kept_NHW[:, None]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.training.teacher.masking import block_counts, block_mask, masked
+from pipeline.training.forward import masked
+from pipeline.training.teacher.masking import block_counts, block_mask
 from tests.golden_values import TEACHER_STEP, teacher_code
 
 
