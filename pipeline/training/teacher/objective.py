@@ -93,7 +93,8 @@ class TeacherObjective(nn.Module):
         """Yield the terms `source`, `mixed`, and `masked` and `patches` where asked for; and what is not trained on."""
         source, ramp = batch["source"], self._ramp(batch["target"])
         yield from self._source_terms(model, source)
-        target, weight_NHW = self._pseudo_labels(batch["target"])
+        label_NHW, weight_NHW = self._pseudo_labels(batch["target"])
+        target = batch["target"]._replace(label_NHW=label_NHW)
         yield "mixed", self.section.target_weight * ramp * self._mixed_loss(model, source, target, weight_NHW)
         mask = self.entry.mask
         if mask is not None and mask.of == "target":
@@ -134,12 +135,12 @@ class TeacherObjective(nn.Module):
     # ------------------------------------------------------------------------------------------------------- the target
 
     @torch.no_grad()
-    def _pseudo_labels(self, target: Labelled) -> tuple[Labelled, Tensor]:
-        """Return the target with the teacher's labels, IGNORE outside of the image, and the weights of the pixels."""
+    def _pseudo_labels(self, target: Labelled) -> tuple[Tensor, Tensor]:
+        """Return the teacher's labels (N,H,W) uint8, IGNORE outside of the image, and the weights of the pixels."""
         confidence_NHW, label_NHW = self._probability(target).max(dim=1)
         label_NHW = torch.where(target.label_NHW == IGNORE, IGNORE, label_NHW).to(torch.uint8)
         weight_NHW = pixel_weights(self.section, self.entry.portion, self.quota, label_NHW, confidence_NHW)
-        return target._replace(label_NHW=label_NHW), weight_NHW
+        return label_NHW, weight_NHW
 
     def _probability(self, target: Labelled) -> Tensor:
         (teacher,) = self._teacher
