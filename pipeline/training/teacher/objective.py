@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from pipeline.common.labels import IGNORE
 from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch, Labelled
+from pipeline.training.distributed import mean
 from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.losses import model_regulariser, weighted_cross_entropy
 from pipeline.training.objectives import Term, segmentation_loss
@@ -103,7 +104,7 @@ class TeacherObjective(nn.Module):
             patches = batch["patches"]
             loss = segmentation_loss(forward_batch(model, patches), patches.label_NHW)
             yield "patches", self.section.patches_weight * ramp * loss
-        yield "trusted", weight_NHW.mean()
+        yield "trusted", mean(weight_NHW)
 
     # ------------------------------------------------------------------------------------------------------- the source
 
@@ -194,7 +195,7 @@ class TeacherObjective(nn.Module):
     # ---------------------------------------------------------------------------- what is drawn, by (seed, run, draw)
 
     def _pasted_classes(self, label_NHW: Tensor, draws: range) -> list[list[int]]:
-        """Return for each image the classes that are pasted."""
+        """Return for each image the classes that are pasted; in compat author those of this process's whole batch."""
         author = self.section.compat == "author"
         return [
             chosen_classes(label_NHW if author else label_HW, self._generator("classes", draw), with_ignored=author)

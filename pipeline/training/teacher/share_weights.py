@@ -17,28 +17,23 @@ from torch import Tensor
 from pipeline.training.distributed import all_reduce_sum, count_of
 
 
-def share_weights(
-    confidence_NHW: Tensor,
-    threshold: float,
-    over: Literal["image", "batch"] = "image",
-    valid_NHW: Tensor | None = None,
-) -> Tensor:
+def share_weights(confidence_NHW: Tensor, threshold: float, over: Literal["image", "batch"] = "image") -> Tensor:
     """Return a weight for each pixel (N,H,W) float32: the share of pixels with confidence >= ``threshold``.
+
+    All pixels count in the share, ignored ones too, as in the released code; to give those weight 0 is the caller's.
 
     Args:
         confidence_NHW: the teacher's greatest probability.
         threshold: 0.968 in the papers.
         over: ``image`` takes the share of each image. ``batch`` takes one of the batches of all processes, as the
             released code does.
-        valid_NHW: False where a pixel gets weight 0. Such pixels count in the share, as in the released code.
     """
     confident_NHW = confidence_NHW >= threshold
     if over == "image":
         share_N11 = confident_NHW.float().mean(dim=(1, 2), keepdim=True)
     else:
         share_N11 = (all_reduce_sum(confident_NHW.sum()) / count_of(confident_NHW)).view(1, 1, 1)
-    weight_NHW = share_N11.float().expand(confidence_NHW.shape)
-    return weight_NHW.clone() if valid_NHW is None else weight_NHW * valid_NHW
+    return share_N11.float().expand(confidence_NHW.shape)
 
 
 def inside_margins(size: tuple[int, int], margins: tuple[float, float], device: torch.device | str = "cpu") -> Tensor:

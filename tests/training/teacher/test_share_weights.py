@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.common.labels import IGNORE
+from pipeline.methods.teacher import Teacher
+from pipeline.training.teacher.pixel_weights import pixel_weights
+from pipeline.training.teacher.quota import RunningQuantile
 from pipeline.training.teacher.share_weights import inside_margins, share_weights
 from tests.golden_values import teacher_code
 
@@ -24,17 +29,23 @@ def test_over_the_batch_the_weights_are_the_authors() -> None:
     assert torch.equal(weight_NHW, golden["pseudo_weight"])
 
 
+def weights_by_share(valid_NHW: Tensor, margins: tuple[float, float]) -> Tensor:
+    golden = teacher_code()
+    section = Teacher(compat="author", thresholds="share", confidence=THRESHOLD, margins=margins)
+    label_NHW = torch.where(valid_NHW, golden["pseudo_label"], IGNORE)
+    quota = RunningQuantile(np.zeros((19, 10), int), 0.9)
+    return pixel_weights(section, 0.5, quota, label_NHW, confidence(golden["pseudo_logits"]))
+
+
 def test_pixels_in_margins_count_in_the_share_as_in_the_authors_code() -> None:
-    golden = teacher_code()
-    inside_1HW = inside_margins((24, 40), (3 / 24, 7 / 24))
-    weight_NHW = share_weights(confidence(golden["pseudo_logits"]), THRESHOLD, "batch", inside_1HW)
-    assert torch.equal(weight_NHW, golden["pseudo_weight_top3_bottom7"])
+    valid_NHW = torch.ones(2, 24, 40, dtype=torch.bool)
+    weight_NHW = weights_by_share(valid_NHW, (3 / 24, 7 / 24))
+    assert torch.equal(weight_NHW, teacher_code()["pseudo_weight_top3_bottom7"])
 
 
-def test_pixels_that_are_not_valid_count_in_the_share_as_in_the_authors_code() -> None:
+def test_ignored_pixels_count_in_the_share_as_in_the_authors_code() -> None:
     golden = teacher_code()
-    valid_NHW = golden["pseudo_valid"][:, 0].bool()
-    weight_NHW = share_weights(confidence(golden["pseudo_logits"]), THRESHOLD, "batch", valid_NHW)
+    weight_NHW = weights_by_share(golden["pseudo_valid"][:, 0].bool(), (0.0, 0.0))
     assert torch.equal(weight_NHW, golden["pseudo_weight_valid"])
 
 
