@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tests.golden.cut import STEP, drawn_inputs
+from tests.golden.cut import STEP, TEACHER_STEP, drawn_inputs
 
-__all__ = ["STEP", "author_code", "checkpoint_keys", "network_outputs"]
+__all__ = ["STEP", "TEACHER_STEP", "author_code", "checkpoint_keys", "network_outputs", "teacher_code"]
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -48,3 +48,11 @@ def checkpoint_keys(prefix: str) -> dict[str, list[int]]:
     stored = json.loads((FOLDER / "checkpoint_keys.json").read_text(encoding="utf-8"))
     (keys,) = [value for title, value in stored.items() if title.startswith(prefix)]
     return dict(keys)
+
+
+@cache
+def teacher_code() -> dict[str, Tensor]:
+    """Return inputs and outputs of DACS', DAFormer's and MIC's functions; pixelwise ones hold every sixth pixel."""
+    with np.load(FOLDER / "teacher_code.npz") as file:
+        numeric = {key: file[key] for key in file.files if file[key].dtype.kind != "U"}
+    return {key: torch.from_numpy(np.asarray(array)) for key, array in numeric.items()}

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from pipeline.params import Params
 
 
+THINGS = (
+    "traffic light", "traffic sign", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)  # fmt: skip
+"""Classes of DAFormer's feature distance: 6, 7 and 11 … 18 of Cityscapes' 19."""
+
+
 class Mask(Section):
     """Blocks of the image that the network does not see (MIC)."""
 
@@ -47,10 +53,22 @@ class Mask(Section):
     weight: Weight = Field(1.0, description="of the loss on masked target images")
 
 
+class FeatureDistance(Section):
+    """What keeps the encoder's features of some classes near those of ImageNet's network (DAFormer)."""
+
+    weight: Weight = Field(0.005, description="of the distance in the loss on the source")
+    classes: tuple[str, ...] = Field(THINGS, description="classes that count; those that the class set lacks do not")
+    least_share: Fraction = Field(0.75, description="share of a feature's pixels that must have its class")
+
+
 class Teacher(Section):
     """A mean teacher (DACS, DAFormer, MIC), with class quotas."""
 
-    compat: Literal["paper"]
+    compat: Literal["paper", "author"] = Field(
+        description="author: as the released code of DAFormer and MIC: shares and the classes to paste are of the "
+        "whole batch, ignored pixels are a class to paste and count in the loss on the source, and the teacher "
+        "normalises by the batch that it labels"
+    )
     thresholds: Literal["quota", "share", "both"] = Field(
         "quota",
         description="quota: a pixel counts where its confidence is in the surest `portion` of its class; share: all "
@@ -71,6 +89,10 @@ class Teacher(Section):
     target_weight: Weight = Field(1.0, description="of the loss on mixed images")
     margins: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.0, 0.0), description="top, bottom: shares of the image's height in which no pixel of the target counts"
+    )
+    feature_distance: FeatureDistance | None = Field(None, description="from ImageNet's features; default: none")
+    regulariser: Weight = Field(
+        0.0, description="of -1/C Σ ln p on the pixels with a pseudo-label (MRKLD of CRST, 0.1 there)"
     )
     patches: NotNegative = Field(
         0, description="zoomed patches of each image, with pseudo-labels from the cache, as LSE cuts them; 0: none"
@@ -130,6 +152,11 @@ def _problems(params: Params, name: str, section: Teacher, entry: TeacherRound) 
         problems.append(
             f"rounds.{name}: a teacher pairs each target image with a source image: adapt.source_batch is "
             f"{params.adapt.source_batch}, and adapt.batch {params.adapt.batch}; make them equal"
+        )
+    if section.feature_distance is not None and not params.model.pretrained:
+        problems.append(
+            "teacher.feature_distance: it compares with ImageNet's features, and model.pretrained is false; set it to "
+            "true, or leave feature_distance out"
         )
     sizes = [split.size or params.data.size for split in (params.data.source, params.data.target)]
     if sizes[0] != sizes[1]:

@@ -127,11 +127,11 @@ class SegmentationModel(nn.Module, ABC):
         return self.forward_with_front(input_N3HW)[:2]
 
     @abstractmethod
-    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """Return what `forward` returns, and the features (N, D, h, w) of two front blocks of the encoder.
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """Return what `forward` returns, and features (N, D, h, w): of two front blocks, and of the encoder's last one.
 
-        The features are those from which the logits were computed, the finer ones first; alignment of style (CADA)
-        reads them.
+        The features are those from which the logits were computed, the finer ones first. Alignment of style (CADA)
+        reads the first two, feature distance (DAFormer) the last; with two features, the second is the last.
         """
 
     @abstractmethod

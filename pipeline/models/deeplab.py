@@ -90,15 +90,15 @@ class DeepLabV2(SegmentationModel):
         self.layer5 = ASPP(1024 if heads == 2 else 2048, classes, aspp_branches)
         self.layer6 = ASPP(2048, classes, aspp_branches) if heads == 2 else None
 
-    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """Forward pass; the front blocks are `layer1` (256 channels, stride 4) and `layer2` (512, stride 8)."""
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """Forward pass; front: `layer1` (256 channels, stride 4) and `layer2` (512, stride 8); the last: `layer4`."""
         feature_NDhw = functional.relu(self.bn1(self.conv1(input_N3HW)))
         feature_NDhw = functional.max_pool2d(feature_NDhw, 3, 2, padding=1, ceil_mode=True)
         first_NDhw = self.layer1(feature_NDhw)
         second_NDhw = self.layer2(first_NDhw)
         middle_NDhw = self.layer3(second_NDhw)
         top_NDhw = self.layer4(middle_NDhw)
-        front = (first_NDhw, second_NDhw)
+        front = (first_NDhw, second_NDhw, top_NDhw)
         if self.layer6 is None:
             return self.layer5(top_NDhw), None, front
         return self.layer6(top_NDhw), self.layer5(middle_NDhw), front

@@ -47,10 +47,10 @@ class FCN8s(SegmentationModel):
         self.upscore8 = _deconvolution(classes, factor=8)
         self.upscore_pool4 = _deconvolution(classes, factor=2)
 
-    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Forward pass; the front blocks end in the first two pools (64 and 128 channels, strides 2 and 4).
 
-        The border that the first convolution's padding adds is part of their features.
+        The last features are pool 5's. The border that the first convolution's padding adds is part of their features.
         """
         pool1_NDhw, pool2_NDhw, pool3_NDhw, pool4_NDhw, pool5_NDhw = self._pools(input_N3HW)
         feature_NDhw = functional.dropout2d(functional.relu(self.fc6(pool5_NDhw)), training=self.training)
@@ -59,7 +59,8 @@ class FCN8s(SegmentationModel):
         score_NChw = score_NChw + _crop(self.score_pool4(pool4_NDhw * SCALE_POOL4), CROP_POOL4, score_NChw.shape)
         score_NChw = self.upscore_pool4(score_NChw)
         score_NChw = score_NChw + _crop(self.score_pool3(pool3_NDhw * SCALE_POOL3), CROP_POOL3, score_NChw.shape)
-        return _crop(self.upscore8(score_NChw), CROP_IMAGE, input_N3HW.shape), None, (pool1_NDhw, pool2_NDhw)
+        logits_NCHW = _crop(self.upscore8(score_NChw), CROP_IMAGE, input_N3HW.shape)
+        return logits_NCHW, None, (pool1_NDhw, pool2_NDhw, pool5_NDhw)
 
     def _pools(self, input_N3HW: Tensor) -> list[Tensor]:
         feature_NDhw = input_N3HW

@@ -36,7 +36,7 @@ class LeNet(SegmentationModel):
         self.hidden = nn.Conv2d(FRONT_CHANNELS[1], HIDDEN, _MAP)
         self.classify = nn.Conv2d(HIDDEN, classes, 1)
 
-    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Forward pass; the front blocks end after each pool."""
         grey_N1HW = input_N3HW.mean(dim=1, keepdim=True)
         first_NDhw = functional.relu(functional.max_pool2d(self.conv1(grey_N1HW), 2))

@@ -109,8 +109,8 @@ class ResNet38(SegmentationModel):
         self.conv6a = nn.Conv2d(channels, HEAD_CHANNELS, 3, padding=HEAD_DILATION, dilation=HEAD_DILATION)
         self.linear = nn.Conv2d(HEAD_CHANNELS, classes, 3, padding=HEAD_DILATION, dilation=HEAD_DILATION)
 
-    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, Tensor]]:
-        """Forward pass; the front blocks end levels 3 (256 channels, stride 4) and 4 (512, stride 8)."""
+    def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """Forward pass; front blocks end levels 3 (256 channels, stride 4) and 4 (512, 8), the last one level 7."""
         feature_NDhw = self.conv1a(input_N3HW)
         front: list[Tensor] = []
         for number, names in self.levels.items():
@@ -118,9 +118,9 @@ class ResNet38(SegmentationModel):
                 feature_NDhw = self.get_submodule(name)(feature_NDhw)
             if number in FRONT_LEVELS:
                 front.append(feature_NDhw)
-        feature_NDhw = functional.relu(self.bn7(feature_NDhw))
-        feature_NDhw = functional.relu(self.conv6a(feature_NDhw))
-        return cast(Tensor, self.linear(feature_NDhw)), None, (front[0], front[1])
+        last_NDhw = functional.relu(self.bn7(feature_NDhw))
+        feature_NDhw = functional.relu(self.conv6a(last_NDhw))
+        return cast(Tensor, self.linear(feature_NDhw)), None, (*front, last_NDhw)
 
     def classifiers(self) -> list[nn.Conv2d]:
         """Return the convolutions that give class scores."""

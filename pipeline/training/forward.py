@@ -1,4 +1,4 @@
-"""Forward pass of a batch: logits at full size, auxiliary head, front features."""
+"""Forward pass of a batch: logits at full size, auxiliary head, features of the encoder."""
 
 # N batch, C class, H/W pixels, h/w network resolution, D feature channels
 
@@ -21,6 +21,8 @@ class Outputs(NamedTuple):
     auxiliary_NCHW: Tensor | None = None
     front: tuple[Tensor, Tensor] | None = None
     """(N,D,h,w) each, the finer ones first."""
+    last_NDhw: Tensor | None = None
+    """Features of the encoder's last block, if front features are requested."""
 
     def prob(self, level: Level) -> Tensor:
         """Return class probabilities (N,C,H,W) of a head.
@@ -39,13 +41,31 @@ class Outputs(NamedTuple):
             self.main_NCHW.detach(),
             None if self.auxiliary_NCHW is None else self.auxiliary_NCHW.detach(),
             None if self.front is None else (self.front[0].detach(), self.front[1].detach()),
+            None if self.last_NDhw is None else self.last_NDhw.detach(),
         )
 
 
-def forward_batch(model: SegmentationModel, labelled: Labelled, *, front: bool = False) -> Outputs:
-    """Run the network over the images of a batch; ``front`` requests features of the front blocks."""
+def masked(input_N3HW: Tensor, kept_NHW: Tensor) -> Tensor:
+    """Return normalised images with 0, which is the mean colour, where pixels are not kept (MIC)."""
+    return input_N3HW * kept_NHW[:, None]
+
+
+def forward_batch(
+    model: SegmentationModel, labelled: Labelled, *, front: bool = False, kept_NHW: Tensor | None = None
+) -> Outputs:
+    """Run the network over the images of a batch.
+
+    ``front`` requests features of the front blocks and of the last one. Where ``kept_NHW`` is False, the network sees
+    the mean colour.
+    """
     size = (int(labelled.label_NHW.shape[-2]), int(labelled.label_NHW.shape[-1]))
     input_N3HW = model.preprocessing(labelled.image_N3HW)
-    main_NChw, auxiliary_NChw, *features = model.forward_with_front(input_N3HW) if front else model(input_N3HW)
+    if kept_NHW is not None:
+        input_N3HW = masked(input_N3HW, kept_NHW)
+    main_NChw, auxiliary_NChw, *rest = model.forward_with_front(input_N3HW) if front else model(input_N3HW)
     auxiliary_NCHW = None if auxiliary_NChw is None else full_size(model, auxiliary_NChw, size)
-    return Outputs(full_size(model, main_NChw, size), auxiliary_NCHW, features[0] if features else None)
+    outputs = Outputs(full_size(model, main_NChw, size), auxiliary_NCHW)
+    if not rest:
+        return outputs
+    (features,) = rest
+    return outputs._replace(front=(features[0], features[1]), last_NDhw=features[-1])

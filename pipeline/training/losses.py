@@ -30,13 +30,16 @@ def cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:
     return all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
 
 
-def weighted_cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor, weight_NHW: Tensor) -> Tensor:
-    """Return the sum of weight · cross entropy over the number of all pixels, ignored and unweighted ones included.
+def weighted_cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor, weight_NHW: Tensor | None = None) -> Tensor:
+    """Return the sum of weight · cross entropy over the number of all pixels (DACS, DAFormer, MIC).
 
-    So a batch in which few pixels are trusted moves the network little (DACS, DAFormer and MIC divide like that).
+    Ignored pixels add 0 but are counted, and weights are not in the denominator, so that few or light pseudo-labels
+    move the network little. Without weights it is the released code's loss on the source.
     """
     loss_NHW, _ = cross_entropy_per_pixel(logits_NCHW, label_NHW)
-    return all_reduce_sum((loss_NHW * weight_NHW).sum()) / count_of(loss_NHW)
+    if weight_NHW is not None:
+        loss_NHW = loss_NHW * weight_NHW
+    return all_reduce_sum(loss_NHW.sum()) / count_of(label_NHW)
 
 
 def focal_loss(loss_NHW: Tensor, counted: Tensor, gamma: float) -> Tensor:
@@ -52,3 +55,16 @@ def focal_of_mean(loss: Tensor, gamma: float) -> Tensor:
     """Return L · (1 - exp(-L))^γ of the mean cross entropy L, as LSE's released code computes with DeepLab."""
     # above 0, where the gradient of a power below 1 is infinite
     return loss * (1.0 - torch.exp(-loss)).clamp(min=torch.finfo(loss.dtype).tiny) ** gamma
+
+
+def model_regulariser(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:
+    """Return the mean of -1/C Σ_c ln p_c over the pixels that have a pseudo-label: MRKLD.
+
+    Zou et al., "Confidence Regularized Self-Training", ICCV 2019: up to a constant the divergence
+    KL(uniform ‖ p), which keeps a network from being certain of its pseudo-labels. The paper adds it to their cross
+    entropy with weight 0.1. ``label_NHW`` is IGNORE where a pixel has no pseudo-label.
+    """
+    loss_NHW = -functional.log_softmax(logits_NCHW.float(), dim=1).mean(dim=1)
+    labelled_NHW = label_NHW != IGNORE
+    total = all_reduce_sum((loss_NHW * labelled_NHW).sum())
+    return total / all_reduce_sum(labelled_NHW.sum()).clamp(min=1)

@@ -2,8 +2,8 @@
 
     python tests/golden/cut.py FOLDER
 
-FOLDER holds author_code_volumes.npz, architectures.npz and checkpoint_keys.json; what is written lies beside this
-program. Numbers stay bit for bit; README.md says what is left out.
+FOLDER holds author_code_volumes.npz, architectures.npz, checkpoint_keys.json and teacher_code.npz; what is written lies
+beside this program. Numbers stay bit for bit; README.md says what is left out.
 
 # N images, C class, H/W pixels
 """
@@ -11,6 +11,7 @@ program. Numbers stay bit for bit; README.md says what is left out.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ STEP = 3
 NETWORKS = ("deeplabv2_multi", "deeplabv2_single", "fcn8s", "discriminator")
 AT_IMAGE_SIZE = ("deeplabv2_single_bdl", "fcn8s")
 INPUTS = ("input", "disc_input")
+TEACHER_STEP = 6
 LARGEST_FILE, LARGEST_SUM = 1_000_000, 5_000_000
 
 
@@ -74,9 +76,34 @@ def cut_keys(source: Path) -> None:
     (HERE / "checkpoint_keys.json").write_text(f"{lines}\n", encoding="utf-8")
 
 
+def cut_teacher(source: Path) -> None:
+    """Write what tests read: of images and gradients every sixth pixel, of a state dict one vector."""
+    with np.load(source) as file:
+        kept = {key: file[key] for key in file.files if not _left_out(key)}
+    arrays = {key: _thinned(key, array) for key, array in kept.items() if "/" not in key}
+    # a vector for each state dict, its tensors in their order: hundreds of small arrays would be mostly headers
+    states = [key for key in kept if "/" in key]
+    for name, keys in itertools.groupby(states, lambda key: key.split("/")[0]):
+        arrays[name] = np.concatenate([kept[key].ravel().astype(np.float32) for key in keys])
+    np.savez_compressed(HERE / "teacher_code.npz", **arrays)
+
+
+def _left_out(key: str) -> bool:
+    """Return whether no test reads it, or what it follows from is there."""
+    rooms = ("hrda", "fda", "blur", "mix_b_mixed", "mix_b_pseudo")
+    return key.startswith(rooms) or "_teacher_logits_" in key or key == "step_mixed_image0" or key.endswith("_seed")
+
+
+def _thinned(key: str, array: np.ndarray) -> np.ndarray:
+    """Return every sixth pixel of both axes of what is compared pixel by pixel, else the whole."""
+    pixelwise = key.startswith(("mix_", "mask_")) and key.endswith("image")
+    thinned = pixelwise or (key.startswith("loss_") and key.endswith("gradient"))
+    return array[..., ::TEACHER_STEP, ::TEACHER_STEP] if thinned else array
+
+
 def check_sizes() -> None:
     """Raise ValueError where a file or all together are larger than a checkout should carry."""
-    sizes = {path.name: path.stat().st_size for path in HERE.iterdir() if path.suffix in (".h5", ".json")}
+    sizes = {path.name: path.stat().st_size for path in HERE.iterdir() if path.suffix in (".h5", ".json", ".npz")}
     print(*(f"{size:>9,} {name}" for name, size in sorted(sizes.items())), f"{sum(sizes.values()):>9,}", sep="\n")
     if max(sizes.values()) >= LARGEST_FILE or sum(sizes.values()) >= LARGEST_SUM:
         raise ValueError(f"more than {LARGEST_FILE:,} bytes in a file, or than {LARGEST_SUM:,} in all")
@@ -90,6 +117,7 @@ def main() -> None:
     cut_volumes(folder / "author_code_volumes.npz")
     cut_architectures(folder / "architectures.npz")
     cut_keys(folder / "checkpoint_keys.json")
+    cut_teacher(folder / "teacher_code.npz")
     check_sizes()
 
 

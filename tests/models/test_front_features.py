@@ -1,4 +1,4 @@
-"""Features of the front blocks: those from which the logits come, of the promised shapes."""
+"""Features of the front blocks and of the last one: those from which the logits come, of the promised shapes."""
 
 import pytest
 import torch
@@ -9,12 +9,12 @@ from pipeline.models.build import build_model
 @pytest.mark.parametrize(
     ("architecture", "options", "shapes"),
     [
-        ("small", {"encoder": "mobilenet-v3-small", "heads": 2}, [(16, 8, 12), (24, 4, 6)]),
-        ("small", {"encoder": "mobilenet-v3-large"}, [(24, 8, 12), (40, 4, 6)]),
-        ("small", {"encoder": "efficientnet-lite0"}, [(24, 8, 12), (40, 4, 6)]),
-        ("deeplabv2-resnet101", {"heads": 2}, [(256, 9, 13), (512, 5, 7)]),
-        ("deeplabv2-resnet101", {}, [(256, 9, 13), (512, 5, 7)]),
-        ("fcn8s-vgg16", {}, [(64, 115, 123), (128, 58, 62)]),
+        ("small", {"encoder": "mobilenet-v3-small", "heads": 2}, [(16, 8, 12), (24, 4, 6), (96, 1, 2)]),
+        ("small", {"encoder": "mobilenet-v3-large"}, [(24, 8, 12), (40, 4, 6), (160, 1, 2)]),
+        ("small", {"encoder": "efficientnet-lite0"}, [(24, 8, 12), (40, 4, 6), (320, 1, 2)]),
+        ("deeplabv2-resnet101", {"heads": 2}, [(256, 9, 13), (512, 5, 7), (2048, 5, 7)]),
+        ("deeplabv2-resnet101", {}, [(256, 9, 13), (512, 5, 7), (2048, 5, 7)]),
+        ("fcn8s-vgg16", {}, [(64, 115, 123), (128, 58, 62), (512, 8, 8)]),
     ],
 )
 def test_networks_answer_the_same_logits_with_their_front_features(
@@ -31,9 +31,8 @@ def test_networks_answer_the_same_logits_with_their_front_features(
     assert [tuple(feature.shape[1:]) for feature in front] == shapes
 
 
-def test_logits_come_from_the_second_front_features() -> None:
+def test_logits_come_from_all_features() -> None:
     model = build_model("small", 5).eval()
-    main, _, (first, second) = model.forward_with_front(torch.randn(1, 3, 32, 48))
-    of_first, of_second = torch.autograd.grad(main.sum(), [first, second])
-    assert of_first.abs().sum() > 0
-    assert of_second.abs().sum() > 0
+    main, _, (first, second, last) = model.forward_with_front(torch.randn(1, 3, 32, 48))
+    for gradient in torch.autograd.grad(main.sum(), [first, second, last]):
+        assert gradient.abs().sum() > 0

@@ -12,9 +12,13 @@ from torch import Tensor
 from pipeline.common.labels import IGNORE
 
 
-def chosen_classes(label_HW: Tensor, generator: np.random.Generator) -> list[int]:
-    """Return half of the classes of a label, rounded up, drawn at random; ignored pixels are of no class."""
-    present = [int(index) for index in torch.unique(label_HW) if index != IGNORE]
+def chosen_classes(label: Tensor, generator: np.random.Generator, *, with_ignored: bool = False) -> list[int]:
+    """Return half of the classes of a label, rounded up, drawn at random; ignored pixels are of no class.
+
+    ``label`` has any shape: the papers draw from the classes of the image. The code of DAFormer and MIC draws from
+    those of the whole batch, for each image anew, and takes ignored pixels for a class (``with_ignored``).
+    """
+    present = [int(index) for index in torch.unique(label) if with_ignored or index != IGNORE]
     return sorted(generator.choice(present, (len(present) + 1) // 2, replace=False).tolist()) if present else []
 
 

@@ -10,10 +10,11 @@ from pipeline.patches.target_statistics import TARGET, read_target_statistics
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Stream
 from pipeline.training.image_samples import samples_to_be_labelled
+from pipeline.training.new_model import new_model
 from pipeline.training.patch_samples import patch_samples
 from pipeline.training.photometric import photometric_of
 from pipeline.training.run import RunSettings, Task, augment_of, labelled_stream, steps_of
-from pipeline.training.teacher.objective import Changes, TeacherObjective
+from pipeline.training.teacher.objective import Changes, Reference, TeacherObjective
 
 if TYPE_CHECKING:
     from pipeline.methods.teacher import Teacher, TeacherRound
@@ -44,8 +45,18 @@ def teacher_task(
         run=run.name,
         batch=run.training.batch,
         steps=steps,
+        reference=_reference(run, section),
     )
     return Task(objective, streams, steps, state=objective, taught_by=objective.taught_by)
+
+
+def _reference(run: RunSettings, section: Teacher) -> Reference | None:
+    """Return the network with ImageNet's weights, where a feature distance is asked for."""
+    if section.feature_distance is None:
+        return None
+    things = [run.classes.names.index(name) for name in section.feature_distance.classes if name in run.classes.names]
+    network = new_model(run.model.model_copy(update={"weights": None}), run.classes, run.seed)
+    return Reference(network.requires_grad_(False), things)
 
 
 def _target_stream(run: RunSettings, augment: Augment) -> Stream:
