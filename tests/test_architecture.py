@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "timing": set(),
     "picture_sheet": set(),
     "viewer": {"cache", "datasets", "evaluation", "methods", "params", "patches", "picture_sheet"},
-    "report": {"cache", "datasets", "evaluation", "methods", "params", "patches", "picture_sheet", "timing"},
+    "report": {"cache", "datasets", "evaluation", "methods", "models", "params", "patches", "picture_sheet", "timing"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

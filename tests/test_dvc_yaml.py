@@ -129,6 +129,8 @@ EDITS = {
     "pipeline/training/losses.py": {"translate", "pretrain", "adapt"},
     "pipeline/training/alignment/methods.py": {"pretrain", "adapt"},
     "pipeline/models/base.py": MODELS,
+    "pipeline/models/model_file.py": {*MODELS, "report"},  # the report looks whether a model is an average
+    "pipeline/training/ema.py": {"translate", "pretrain", "adapt"},
 }
 """What an edit of a file runs again: nothing is trained for a layout, a message, a checkpoint's kind, the report."""
 

@@ -57,8 +57,8 @@ class Ema(Generic[Network]):
         """
         share = max(1 / (step + 1), 1 - self.decay)
         torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), share)
-        for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
-            average.copy_(buffer)
+        for dtype in {buffer.dtype for buffer in model.buffers()}:  # those of one type are copied at once
+            torch._foreach_copy_(_buffers(self.model, dtype), _buffers(model, dtype))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the average; with the step, on which the updates depend, it is all that a resumed run needs."""
@@ -71,3 +71,7 @@ class Ema(Generic[Network]):
             RuntimeError: ``state`` is of another network.
         """
         self.model.load_state_dict(state)
+
+
+def _buffers(model: nn.Module, dtype: torch.dtype) -> list[Tensor]:
+    return [buffer for buffer in model.buffers() if buffer.dtype == dtype]

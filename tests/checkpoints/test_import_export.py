@@ -18,7 +18,8 @@ from pipeline.cli import app
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
 from pipeline.models.discriminators import patch_discriminator
-from pipeline.models.state import ModelFileError, load_model, save_model
+from pipeline.models.model_file import ModelFileError
+from pipeline.models.state import load_model, save_model
 
 
 def call(*arguments: str | Path) -> Result:
