@@ -96,3 +96,15 @@ def test_what_a_name_stands_for_is_in_the_record_of_defaults() -> None:
     assert recorded["pretrain"]["augmentation.photometric: strong.blur_chance"] == 0.5
     assert recorded["adapt"]["augmentation.photometric: mild.contrast"] == Photometric(strength="mild").contrast
     assert "CycleganTranslation.augmentation.photometric: none.contrast" in recorded["translations"]
+
+
+def test_the_documents_table_of_strengths_is_the_codes() -> None:
+    lines = (Path(__file__).resolve().parents[2] / "docs" / "methods.md").read_text(encoding="utf-8").splitlines()
+    rows = {cells[1].strip(" `"): cells[-4:-1] for cells in (line.split("|") for line in lines) if len(cells) == 7}
+    fields = [name for name in Photometric.model_fields if name != "strength"]
+    assert len(fields) == 14
+    for name in fields:
+        for strength, cell in zip(("none", "mild", "strong"), rows[name], strict=True):
+            value = getattr(Photometric(strength=strength), name)
+            shown = tuple(map(float, cell.split("–")))
+            assert shown == (value if isinstance(value, tuple) else (value,)), f"{name}, {strength}"
