@@ -28,6 +28,7 @@ from bench.workspace import make_workspace, preset, run, write_params
 from pipeline.commands.rounds import block_of
 from pipeline.common.files import read_json
 from pipeline.methods.registry import paper_rounds
+from pipeline.params.changes import with_changes
 
 CONTROL = "source-only, as many steps"
 ROUNDS = 3
@@ -87,14 +88,19 @@ def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
 
 def control_steps(params: dict[str, Any]) -> int:
     """Return the steps of the initial model and of the longest chain, of three rounds at least (--add keeps it)."""
-    rounds = max(ROUNDS, *(_depth(params["rounds"], name) for name in params["rounds"]))
-    steps: int = params["pretrain"]["steps"] + rounds * params["adapt"]["steps"]
+    as_the_section_says = ROUNDS * params["adapt"]["steps"]
+    longest = max([as_the_section_says, *(chain_steps(params, name) for name in params["rounds"])])
+    steps: int = params["pretrain"]["steps"] + longest
     return steps
 
 
-def _depth(rounds: dict[str, Any], name: str) -> int:
-    """Return how many rounds there are from an initial model to the end of this round."""
-    return 0 if name not in rounds else 1 + _depth(rounds, rounds[name]["init"])
+def chain_steps(params: dict[str, Any], name: str) -> int:
+    """Return the steps of all rounds from an initial model to the end of this round."""
+    if name not in params["rounds"]:
+        return 0
+    entry = params["rounds"][name]
+    steps: int = with_changes(params["adapt"], entry.get("adapt", {}))["steps"]
+    return steps + chain_steps(params, entry["init"])
 
 
 def main() -> None:

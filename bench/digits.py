@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.accuracy import chain_steps
 from bench.collected import gain_row, mean_rows
 from bench.results_page import write_lines
 from bench.table import Row, machine, publish
@@ -78,7 +79,7 @@ def accuracies(params: dict[str, Any]) -> dict[str, float]:
             call(stage, "--round", name)
     for name in (*params["initial_models"], *params["rounds"]):
         call("evaluate", "--run", name)
-    steps = params["pretrain"]["steps"] + params["adapt"]["steps"]
+    steps = params["pretrain"]["steps"] + chain_steps(params, "intrada-1")
     longer = {CONTROL: params["initial_models"]["advent"]}
     write_params(
         Path.cwd(), params | {"pretrain": params["pretrain"] | {"steps": steps}, "initial_models": longer, "rounds": {}}

@@ -77,7 +77,7 @@ def edits() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_workspace(folder, tiny_params())
-        run(folder, sys.executable, "-c", _WRITE_OUTPUTS)
+        run(folder, sys.executable, "-c", WRITE_OUTPUTS)
         run(folder, "dvc", "commit", "--force")
         untouched = stages_run(run(folder, "dvc", "repro", "--dry").stdout)
         after = {edit: stages_after_edit(folder, path) for edit, path in EDITS.items()}
@@ -87,7 +87,7 @@ def edits() -> None:
         print(f"{edit}: {', '.join(stages) or 'nothing'}")
 
 
-_WRITE_OUTPUTS = """
+WRITE_OUTPUTS = """
 from pathlib import Path
 from dvc.repo import Repo
 for stage in Repo().index.stages:

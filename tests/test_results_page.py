@@ -91,3 +91,9 @@ def test_a_seed_that_runs_again_replaces_its_answers() -> None:
 def test_the_control_sees_the_same_steps_whatever_methods_a_day_adds(chain: tuple[str, ...], steps: int) -> None:
     rounds = {name: {"init": init} for name, init in zip(chain, ("source-only", *chain), strict=False)}
     assert control_steps({"pretrain": {"steps": 100}, "adapt": {"steps": 10}, "rounds": rounds}) == steps
+
+
+@pytest.mark.parametrize(("own", "steps"), [({"steps": 25}, 100 + 25 + 2 * 10), ({"batch": 2}, 100 + 3 * 10)])
+def test_the_control_sees_the_steps_that_rounds_have_of_their_own(own: dict[str, int], steps: int) -> None:
+    rounds = {"a": {"init": "source-only", "adapt": own}, "b": {"init": "a"}, "c": {"init": "b"}}
+    assert control_steps({"pretrain": {"steps": 100}, "adapt": {"steps": 10}, "rounds": rounds}) == steps

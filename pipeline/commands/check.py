@@ -11,7 +11,7 @@ import typer
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import write_text
-from pipeline.params import json_schema, read_params
+from pipeline.params import explained_changes, json_schema, read_params
 
 
 @readable
@@ -24,6 +24,8 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{listed}")
+    for line in explained_changes(checked):
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(f"{params} is fine: {len(checked.initial_models)} initial models, {len(checked.rounds)} rounds")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from pipeline.commands.console import console, readable
+from pipeline.common.flat import flat
 
 if TYPE_CHECKING:
+    from pipeline.params import Params
     from pipeline.viewer.compare import Comparison
 
 Pair = tuple[float | None, float | None]
@@ -28,8 +30,7 @@ def compare(
     inspector = Inspector([])
     runs = (inspector.run(first), inspector.run(second))
     params = inspector.inputs.params
-    entries = {**params.initial_models, **params.rounds} if params else {}
-    comparison = compare_runs(*runs, {name: entry.model_dump() for name, entry in entries.items()})
+    comparison = compare_runs(*runs, entries_of(params, (first, second)) if params else {})
     for name in comparison.before:
         words = "its evaluation is of the cache or selection before; it is not shown"
         console.print(f"{name}: {words}", highlight=False, soft_wrap=True)
@@ -41,6 +42,17 @@ def compare(
         console.print(f"Images whose predictions differ most between {caches}:", highlight=False, soft_wrap=True)
     for image_id, share in changed:
         console.print(f"{100 * share:5.1f} % of the pixels changed in {image_id}", highlight=False)
+
+
+def entries_of(params: Params, names: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what params.yaml says of two runs, by name; of two rounds also how they train, their changes included."""
+    table = {**params.initial_models, **params.rounds}
+    entries = {name: table[name].model_dump() for name in names if name in table}
+    if all(name in params.rounds for name in names):
+        for name, entry in entries.items():
+            entry.pop("adapt", None)
+            entry |= flat(params.adapt_of(name).model_dump(mode="json"), "adapt.")
+    return entries
 
 
 def _summary(comparison: Comparison) -> Table:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from pipeline.common.section import Fraction, Positive, Section
 from pipeline.methods.selection_file import Details, Selection
@@ -34,6 +34,16 @@ class RoundEntry(Section):
 
     method: str
     init: str
+    adapt: dict[str, Any] = Field(
+        default_factory=dict,
+        description="what this round changes of the section adapt; steps replaces epochs, and the other way round",
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_in_the_file(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``adapt`` out where it changes nothing, as params.yaml does."""
+        dumped: dict[str, Any] = dump(self)
+        return dumped if self.adapt else {key: value for key, value in dumped.items() if key != "adapt"}
 
 
 class WholeImages(Section):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 
 def select_for_round(params: Params, entry: Round, cache: Path, prior: Path) -> tuple[Selection, Details]:
-    """Run the round's method on its cache; ``prior`` is the source's spatial prior, for a round that uses it."""
+    """Run the round's method on its cache; ``prior`` is the source's spatial prior, for a round that uses it.
+
+    How the round trains is hidden from the method, so that a change of it selects the same bytes.
+    """
     method = method_named(entry.method)
-    return method.select(CacheReader(cache), params.section_of(entry), entry, prior)
+    return method.select(CacheReader(cache), params.section_of(entry), entry.model_copy(update={"adapt": {}}), prior)

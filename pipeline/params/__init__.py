@@ -40,6 +40,7 @@ from pipeline.params.model import Model
 from pipeline.params.params import Dump, Evaluate, Params, Round, Runtime
 from pipeline.params.photometric import Photometric
 from pipeline.params.reading import ParamsError, json_schema, read_params
+from pipeline.params.round_changes import explained_changes
 from pipeline.params.training import Adapt, Augmentation, Optimiser, Training
 from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
 
@@ -93,6 +94,7 @@ __all__ = [
     "SynscapesSplit",
     "SynthiaSplit",
     "Training",
+    "explained_changes",
     "json_schema",
     "read_params",
 ]

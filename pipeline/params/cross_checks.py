@@ -197,6 +197,11 @@ def digit_problems(params: Params) -> list[str]:
         "adapt.augmentation": params.adapt.augmentation.flip,
         "dump": params.dump.flip,
     }
+    # a round that says nothing of flips does as the section says, which is listed
+    flips |= {
+        f"rounds.{name}.adapt.augmentation": _table(entry.adapt, "augmentation").get("flip", False)
+        for name, entry in params.rounds.items()
+    }
     if digits:
         problems += [f"{name}.flip: a mirrored digit is none; say false" for name, flip in flips.items() if flip]
     return problems

@@ -12,6 +12,7 @@ from pipeline.common.labels import CLASS_SETS, class_set
 from pipeline.common.section import NotNegative, Positive, Scale, Section
 from pipeline.methods.method import RoundEntry
 from pipeline.methods.registry import METHODS
+from pipeline.params.changes import with_changes
 from pipeline.params.data import Data
 from pipeline.params.initial_models import AnyInitialModel
 from pipeline.params.model import Model
@@ -149,6 +150,17 @@ class Params(_UpToAdapt):
         if section is None:
             raise ReadableError(f"params.yaml: the section {entry.method} is missing, and a round is of this method")
         return section
+
+    def adapt_of(self, name: str) -> Adapt:
+        """Return how the round of that name trains: the section ``adapt`` with the round's own changes.
+
+        Raises:
+            ReadableError: there is no such round; it lists the names.
+        """
+        changes = self.round(name).adapt
+        # only what the file says: a default may depend on another value, which the round may change
+        said = self.adapt.model_dump(exclude_unset=True)
+        return Adapt.model_validate(with_changes(said, changes)) if changes else self.adapt
 
     def translation(self, name: str) -> AnyTranslation:
         """Return the translation of that name.

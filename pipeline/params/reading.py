@@ -12,9 +12,11 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import ReadableError
+from pipeline.methods.registry import METHODS
 from pipeline.params.cross_checks import graph_problems, section_problems
 from pipeline.params.messages import readable
 from pipeline.params.params import Params
+from pipeline.params.round_changes import change_problems
 
 _RENAMED = {"starts": "initial_models"}
 """Sections that earlier versions called otherwise."""
@@ -43,6 +45,7 @@ def read_params(path: Path | str = "params.yaml") -> Params:
         params = Params.model_validate(raw)
     except ValidationError as error:
         problems += [line for line in readable(error, raw) if line not in problems]
+    problems += change_problems(raw)
     if params is not None:
         problems += section_problems(params)
     if problems or params is None:
@@ -52,7 +55,11 @@ def read_params(path: Path | str = "params.yaml") -> Params:
 
 def json_schema() -> dict[str, Any]:
     """Return a JSON schema of params.yaml, for editors."""
-    return Params.model_json_schema()
+    schema = Params.model_json_schema()
+    for method in METHODS.values():
+        # Records cannot name the section, which is above them; all its keys have defaults, so it describes changes, too
+        schema["$defs"][method.round.__name__]["properties"]["adapt"]["$ref"] = "#/$defs/Adapt"
+    return schema
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

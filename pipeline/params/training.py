@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.common.section import NotNegative, Positive, Rate, Schedule, Section
 from pipeline.params.photometric import NamedOrValues, Photometric
 
+Decay = Literal["none", "auto"] | Annotated[float, Field(gt=0, lt=1, strict=True)]
+
 
 class Optimiser(Section):
     """Which optimiser, at which rates."""
@@ -60,6 +62,11 @@ class Training(Section):
     schedule: Schedule = Schedule()
     gradient_clip: Rate | None = Field(None, description="largest norm of the gradient")
     augmentation: Augmentation = Augmentation()
+    ema: Decay = Field(
+        "none",
+        description="the result is an exponential moving average of the weights, with this decay; auto: over the last "
+        "tenth of the steps, at least 50; none: the weights after the last step",
+    )
 
     @model_validator(mode="after")
     def _one_budget(self) -> Training:

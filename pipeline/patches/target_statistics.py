@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import h5py
 import numpy as np
 
+from pipeline.cache.bins import confidence_edges
 from pipeline.common.files import whole_file
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ class TargetStatistics(NamedTuple):
 
 def quota_counts(index: CacheIndex) -> np.ndarray:
     """Return the pixels of all images by predicted class and confidence, (C,B) in QUOTA_BINS equal bins."""
-    from pipeline.cache.bins import confidence_edges
-
     bin_of_edge = np.minimum((confidence_edges() * QUOTA_BINS).astype(np.int64), QUOTA_BINS - 1)
     counts_CB = np.zeros((index.spec.classes, QUOTA_BINS), np.int64)
     np.add.at(counts_CB.T, bin_of_edge, index.histogram("confidence").T)

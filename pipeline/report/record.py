@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheError
+from pipeline.common.flat import flat
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.evaluation.results import Result, baseline, gap_closed
@@ -146,17 +147,6 @@ def _manifest_facts(path: Path) -> dict[str, Any]:
     for row in manifest:
         total.update(f"{row.image_hash} {row.label_hash or ''}\n".encode())
     return {"images": len(manifest), "hash": total.hexdigest()}
-
-
-def flat(values: dict[str, Any], head: str = "") -> dict[str, Any]:
-    """Return nested values by dotted key; lists stay values."""
-    by_key: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            by_key |= flat(value, f"{head}{key}.")
-        else:
-            by_key[f"{head}{key}"] = value
-    return by_key
 
 
 def differences(here: dict[str, Any], there: dict[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import whole_file, write_json
+from pipeline.common.flat import flat
 from pipeline.common.labels import class_set
 from pipeline.datasets.opening import images_of
 from pipeline.evaluation.results import read_results
@@ -17,7 +18,7 @@ from pipeline.report.environment import describe_environment
 from pipeline.report.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
 from pipeline.report.page.render import write_page
 from pipeline.report.plot_files import write_plot_files
-from pipeline.report.record import flat, nearest_preset, record_of
+from pipeline.report.record import nearest_preset, record_of
 from pipeline.report.rounds_figure import draw_rounds
 from pipeline.report.seed_set import ENVIRONMENT, PICTURE_LIST, RESULTS, Bundle, SeedSet
 

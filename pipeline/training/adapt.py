@@ -22,6 +22,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
 
     If the initial model of its chain has learnt from a translation of the source, so does the round.
     """
+    training = params.adapt_of(name)
     run = RunSettings(
         name,
         seed=params.seed,
@@ -29,12 +30,13 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
         classes=class_set(params.classes),
         labelled=params.source_of(name),
         model=params.model,
-        training=params.adapt,
+        training=training,
     )
     section = params.section_of(entry)
     patches = destination / "patches" / PATCHES
     inputs = {
-        "round": entry.model_dump(),
+        # its changes are in the settings of the run: however they are written, equal settings are the same training
+        "round": entry.model_dump(exclude={"adapt"}),
         "method": section.model_dump(),
         "init": file_hash(init / "model.pt"),
         "patches": [file_hash(path) for path in sorted(patches.parent.glob("*.h5"))],
@@ -46,7 +48,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
             section,
             init,
             open_patches(patches, entry, name),
-            params.adapt.source_batch,
+            training.source_batch,
             params.runtime,
             device,
             folder,

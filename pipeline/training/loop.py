@@ -25,6 +25,7 @@ from pipeline.training.progress import NullProgress, Progress
 
 if TYPE_CHECKING:
     from pipeline.params import Schedule
+    from pipeline.training.ema import Ema
 
 
 Network = TypeVar("Network", bound=torch.nn.Module)
@@ -77,11 +78,14 @@ def train(
     name: str,
     seed: int,
     adversary: Adversary | None = None,
+    ema: Ema[Network] | None = None,
+    state: torch.nn.Module | None = None,
 ) -> None:
     """Train ``model`` and its adversary, resuming from ``folder``/checkpoint.pt if it exists.
 
-    A resumed run equals an uninterrupted one, bit for bit on a CPU. Several processes may train together, each with its
-    share of the streams; the first one writes files and messages.
+    ``ema`` takes in the model after each of its steps; ``state`` holds what the objective keeps from step to step, as
+    buffers that are equal on all processes. A resumed run equals an uninterrupted one, bit for bit on a CPU. Several
+    processes may train together, each with its share of the streams; the first one writes files and messages.
 
     Raises:
         Interrupted: after SIGTERM, once the step in flight is saved.
@@ -90,7 +94,8 @@ def train(
     checkpoint = folder / "checkpoint.pt"
     torch.manual_seed(seed)
     adversary_state = None if adversary is None else AdversaryState(adversary.module, adversary.optimiser)
-    first, sums = load_checkpoint(checkpoint, model, optimiser, adversary_state)
+    beside = {name: kept for name, kept in (("ema", ema), ("state", state)) if kept is not None}
+    first, sums = load_checkpoint(checkpoint, model, optimiser, adversary_state, beside)
     model.train()
     terms = cast(Network, torch.compile(model)) if plan.compile else model
     watch = LossWatch(checkpoint, plan.log_every if computer.device.type == "cuda" else 1)
@@ -103,6 +108,8 @@ def train(
             set_rates(optimiser, rate_factor(plan.schedule, step, plan.steps))
             placed = _to_device(batch, computer)
             losses = training_step(terms, objective, placed, optimiser, plan.gradient_clip, computer)
+            if ema is not None:
+                ema.update(model, step)
             if adversary is not None:
                 set_rates(adversary.optimiser, rate_factor(adversary.schedule, step, plan.steps))
                 losses |= training_step(terms, adversary.objective, placed, adversary.optimiser, None, computer)
@@ -113,7 +120,7 @@ def train(
             if done % plan.checkpoint_every == 0 or done == plan.steps or stops:
                 watch.check()
                 if rank() == 0:
-                    save_checkpoint(checkpoint, model, optimiser, done, progress.sums, adversary_state)
+                    save_checkpoint(checkpoint, model, optimiser, done, progress.sums, adversary_state, beside)
                     progress.saved(done)
                 if stops and done < plan.steps:
                     barrier()  # torchrun ends the others as soon as one has ended

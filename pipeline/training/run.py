@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch.nn import Module
 
 from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
@@ -15,6 +18,7 @@ from pipeline.models.build import set_normalisation
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import SampleAt, Stream
 from pipeline.training.distributed import rank, share_normalisation, world_size
+from pipeline.training.ema import Ema, decay_of
 from pipeline.training.image_samples import labelled_samples, unlabelled_samples
 from pipeline.training.loop import Adversary, Plan, train
 from pipeline.training.objectives import Objective
@@ -63,8 +67,10 @@ class Task(NamedTuple):
     streams: list[Stream]
     steps: int
     adversary: Adversary | None = None
-    teacher: bool = False
-    """Whether the objective is a TeacherObjective: the moving average of the network labels the target."""
+    state: Module | None = None
+    """What the objective keeps from step to step, as buffers."""
+    taught_by: Callable[[SegmentationModel], object] | None = None
+    """Hands the moving average of the network to the objective; a task with it always has an average."""
 
 
 def labelled_stream(run: RunSettings, batch: int, augment: Augment | None = None) -> Stream:
@@ -109,6 +115,8 @@ def fit(
 ) -> None:
     """Train the model in place, resumed from ``folder`` where it has begun.
 
+    Where the training section asks for an average of the weights, the model ends as that average, and its spec says so.
+
     Raises:
         ReadableError: more processes train together than a batch has images.
     """
@@ -116,15 +124,29 @@ def fit(
     set_normalisation(model, run.model.normalisation)
     computer.place(model)
     share_normalisation(model, computer)
+    decay = decay_of("auto" if task.taught_by and training.ema == "none" else training.ema, task.steps)
+    ema = None if decay is None else Ema(model, decay)
+    if ema is not None and task.taught_by is not None:
+        task.taught_by(ema.model)
     if adversary is not None:
         computer.place(adversary.module)
+    if task.state is not None:
+        task.state.to(computer.device)
     plan = plan_of(training, task.steps, runtime, compiled=runtime.compile)
     optimiser = make_optimiser(model.parameter_groups(), training.optimiser)
     streams = [_share_of_process(stream) for stream in task.streams]
     train(
         model, task.objective, streams, optimiser, plan, computer, folder,
-        name=run.name, seed=run.seed, adversary=adversary,
+        name=run.name, seed=run.seed, adversary=adversary, ema=ema, state=task.state,
     )  # fmt: skip
+    _end_as_average(model, ema)
+
+
+def _end_as_average(model: SegmentationModel, ema: Ema[SegmentationModel] | None) -> None:
+    model.spec.pop("ema", None)  # of the network that a round begins with
+    if ema is not None:
+        model.load_state_dict(ema.model.state_dict())
+        model.spec["ema"] = ema.decay
 
 
 def _share_of_process(stream: Stream) -> Stream:

@@ -12,11 +12,12 @@ import torch
 
 from pipeline.common.box import Box
 from pipeline.common.files import write_json, write_text
+from pipeline.common.flat import flat
 from pipeline.common.labels import ClassSet
 from pipeline.methods.selection_file import Compat, Selection, write_selection
 from pipeline.patches.file import PatchWriter
 from pipeline.report.environment import git_state, stage_times, versions
-from pipeline.report.record import differences, flat, nearest_preset, run_facts
+from pipeline.report.record import differences, nearest_preset, run_facts
 from pipeline.timing.log import record
 
 CLASSES = ClassSet("two", ("a", "b"), ((0, 0, 0), (1, 1, 1)))

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from pipeline.cache.reader import CacheReader
 from pipeline.cli import app
+from pipeline.commands.compare import entries_of
 from pipeline.common.files import read_json, write_json
+from pipeline.params import read_params
 from pipeline.viewer.compare import compare_runs, most_changed
 from pipeline.viewer.inspector import Inspector
 
@@ -65,6 +67,19 @@ def test_the_command_prints_both(project: Path) -> None:
     assert answer.exit_code == 0, answer.output
     for words in ("mIoU", "25.0", "params: method", "cbst", "images selected", "% of the pixels changed in 0"):
         assert words in answer.stdout
+
+
+def test_of_two_rounds_it_shows_how_they_train_where_that_differs(project: Path) -> None:
+    params = read_params()
+    changes = {"steps": 7, "batch": params.adapt.batch}
+    rounds = params.rounds | {"lse-2": params.round("lse-2").model_copy(update={"adapt": changes})}
+    changed = params.model_copy(update={"rounds": rounds})
+    one, other = (entries_of(changed, ("lse-1", "lse-2"))[name] for name in ("lse-1", "lse-2"))
+    differing = {key: (value, other[key]) for key, value in one.items() if value != other[key]}
+    assert differing["adapt.steps"] == (params.adapt.steps, 7)
+    assert set(differing) == {"adapt.steps", "init", "portion"}
+    assert one.keys() == other.keys()
+    assert "adapt.steps" not in entries_of(changed, ("source-only", "lse-1"))["lse-1"]
 
 
 def test_the_command_says_whose_network_answered(project: Path) -> None:

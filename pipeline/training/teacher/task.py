@@ -47,7 +47,7 @@ def teacher_task(
         steps=steps,
         reference=_reference(run, section),
     )
-    return Task(objective, streams, steps, teacher=True)
+    return Task(objective, streams, steps, state=objective, taught_by=objective.taught_by)
 
 
 def _reference(run: RunSettings, section: Teacher) -> Reference | None:
