@@ -15,7 +15,8 @@ from pathlib import Path
 
 FOLDERS = {
     "prepare": [
-        f"data/prepared/{split}" for split in ("source", "target", "target-labelled", "evaluation", "spatial-prior")
+        f"data/prepared/{split}"
+        for split in ("source", "source-held-back", "target", "target-labelled", "evaluation", "spatial-prior")
     ],
     "pretrain": ["curves"],
     "dump": ["cache"],
