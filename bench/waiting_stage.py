@@ -23,6 +23,7 @@ FOLDERS = {
     "selection": ["selection"],
     "patches": ["patches"],
     "adapt": ["curves"],
+    "health": [],
     "evaluate": ["gallery"],
     "report": ["report"],
 }
@@ -48,8 +49,12 @@ def main(kind: str, name: str) -> None:
     for folder in FOLDERS[kind]:
         (root / folder).mkdir(parents=True, exist_ok=True)
         (root / folder / "what.txt").write_text(text, encoding="utf-8")
-    if kind in ("pretrain", "adapt"):
+    if kind in ("pretrain", "health"):
         (root / "model.pt").write_text(text, encoding="utf-8")
+    if kind == "adapt":
+        (root / "trained.pt").write_text(text, encoding="utf-8")
+    if kind == "health":
+        (root / "health.json").write_text("{}", encoding="utf-8")
     if kind == "evaluate":
         number = int(re.search(r"(\d+)$", name)[1]) if re.search(r"(\d+)$", name) else 0  # type: ignore[index]
         value = round(0.4 + 0.02 * min(number, 2) + 0.002 * int(seed[1]), 4)

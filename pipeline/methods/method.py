@@ -34,6 +34,9 @@ class RoundEntry(Section):
 
     method: str
     init: str
+    guard: bool = Field(
+        False, description="where the verdict without labels is `fails`, the round's result is its init's network"
+    )
 
 
 class WholeImages(Section):
