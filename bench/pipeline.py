@@ -25,10 +25,11 @@ EDITS = {
     "the report": "pipeline/report/page/render.py",
     "the viewer": "pipeline/viewer/app.py",
     "a params type": "pipeline/params/training.py",
+    "the verdict": "pipeline/health/verdict.py",
     "a loss": "pipeline/training/losses.py",
 }
 """Files that are edited one by one; `dvc repro --dry` then names the stages that would run."""
-TRAINS = ("translate", "pretrain", "dump", "adapt", "evaluate")
+TRAINS = ("translate", "pretrain", "dump", "adapt", "health", "evaluate")
 
 
 def tiny_params() -> dict:  # type: ignore[type-arg]

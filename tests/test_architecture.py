@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "inference": {"cache", "datasets", "models"},
     "prediction": {"datasets", "inference", "models"},
     "evaluation": {"cache", "datasets", "inference", "methods", "models"},
+    "health": {"cache", "datasets", "evaluation", "inference", "models"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",
@@ -31,6 +32,7 @@ MAY_IMPORT = {
         "doctor",
         "dvc_view",
         "evaluation",
+        "health",
         "launcher",
         "methods",
         "models",

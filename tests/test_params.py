@@ -18,8 +18,8 @@ Write = Callable[[dict[str, Any]], Path]
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
 METHODS = ("lse", "cbst", "cada", "intrada")
 SECTIONS = {
-    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "evaluate", "initial_models",
-    "rounds", "translations",
+    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "health", "evaluate",
+    "initial_models", "rounds", "translations",
 }  # fmt: skip
 
 
