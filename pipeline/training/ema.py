@@ -50,10 +50,11 @@ class Ema(Generic[Network]):
     def update(self, model: Network, step: int) -> None:
         """Take in the network as it is after the optimiser's step number ``step``, counted from 0.
 
-        Parameters are averaged. Buffers are copied: running statistics are an average already, which the network's own
-        momentum has made, and half of a counter is no count. The code of DACS and DAFormer leaves buffers alone, and
-        its teacher stays in training mode: it normalises by the batch that it labels, so an image's pseudo-labels
-        depend on the images beside it, and the file of an average would hold statistics that belong to other weights.
+        Parameters are averaged. Buffers are copied: running statistics are an average already, by the momentum of their
+        layer, and a counter cannot be averaged. They are statistics of the network's late steps, not of the average's
+        own features. The code of DACS and DAFormer leaves buffers alone; its teacher stays in training mode instead and
+        normalises by the batch that it labels. So an image's pseudo-labels would depend on the images beside it, and a
+        saved average that never saw a batch would hold the statistics of the start.
         """
         share = max(1 / (step + 1), 1 - self.decay)
         torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), share)

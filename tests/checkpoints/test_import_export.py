@@ -135,6 +135,13 @@ def test_info_says_what_was_found_and_how(mobile: Path) -> None:
     assert "an encoder only: the head starts afresh" in said
 
 
+def test_info_says_that_a_model_is_an_average(tmp_path: Path) -> None:
+    model, path = ours(tmp_path)
+    assert "average" not in call("checkpoint", "info", path).output
+    save_model(model, path, spec={"class_names": named(3), "ema": 0.98})
+    assert "tensors; exponential moving average, decay 0.98" in words(call("checkpoint", "info", path).output)
+
+
 def test_what_the_user_says_overrules_and_is_repeated(tmp_path: Path, mobile: Path) -> None:
     answer = call(
         "checkpoint", "import", mobile, tmp_path / "a.pt", "--preprocessing", "caffe-bgr", "--class-set", "synthia-13"
