@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def decay_of(ema: Decay, steps: int) -> float | None:
+def decay_of(ema: Decay, steps: int, *, teaches: bool = False) -> float | None:
     """Return the decay that a training section asks for, of a training of so many steps; None keeps no average.
 
     "auto" averages over the last tenth of the steps, but over 50 at least: in a round of 100 steps, decays of 0.99 and
-    0.999 are both the plain mean of all steps.
+    0.999 are both the plain mean of all steps. An average that ``teaches`` is always kept, and "auto" averages over
+    half of the steps: a faster teacher follows its own mistakes (docs/results.md).
     """
-    if ema == "auto":
-        return 1 - 1 / max(50, 0.1 * steps)
+    if ema == "auto" or (teaches and ema == "none"):
+        return 1 - 1 / max(50, (0.5 if teaches else 0.1) * steps)
     return None if ema == "none" else float(ema)
 
 
