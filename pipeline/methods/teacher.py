@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from pipeline.common.labels import IGNORE
+from pipeline.common.labels import IGNORE, class_set
 from pipeline.common.section import Fraction, NotNegative, Positive, Section, Weight
 from pipeline.methods.method import (
     Explanation,
@@ -152,6 +152,12 @@ def _problems(params: Params, name: str, section: Teacher, entry: TeacherRound) 
         problems.append(
             f"rounds.{name}: a teacher pairs each target image with a source image: adapt.source_batch is "
             f"{params.adapt.source_batch}, and adapt.batch {params.adapt.batch}; make them equal"
+        )
+    names = class_set(params.classes).names
+    if section.feature_distance is not None and not set(section.feature_distance.classes) & set(names):
+        problems.append(
+            f"teacher.feature_distance.classes: {', '.join(section.feature_distance.classes)}: none of these is a "
+            f"class here; choose some of {', '.join(names)}"
         )
     if section.feature_distance is not None and not params.model.pretrained:
         problems.append(
