@@ -191,6 +191,7 @@ TEACHER = Method(
     when_empty="raise rounds.{round}.portion, or set teacher.patches to 0",
     paper=(PaperRounds("teacher", 2, "teacher: {compat: paper}", first=0.66, step=0.04, largest=0.70),),
     from_options=_from_options,
+    problems=_problems,
     share=Share("portion", "pixels"),
     score_falls=True,
     teaches=True,
