@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from pipeline.common.labels import IGNORE
+from pipeline.common.labels import IGNORE, class_set
 from pipeline.common.section import Fraction, NotNegative, Positive, Section, Weight
 from pipeline.methods.method import (
     Explanation,
@@ -153,6 +153,12 @@ def _problems(params: Params, name: str, section: Teacher, entry: TeacherRound) 
             f"rounds.{name}: a teacher pairs each target image with a source image: adapt.source_batch is "
             f"{params.adapt.source_batch}, and adapt.batch {params.adapt.batch}; make them equal"
         )
+    names = class_set(params.classes).names
+    if section.feature_distance is not None and not set(section.feature_distance.classes) & set(names):
+        problems.append(
+            f"teacher.feature_distance.classes: {', '.join(section.feature_distance.classes)}: none of these is a "
+            f"class here; choose some of {', '.join(names)}"
+        )
     if section.feature_distance is not None and not params.model.pretrained:
         problems.append(
             "teacher.feature_distance: it compares with ImageNet's features, and model.pretrained is false; set it to "
@@ -185,6 +191,7 @@ TEACHER = Method(
     when_empty="raise rounds.{round}.portion, or set teacher.patches to 0",
     paper=(PaperRounds("teacher", 2, "teacher: {compat: paper}", first=0.66, step=0.04, largest=0.70),),
     from_options=_from_options,
+    problems=_problems,
     share=Share("portion", "pixels"),
     score_falls=True,
     teaches=True,

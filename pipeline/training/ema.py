@@ -7,7 +7,7 @@ DACS: ``alpha = min(1 - 1 / (step + 1), decay)`` after the optimiser's step, so 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,10 @@ class Ema(Generic[Network]):
     Attributes:
         model: the average.
         decay: the largest share of the old average that an update keeps, in (0,1).
+        is_result: whether the training's result is the average, and not the network in training.
     """
+
+    is_result: ClassVar[bool] = True
 
     def __init__(self, model: Network, decay: float) -> None:
         assert 0 < decay < 1

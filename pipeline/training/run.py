@@ -71,6 +71,7 @@ class Task(NamedTuple):
     """What the objective keeps from step to step, as buffers."""
     taught_by: Callable[[SegmentationModel], object] | None = None
     """Hands the moving average of the network to the objective; a task with it always has an average."""
+    ema: type[Ema[SegmentationModel]] = Ema
 
 
 def labelled_stream(run: RunSettings, batch: int, augment: Augment | None = None) -> Stream:
@@ -125,7 +126,7 @@ def fit(
     computer.place(model)
     share_normalisation(model, computer)
     decay = decay_of(training.ema, task.steps, teaches=task.taught_by is not None)
-    ema = None if decay is None else Ema(model, decay)
+    ema = None if decay is None else task.ema(model, decay)
     if ema is not None and task.taught_by is not None:
         task.taught_by(ema.model)
     if adversary is not None:
@@ -144,7 +145,7 @@ def fit(
 
 def _end_as_average(model: SegmentationModel, ema: Ema[SegmentationModel] | None) -> None:
     model.spec.pop("ema", None)  # of the network that a round begins with
-    if ema is not None:
+    if ema is not None and ema.is_result:
         model.load_state_dict(ema.model.state_dict())
         model.spec["ema"] = ema.decay
 

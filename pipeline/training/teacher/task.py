@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.datasets.opening import images_of
+from pipeline.models.base import SegmentationModel
 from pipeline.patches.file import PatchFile
 from pipeline.patches.target_statistics import TARGET, read_target_statistics
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Stream
+from pipeline.training.ema import Ema
 from pipeline.training.image_samples import samples_to_be_labelled
 from pipeline.training.new_model import new_model
 from pipeline.training.patch_samples import patch_samples
 from pipeline.training.photometric import photometric_of
 from pipeline.training.run import RunSettings, Task, augment_of, labelled_stream, steps_of
 from pipeline.training.teacher.objective import Changes, Reference, TeacherObjective
+from pipeline.training.teacher.released_ema import ReleasedEma
 
 if TYPE_CHECKING:
     from pipeline.methods.teacher import Teacher, TeacherRound
@@ -47,7 +50,8 @@ def teacher_task(
         steps=steps,
         reference=_reference(run, section),
     )
-    return Task(objective, streams, steps, state=objective, taught_by=objective.taught_by)
+    ema: type[Ema[SegmentationModel]] = ReleasedEma if section.compat == "author" else Ema
+    return Task(objective, streams, steps, state=objective, taught_by=objective.taught_by, ema=ema)
 
 
 def _reference(run: RunSettings, section: Teacher) -> Reference | None:

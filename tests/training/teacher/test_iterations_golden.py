@@ -18,6 +18,7 @@ from pipeline.models.base import Preprocessing, SegmentationModel, Upsample
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.loop import training_step
 from pipeline.training.teacher.objective import Changes, Reference, TeacherObjective
+from pipeline.training.teacher.released_ema import ReleasedEma
 from tests.golden_values import teacher_code
 
 ITERATIONS, BATCH, CLASSES, HEIGHT = 3, 2, 5, 24
@@ -130,18 +131,18 @@ def authors_losses(prefix: str, iteration: int) -> dict[str, float]:
 def test_three_iterations_are_the_authors(prefix: str) -> None:
     golden = teacher_code()
     student = network(golden[f"{prefix}_start_student"]).train()
-    teacher = network(golden[f"{prefix}_start_teacher"]).train()
+    ema = ReleasedEma(student, DECAY)
+    for own, buffer in zip(ema.model.buffers(), network(golden[f"{prefix}_start_teacher"]).buffers(), strict=True):
+        own.copy_(buffer)  # the authors' teacher begins with statistics of another network
     optimiser = torch.optim.SGD(student.parameters(), lr=0.2)
-    terms = objective(prefix).taught_by(teacher)
+    terms = objective(prefix).taught_by(ema.model)
     for iteration in range(ITERATIONS):
-        with torch.no_grad():
-            for old, new in zip(teacher.parameters(), student.parameters(), strict=True):
-                old.lerp_(new, max(1 / (iteration + 1), 1 - DECAY))
         batch = batch_of(prefix, iteration)
         losses = training_step(student, terms, batch, optimiser, None, select_device("cpu", "float32"))
         assert {name: float(value) for name, value in losses.items()} == pytest.approx(
             authors_losses(prefix, iteration), rel=TOLERANCE
         )
-        for name, model in (("student", student), ("teacher", teacher)):
+        for name, model in (("student", student), ("teacher", ema.model)):
             expected = golden[f"{prefix}_after{iteration}_{name}"]
             torch.testing.assert_close(vector_of(model), expected, rtol=0, atol=TOLERANCE)
+        ema.update(student, iteration)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from pipeline.common.labels import IGNORE
 from pipeline.methods.teacher import FeatureDistance, Mask, TeacherRound
+from pipeline.params import ParamsError, read_params
 from pipeline.training.losses import model_regulariser
 from pipeline.training.teacher.objective import Reference, TeacherObjective
 from tests.training.teacher.test_objective import Colour, batch_of, objective_of, terms_of
@@ -112,3 +115,16 @@ def test_the_feature_distance_joins_the_loss_on_the_source() -> None:
     assert apart["feature distance"].item() == pytest.approx(3**0.5)
     assert apart["source"].item() - terms["source"].item() == pytest.approx(0.5 * 3**0.5, rel=1e-5)
     assert not apart["feature distance"].requires_grad
+
+
+def test_a_feature_distance_without_its_classes_or_imagenets_weights_is_refused(
+    tiny_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path]
+) -> None:
+    tiny_params["classes"] = {"two": ["road", "sky"]}
+    tiny_params["adapt"] |= {"source_batch": 2}
+    tiny_params["teacher"] = {"compat": "author", "feature_distance": {}}
+    tiny_params["rounds"] = {"t": {"method": "teacher", "init": "source-only"}}
+    with pytest.raises(ParamsError) as error:
+        read_params(write_params(tiny_params))
+    assert "class here; choose some of road, sky" in str(error.value)
+    assert "model.pretrained is false" in str(error.value)
