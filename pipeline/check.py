@@ -56,7 +56,7 @@ def held_back_in_words(params: Params) -> str | None:
     """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none."""
     source = params.data.source
     ids = scene_ids(source) if source.layout == "streets" else [entry.id for entry in entries(source)]
-    positions = held_back(ids, params.data.hold_back, params.seed)
+    positions = held_back(ids, params.data.hold_back, params.seed, frames=source.layout != "digits")
     return in_words([ids[position] for position in positions], len(ids)) if positions else None
 
 

@@ -26,17 +26,20 @@ _FRAME_NUMBER = re.compile(r"\d+$")
 _IDS_NAMED = 4
 
 
-def held_back(ids: Sequence[str], share: float, seed: int) -> list[int]:
+def held_back(ids: Sequence[str], share: float, seed: int, *, frames: bool = True) -> list[int]:
     """Return the rising positions of the images to hold back, of sorted ids.
 
     A sequence is the images whose ids are the same without their last number. In an order drawn by the seed, each
     sequence that brings the held-back images closer to the share is held back whole. Where every sequence is too long
     for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed.
+
+    Without ``frames`` each image is a sequence of its own: digits, whose archive may be sorted by class.
     """
     if share <= 0 or len(ids) < SMALLEST_SOURCE:
         return []
     wanted = min(LARGEST, max(1, round(share * len(ids))))
-    sequences = [list(group) for _, group in groupby(range(len(ids)), key=lambda position: sequence_of(ids[position]))]
+    names = [sequence_of(identity) if frames else identity for identity in ids]
+    sequences = [list(group) for _, group in groupby(range(len(ids)), key=names.__getitem__)]
     drawn = [sequences[index] for index in np.random.default_rng(seed).permutation(len(sequences))]
     chosen = list[int]()
     for sequence in drawn if len(drawn) > 1 else []:

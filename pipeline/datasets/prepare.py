@@ -81,7 +81,8 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
 def _hold_back(data: Data, seed: int, classes: ClassSet) -> None:
     """Move a part of the source into a split of its own; where none is held back the folder says so."""
     source, held = PREPARED / "source", PREPARED / HELD_BACK
-    positions = held_back(list(Manifest(manifest_path("source")).ids()), data.hold_back, seed)
+    ids = list(Manifest(manifest_path("source")).ids())
+    positions = held_back(ids, data.hold_back, seed, frames=data.source.layout != "digits")
     if not positions:
         (held / "none.txt").write_text("no image of the source is held back\n", encoding="utf-8")
         return

@@ -63,6 +63,12 @@ def test_single_images_are_drawn() -> None:
     assert len(of(ids, 0.1)) == 10 and of(ids, 0.1) != ids[-10:]
 
 
+def test_images_that_are_not_frames_are_drawn_from_all() -> None:
+    held = held_back(NUMBERS, 0.05, 1, frames=False)
+    assert len(held) == 12 and held == sorted(held) and max(np.diff(held)) > 1
+    assert held != held_back(NUMBERS, 0.05, 2, frames=False)
+
+
 def test_the_sentence_names_ids() -> None:
     assert in_words(NUMBERS[-12:], 240) == (
         "held back 12 of 240 source images for the verdict: ids 00228, 00229, 00230, 00231 … 00239"
@@ -104,7 +110,8 @@ def test_digits_share_their_labels_and_both_splits_keep_them(tmp_path: Path, mon
     assert prepare(data, 1, DIGITS_10, workers=1, progress=False)[HELD_BACK] == 4
     for split, count in (("source", 36), (HELD_BACK, 4)):
         labels = labels_of(split, DIGITS_10, None)
-        truth = [int(labels.label(position)[0, 0]) for position in range(len(labels))]
-        assert len(truth) == count
-        first = 36 if split == HELD_BACK else 0
-        assert truth == [(first + n) % 7 + 3 * (first + n > 35) for n in range(count)]
+        positions = [int(identity) for identity in labels.manifest.ids()]
+        truth = [int(labels.label(row)[0, 0]) for row in range(len(labels))]
+        assert truth == [position % 7 + 3 * (position > 35) for position in positions]
+        assert len(positions) == count
+    assert positions != [36, 37, 38, 39], "drawn from all, for an archive may be sorted by class"
