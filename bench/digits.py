@@ -37,7 +37,7 @@ from pipeline.training.loop import Interrupted
 
 ACCURACY = "pixel_accuracy"  # every pixel of a digit has the digit's class: the share of images that are right
 CONTROL = "advent-longer"
-ROUND = ("dump", "selection", "patches", "adapt")
+ROUND = ("dump", "selection", "patches", "adapt", "health")
 MEANING = {
     "source-only": "source only",
     "advent": "adapted (inter-domain, AdvEnt)",

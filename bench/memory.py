@@ -20,6 +20,7 @@ STAGES = (
     ("selection", ["--round", "lse-1"]),
     ("patches", ["--round", "lse-1"]),
     ("adapt", ["--round", "lse-1"]),
+    ("health", ["--round", "lse-1"]),
     ("evaluate", ["--run", "lse-1"]),
     ("report", []),
 )

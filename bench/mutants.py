@@ -1,12 +1,14 @@
 """Which small changes of the code no test notices: mutation testing with mutmut, on a copy of the checkout.
 
     make mutants [MUTANTS="pipeline/training/losses.py"]
-    python -m bench.mutants [FILES] [--processes 2] [--resume]
+    python -m bench.mutants [FILES] [--processes 2] [--resume | --again]
 
 FILES are those of TESTS, or patterns below them; without any, all are tested. Every mutant runs with the tests of its
 room that call its function, in a process of its own with a time limit. A figure for each module and every mutant that
-lived go to the terminal and to bench/results/mutants.json. --resume goes on with a run that was stopped. mutmut mutates
-what is inside functions without a decorator: compiled kernels (`njit`), properties and constants are not mutated.
+lived go to the terminal and to bench/results/mutants.json, where they replace those of the same modules; the figures of
+modules that were not tested stay. --resume goes on with a run that was stopped; --again tests the mutants that lived
+once more, with the tests as they are now. mutmut mutates what is inside functions without a decorator: compiled kernels
+(`njit`), properties and constants are not mutated.
 """
 
 from __future__ import annotations
@@ -46,26 +48,32 @@ TESTS = {
     "pipeline/training/optimisation.py": ("tests/training/test_optimisation.py",),
 }
 """What is mutated, and the tests that should notice."""
-STATUS = {1: "killed", 3: "killed", 0: "survived", 5: "no tests", 33: "no tests", 36: "timeout", -24: "timeout"}
-"""mutmut's exit codes; others (a crash, not yet tested) are "other"."""
+STATUS = {
+    None: "untested", 0: "survived", 1: "killed", 3: "killed", 5: "no tests", 33: "no tests", 36: "timeout",
+    -24: "timeout",
+}  # fmt: skip
+"""mutmut's exit codes; others (a crash) are "other"."""
 ENDED = ("killed", "timeout")
+COLUMNS = ("killed", "survived", "timeout", "no tests", "other")
 
 
-def copy_checkout() -> None:
-    """Copy the files that git knows or would know into an empty folder, where mutmut may write."""
-    shutil.rmtree(COPY, ignore_errors=True)
+def copy_checkout(folder: str = ".") -> None:
+    """Copy the files below ``folder`` that git knows or would know into the copy, where mutmut may write."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
             (COPY / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, COPY / name)
+    with (COPY / "tests" / "conftest.py").open("a", encoding="utf-8") as file:
+        # imported once, before processes fork: an optimiser needs it for seconds
+        file.write("\nimport torch._dynamo\n")
 
 
 def configure(patterns: list[str]) -> None:
-    """Append mutmut's settings to the copy's pyproject.toml, and a slow import to its conftest.py."""
+    """Append mutmut's settings to the copy's pyproject.toml."""
     tests = sorted({test for pattern in patterns for test in tests_of(pattern)})
     settings = {
         "source_paths": ["pipeline"],
@@ -79,10 +87,6 @@ def configure(patterns: list[str]) -> None:
     plain = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     (COPY / "pyproject.toml").write_text("\n".join([plain, "[tool.mutmut]", *lines, ""]), encoding="utf-8")
-    with (COPY / "tests" / "conftest.py").open("a", encoding="utf-8") as file:
-        file.write(
-            "\nimport torch._dynamo\n"
-        )  # imported once, before processes fork: an optimiser needs it for seconds
 
 
 def tests_of(pattern: str) -> tuple[str, ...]:
@@ -141,23 +145,63 @@ def line_of(file: str, mutant: str, diff: str) -> int:
     return int(getattr(tree, "lineno", 1)) + start - 1 + before
 
 
-def show(counts: dict[str, Counter[str]], survivors: list[dict[str, Any]], note: str) -> None:
-    """Print the table and the mutants that lived, and write both to bench/results/mutants.json."""
-    console, columns = Console(width=120), ("killed", "survived", "timeout", "no tests", "other")
-    table = Table("module", *columns, "noticed", title="bench.mutants")
-    everything: Counter[str] = sum(counts.values(), Counter())
-    for name, count in (*counts.items(), ("all", everything)):
-        share = sum(count[status] for status in ENDED) / max(1, count.total())
-        table.add_row(name, *(str(count[column]) for column in columns), f"{share:.1%}")
+def results(note: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return a row for each module whose mutants have all been tested, and the mutants of these that lived."""
+    counts: dict[str, Counter[str]] = {}
+    lived = []
+    for file, mutant, status in statuses():
+        counts.setdefault(file, Counter())[status] += 1
+        if status not in ENDED:
+            lived.append((file, mutant, status))
+    complete = {file: count for file, count in counts.items() if not count["untested"]}
+    rows = [
+        {"module": file, **{column: count[column] for column in COLUMNS}, "note": note}
+        for file, count in complete.items()
+    ]
+    return rows, [survivor(*each) for each in lived if each[0] in complete]
+
+
+def merged(path: Path, rows: list[dict[str, Any]], survivors: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the results file holds after a run: the run's modules anew, and others as they were if they exist."""
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"modules": [], "survivors": []}
+    replaced = {row["module"] for row in rows}
+    rows = rows + [
+        row for row in before["modules"] if row["module"] not in replaced and (ROOT / row["module"]).exists()
+    ]
+    modules = {row["module"] for row in rows}
+    survivors = survivors + [each for each in before["survivors"] if each["file"] in modules - replaced]
+    return {
+        "modules": sorted(rows, key=lambda row: row["module"]),
+        "survivors": sorted(survivors, key=lambda each: (each["file"], each["line"], each["mutant"])),
+    }
+
+
+def show(rows: list[dict[str, Any]], survivors: list[dict[str, Any]], note: str) -> None:
+    """Print a run's table and the mutants that lived."""
+    console = Console(width=120)
+    table = Table("module", *COLUMNS, "noticed", title="bench.mutants")
+    everything = {"module": "all", **{column: sum(row[column] for row in rows) for column in COLUMNS}}
+    for row in (*rows, everything):
+        share = sum(row[status] for status in ENDED) / max(1, sum(row[column] for column in COLUMNS))
+        table.add_row(row["module"], *(str(row[column]) for column in COLUMNS), f"{share:.1%}")
     for lived in survivors:
         console.print(
             f"{lived['file']}:{lived['line']} {lived['status']}\n{lived['diff']}", markup=False, highlight=False
         )
     console.print(table)
     console.print(note, highlight=False)
-    RESULTS.mkdir(exist_ok=True)
-    rows = [{"module": name, **{column: count[column] for column in columns}} for name, count in counts.items()]
-    write_json(RESULTS / "mutants.json", {"note": note, "modules": rows, "survivors": survivors})
+
+
+def names_to_test(options: argparse.Namespace) -> list[str]:
+    """Prepare the copy, and return the mutants to test; none means all that have not been tested."""
+    if options.again:
+        copy_checkout("tests")
+        return [mutant for _, mutant, status in statuses() if status not in (*ENDED, "untested")]
+    if not options.resume:
+        shutil.rmtree(COPY, ignore_errors=True)
+        copy_checkout()
+        configure(options.files or list(TESTS))
+    return []
 
 
 def main() -> None:
@@ -166,22 +210,18 @@ def main() -> None:
     parser.add_argument("files", nargs="*", metavar="FILES", help=f"of {', '.join(TESTS)}; default: all")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    parser.add_argument("--again", action="store_true", help="test those that lived again, with the tests as they are")
     options = parser.parse_args()
     begun = time.perf_counter()
-    if not options.resume:
-        patterns = options.files or list(TESTS)
-        copy_checkout()
-        configure(patterns)
-    mutmut("run", "--max-children", str(options.processes), quiet=False)
-    counts: dict[str, Counter[str]] = {}
-    lived = []
-    for file, mutant, status in statuses():
-        counts.setdefault(file, Counter())[status] += 1
-        if status not in ENDED:
-            lived.append((file, mutant, status))
+    names = names_to_test(options)
+    if names or not options.again:
+        mutmut("run", "--max-children", str(options.processes), *names, quiet=False)
     minutes = (time.perf_counter() - begun) / 60
     note = f"{machine()}; {options.processes} processes; {minutes:.0f} minutes"
-    show(counts, [survivor(*each) for each in lived], note)
+    rows, survivors = results(note)
+    show(rows, survivors, note)
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / "mutants.json", merged(RESULTS / "mutants.json", rows, survivors))
 
 
 if __name__ == "__main__":

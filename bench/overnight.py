@@ -80,9 +80,9 @@ def nights_jobs(seconds: float) -> list[Job]:
             jobs.append(Job(evaluations[-1], (model,), True, seconds))
             for number in range(ROUNDS):
                 before = model
-                for kind in ("dump", "selection", "patches", "adapt"):
+                for kind in ("dump", "selection", "patches", "adapt", "health"):
                     name = f"{kind} {method}-{number} {seed}"
-                    jobs.append(Job(name, (before,), kind in ("dump", "adapt"), seconds))
+                    jobs.append(Job(name, (before,), kind in ("dump", "adapt", "health"), seconds))
                     before = name
                 model = before
                 evaluations.append(f"evaluate {method}-{number} {seed}")

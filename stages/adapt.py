@@ -9,7 +9,7 @@ from stages.run import named_stage, params_file
 
 @named_stage("round")
 def main(name: str) -> None:
-    """Read the initial model, the patches and the source; write runs/NAME/model.pt and curves."""
+    """Read the initial model, the patches and the source; write runs/NAME/trained.pt and curves."""
     params = read_params(params_file())
     adapt(params, name, params.round(name), Path("runs") / params.round(name).init, Path("runs") / name)
 

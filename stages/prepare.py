@@ -3,6 +3,9 @@
 import sys
 
 from pipeline.common.labels import class_set
+from pipeline.datasets.hold_back import in_words
+from pipeline.datasets.manifest import Manifest, manifest_path
+from pipeline.datasets.opening import HELD_BACK
 from pipeline.datasets.prepare import prepare
 from pipeline.params import read_params
 from stages.run import stage
@@ -20,6 +23,9 @@ def main() -> None:
         progress=sys.stderr.isatty(),
     )
     print("prepare: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    if HELD_BACK in counts:
+        ids = list(Manifest(manifest_path(HELD_BACK)).ids())
+        print(f"prepare: {in_words(ids, counts['source'] + len(ids))}")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ def tiny_params() -> dict[str, Any]:
         "dump": {"part_images": 2, "batch": 2},
         "lse": {"compat": "paper", "patches": 2},
         "adapt": {"steps": 2, "batch": 2, "source_batch": 1},
+        "health": {"images": 4},
         "evaluate": {"gallery": 1},
         "initial_models": {"source-only": {"supervision": "source"}, "oracle": {"supervision": "target-labelled"}},
         "rounds": {

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "inference": {"cache", "datasets", "models"},
     "prediction": {"datasets", "inference", "models"},
     "evaluation": {"cache", "datasets", "inference", "methods", "models"},
+    "health": {"cache", "datasets", "evaluation", "inference", "models"},
     "check": {"checkpoints", "datasets", "params"},
     "commands": {
         "cache",
@@ -31,6 +32,7 @@ MAY_IMPORT = {
         "doctor",
         "dvc_view",
         "evaluation",
+        "health",
         "launcher",
         "methods",
         "models",
@@ -49,7 +51,7 @@ MAY_IMPORT = {
     "timing": set(),
     "picture_sheet": set(),
     "viewer": {"cache", "datasets", "evaluation", "methods", "params", "patches", "picture_sheet"},
-    "report": {"cache", "datasets", "evaluation", "methods", "params", "patches", "picture_sheet", "timing"},
+    "report": {"cache", "datasets", "evaluation", "methods", "models", "params", "patches", "picture_sheet", "timing"},
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

@@ -58,6 +58,7 @@ def test_target_labels_are_opened_by_evaluation_alone(workspace):
         ("selection", "--round", "lse-1"),
         ("patches", "--round", "lse-1"),
         ("adapt", "--round", "lse-1"),
+        ("health", "--round", "lse-1"),
     ):
         opened = opened_by(workspace, stage, kind, name)
         assert not [path for path in opened if path.startswith(private)], f"{stage} opened labels of the target"

@@ -18,8 +18,8 @@ Write = Callable[[dict[str, Any]], Path]
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
 METHODS = ("lse", "cbst", "cada", "intrada")
 SECTIONS = {
-    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "evaluate", "initial_models",
-    "rounds", "translations",
+    "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "health", "evaluate",
+    "initial_models", "rounds", "translations",
 }  # fmt: skip
 
 
@@ -138,6 +138,19 @@ def test_steps_and_epochs_exclude_each_other(tiny_params: dict, write_params: Wr
     assert problems_of(write_params(tiny_params)) == [f"{section}: give either steps or epochs"]
     del tiny_params[section]["epochs"], tiny_params[section]["steps"]
     assert problems_of(write_params(tiny_params)) == [f"{section}: give either steps or epochs"]
+
+
+@pytest.mark.parametrize("value", ["outo", 1, 1.0, 0, True, "0.9", None])
+def test_an_average_has_a_decay_between_0_and_1(value: object, tiny_params: dict, write_params: Write) -> None:
+    tiny_params["adapt"]["ema"] = value
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("adapt.ema: must be none, auto, or a number between 0 and 1, such as 0.99")
+
+
+def test_averages_are_asked_for_by_each_training(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["pretrain"]["ema"], tiny_params["adapt"]["ema"] = "auto", 0.99
+    read = read_params(write_params(tiny_params))
+    assert (read.pretrain.ema, read.adapt.ema) == ("auto", 0.99)
 
 
 def test_epochs_become_steps_by_the_number_of_images() -> None:

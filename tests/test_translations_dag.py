@@ -22,7 +22,7 @@ def test_a_translation_runs_what_learns_from_it_and_nothing_else(tmp_path: Path)
     params["initial_models"]["translated"] = {"supervision": "fda", "alignment": "none"}
     params["rounds"]["lse-1"] = {"method": "lse", "init": "translated", "portion": 1.0}
     write_params(tmp_path, params)
-    of_round = [f"{stage}@lse-1" for stage in ("dump", "selection", "patches", "adapt", "evaluate")]
+    of_round = [f"{stage}@lse-1" for stage in ("dump", "selection", "patches", "adapt", "health", "evaluate")]
     of_start = ["pretrain@translated", "evaluate-initial@translated"]
     added = stages_run(run(tmp_path, "dvc", "repro").stdout)
     assert sorted(added) == sorted(["translate@fda", "translate@alike", *of_start, *of_round, "report"])

@@ -17,7 +17,7 @@ from pipeline.checkpoints.naming import COUNTER
 from pipeline.checkpoints.reading import CheckpointFile, read_checkpoint_file
 from pipeline.checkpoints.recognise import Recognised, closest, recognise
 from pipeline.models.build import ModelSpec
-from pipeline.models.state import FILE_FORMAT, FILE_VERSION, ModelFileError
+from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError
 
 
 class Weights(NamedTuple):

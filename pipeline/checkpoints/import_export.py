@@ -18,7 +18,8 @@ from pipeline.checkpoints.mxnet_params import write_mxnet
 from pipeline.common.files import whole_file
 from pipeline.models.base import PREPROCESSINGS, SegmentationModel
 from pipeline.models.build import build_model, construct_model
-from pipeline.models.state import FILE_FORMAT, FILE_VERSION, ModelFileError, save_model
+from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError
+from pipeline.models.state import save_model
 
 SUFFIXES = (".pth", ".pt", ".safetensors", ".params")
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.common.files import whole_file
-from pipeline.models.state import ModelFileError
+from pipeline.models.model_file import ModelFileError
 
 LIST_MAGIC = 0x112
 # Of one array: none before 0.10 (the number of axes comes first), then with 64-bit shapes, then with kinds of storage.

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pipeline.checkpoints.mxnet_params import is_mxnet, read_mxnet
-from pipeline.models.state import FILE_FORMAT, ModelFileError
+from pipeline.models.model_file import FILE_FORMAT, ModelFileError
 
 # Where training programs keep the weights beside optimisers and counters, the likeliest first.
 NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module")

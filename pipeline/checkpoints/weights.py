@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.checkpoints.convert import Weights, read_weights
 from pipeline.models.build import ModelSpec
-from pipeline.models.state import ModelFileError
+from pipeline.models.model_file import ModelFileError
 
 
 def weights_for(path: Path) -> tuple[Weights, ModelSpec]:

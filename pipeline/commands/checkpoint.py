@@ -50,8 +50,13 @@ def _table(file: Path, weights: Weights) -> Table:
     if names:
         table.add_row("class names", ", ".join(names))
     count = sum(value.numel() for value in weights.state.values())
-    table.add_row("weights", f"{count:,} in {len(weights.state)} tensors")
+    table.add_row("weights", f"{count:,} in {len(weights.state)} tensors{_average(weights)}")
     return table
+
+
+def _average(weights: Weights) -> str:
+    decay = weights.kept.get("ema")
+    return "" if decay is None else f"; exponential moving average, decay {decay:.4g}"
 
 
 @app.command("import")

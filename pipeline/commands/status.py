@@ -1,4 +1,4 @@
-"""``roundabout status``: what is done, what runs, what is stale, and what `dvc repro` would run."""
+"""``roundabout status``: what is done, what runs, what is stale, what `dvc repro` would run, and verdicts on rounds."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
+from pipeline.health.record import read_health
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
 from pipeline.params import read_params
@@ -42,7 +43,7 @@ class Line(NamedTuple):
 
 @readable
 def status() -> None:
-    """Say of every stage whether it is done, running or stale, and what `dvc repro` would run."""
+    """Say of every stage whether it is done, running or stale, what `dvc repro` would run, and which rounds hold."""
     with ThreadPoolExecutor(2) as pool:
         reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(changed_stages, Path.cwd())
     graph = _graph_or_params_problems(reading)
@@ -52,6 +53,8 @@ def status() -> None:
     for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
     console.print(table)
+    for verdict in verdict_lines(lines, Path("runs")):
+        console.print(verdict, soft_wrap=True)
     todo = [line for line in lines if line.will_run]
     if not todo:
         console.print("Everything is done: `dvc repro` would run nothing.")
@@ -92,6 +95,24 @@ def status_lines(
             state, why = "running", f"job {jobs[stage]} is in Slurm's queue{_parts(work)}"
         lines.append(Line(stage, state, why, estimate(graph[stage].program, graph[stage].run, past)))
     return lines
+
+
+def verdict_lines(lines: Iterable[Line], runs: Path) -> list[str]:
+    """Return the verdict without labels on each round that has one, and its reason where it is not *holds*."""
+    rounds = {line.stage.removeprefix("health@"): line for line in lines if line.stage.startswith("health@")}
+    return [words for name, line in rounds.items() if (words := _verdict(runs / name, line)) is not None]
+
+
+def _verdict(folder: Path, line: Line) -> str | None:
+    try:
+        record = read_health(folder)
+    except ReadableError as error:
+        return str(error)
+    if record is None:
+        return None
+    reason = "" if record.verdict == "holds" else f": {record.reason}"
+    guarded = "; its result is its init's network (guard)" if record.result == "init" else ""
+    return f"{folder.name}: {record.verdict}{reason}{guarded}{' (before it runs again)' if line.will_run else ''}"
 
 
 def _working_name(stage: Stage) -> str:

@@ -13,7 +13,9 @@ from pipeline.datasets.manifest import AGAIN, Manifest, manifest_path
 from pipeline.datasets.problems import DataError
 
 SPLIT = "split.json"
-PREPARED = ("source", "target", "target-labelled", "evaluation")
+HELD_BACK = "source-held-back"
+"""The part of the source that no training reads; it may be missing."""
+PREPARED = ("source", "target", "target-labelled", "evaluation", HELD_BACK)
 """Splits that `prepare` writes; every other one is a translation."""
 _VERSION = 1
 

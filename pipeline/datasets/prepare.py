@@ -1,6 +1,7 @@
 """What the prepare stage does: draw or unpack images, read every file, and write the manifests of the splits.
 
-The target has two manifests: ``target`` without labels, which adaptation reads, and ``target-labelled``, which only the
+A part of the source is a split of its own, ``source-held-back``, which no training reads (hold_back.py). The
+target has two manifests: ``target`` without labels, which adaptation reads, and ``target-labelled``, which only the
 evaluation of pseudo-labels and the oracle open.
 """
 
@@ -17,11 +18,12 @@ from tqdm import tqdm
 
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.entries import LAYOUTS, Entry, entries, label_reader, label_table, meanings
+from pipeline.datasets.hold_back import divide, held_back
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
 from pipeline.datasets.layouts.digits import digit_entries, has_labels, write_digits, write_labels
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
-from pipeline.datasets.opening import LabelFormat, PreparedSplit, labels_of, write_split
+from pipeline.datasets.opening import HELD_BACK, LabelFormat, PreparedSplit, labels_of, write_split
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets.files import write_streets
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.params import AnySplit, Data, DigitsSplit
 
 REPORT = Path("data") / "problems.txt"
-SPLITS = ("source", "target", "target-labelled", "evaluation")
+SPLITS = ("source", "target", "target-labelled", "evaluation", HELD_BACK)
 
 
 def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress: bool) -> dict[str, int]:
@@ -71,8 +73,20 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
     REPORT.unlink(missing_ok=True)
     raise_on(list(dict.fromkeys(problems)), REPORT)
+    _hold_back(data, seed, classes)
     _spatial_prior(data, classes, workers=workers, progress=progress)
     return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+
+
+def _hold_back(data: Data, seed: int, classes: ClassSet) -> None:
+    """Move a part of the source into a split of its own; where none is held back the folder says so."""
+    source, held = PREPARED / "source", PREPARED / HELD_BACK
+    positions = held_back(list(Manifest(manifest_path("source")).ids()), data.hold_back, seed)
+    if not positions:
+        (held / "none.txt").write_text("no image of the source is held back\n", encoding="utf-8")
+        return
+    divide(source, held, positions)
+    write_split(held, _resolved(data.source, classes, needs_labels=True))
 
 
 def _resolved(split: AnySplit, classes: ClassSet, needs_labels: bool) -> PreparedSplit:

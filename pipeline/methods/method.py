@@ -38,6 +38,9 @@ class RoundEntry(Section):
         default_factory=dict,
         description="what this round changes of the section adapt; steps replaces epochs, and the other way round",
     )
+    guard: bool = Field(
+        False, description="where the verdict without labels is `fails`, the round's result is its init's network"
+    )
 
     @model_serializer(mode="wrap")
     def _as_in_the_file(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """The model file: weights, and the plain values from which the network is rebuilt."""
 
 import os
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,17 +8,9 @@ from typing import Any
 
 import torch
 
-from pipeline.common.errors import ReadableError
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ModelSpec, construct_model
-
-FILE_FORMAT = "roundabout-model"
-FILE_VERSION = 1
-NOT_READABLE = "not a readable model file; it is truncated or of another program"
-
-
-class ModelFileError(ReadableError, ValueError):
-    """A file does not hold a model; the message names it."""
+from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError, read_model_file
 
 
 def save_model(model: SegmentationModel, path: str | os.PathLike[str], *, spec: Mapping[str, Any]) -> None:
@@ -65,7 +55,7 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device) -> Segm
     Raises:
         ModelFileError: the file is missing, truncated, of another program, or of a newer version.
     """
-    content = _read(Path(path))
+    content = read_model_file(Path(path))
     try:
         spec: dict[str, Any] = content["spec"]
         model = construct_model(ModelSpec(**{field.name: spec[field.name] for field in fields(ModelSpec)}))
@@ -75,24 +65,6 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device) -> Segm
         raise ModelFileError(f"{path}: the stored spec and weights do not fit together ({error})") from error
     model.spec = dict(spec)
     return model.to(device).eval()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such model file; the stage before has not run")
-    # Ours are zip archives, whose directory is at the end, so a truncated file is not one. Torch's reader of older
-    # formats, which fails in many ways, is never reached.
-    if not zipfile.is_zipfile(path):
-        raise ModelFileError(f"{path}: {NOT_READABLE}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError) as error:
-        raise ModelFileError(f"{path}: {NOT_READABLE}") from error
-    if not isinstance(content, dict) or content.get("format") != FILE_FORMAT:
-        raise ModelFileError(f"{path}: readable, but not a model that this program saved")
-    if content.get("version") != FILE_VERSION:
-        raise ModelFileError(f"{path}: model file version {content.get('version')}; this program reads {FILE_VERSION}")
-    return content
 
 
 def _merged_spec(model: SegmentationModel, spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pipeline.params.data import (
     SynscapesSplit,
     SynthiaSplit,
 )
+from pipeline.params.health import Health
 from pipeline.params.initial_models import (
     AdaptSegNetInitialModel,
     AdventInitialModel,
@@ -71,6 +72,7 @@ __all__ = [
     "FolderSplit",
     "FourierTranslation",
     "Gta5Split",
+    "Health",
     "InitialModel",
     "Intrada",
     "IntradaRound",

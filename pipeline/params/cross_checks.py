@@ -12,7 +12,7 @@ from pipeline.params.initial_models import TARGET_LABELLED
 from pipeline.params.params import RESERVED_METRICS, Params
 
 # The names of prepare's own folders in data/prepared/.
-PREPARED = ("source", "target", TARGET_LABELLED, "evaluation", "spatial-prior")
+PREPARED = ("source", "source-held-back", "target", TARGET_LABELLED, "evaluation", "spatial-prior")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 

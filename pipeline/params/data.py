@@ -179,6 +179,11 @@ class Data(Section):
     source: AnySplit
     target: AnySplit
     evaluation: AnySplit
+    hold_back: Annotated[float, Field(ge=0, le=0.5, strict=True)] = Field(
+        0.05,
+        description="share of the source's images that no training sees, for the verdict on each round: at most 200, "
+        "none of fewer than 20; 0: none",
+    )
     spatial_prior: bool = Field(
         False, description="estimate where the source's classes lie, for rounds with spatial_prior (CBST-SP)"
     )

@@ -14,6 +14,7 @@ from pipeline.methods.method import RoundEntry
 from pipeline.methods.registry import METHODS
 from pipeline.params.changes import with_changes
 from pipeline.params.data import Data
+from pipeline.params.health import Health
 from pipeline.params.initial_models import AnyInitialModel
 from pipeline.params.model import Model
 from pipeline.params.training import Adapt, Training
@@ -105,6 +106,7 @@ class Params(_UpToAdapt):
     """All of params.yaml."""
 
     adapt: Adapt
+    health: Health
     evaluate: Evaluate
     initial_models: dict[str, AnyInitialModel] = Field(min_length=1)
     rounds: dict[str, Annotated[Round, Field(discriminator="method")]]
@@ -170,11 +172,16 @@ class Params(_UpToAdapt):
         """
         return _named(self.translations, "translation", name)
 
+    def chain_of(self, name: str) -> tuple[str, ...]:
+        """Return the initial model and the rounds from which a round follows, and the round itself, in order."""
+        chain = [name]
+        while chain[0] in self.rounds:
+            chain.insert(0, self.rounds[chain[0]].init)
+        return tuple(chain)
+
     def source_of(self, name: str) -> str:
         """Return the labelled split that a round trains on: that of the initial model at the beginning of its chain."""
-        while name in self.rounds:
-            name = self.rounds[name].init
-        return self.initial_model(name).supervision
+        return self.initial_model(self.chain_of(name)[0]).supervision
 
     def run_kinds(self) -> dict[str, str]:
         """Return what each run is, in the file's order: ``initial``, ``oracle`` or its method; oracles come last."""

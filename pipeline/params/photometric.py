@@ -70,7 +70,7 @@ class Photometric(Section):
         """Fill the values that are not named with those of the strength.
 
         Raises:
-            ValueError: a value has no effect because its chance is 0.
+            ValueError: a value has no effect because its chance, which is not named, is 0.
         """
         if not isinstance(given, dict):
             return given
@@ -78,7 +78,7 @@ class Photometric(Section):
         filled = _STRENGTHS.get(strength, {}) if isinstance(strength, str) else {}
         filled = {**filled, **given}
         for name, chance in _CHANCES.items():
-            if name in given and filled.get(chance, cls.model_fields[chance].default) == 0:
+            if name in given and chance not in given and filled.get(chance, cls.model_fields[chance].default) == 0:
                 raise ValueError(f"{name} has no effect where {chance} is 0; name {chance}, too")
         return filled
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.common.section import NotNegative, Positive, Rate, Schedule, Section
 from pipeline.params.photometric import NamedOrValues, Photometric
 
-Decay = Literal["none", "auto"] | Annotated[float, Field(gt=0, lt=1, strict=True)]
+
+def _is_decay(value: object) -> object:
+    """Refuse a value once, not once for each type that it might have been."""
+    number = isinstance(value, float) and 0 < value < 1
+    if not (number or (isinstance(value, str) and value in ("none", "auto"))):
+        raise ValueError("must be none, auto, or a number between 0 and 1, such as 0.99")
+    return value
+
+
+Decay = Annotated[
+    Literal["none", "auto"] | Annotated[float, Field(gt=0, lt=1)],  # for editors
+    BeforeValidator(_is_decay),
+]
 
 
 class Optimiser(Section):

@@ -20,6 +20,7 @@ from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.evaluation.results import Result, baseline, gap_closed
 from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import read_selection
+from pipeline.models.model_file import read_model_file
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.report.chains import depth
 from pipeline.report.charts.lines import read_curve
@@ -70,7 +71,7 @@ def record_of(params: Params, runs: Path, results: list[Result], classes: ClassS
 
 
 def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
-    """Return a run's confusion and curves and, of a round, thresholds, frequencies, sizes."""
+    """Return a run's confusion and curves, the decay of an average and, of a round, thresholds, frequencies, sizes."""
     facts: dict[str, Any] = {
         "confusion": read_confusion(folder / "confusion.csv"),
         "curves": {
@@ -78,6 +79,7 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
             for path in sorted((folder / "curves" / "loss").glob("*.tsv"))
         },
     }
+    facts |= _weights_facts(folder / "model.pt")
     if (folder / "selection" / "selection.json").exists():
         selection = read_selection(folder / "selection" / "selection.json")
         thresholds = [None if math.isnan(value) else float(value) for value in selection.threshold_C]
@@ -97,6 +99,12 @@ def read_confusion(path: Path) -> list[list[int]] | None:
     with path.open(newline="", encoding="utf-8") as file:
         _, *rows = csv.reader(file)
     return [[int(cell) for cell in row[1:]] for row in rows]
+
+
+def _weights_facts(path: Path) -> dict[str, Any]:
+    """Return the decay of a model whose weights are an exponential moving average; {} for any other."""
+    decay = read_model_file(path, mapped=True)["spec"].get("ema") if path.exists() else None
+    return {} if decay is None else {"ema": decay}
 
 
 def _cache_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:

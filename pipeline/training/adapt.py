@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path) -> None:
     """Train the round's initial network on its patches, and on the labelled source where its method does.
 
-    If the initial model of its chain has learnt from a translation of the source, so does the round.
+    If the initial model of its chain has learnt from a translation of the source, so does the round. The result is
+    ``trained.pt``: ``model.pt``, with which others begin, is written by the stage health.
     """
     training = params.adapt_of(name)
     run = RunSettings(
@@ -35,8 +36,9 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
     section = params.section_of(entry)
     patches = destination / "patches" / PATCHES
     inputs = {
-        # its changes are in the settings of the run: however they are written, equal settings are the same training
-        "round": entry.model_dump(exclude={"adapt"}),
+        # its changes are in the settings of the run: however they are written, equal settings are the same training;
+        # the guard decides after the training
+        "round": entry.model_dump(exclude={"adapt", "guard"}),
         "method": section.model_dump(),
         "init": file_hash(init / "model.pt"),
         "patches": [file_hash(path) for path in sorted(patches.parent.glob("*.h5"))],
@@ -53,7 +55,7 @@ def adapt(params: Params, name: str, entry: Round, init: Path, destination: Path
             device,
             folder,
         )
-        finish(model, run.classes, folder, destination)
+        finish(model, run.classes, folder, destination, "trained.pt")
 
 
 def open_patches(path: Path, entry: Round, name: str) -> PatchFile:

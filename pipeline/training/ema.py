@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def decay_of(ema: Decay, steps: int) -> float | None:
+def decay_of(ema: Decay, steps: int, *, teaches: bool = False) -> float | None:
     """Return the decay that a training section asks for, of a training of so many steps; None keeps no average.
 
     "auto" averages over the last tenth of the steps, but over 50 at least: in a round of 100 steps, decays of 0.99 and
-    0.999 are both the plain mean of all steps.
+    0.999 are both the plain mean of all steps. An average that ``teaches`` is always kept, and "auto" averages over
+    half of the steps: a faster teacher follows its own mistakes (docs/results.md).
     """
-    if ema == "auto":
-        return 1 - 1 / max(50, 0.1 * steps)
+    if ema == "auto" or (teaches and ema == "none"):
+        return 1 - 1 / max(50, (0.5 if teaches else 0.1) * steps)
     return None if ema == "none" else float(ema)
 
 
@@ -53,15 +54,16 @@ class Ema(Generic[Network]):
     def update(self, model: Network, step: int) -> None:
         """Take in the network as it is after the optimiser's step number ``step``, counted from 0.
 
-        Parameters are averaged. Buffers are copied: running statistics are an average already, which the network's own
-        momentum has made, and half of a counter is no count. The code of DACS and DAFormer leaves buffers alone, and
-        its teacher stays in training mode: it normalises by the batch that it labels, so an image's pseudo-labels
-        depend on the images beside it, and the file of an average would hold statistics that belong to other weights.
+        Parameters are averaged. Buffers are copied: running statistics are an average already, by the momentum of their
+        layer, and a counter cannot be averaged. They are statistics of the network's late steps, not of the average's
+        own features. The code of DACS and DAFormer leaves buffers alone; its teacher stays in training mode instead and
+        normalises by the batch that it labels. So an image's pseudo-labels would depend on the images beside it, and a
+        saved average that never saw a batch would hold the statistics of the start.
         """
         share = max(1 / (step + 1), 1 - self.decay)
         torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), share)
-        for average, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
-            average.copy_(buffer)
+        for dtype in {buffer.dtype for buffer in model.buffers()}:  # those of one type are copied at once
+            torch._foreach_copy_(_buffers(self.model, dtype), _buffers(model, dtype))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the average; with the step, on which the updates depend, it is all that a resumed run needs."""
@@ -74,3 +76,7 @@ class Ema(Generic[Network]):
             RuntimeError: ``state`` is of another network.
         """
         self.model.load_state_dict(state)
+
+
+def _buffers(model: nn.Module, dtype: torch.dtype) -> list[Tensor]:
+    return [buffer for buffer in model.buffers() if buffer.dtype == dtype]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
-from pipeline.models.state import ModelFileError
+from pipeline.models.model_file import ModelFileError
 
 if TYPE_CHECKING:
     from pipeline.checkpoints.convert import Weights

@@ -39,7 +39,7 @@ def pretrain(params: Params, name: str, initial: AnyInitialModel, destination: P
     if initial.alignment == "none" and initial.weights is not None:
         with training_folder(f"pretrain-{name}", run, runtime, weights=initial.weights) as (folder, _):
             model = whole_checkpoint(run.model, run.classes, run.seed, Path(initial.weights), name)
-            finish(model, run.classes, folder, destination)
+            finish(model, run.classes, folder, destination, "model.pt")
         return
     if initial.is_oracle and not manifest_path(run.labelled).exists():
         raise ReadableError(
@@ -49,4 +49,5 @@ def pretrain(params: Params, name: str, initial: AnyInitialModel, destination: P
     if initial.alignment != "none":
         inputs["target"] = content_of("target")
     with training_folder(f"pretrain-{name}", run, runtime, **inputs) as (folder, device):
-        finish(train_initial_model(run, initial, runtime, device, folder), run.classes, folder, destination)
+        model = train_initial_model(run, initial, runtime, device, folder)
+        finish(model, run.classes, folder, destination, "model.pt")

@@ -125,7 +125,7 @@ def fit(
     set_normalisation(model, run.model.normalisation)
     computer.place(model)
     share_normalisation(model, computer)
-    decay = decay_of("auto" if task.taught_by and training.ema == "none" else training.ema, task.steps)
+    decay = decay_of(training.ema, task.steps, teaches=task.taught_by is not None)
     ema = None if decay is None else task.ema(model, decay)
     if ema is not None and task.taught_by is not None:
         task.taught_by(ema.model)

@@ -1,6 +1,6 @@
 """The frame around a training: the folder in which it is resumed, and how its result gets to runs/NAME.
 
-A finished run leaves ``model.pt`` and ``curves/`` (one TSV per curve). Nothing here changes what is trained.
+A finished run leaves its network and ``curves/`` (one TSV per curve). Nothing here changes what is trained.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def _hash_of(weights: str | None) -> str | None:
     return file_hash(Path(weights)) if weights is not None and Path(weights).is_file() else None
 
 
-def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path) -> None:
-    """Save the model and move it and the curves to the run's folder; of several processes, the first one does."""
+def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path, name: str) -> None:
+    """Save the model as ``name``; move it and the curves to the run's folder. Of several processes, the first does."""
     if rank() > 0:
         return
-    save_model(model, folder / "model.pt", spec={"class_names": list(classes.names)})
+    save_model(model, folder / name, spec={"class_names": list(classes.names)})
     (folder / "live" / CURVES).mkdir(parents=True, exist_ok=True)  # a model that is not trained has no curves
     # A copy: killed between the two moves, the next run still finds the curves in the working folder.
     shutil.copytree(folder / "live" / CURVES, folder / "curves", dirs_exist_ok=True)
     publish(folder / "curves", destination / "curves")
-    publish(folder / "model.pt", destination / "model.pt")
+    publish(folder / name, destination / name)

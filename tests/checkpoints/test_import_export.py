@@ -18,7 +18,8 @@ from pipeline.cli import app
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import build_model
 from pipeline.models.discriminators import patch_discriminator
-from pipeline.models.state import ModelFileError, load_model, save_model
+from pipeline.models.model_file import ModelFileError
+from pipeline.models.state import load_model, save_model
 
 
 def call(*arguments: str | Path) -> Result:
@@ -132,6 +133,13 @@ def test_info_says_what_was_found_and_how(mobile: Path) -> None:
     assert "small on mobilenet-v3-small, 1 head" in said
     assert "preprocessing imagenet-rgb (as all files of this kind)" in said
     assert "an encoder only: the head starts afresh" in said
+
+
+def test_info_says_that_a_model_is_an_average(tmp_path: Path) -> None:
+    model, path = ours(tmp_path)
+    assert "average" not in call("checkpoint", "info", path).output
+    save_model(model, path, spec={"class_names": named(3), "ema": 0.98})
+    assert "tensors; exponential moving average, decay 0.98" in words(call("checkpoint", "info", path).output)
 
 
 def test_what_the_user_says_overrules_and_is_repeated(tmp_path: Path, mobile: Path) -> None:

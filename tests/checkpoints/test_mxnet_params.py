@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.checkpoints.mxnet_params import read_mxnet, write_mxnet
-from pipeline.models.state import ModelFileError
+from pipeline.models.model_file import ModelFileError
 
 VALUES = np.arange(6, dtype="<f4").reshape(2, 3)
 

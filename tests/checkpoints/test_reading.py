@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.checkpoints.reading import read_checkpoint_file
-from pipeline.models.state import ModelFileError
+from pipeline.models.model_file import ModelFileError
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
 

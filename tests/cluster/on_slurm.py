@@ -80,7 +80,9 @@ class Workspace:
             if driver.poll() is None:
                 os.killpg(driver.pid, signal.SIGKILL)
                 driver.communicate()
-        for number in {number for stage in ("pretrain", "dump", "adapt", "evaluate") for number in self.jobs(stage)}:
+        for number in {
+            number for stage in ("pretrain", "dump", "adapt", "health", "evaluate") for number in self.jobs(stage)
+        }:
             subprocess.run(["scancel", number], check=False, capture_output=True)
 
 

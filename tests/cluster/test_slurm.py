@@ -36,7 +36,7 @@ def test_a_whole_run_on_the_cluster_leaves_nothing_to_run_here(workspace: Worksp
     workspace.site(stages={"dump": {"shards": 2}, "adapt": {"gpus": 2}})
     said = workspace.repro()
     assert "job" in said
-    for stage in ("pretrain", "dump", "adapt", "evaluate"):
+    for stage in ("pretrain", "dump", "adapt", "health", "evaluate"):
         assert workspace.jobs(stage), f"{stage} was no job"
     assert re.search(r"gres[:/]gpu[:=]1", ask("scontrol", "--oneliner", "show", "job", job_of(workspace)))
     (workspace.folder / "site.yaml").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -13,11 +14,20 @@ from typer.testing import CliRunner
 from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.cli import app
-from pipeline.commands.status import _graph_or_params_problems, _total, stages_with_results, status_lines
+from pipeline.commands.status import (
+    Line,
+    _graph_or_params_problems,
+    _total,
+    stages_with_results,
+    status_lines,
+    verdict_lines,
+)
 from pipeline.common.errors import ReadableError
+from pipeline.common.files import write_json
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Graph, Stage
 from pipeline.dvc_view.stage_facts import StageFacts
+from pipeline.health.record import Record, Reference
 from pipeline.launcher import slurm
 from pipeline.launcher.job_folder import JOBS, queued_jobs
 from pipeline.timing.estimates import past_seconds
@@ -96,6 +106,19 @@ def test_the_evaluation_of_a_start_is_seen_at_work_and_its_time_known(
     assert (line.state, line.why, line.seconds) == ("running", "at work", 7.0)
 
 
+def test_the_verdict_on_each_round_is_shown_with_its_reason_where_it_does_not_hold(tmp_path: Path) -> None:
+    reference = Reference("source-only", {}, None, None, {})
+    lost = Record("fails", "sky has 0.2 %", "init", {}, reference, {}, 4)
+    for name, verdict in {"a": lost._replace(verdict="holds", result="trained"), "b": lost}.items():
+        write_json(tmp_path / name / "health.json", verdict.as_json())
+    write_json(tmp_path / "d" / "health.json", {"format": 0})
+    lines = [Line(f"health@{name}", "done", "", None) for name in "abcd"]
+    a, b, d = verdict_lines([Line("adapt@a", "done", "", None), *lines], tmp_path)
+    assert (a, b) == ("a: holds", "b: fails: sky has 0.2 %; its result is its init's network (guard)")
+    assert d.endswith("d/health.json: is not a verdict of this version; run `dvc repro -f health@d`")
+    assert verdict_lines([lines[0]._replace(state="stale")], tmp_path) == ["a: holds (before it runs again)"]
+
+
 def test_a_stage_has_a_result_where_one_of_its_outputs_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert stages_with_results(Path("dvc.lock")) == set()
@@ -136,14 +159,16 @@ def test_a_real_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     params = tiny_params()
     make_workspace(tmp_path, params)
     answer = call(tmp_path, monkeypatch)
-    assert answer.exit_code == 0 and "`dvc repro` would run up to 21 of 21 stages" in answer.stdout, answer.output
+    assert answer.exit_code == 0 and "`dvc repro` would run up to 24 of 24 stages" in answer.stdout, answer.output
     run(tmp_path, "dvc", "repro")
-    assert "Everything is done" in call(tmp_path, monkeypatch).stdout
+    text = call(tmp_path, monkeypatch).stdout
+    assert "Everything is done" in text
+    assert len(re.findall(r"^lse-\d: (holds|doubtful: |fails: )", text, re.MULTILINE)) == 3
     params["rounds"]["lse-2"]["portion"] = 0.9
     write_params(tmp_path, params)
     text = call(tmp_path, monkeypatch).stdout
     stale = {line.split("│")[1].strip() for line in text.splitlines() if "│ stale" in line}
-    assert stale == {"selection@lse-2", "adapt@lse-2", "report"}
+    assert stale == {"selection@lse-2", "adapt@lse-2", "health@lse-2", "report"}
     ran = run(tmp_path, "dvc", "repro").stdout
     would = {line.split("│")[1].strip() for line in text.splitlines() if "│ stale" in line or "│ follows" in line}
     assert {name for name in would if f"Running stage '{name}'" in ran} | stale <= would

@@ -115,3 +115,9 @@ def test_the_tables_are_files_that_others_can_read(tmp_path: Path) -> None:
     assert {row[0]: [int(cell) for cell in row[1:]] for row in rows} == dict(
         zip(NAMES, CONFUSION.tolist(), strict=True)
     )
+    assert (tmp_path / "confusion.csv").read_bytes() == b"truth \\ prediction,a,b,c\na,2,1,0\nb,1,1,1\nc,0,0,0\n"
+
+
+def test_a_confusion_of_more_classes_than_names_is_not_cut(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        write_tables(tmp_path, {}, {}, CONFUSION, NAMES[:2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -39,10 +40,20 @@ def test_an_image_is_scored_by_its_own_confusion() -> None:
     assert (nothing.pixel_accuracy, nothing.mIoU, nothing.entropy) == (None, None, 0.0)
 
 
+def test_the_mean_entropy_is_taken_in_float64() -> None:
+    entropy_hw = np.array([[0.1, 0.2], [0.4, 0.7]], np.float32)
+    expected = sum(entropy_hw.astype(np.float64).ravel().tolist()) / 4
+    assert expected != float(np.float32(expected))
+    assert score_image("a", np.eye(2, dtype=int), entropy_hw).entropy == expected
+
+
 def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
     scores = [ImageScore("a, with a comma", 0.1, 1 / 3, 0.7), ImageScore("b", None, None, 0.0)]
     write_scores(tmp_path / "per_image.csv", scores)
     assert read_scores(tmp_path / "per_image.csv") == scores
+    assert (tmp_path / "per_image.csv").read_bytes().decode() == (
+        f'image,pixel_accuracy,mIoU,entropy\n"a, with a comma",0.1,{1 / 3},0.7\nb,,,0.0\n'
+    )
 
 
 def test_predictions_are_read_by_id_and_equal_runs_write_equal_bytes(tmp_path: Path) -> None:
@@ -62,6 +73,19 @@ def test_predictions_are_read_by_id_and_equal_runs_write_equal_bytes(tmp_path: P
     assert set(np.unique(seen.truth_hw)) <= {0, 1, 2, IGNORE}  # nearest neighbour: no id is invented
     np.testing.assert_allclose(seen.entropy_share_hw, halved(given.entropy_hw / math.log(3)), atol=0.5 / 51 + 1e-6)
     assert seen.entropy_share_hw.shape == (3, 4)
+
+
+def test_predictions_say_what_they_are_and_one_image_is_read_alone(tmp_path: Path) -> None:
+    with PredictionsWriter(tmp_path / "p.h5", 1, ("a", "b", "c")) as writer:
+        writer.add("first", answer(1))
+    with h5py.File(tmp_path / "p.h5") as file:
+        assert set(file) == {"image_ids", "truth", "label", "entropy"}
+        assert list(file.attrs["class_names"]) == ["a", "b", "c"]
+        for name, beginning in (("truth", "labels resized"), ("label", "predicted classes"), ("entropy", "round(51 E")):
+            plane = file[name]
+            assert plane.attrs["about"].startswith(beginning)
+            assert (plane.chunks, plane.dtype) == ((1, *plane.shape[1:]), np.uint8)
+            assert (plane.compression, plane.compression_opts) == ("gzip", 4)
 
 
 def test_a_failed_evaluation_leaves_no_file(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ def test_differences_are_taken_seed_by_seed() -> None:
     # means 0.2 apart; the seeds themselves are far apart, their differences are not
     assert difference([0.3, 0.7], [0.1, 0.5]) == (pytest.approx(0.2), pytest.approx(0.0, abs=1e-12), 2)
     assert difference([0.3, None], [0.1, 0.5]) == (pytest.approx(0.2), None, 1)
+    with pytest.raises(ValueError):  # a seed too many has nothing to be compared with
+        difference([0.3, 0.7], [0.1])
 
 
 def test_more_than_the_spread_or_within_it() -> None:
@@ -30,6 +32,7 @@ def test_more_than_the_spread_or_within_it() -> None:
 
 def test_words_by_hand() -> None:
     assert [percent(value) for value in (None, 0.0, 0.12349, 1.0)] == ["–", "0.0", "12.3", "100.0"]
+    assert [percent(value, signed=True) for value in (0.0, 1.0, -0.5)] == ["+0.0", "+100.0", "-50.0"]
     assert percent_of(None) == "–"
     assert percent_of(Spread(0.289, 0.007, 3)) == "28.9 ± 0.7"
     assert percent_of(Spread(0.03, None, 1), signed=True) == "+3.0"

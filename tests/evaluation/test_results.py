@@ -32,6 +32,13 @@ def test_a_run_is_read_with_its_pseudo_labels_apart(tmp_path: Path) -> None:
     assert result.class_pseudo_labels == by_class
 
 
+def test_a_run_without_pseudo_labels_has_none_and_names_no_selection(tmp_path: Path) -> None:
+    write_run(tmp_path / "source-only", 0.5)
+    result = read_result(tmp_path / "source-only", "initial")
+    assert result is not None
+    assert (result.pseudo_labels, result.class_pseudo_labels, result.selection) == ({}, {}, "")
+
+
 def test_runs_keep_the_asked_order_and_those_not_evaluated_are_left_out(tmp_path: Path) -> None:
     write_run(tmp_path / "oracle", 0.7)
     write_run(tmp_path / "source-only", 0.4)

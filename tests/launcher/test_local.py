@@ -84,7 +84,8 @@ def test_a_program_that_is_not_there_is_told(workspace: Path, key: str) -> None:
 def test_an_unknown_stage_is_refused(workspace: Path) -> None:
     process = launched(workspace, "prepare")
     assert (
-        "usage: python -m stages.launch {translate,pretrain,dump,adapt,evaluate}" in process.communicate(timeout=60)[1]
+        "usage: python -m stages.launch {translate,pretrain,dump,adapt,health,evaluate}"
+        in process.communicate(timeout=60)[1]
     )
     assert process.returncode == 2
 

@@ -43,7 +43,14 @@ def test_stages_that_work_alone_ask_for_one_gpu_whatever_the_defaults(tmp_path: 
     path = written(tmp_path, "defaults: {gpus: 4, processes: 8}\nstages: {translate: {gpus: 0}}\n")
     found = read_site(path)
     gpus = {stage: (found.resources(stage).gpus, found.resources(stage).workers) for stage in launched_programs()}
-    assert gpus == {"translate": (0, 1), "pretrain": (4, 8), "dump": (4, 8), "adapt": (4, 8), "evaluate": (1, 1)}
+    assert gpus == {
+        "translate": (0, 1),
+        "pretrain": (4, 8),
+        "dump": (4, 8),
+        "adapt": (4, 8),
+        "health": (1, 1),
+        "evaluate": (1, 1),
+    }
 
 
 @pytest.mark.parametrize("text", ["defaults:\nstages:\n", "stages: {dump: }", "defaults:\n  # gpus: 4\n"])

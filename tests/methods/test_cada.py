@@ -74,7 +74,7 @@ def test_thresholds_over_a_cache_are_those_of_its_pixels(tmp_path: Path) -> None
     prob_NCHW = (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
     np.save(tmp_path / "v.npy", prob_NCHW)
     import_volumes(open_volumes(tmp_path / "v.npy"), tmp_path / "cache", ("a", "b", "c", "d"), part_images=2)
-    selection, _ = select_cada(CacheIndex(tmp_path / "cache"), 0.05, "weighted")
+    selection, details = select_cada(CacheIndex(tmp_path / "cache"), 0.05, "weighted")
     prob_PC = prob_NCHW.transpose(0, 2, 3, 1).reshape(-1, 4).astype(np.float64)
     label_P, confidence_P = prob_PC.argmax(axis=1), prob_PC.max(axis=1)
     for class_index in range(4):
@@ -82,4 +82,14 @@ def test_thresholds_over_a_cache_are_those_of_its_pixels(tmp_path: Path) -> None
         weight_P = confidence_P[of_class]
         centroid_C = (prob_PC[of_class] * weight_P[:, None]).sum(axis=0) / weight_P.sum()
         assert selection.threshold_C[class_index] == pytest.approx(entropy(*centroid_C) - 0.05, rel=1e-5)
-    assert len(selection.images) == 5
+    assert (selection.method, selection.compat, selection.class_names) == ("cada", "paper", ["a", "b", "c", "d"])
+    assert selection.images == [f"{number:05}" for number in range(5)]
+    assert details["cache"] == CacheIndex(tmp_path / "cache").spec.fingerprint
+    assert (details["delta"], details["centroid"]) == (0.05, "weighted")
+    entropy_NHW = -(prob_NCHW * np.log(prob_NCHW)).sum(axis=1)
+    scores = details["scores"]
+    assert isinstance(scores, dict) and list(scores) == selection.images
+    assert list(scores.values()) == pytest.approx(entropy_NHW.mean(axis=(1, 2)).tolist(), rel=1e-4)
+    label_HW = pseudo_label(CacheReader(tmp_path / "cache"), selection, "00003")
+    kept_HW = entropy_NHW[3] < selection.threshold_C[prob_NCHW[3].argmax(axis=0)]
+    np.testing.assert_array_equal(label_HW, np.where(kept_HW, prob_NCHW[3].argmax(axis=0), IGNORE))

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import IGNORE
+from pipeline.methods.cbst import select_cbst
 from pipeline.methods.cbst_thresholds import exact_thresholds, pseudo_label, thresholds_from_histogram
-from pipeline.methods.quantiles import selected_ranks
-from pipeline.methods.selection_file import Compat
+from pipeline.methods.pseudo_labels import write_labels
+from pipeline.methods.quantiles import from_above, just_below, lies_below, selected_ranks
+from pipeline.methods.selection_file import Compat, mean_confidences
 
 NAMES = ("road", "sky", "car", "bus", "train")
 
@@ -203,3 +206,57 @@ def test_the_released_code_s_product_is_cut_as_floating_point_leaves_it() -> Non
     total_C = np.array([180])  # 180 * 0.35 is 62.99999999999999
     assert selected_ranks(total_C, 0.35, "author").rank_C == [61]
     assert selected_ranks(total_C, 0.35, "paper").rank_C == [63]
+
+
+def test_ranks_and_values_by_hand() -> None:
+    total_C = np.array([0, 4, 10])
+    paper, author = (selected_ranks(total_C, 0.5, compat) for compat in ("paper", "author"))
+    assert (paper.rank_C.tolist(), paper.below_all_C.tolist()) == ([-1, 2, 5], [False, False, False])
+    assert (author.rank_C.tolist(), author.below_all_C.tolist()) == ([-1, 1, 4], [False, False, False])
+    everything = selected_ranks(total_C, 1.0, "paper")
+    assert (everything.rank_C.tolist(), everything.below_all_C.tolist()) == ([-1, 3, 9], [False, True, True])
+    assert [from_above(np.array([3, 0, 2, 1]), rank) for rank in range(6)] == [3, 2, 2, 0, 0, 0]
+    # a tie of the largest that fills the portion is kept whole; the largest itself, rank 0, is no tie; nor in the code
+    ranks = selected_ranks(np.array([10, 10, 1]), 0.5, "paper")
+    assert lies_below(ranks, np.array([0, 1, 0]), "paper").tolist() == [True, False, False]
+    assert lies_below(ranks, np.array([0, 1, 0]), "author").tolist() == [False, False, False]
+    assert just_below(0.5) == np.nextafter(np.float32(0.5), np.float32(0)) < 0.5
+    assert just_below(0.0) == np.finfo(np.float32).tiny  # a threshold divides
+
+
+@pytest.mark.parametrize("per_class", [True, False])
+def test_a_selection_says_how_it_came_about(tmp_path: Path, per_class: bool) -> None:
+    reader = cache_of(tmp_path, volumes(3.0), "float32")
+    selection, details = select_cbst(reader, 0.5, "author", per_class)
+    assert (selection.method, selection.compat) == ("cbst", "author")
+    assert selection.class_names == list(NAMES)
+    assert (selection.images, selection.prior) == (reader.image_ids, None)
+    np.testing.assert_array_equal(selection.threshold_C, exact_thresholds(reader, 0.5, "author", per_class))
+    counts = np.bincount(volumes(3.0).argmax(axis=1).ravel(), minlength=5).tolist()
+    assert details == {
+        "cache": reader.spec.fingerprint,
+        "portion": 0.5,
+        "thresholds_are": "per-class" if per_class else "global",
+        "pixels_per_class": dict(zip(NAMES, counts, strict=True)),
+        "scores": mean_confidences(reader.index),
+    }
+
+
+@pytest.mark.parametrize("compat", ["paper", "author"])
+def test_labels_go_to_other_programs_as_one_file(tmp_path: Path, compat: Compat) -> None:
+    reader = cache_of(tmp_path, volumes(3.0), "float32")
+    selection, _ = select_cbst(reader, 0.5, compat)
+    selection = selection._replace(images=["00004", "00001"])
+    write_labels(reader, selection, tmp_path / "labels.h5")
+    with h5py.File(tmp_path / "labels.h5") as file:
+        assert (file.attrs["method"], file.attrs["compat"]) == ("cbst", compat)
+        assert list(file.attrs["class_names"]) == list(NAMES)
+        assert file["image_ids"].asstr()[:].tolist() == ["00004", "00001"]
+        labels = file["labels"]
+        assert labels.attrs["about"] == "pseudo-labels of the selected images (N,H,W), 255 = ignored"
+        assert (labels.dtype, labels.chunks) == (np.uint8, (1, 12, 20))
+        assert (labels.compression, labels.compression_opts) == ("gzip", 1)
+        for number, image_id in enumerate(selection.images):
+            prob_CHW = reader.probability(int(image_id)).numpy()
+            expected_HW = pseudo_label(prob_CHW, selection.threshold_C, compat)
+            np.testing.assert_array_equal(labels[number], expected_HW)

@@ -13,6 +13,7 @@ from pipeline.cache.index import CacheIndex
 from pipeline.cache.volumes import import_volumes, open_volumes
 from pipeline.common.labels import class_set
 from pipeline.methods.intrada import RARE_CLASSES, rare_classes_predicted, select_intrada, split
+from pipeline.methods.registry import METHODS
 
 ENTROPY = np.array([0.5, 0.1, 0.9, 0.3])
 
@@ -36,6 +37,8 @@ def test_a_share_that_floating_point_cannot_hold_is_not_rounded_down() -> None:
 
 def test_ties_keep_the_order_of_the_images() -> None:
     assert split(np.zeros(5), None, 19, 0.4, "paper").easy == [0, 1]
+    many = np.tile([0.5, 0.25], 20)  # an unstable sort mixes them
+    assert split(many, None, 19, 0.25, "paper").easy == list(range(1, 21, 2))
 
 
 def test_an_image_of_many_rare_classes_is_not_hard_for_it() -> None:
@@ -64,9 +67,25 @@ def test_the_released_code_s_scores_and_splits(
 ) -> None:
     import_volumes(open_volumes(golden_npz), tmp_path, class_set("cityscapes-19").names)
     selection, details = select_intrada(CacheIndex(tmp_path), 0.67, "author", normalise)
+    assert (selection.method, selection.compat) == ("intrada", "author")
+    assert selection.class_names == list(class_set("cityscapes-19").names)
+    assert np.isnan(selection.threshold_C).tolist() == [True] * 19
+    assert (details["portion"], details["normalise"]) == (0.67, normalise)
+    assert details["cache"] == CacheIndex(tmp_path).spec.fingerprint
+    assert details["hard"] == list(selection.hard)
     assert selection.images == details["easy"] == [f"{number:05}" for number in golden[f"{key}_easy"]]
     assert list(selection.hard) == [f"{number:05}" for number in golden[f"{key}_hard"]]
     scores = details["scores"]
     assert isinstance(scores, dict)
     expected = golden["intrada_score_normalised" if normalise else "intrada_score"]
     np.testing.assert_allclose(list(scores.values()), expected, rtol=1e-5)
+
+
+def test_rare_classes_cannot_be_counted_where_no_class_has_the_name_of_one() -> None:
+    (option,) = METHODS["intrada"].options
+    assert option.name == "normalise"
+    assert option.problem(("road", "bus")) is None
+    assert option.problem(("road", "sky")) == (
+        "counts Cityscapes' rare classes (wall, fence, pole, traffic light, traffic sign, terrain, rider, bus, train, "
+        "motorcycle, truck), and this cache has none of them: road, sky; `cache import --classes` names classes"
+    )

@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from pipeline.methods.lse import ClassStatistics, keep_filter, select
-from pipeline.methods.selection_file import Selection, read_selection, write_selection
+from pipeline.cache.index import CacheIndex
+from pipeline.cache.reader import CacheReader
+from pipeline.common.labels import IGNORE
+from pipeline.methods.lse import ClassStatistics, keep_filter, select, select_lse
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.selection_file import Compat, Selection, mean_confidences, read_selection, write_selection
 
 LN2 = math.log(2)
 
@@ -83,12 +89,15 @@ def test_a_class_that_is_predicted_nowhere_has_threshold_0_in_the_paper_and_nan_
 def test_one_pixel_or_constant_entropy_gives_no_nan_in_the_paper_but_does_in_the_code() -> None:
     flat = statistics_of([[(1, 0.9, 0.3 * LN2, 0.3 * LN2, 0.3 * LN2), (5, 0.9, 0.4 * LN2, 0.4 * LN2, 0.4 * LN2)]])
     np.testing.assert_allclose(select(flat, ["a"], 1.0, "paper").threshold_C, [0.3, 0.4])
-    assert np.isnan(select(flat, ["a"], 1.0, "author").threshold_C).all()
+    with np.errstate(all="raise"):  # without a warning
+        assert np.isnan(select(flat, ["a"], 1.0, "author").threshold_C).all()
 
 
 def test_equal_confidence_keeps_the_order_of_the_cache_in_the_paper() -> None:
     equal = statistics_of([[of(0.8), NONE]] * 5)
     assert select(equal, ["e", "d", "c", "b", "a"], portion=0.8).images == [0, 1]
+    many = statistics_of([[of(confidence), NONE] for confidence in (0.6, 0.8) * 20])  # an unstable sort mixes them
+    assert select(many, [str(number) for number in range(40)], portion=0.5).images == list(range(1, 21, 2))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +172,8 @@ def test_the_codes_filter_normalises_within_each_class_and_drops_what_is_equal()
 def test_nan_on_either_side_keeps_the_pixel_in_the_code() -> None:
     label_HW = np.array([[0, 0, 1, 2, 2]])
     entropy_HW = np.array([[0.1, 0.5, 0.7, 0.4, 0.4]])
-    kept_HW = keep_filter(label_HW, entropy_HW, np.array([math.nan, 0.0, 0.0]), "author")
+    with np.errstate(all="raise"):  # without a warning
+        kept_HW = keep_filter(label_HW, entropy_HW, np.array([math.nan, 0.0, 0.0]), "author")
     assert kept_HW.tolist() == [[True, True, True, True, True]]  # NaN threshold; one pixel; constant entropy
 
 
@@ -177,3 +187,40 @@ def test_a_selection_is_read_as_it_was_written_also_with_nan(tmp_path: Path) -> 
     assert found[:4] == selection[:4]
     np.testing.assert_array_equal(found.threshold_C, selection.threshold_C)
     assert "NaN" not in (tmp_path / "selection.json").read_text()
+
+
+@pytest.mark.parametrize("compat", ["paper", "author"])
+def test_a_selection_of_a_cache_says_how_it_came_about_and_labels_its_images(
+    tmp_path: Path, write_cache: Callable[..., Path], compat: Compat
+) -> None:
+    logits_NChw = torch.randn((40, 3, 4, 6), generator=torch.Generator().manual_seed(2))
+    logits_NChw[:, 2] = -20.0  # predicted nowhere
+    ids = [f"{number:02}" for number in range(40)]
+    index = CacheIndex(write_cache(tmp_path, logits_NChw, (8, 12), ids))
+    statistics = ClassStatistics(*(index.statistic(name.removesuffix("_NC")) for name in ClassStatistics._fields))
+    expected = select(statistics, ids, 0.8, compat)
+
+    selection, details = select_lse(index, 0.8, compat)
+    assert (selection.method, selection.compat) == ("lse", compat)
+    assert selection.class_names == ["class 0", "class 1", "class 2"]
+    assert selection.images == [ids[image] for image in expected.images]
+    np.testing.assert_array_equal(selection.threshold_C, expected.threshold_C)
+    first, second, none = expected.pivot
+    assert first is not None and second is not None and none is None
+    assert details.pop("scores") == mean_confidences(index)
+    assert details == {
+        "cache": "a-fingerprint",
+        "portion": 0.8,
+        "selected_per_class": dict(zip(selection.class_names, expected.selected_per_class, strict=True)),
+        "threshold_from": {"class 0": ids[first], "class 1": ids[second], "class 2": None},
+    }
+
+    reader = CacheReader(tmp_path)
+    for image_id in selection.images:
+        pixels = reader.pixels(index.number(image_id), volume=False)
+        label_HW, entropy_HW = pixels.label_HW.numpy(), pixels.entropy_HW.numpy()
+        kept_HW = keep_filter(label_HW, entropy_HW, expected.threshold_C, compat)
+        assert 0 < kept_HW.mean() < 1
+        np.testing.assert_array_equal(
+            pseudo_label(reader, selection, image_id), np.where(kept_HW, label_HW, IGNORE).astype(np.uint8)
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,3 +33,20 @@ def test_another_image_threshold_or_cache_is_another_fingerprint() -> None:
     )
     found = {selection_fingerprint(one, cache="c") for one in (selection, *others)}
     assert len(found | {selection_fingerprint(selection, cache="d")}) == 5
+    assert {len(one) for one in found} == {12}  # short: `dvc metrics show` has a column of it
+
+
+def test_a_selection_is_plain_json_beside_a_copy_of_its_prior(tmp_path: Path) -> None:
+    (tmp_path / "prior.h5").write_bytes(b"of the source")
+    selection = Selection("cbst", "paper", ["a", "b"], ["x"], np.array([0.5, np.nan]), prior=tmp_path / "prior.h5")
+    path = tmp_path / "selection" / "selection.json"
+    write_selection(path, selection, {"portion": 0.25})
+    assert json.loads(path.read_text(encoding="utf-8")) == {
+        "method": "cbst", "compat": "paper", "class_names": ["a", "b"], "images": ["x"], "thresholds": [0.5, None],
+        "spatial_prior": "prior.h5", "portion": 0.25,
+    }  # fmt: skip
+    assert (path.parent / "prior.h5").read_bytes() == b"of the source"
+    again = read_selection(path)
+    assert (again.prior, again.hard) == (path.parent / "prior.h5", ())
+    write_selection(path, again, {})  # beside itself
+    assert read_selection(path).prior == again.prior

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pipeline.models.build import build_model, set_normalisation
-from pipeline.models.state import ModelFileError, load_model, save_model
+from pipeline.models.model_file import ModelFileError
+from pipeline.models.state import load_model, save_model
 
 NAMES = ["road", "sky", "tree"]
 

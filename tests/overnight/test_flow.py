@@ -24,7 +24,7 @@ from tests.programs import environment, program, wait_until
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
 Started = Callable[..., subprocess.Popen]
-STAGES = 9
+STAGES = 10
 
 
 def ask(server: dict[str, str], path: str, **body: Any) -> Any:

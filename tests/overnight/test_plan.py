@@ -26,11 +26,12 @@ def graph_of(rounds: dict[str, str], starts: tuple[str, ...] = ("source-only", "
         needs[f"pretrain@{start}"] = ("prepare",)
         needs[f"evaluate-initial@{start}"] = (f"pretrain@{start}",)
     for name, init in rounds.items():
-        model = f"adapt@{init}" if init in rounds else f"pretrain@{init}"
+        model = f"health@{init}" if init in rounds else f"pretrain@{init}"
         needs[f"dump@{name}"] = ("prepare", model)
         needs[f"selection@{name}"] = (f"dump@{name}",)
         needs[f"adapt@{name}"] = (f"selection@{name}", model)
-        needs[f"evaluate@{name}"] = (f"adapt@{name}",)
+        needs[f"health@{name}"] = (f"adapt@{name}", model)
+        needs[f"evaluate@{name}"] = (f"health@{name}",)
     needs["report"] = tuple(name for name in needs if name.startswith("evaluate"))
     return {name: Stage(name, needed, facts(name)) for name, needed in needs.items()}
 
@@ -39,7 +40,7 @@ def facts(name: str) -> StageFacts:
     kind = name.partition("@")[0]
     evaluates = kind in ("evaluate", "evaluate-initial")
     return StageFacts(
-        gpu=evaluates or kind in ("pretrain", "dump", "adapt"),
+        gpu=evaluates or kind in ("pretrain", "dump", "adapt", "health"),
         evaluates=evaluates,
         program="evaluate" if evaluates else "",
     )
@@ -95,7 +96,7 @@ def test_ancestors_and_descendants():
     graph = graph_of({"lse-1": "source-only"}, ("source-only",))
     needs = needs_of(graph)
     assert ancestors(needs, ["selection@lse-1"]) == {"prepare", "pretrain@source-only", "dump@lse-1", "selection@lse-1"}
-    assert descendants(needs, ["adapt@lse-1"]) == {"adapt@lse-1", "evaluate@lse-1", "report"}
+    assert descendants(needs, ["adapt@lse-1"]) == {"adapt@lse-1", "health@lse-1", "evaluate@lse-1", "report"}
     assert descendants(needs, []) == set()
     assert in_order({"report": ["b", "a"], "b": ["c"], "a": ["c"]}) == ["c", "a", "b", "report"]
 
@@ -149,13 +150,20 @@ def test_a_chain_that_may_end_waits_for_its_evaluations(pretended, params):
 
 
 def test_the_plan_is_the_schedule_played_without_running(pretended, params):
-    for kind, seconds in {"pretrain": 600, "dump": 60, "selection": 7, "adapt": 300, "evaluate": 30}.items():
+    for kind, seconds in {
+        "pretrain": 600,
+        "dump": 60,
+        "selection": 7,
+        "adapt": 300,
+        "health": 5,
+        "evaluate": 30,
+    }.items():
         record(kind, "lse-1", float(seconds), folder=pretended / TIMES)
     night = plan_night(pretended, params)
     assert set(night.unknown) == {"report"}, "it never ran"
     one, two = (spans_of_night(night, slots, 2) for slots in (1, 2))
-    chain = 600 + 2 * (60 + 7 + 300) + 30  # pretrain, two rounds of lse, the last evaluation
-    overhead = 3 * 9  # its eight stages, and the report
+    chain = 600 + 2 * (60 + 7 + 300 + 5) + 30  # pretrain, two rounds of lse, the last evaluation
+    overhead = 3 * 11  # its ten stages, and the report
     assert two["report"][1] == pytest.approx(chain + overhead, abs=1)
     assert one["report"][1] > two["report"][1] + 300, "cada's adapt has no slot of its own"
     assert one["prepare"] == (0, 0)
@@ -167,9 +175,11 @@ def test_dvc_and_the_graph_by_hand_agree(tmp_path):
     make_waiting_workspace(tmp_path, params)
     graph = read_graph(tmp_path)
     assert {name for name, stage in graph.items() if stage.facts.gpu} == {
-        name for name in graph if name.split("@")[0] in ("pretrain", "dump", "adapt", "evaluate", "evaluate-initial")
+        name
+        for name in graph
+        if name.split("@")[0] in ("pretrain", "dump", "adapt", "health", "evaluate", "evaluate-initial")
     }
-    assert "adapt@lse-1" in graph["dump@lse-2"].needs
+    assert "health@lse-1" in graph["dump@lse-2"].needs
     params["rounds"] = "nonsense"
     write_params(tmp_path, params)
     with pytest.raises(ReadableError, match="DVC says"):

@@ -15,7 +15,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter
 from ruamel.yaml import YAML
 
-from pipeline.params import AdaptSegNetInitialModel, Params
+from pipeline.params import AdaptSegNetInitialModel, Params, Photometric
+from pipeline.params.photometric import Strength
 
 FILE = Path(__file__).with_name("defaults.json")
 COUNTERS = Path(__file__).resolve().parents[2] / "pipeline" / "params" / "changed_defaults.yaml"
@@ -29,6 +30,11 @@ def all_defaults() -> dict[str, dict[str, Any]]:
     for section, field in Params.model_fields.items():
         if section not in HOW_ONLY and list(_models(field.annotation)):
             found[section] = dict(sorted(_defaults(field.annotation, "")))
+    for section in found.values():
+        for path in [path for path in section if path.endswith("augmentation.photometric")]:
+            for strength in get_args(Strength):
+                values = Photometric(strength=strength).model_dump(mode="json")
+                section |= dict(_flat(f"{path}: {strength}", values))
     # The one default that depends on another value.
     squared = AdaptSegNetInitialModel.model_validate({"supervision": "source", "alignment": "adaptsegnet", "gan": "ls"})
     found["initial_models"] |= dict(_flat("AdaptSegNetInitialModel, gan: ls", squared.model_dump(mode="json")))

@@ -181,7 +181,7 @@ def test_what_is_written_down_of_a_round_has_its_changes_and_nothing_without(
     """The report's list of params, and what it compares with presets."""
     dumped = Params.model_validate(with_change({"optimiser": {"learning_rate": 1.0}})).model_dump(mode="json")
     assert flat(dumped["rounds"])["lse-2.adapt.optimiser.learning_rate"] == 1.0
-    assert dumped["rounds"]["lse-1"] == {"method": "lse", "init": "source-only", "portion": 0.5}
+    assert dumped["rounds"]["lse-1"] == {"method": "lse", "init": "source-only", "portion": 0.5, "guard": False}
 
 
 def test_editors_know_the_keys_that_a_round_may_change() -> None:

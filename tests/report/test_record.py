@@ -15,6 +15,8 @@ from pipeline.common.files import write_json, write_text
 from pipeline.common.flat import flat
 from pipeline.common.labels import ClassSet
 from pipeline.methods.selection_file import Compat, Selection, write_selection
+from pipeline.models.build import build_model
+from pipeline.models.state import save_model
 from pipeline.patches.file import PatchWriter
 from pipeline.report.environment import git_state, stage_times, versions
 from pipeline.report.record import differences, nearest_preset, run_facts
@@ -65,6 +67,14 @@ def test_a_cache_that_cannot_be_read_is_told_and_a_start_has_none(tmp_path: Path
     assert run_facts(tmp_path, CLASSES) == {"confusion": None, "curves": {}}
     (tmp_path / "cache").mkdir()
     assert "holds no parts of a cache" in run_facts(tmp_path, CLASSES)["cache"]["problem"]
+
+
+def test_a_model_that_is_an_average_is_noticed(tmp_path: Path) -> None:
+    for folder, spec in ((tmp_path / "average", {"ema": 0.98}), (tmp_path / "last", {})):
+        folder.mkdir()
+        save_model(build_model("small", 2), folder / "model.pt", spec=spec)
+    assert run_facts(tmp_path / "average", CLASSES)["ema"] == 0.98
+    assert "ema" not in run_facts(tmp_path / "last", CLASSES)
 
 
 def test_params_become_flat_and_the_nearest_preset_is_found() -> None:

@@ -67,6 +67,13 @@ def leads(page: str) -> list[str]:
     return re.findall(r'<p class="lead">([^<]*)</p>', page)
 
 
+def test_averages_of_weights_are_named_with_their_decay() -> None:
+    first, second = round_record("lse-1", 0.45, ema=0.98), round_record("lse-2", 0.5, "lse-1", ema=1 - 1 / 120)
+    page, _ = page_of([SOURCE, first, second])
+    assert "Exponential moving averages of the weights (decay): lse-1 (0.98), lse-2 (0.9917)." in page
+    assert "moving average" not in page_of([SOURCE, ROUND])[0]
+
+
 def test_the_verdict_comes_first_and_is_of_the_last_round() -> None:
     page, rows = page_of([SOURCE, ROUND, round_record("lse-2", 0.38, "lse-1"), ORACLE])
     assert leads(page) == ["LSE loses 2.0 points of mIoU in 2 rounds: 40.0 → 38.0, -10 % of the gap to the oracle."]

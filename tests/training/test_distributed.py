@@ -28,6 +28,7 @@ from pipeline.training.alignment.alignment import Alignment
 from pipeline.training.alignment.methods import Levels, adaptsegnet, advent, minent, style
 from pipeline.training.batches import Batch, Sample, Stream
 from pipeline.training.distributed import process_group, rank, share_normalisation, world_size
+from pipeline.training.ema import Ema
 from pipeline.training.loop import Adversary, Interrupted, Plan, train
 from pipeline.training.objectives import Objective, PseudoLabelObjective, Term, supervised
 from pipeline.training.optimisation import make_adam, make_optimiser
@@ -114,11 +115,12 @@ class Recorded:
 def run_case(
     case: str, folder: Path, *, dropout: float = 0.0, stop_at: int | None = None
 ) -> tuple[dict[str, list[float]], list[float]]:
-    """Losses of every step, and the weights at the end."""
+    """Losses of every step, and the weights at the end, those of their average too."""
     chosen, normalisation, batch = CASES[case]
     model, computer, losses = TinyNet(dropout), select_device("cpu", "float32"), {}
     set_normalisation(model, normalisation)
     share_normalisation(model, computer)
+    ema = Ema(model, 0.6)
     names, adversary, objective = ["source", "patches"], None, chosen
     if isinstance(chosen, str):
         alignment = aligned(chosen)
@@ -132,9 +134,10 @@ def run_case(
     plan = Plan(STEPS, Schedule(warmup=2), 1.0, 100, 1, 1, False)
     train(
         model, Recorded(objective, losses, stop_at), streams, optimiser, plan, computer, folder,
-        name="test", seed=3, adversary=adversary,
+        name="test", seed=3, adversary=adversary, ema=ema,
     )  # fmt: skip
-    return losses, [value for tensor in model.state_dict().values() for value in tensor.double().flatten().tolist()]
+    weights = [*model.state_dict().values(), *ema.state_dict().values()]
+    return losses, [value for tensor in weights for value in tensor.double().flatten().tolist()]
 
 
 def main(folder: Path) -> None:

@@ -46,6 +46,11 @@ def write_streets(split: StreetsSplit, seed: int, folder: Path | str, classes: C
             pass
 
 
+def scene_ids(split: StreetsSplit) -> list[str]:
+    """Return the ids of a split's scenes, before or after they are drawn."""
+    return [Path(_name(index)).stem for index in range(split.first, split.first + split.images)]
+
+
 def streets_entries(folder: Path | str) -> Listing:
     """The scenes that write_streets left in a folder, sorted by id. Raises DataError where there are none."""
     folder = Path(folder)

@@ -19,8 +19,17 @@ def runs_table(seed_set: SeedSet) -> Table:
         columns,
         [_run_row(seed_set, name, metrics) for name in seed_set.names],
         "Coverage: share of the selected images' pixels that got a pseudo-label. Precision: share of the pseudo-labels "
-        "that are right. Both are read from labels after training.",
+        "that are right. Both are read from labels after training." + _averages(seed_set),
     )
+
+
+def _averages(seed_set: SeedSet) -> str:
+    """Return which models are averages of the weights over their training, as a sentence; empty without any."""
+    decays = {name: decay.mean for name in seed_set.names if (decay := seed_set.spread(name, "ema")) is not None}
+    if not decays:
+        return ""
+    listed = ", ".join(f"{name} ({decay:.4g})" for name, decay in decays.items())
+    return f" Exponential moving averages of the weights (decay): {listed}."
 
 
 def _run_row(seed_set: SeedSet, name: str, metrics: list[str]) -> Row:

@@ -8,7 +8,7 @@ from pipeline.evaluation.over_seeds import Spread, plus_minus, spread
 from pipeline.report.page.table import DASH, Cell, Row, Table
 from pipeline.report.seed_set import SeedSet
 
-_STAGES = ("pretrain", "dump", "selection", "patches", "adapt", "evaluate")
+_STAGES = ("pretrain", "dump", "selection", "patches", "adapt", "health", "evaluate")
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,95 @@
+"""The part of the source that no training sees: on it the verdict on a round scores its network (data.hold_back).
+
+Neighbouring frames of a drive show nearly the same, so whole sequences are held back where ids tell sequences apart,
+and otherwise one block of neighbours: a network is never scored on what it has almost seen in training.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+from shutil import copyfile
+
+import numpy as np
+
+from pipeline.common.files import whole_file
+from pipeline.datasets.manifest import MANIFEST, Manifest, Row, line_of
+
+LARGEST = 200
+"""Images held back at most: more would not make a mean IoU much more certain."""
+SMALLEST_SOURCE = 20
+"""Images of a source from which none is held back, for each one is needed."""
+_FRAME_NUMBER = re.compile(r"\d+$")
+_IDS_NAMED = 4
+
+
+def held_back(ids: Sequence[str], share: float, seed: int) -> list[int]:
+    """Return the rising positions of the images to hold back, of sorted ids.
+
+    A sequence is the images whose ids are the same without their last number. In an order drawn by the seed, each
+    sequence that brings the held-back images closer to the share is held back whole. Where every sequence is too long
+    for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed.
+    """
+    if share <= 0 or len(ids) < SMALLEST_SOURCE:
+        return []
+    wanted = min(LARGEST, max(1, round(share * len(ids))))
+    sequences = [list(group) for _, group in groupby(range(len(ids)), key=lambda position: sequence_of(ids[position]))]
+    drawn = [sequences[index] for index in np.random.default_rng(seed).permutation(len(sequences))]
+    chosen = list[int]()
+    for sequence in drawn if len(drawn) > 1 else []:
+        held = len(chosen) + len(sequence)
+        if held <= LARGEST and abs(held - wanted) < wanted - len(chosen):
+            chosen += sequence
+    return sorted(chosen or drawn[0][-wanted:])
+
+
+def sequence_of(identity: str) -> str:
+    """Return an id without the frame's number at its end: ``0016E5_`` of ``0016E5_07959``."""
+    return _FRAME_NUMBER.sub("", identity)
+
+
+def in_words(held_ids: Sequence[str], images: int) -> str:
+    """Return a sentence on what is held back of a source of so many images."""
+    first = ", ".join(held_ids[:_IDS_NAMED])
+    rest = "" if len(held_ids) <= _IDS_NAMED else f" … {held_ids[-1]}"
+    return f"held back {len(held_ids)} of {images} source images for the verdict: ids {first}{rest}"
+
+
+def divide(source: Path, held: Path, positions: Sequence[int]) -> None:
+    """Move the rows at some positions from the manifest in ``source`` to one in ``held``.
+
+    Files that `prepare` itself has written into ``source`` move with their rows; a file that a kept row names too (all
+    images of a digit share their label) is copied.
+    """
+    rows, moving = Manifest(source / MANIFEST), set(positions)
+    kept_labels = {row.label for position, row in enumerate(rows) if position not in moving}
+    with ExitStack() as stack:
+        files = [
+            stack.enter_context(stack.enter_context(whole_file(folder / MANIFEST)).open("w", encoding="utf-8"))
+            for folder in (source, held)
+        ]
+        for position, row in enumerate(rows):
+            moves = position in moving
+            files[moves].write(line_of(_moved(row, source, held, kept_labels) if moves else row))
+
+
+def _moved(row: Row, source: Path, held: Path, kept_labels: set[str | None]) -> Row:
+    image = _move(row.image, source, held, copy=False)
+    label = None if row.label is None else _move(row.label, source, held, copy=row.label in kept_labels)
+    return row._replace(image=image, label=label)
+
+
+def _move(file: str, source: Path, held: Path, *, copy: bool) -> str:
+    """Move or copy a file from below ``source`` and return its path; others, which are the user's, stay."""
+    if not Path(file).is_relative_to(source):
+        return file
+    there = held / Path(file).relative_to(source)
+    there.parent.mkdir(parents=True, exist_ok=True)
+    if copy:
+        copyfile(file, there)
+    elif Path(file).exists():  # else a row before has moved it: held-back images may share a label, too
+        Path(file).replace(there)
+    return str(there)

@@ -1,0 +1,36 @@
+"""What one criterion says of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+Verdict = Literal["holds", "doubtful", "fails"]
+
+SEVERITY: dict[Verdict | None, int] = {None: -1, "holds": 0, "doubtful": 1, "fails": 2}
+"""Rising; None is a criterion that does not judge this round."""
+
+
+class Finding(NamedTuple):
+    """The answer of one criterion."""
+
+    verdict: Verdict | None
+    """None where it could not be measured, or does not decide."""
+    reason: str
+    """A sentence."""
+    value: float | None
+    threshold: float | None
+    """The limit nearest to which the value fails, or is doubtful where it never fails."""
+    details: Mapping[str, Any] = MappingProxyType({})
+    """What else health.json keeps of it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what health.json says of the criterion."""
+        own = {"verdict": self.verdict, "value": self.value, "threshold": self.threshold, "reason": self.reason}
+        return {**own, **self.details}
+
+
+def not_measured(reason: str) -> Finding:
+    """Return the answer of a criterion that has nothing to look at."""
+    return Finding(None, reason, None, None)
