@@ -29,7 +29,7 @@ lint: setup ## ruff and mypy
 	$(BIN)/mypy
 
 test: lint ## lint, type-check, and run the tests that take no more than minutes
-	$(BIN)/pytest -m "not slow and not cluster and not browser and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow and not cluster and not browser and not gpu"
 
 format: setup ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
