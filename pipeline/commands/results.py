@@ -10,7 +10,8 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.evaluation.over_seeds import percent
 from pipeline.evaluation.results import Result, baseline, gap_closed, read_results
-from pipeline.params import read_params
+from pipeline.params import Params, read_params
+from pipeline.report.control import control_of
 
 
 @readable
@@ -23,6 +24,8 @@ def results() -> None:
     headline = params.evaluate.headline
     console.print(_summary_table(results, headline))
     console.print(_class_table(results))
+    for sentence in _control_sentences(params, results):
+        console.print(sentence, highlight=False)
     if Path("report/index.html").exists():
         console.print(f"report: {Path('report/index.html').resolve()}", soft_wrap=True, highlight=False)
 
@@ -45,6 +48,25 @@ def _summary_table(results: list[Result], headline: str) -> Table:
             percent(result.pseudo_labels.get("precision")),
         )
     return table
+
+
+def _control_sentences(params: Params, results: list[Result]) -> list[str]:
+    """Return how the last round of each chain compares with its control, where one was evaluated."""
+    headline, values = params.evaluate.headline, {result.name: result for result in results}
+    begun = {entry.init for entry in params.rounds.values()}
+    sentences = []
+    for name in params.rounds:
+        control = control_of(params, name)
+        if name in begun or name not in values or control not in values:
+            continue
+        value, other = (values[run].metrics.get(headline) for run in (name, control))
+        if value is not None and other is not None:
+            verb = "beats" if value > other else "does not beat"
+            sentences.append(
+                f"{name} {verb} its control {control}, the same initial model trained for as many steps: "
+                f"{percent(value)} and {percent(other)} percent {headline}."
+            )
+    return sentences
 
 
 def _class_table(results: list[Result]) -> Table:

@@ -24,6 +24,7 @@ from pipeline.models.model_file import read_model_file
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.report.chains import depth
 from pipeline.report.charts.lines import read_curve
+from pipeline.report.control import control_of
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -58,6 +59,7 @@ def record_of(params: Params, runs: Path, results: list[Result], classes: ClassS
                 "kind": result.kind,
                 "init": inits.get(result.name),
                 "round": depth(result.name, kinds, inits),
+                "control": control_of(params, result.name) if result.name in inits else None,
                 **result.metrics,
                 "gap_closed": gap_closed(result.metrics.get(headline), source, oracle),
                 "IoU": result.class_iou,

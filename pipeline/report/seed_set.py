@@ -43,6 +43,8 @@ class SeedSet:
         inits = {run["name"]: run["init"] for run in first["runs"] if run["init"] is not None}
         self.chains: list[Chain] = chains_of(self.kinds, inits)
         self.inits = inits
+        self.controls: dict[str, str] = {run["name"]: run["control"] for run in first["runs"] if run.get("control")}
+        """The control of a round: the same initial model, trained for as many steps."""
         self._runs = [{run["name"]: run for run in bundle.record["runs"]} for bundle in bundles]
 
     def colour(self, class_name: str) -> list[int]:
@@ -76,9 +78,9 @@ class SeedSet:
         """Return mean and deviation of ``values``; None if no seed has one."""
         return spread(self.values(name, *keys))
 
-    def gain(self, name: str) -> Spread | None:
-        """Return the headline metric's difference to source-only, taken seed by seed."""
-        return difference(self.values(name, self.headline), self.values(self.source, self.headline))
+    def gain(self, name: str, over: str | None = None) -> Spread | None:
+        """Return the headline metric's difference to source-only, or to another run, taken seed by seed."""
+        return difference(self.values(name, self.headline), self.values(over or self.source, self.headline))
 
     def gap_closed(self, name: str) -> float | None:
         """Return mean gain over the oracle's mean gain; None without an oracle that is better than source-only."""

@@ -55,7 +55,23 @@ def _sentence(seed_set: SeedSet, chain: Chain) -> str:
     return (
         f"{chain.label} {verb} {points} points of {seed_set.headline} in {count}: "
         f"{percent_of(seed_set.spread(seed_set.source, seed_set.headline))} → {value}{tail}{spread}."
+        f"{control_sentence(seed_set, chain.last)}"
     )
+
+
+def control_sentence(seed_set: SeedSet, name: str) -> str:
+    """Return how a round compares with its control, beginning with a space; empty without an evaluated control."""
+    control = seed_set.controls.get(name)
+    gain = None if control is None else seed_set.gain(name, control)
+    if control is None or gain is None:
+        return ""
+    side = "above" if gain.mean >= 0 else "below"
+    meaning = "the rounds earn their gain" if gain.mean > 0 else "more training on the source earns as much"
+    if gain.deviation is not None and not gain.certain:
+        meaning = "no more than the spread over the seeds"
+    points = percent_of(gain._replace(mean=abs(gain.mean)))
+    compared = f"It is {points} points {side} its control {control}, the same initial model trained for as many steps"
+    return f" {compared}: {meaning}."
 
 
 def _caution(seed_set: SeedSet) -> str:
