@@ -6,9 +6,9 @@
 FILES are those of TESTS, or patterns below them; without any, all are tested. Every mutant runs with the tests of its
 room that call its function, in a process of its own with a time limit. A figure for each module and every mutant that
 lived go to the terminal and to bench/results/mutants.json, where they replace those of the same modules; the figures of
-modules that were not tested stay. --resume goes on with a run that was stopped; --again tests the mutants that lived
-once more, with the tests as they are now. mutmut mutates what is inside functions without a decorator: compiled kernels
-(`njit`), properties and constants are not mutated.
+modules that were not tested stay. --resume goes on with a run that was stopped; --again tests the mutants (of FILES)
+that lived once more, with the tests as they are now. mutmut mutates what is inside functions without a decorator:
+compiled kernels (`njit`), properties and constants are not mutated.
 """
 
 from __future__ import annotations
@@ -42,8 +42,13 @@ TESTS = {
         "tests/patches",
         "tests/commands/test_cache_commands.py",
         "tests/commands/test_split_list_command.py",
+        "tests/test_params.py",
     ),
-    "pipeline/evaluation/*": ("tests/evaluation",),
+    "pipeline/evaluation/run.py": ("tests/evaluation/test_run.py",),  # seconds each, too slow for the others' mutants
+    "pipeline/evaluation/*": tuple(
+        f"tests/evaluation/test_{name}.py"
+        for name in ("confusion", "evaluate", "folds", "images", "over_seeds", "pseudo_labels", "results")
+    ),
     "pipeline/training/losses.py": ("tests/training/test_losses.py", "tests/methods/test_lse_golden.py"),
     "pipeline/training/optimisation.py": ("tests/training/test_optimisation.py",),
 }
@@ -196,7 +201,8 @@ def names_to_test(options: argparse.Namespace) -> list[str]:
     """Prepare the copy, and return the mutants to test; none means all that have not been tested."""
     if options.again:
         copy_checkout("tests")
-        return [mutant for _, mutant, status in statuses() if status not in (*ENDED, "untested")]
+        lived = [(file, mutant) for file, mutant, status in statuses() if status not in (*ENDED, "untested")]
+        return [mutant for file, mutant in lived if any(fnmatch(file, each) for each in options.files or ["*"])]
     if not options.resume:
         shutil.rmtree(COPY, ignore_errors=True)
         copy_checkout()

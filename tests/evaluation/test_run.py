@@ -9,16 +9,26 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.cache.dump import dump
+from pipeline.cache.reader import CacheReader
+from pipeline.cache.schema import CacheSpec
 from pipeline.common.colours import entropy_picture
 from pipeline.common.device import select_device
-from pipeline.common.files import file_hash
+from pipeline.common.files import file_hash, read_json
 from pipeline.common.labels import CITYSCAPES_19, class_set, colour_label
 from pipeline.common.work import folder_of
-from pipeline.datasets.opening import images_of, labels_of
+from pipeline.datasets.manifest import manifest_path
+from pipeline.datasets.opening import images_of, labels_of, prepared_split, write_split
 from pipeline.datasets.prepare import prepare
-from pipeline.evaluation.evaluate import predictions
-from pipeline.evaluation.images import PredictionsReader, doubled
+from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
+from pipeline.evaluation.evaluate import per_class, predictions, summary
+from pipeline.evaluation.folds import over_folds
+from pipeline.evaluation.images import PredictionsReader, doubled, read_scores, score_image
+from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.evaluation.run import evaluate_run
+from pipeline.methods.lse import select_lse
+from pipeline.methods.pseudo_labels import pseudo_label
+from pipeline.methods.selection_file import selection_fingerprint, write_selection
 from pipeline.models.build import build_model
 from pipeline.models.state import load_model, save_model
 from pipeline.params import Params
@@ -40,9 +50,9 @@ def params(tmp_path: Path, tiny_params: dict, monkeypatch: pytest.MonkeyPatch) -
     return read
 
 
-def evaluate(params: Params, gallery: int = 1) -> None:
-    settings = params.evaluate.model_copy(update={"gallery": gallery})
-    evaluate_run(RUN, size=params.data.size, settings=settings, classes=CITYSCAPES_19, computer=CPU)
+def evaluate(params: Params, gallery: int = 1, **settings: object) -> dict[str, object]:
+    tables = params.evaluate.model_copy(update={"gallery": gallery, **settings})
+    return evaluate_run(RUN, size=params.data.size, settings=tables, classes=CITYSCAPES_19, computer=CPU)
 
 
 def test_half_a_file_of_a_killed_run_is_not_published(params: Params) -> None:
@@ -81,3 +91,70 @@ def test_the_gallery_shows_the_first_and_the_last_image_as_the_network_sees_them
             "entropy": entropy_picture(share_hw),
         }.items():
             np.testing.assert_array_equal(np.asarray(Image.open(RUN / "gallery" / f"{row}-{name}.png")), expected)
+
+
+def test_merged_classes_subsets_and_folds_reach_every_table(params: Params) -> None:
+    split = prepared_split("evaluation")
+    assert split.labels is not None
+    folded = split._replace(labels=split.labels._replace(folds=2))
+    write_split(manifest_path("evaluation").parent, folded)  # two images: each is a fold
+    images, labels = images_of("evaluation", params.data.size), labels_of("evaluation", CITYSCAPES_19, None)
+    answers = list(predictions(load_model(RUN / "model.pt", "cpu"), images.image, labels.label, len(images), CPU))
+    confusion_NCC = [confusion_matrix(answer.truth_HW, answer.prediction_HW, 19) for answer in answers]
+    predicted = CITYSCAPES_19.names[int(np.argmax(sum(confusion_NCC).sum(axis=0)))]
+    merge = {predicted: "road"} if predicted != "road" else {"sky": "road"}
+    (first_CC, names), (second_CC, _) = (merged(one_CC, CITYSCAPES_19.names, merge) for one_CC in confusion_NCC)
+    assert len(names) == 18
+    subsets = {"two": ("road", "building")}
+
+    metrics = evaluate(params, merge=merge, subsets=subsets, headline="two")
+    both = [mean_iou(one_CC, [names.index("road"), names.index("building")]) for one_CC in (first_CC, second_CC)]
+    assert both[0] != both[1]
+    assert metrics == summary(first_CC + second_CC, names, subsets) | over_folds(both)
+    assert read_json(RUN / "metrics.json") == metrics
+    assert read_json(RUN / "per_class.json") == per_class(first_CC + second_CC, names)
+    assert read_scores(RUN / "per_image.csv") == [
+        score_image(images.id(number), one_CC, answers[number].entropy_hw)
+        for number, one_CC in enumerate((first_CC, second_CC))
+    ]
+    all_classes = evaluate(params, merge=merge, subsets=subsets, headline="mIoU")
+    assert all_classes["folds_mean"] == pytest.approx(np.mean([mean_iou(first_CC), mean_iou(second_CC)]))
+
+
+def test_a_round_s_pseudo_labels_are_scored_where_the_target_has_labels(params: Params) -> None:
+    labels = labels_of("target-labelled", CITYSCAPES_19, params.data.size)
+    labelled = list(labels.manifest.ids())
+    ids = [*labelled, "without-a-label"]
+    logits_NChw = 3 * torch.randn((len(ids), 19, 8, 16), generator=torch.Generator().manual_seed(1))
+    for number in range(len(labelled)):  # mostly right: some labels are kept, some of these are wrong
+        right_hw = torch.from_numpy(labels.label(number)[::4, ::4].astype(np.int64)).clamp(max=18)
+        logits_NChw[number].scatter_(0, right_hw[None], 6.0)
+    spec = CacheSpec("a-fingerprint", CITYSCAPES_19.names, params.data.size, "logits", len(ids), 2)
+    dump(torch.tensor, ids, lambda positions: [logits_NChw[positions]], RUN / "cache", spec, batch=2)
+    reader = CacheReader(RUN / "cache")
+    selection, details = select_lse(reader.index, 1.0, "paper")
+    selection = selection._replace(images=ids[1:])
+    write_selection(RUN / "selection" / "selection.json", selection, details)
+    score = PseudoLabelScore(19)
+    for number, image_id in enumerate(labelled[1:], start=1):
+        score.add(labels.label(number), pseudo_label(reader, selection, image_id))
+
+    metrics = evaluate(params, merge={"wall": "building"})
+    assert metrics["pseudo_labels"] == {
+        "images": len(labelled),
+        "images_scored": len(labelled) - 1,
+        "coverage": score.coverage(),
+        "precision": score.precision(),
+        "selection": selection_fingerprint(selection, cache="a-fingerprint"),
+    }
+    coverage, precision = score.coverage(), score.precision()
+    assert coverage is not None and precision is not None and 0 < coverage < 1 and 0 < precision < 1
+    table = read_json(RUN / "per_class.json")
+    assert "wall" not in table and len(table) == 18
+    for name, row in score.per_class(CITYSCAPES_19.names).items():
+        if name != "wall":
+            assert table[name]["pseudo_label_coverage"] == row["coverage"]
+            assert table[name]["pseudo_label_precision"] == row["precision"]
+
+    manifest_path("target-labelled").unlink()
+    assert "pseudo_labels" not in evaluate(params)
