@@ -21,7 +21,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from bench.collected import Collected
+from bench.collected import BASE, Collected
 from bench.results_page import write_section
 from bench.table import RESULTS, machine, publish
 from bench.workspace import make_workspace, preset, run, write_params
@@ -78,8 +78,12 @@ def results_of(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _longer_source_only(folder: Path, params: dict[str, Any]) -> dict[str, Any]:
-    """Train source-only for as many steps as the last round has seen, and return what more training alone earns."""
-    write_params(folder, params | {"pretrain": params["pretrain"] | {"steps": control_steps(params)}})
+    """Train source-only for as many steps as the last round has seen, and return what more training alone earns.
+
+    It keeps its name, with which its images are drawn: another one would be another draw.
+    """
+    longer = with_steps(params["initial_models"][BASE], control_steps(params))
+    write_params(folder, params | {"initial_models": params["initial_models"] | {BASE: longer}})
     run(folder, "dvc", "repro", "evaluate-initial@source-only")
     metrics: dict[str, Any] = read_json(folder / "runs" / "source-only" / "metrics.json")
     table = read_json(folder / "runs" / "source-only" / "per_class.json")
@@ -90,8 +94,19 @@ def control_steps(params: dict[str, Any]) -> int:
     """Return the steps of the initial model and of the longest chain, of three rounds at least (--add keeps it)."""
     as_the_section_says = ROUNDS * params["adapt"]["steps"]
     longest = max([as_the_section_says, *(chain_steps(params, name) for name in params["rounds"])])
-    steps: int = params["pretrain"]["steps"] + longest
+    return initial_steps(params, BASE) + longest
+
+
+def initial_steps(params: dict[str, Any], name: str) -> int:
+    """Return the steps of an initial model."""
+    initial = params["initial_models"][name]
+    steps: int = with_changes(params["pretrain"], initial.get("pretrain", {}))["steps"]
     return steps
+
+
+def with_steps(initial: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Return an initial model that trains for so many steps, and otherwise like this one."""
+    return initial | {"pretrain": with_changes(initial.get("pretrain", {}), {"steps": steps})}
 
 
 def chain_steps(params: dict[str, Any], name: str) -> int:

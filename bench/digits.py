@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.accuracy import chain_steps
+from bench.accuracy import chain_steps, initial_steps, with_steps
 from bench.collected import gain_row, mean_rows
 from bench.results_page import write_lines
 from bench.table import Row, machine, publish
@@ -55,10 +55,12 @@ Values = dict[str, list[float]]
 
 
 def params_of(name: str, images: int | None) -> dict[str, Any]:
-    """The preset, with so many images of each archive."""
+    """The preset, with so many images of each archive, and with the control."""
     params = preset(name)
     for split in ("source", "target", "evaluation"):
         params["data"][split] |= {"root": str(Path(ROOT / params["data"][split]["root"]).resolve()), "images": images}
+    steps = initial_steps(params, "advent") + chain_steps(params, "intrada-1")
+    params["initial_models"][CONTROL] = with_steps(params["initial_models"]["advent"], steps)
     return params
 
 
@@ -69,7 +71,7 @@ def call(stage: str, *arguments: str) -> None:
 
 
 def accuracies(params: dict[str, Any]) -> dict[str, float]:
-    """Runs starts, rounds and the control in the current folder and answers the accuracy of each."""
+    """Runs starts, the control among them, and rounds in the current folder and answers the accuracy of each."""
     write_params(Path.cwd(), params)
     call("prepare")
     for name in params["initial_models"]:
@@ -79,13 +81,6 @@ def accuracies(params: dict[str, Any]) -> dict[str, float]:
             call(stage, "--round", name)
     for name in (*params["initial_models"], *params["rounds"]):
         call("evaluate", "--run", name)
-    steps = params["pretrain"]["steps"] + chain_steps(params, "intrada-1")
-    longer = {CONTROL: params["initial_models"]["advent"]}
-    write_params(
-        Path.cwd(), params | {"pretrain": params["pretrain"] | {"steps": steps}, "initial_models": longer, "rounds": {}}
-    )
-    call("pretrain", "--initial-model", CONTROL)
-    call("evaluate", "--run", CONTROL)
     return {name: read_json(Path("runs") / name / "metrics.json")[ACCURACY] for name in MEANING}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import results_page
-from bench.accuracy import control_steps, last_rounds_of
+from bench.accuracy import control_steps, last_rounds_of, with_steps
 from bench.collected import Collected
 from bench.digits import lines_of
 
@@ -87,13 +87,24 @@ def test_a_seed_that_runs_again_replaces_its_answers() -> None:
     assert collected.values("source-only") == [0.4]
 
 
+SECTIONS = {"pretrain": {"steps": 100}, "adapt": {"steps": 10}, "initial_models": {"source-only": {}}}
+
+
 @pytest.mark.parametrize(("chain", "steps"), [(("a",), 100 + 3 * 10), (("a", "b", "c", "d"), 100 + 4 * 10)])
 def test_the_control_sees_the_same_steps_whatever_methods_a_day_adds(chain: tuple[str, ...], steps: int) -> None:
     rounds = {name: {"init": init} for name, init in zip(chain, ("source-only", *chain), strict=False)}
-    assert control_steps({"pretrain": {"steps": 100}, "adapt": {"steps": 10}, "rounds": rounds}) == steps
+    assert control_steps(SECTIONS | {"rounds": rounds}) == steps
 
 
 @pytest.mark.parametrize(("own", "steps"), [({"steps": 25}, 100 + 25 + 2 * 10), ({"batch": 2}, 100 + 3 * 10)])
 def test_the_control_sees_the_steps_that_rounds_have_of_their_own(own: dict[str, int], steps: int) -> None:
     rounds = {"a": {"init": "source-only", "adapt": own}, "b": {"init": "a"}, "c": {"init": "b"}}
-    assert control_steps({"pretrain": {"steps": 100}, "adapt": {"steps": 10}, "rounds": rounds}) == steps
+    assert control_steps(SECTIONS | {"rounds": rounds}) == steps
+
+
+def test_the_control_sees_the_steps_that_its_initial_model_has_of_its_own() -> None:
+    initial_models = {"source-only": {"pretrain": {"steps": 70, "batch": 2}}}
+    params = SECTIONS | {"initial_models": initial_models, "rounds": {}}
+    assert control_steps(params) == 70 + 3 * 10
+    longer = with_steps(initial_models["source-only"], 100)
+    assert longer == {"pretrain": {"steps": 100, "batch": 2}}

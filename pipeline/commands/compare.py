@@ -11,7 +11,7 @@ from pipeline.commands.console import console, readable
 from pipeline.common.flat import flat
 
 if TYPE_CHECKING:
-    from pipeline.params import Params
+    from pipeline.params import Params, Training
     from pipeline.viewer.compare import Comparison
 
 Pair = tuple[float | None, float | None]
@@ -45,14 +45,22 @@ def compare(
 
 
 def entries_of(params: Params, names: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    """Return what params.yaml says of two runs, by name; of two rounds also how they train, their changes included."""
+    """Return what params.yaml says of two runs, by name.
+
+    Of two rounds, and of two initial models, also how they train, their changes included.
+    """
     table = {**params.initial_models, **params.rounds}
     entries = {name: table[name].model_dump() for name in names if name in table}
     if all(name in params.rounds for name in names):
-        for name, entry in entries.items():
-            entry.pop("adapt", None)
-            entry |= flat(params.adapt_of(name).model_dump(mode="json"), "adapt.")
+        return {name: _with_training(entry, "adapt", params.adapt_of(name)) for name, entry in entries.items()}
+    if all(name in params.initial_models for name in names):
+        return {name: _with_training(entry, "pretrain", params.pretrain_of(name)) for name, entry in entries.items()}
     return entries
+
+
+def _with_training(entry: dict[str, Any], section: str, training: Training) -> dict[str, Any]:
+    rest = {key: value for key, value in entry.items() if key != section}
+    return rest | flat(training.model_dump(mode="json"), f"{section}.")
 
 
 def _summary(comparison: Comparison) -> Table:

@@ -5,9 +5,9 @@ It is below the methods, whose files hold their own sections, and below ``pipeli
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 # Strict: YAML's `true` is no number, and neither is a quoted one.
 Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
@@ -26,6 +26,19 @@ class Section(BaseModel):
     """A part of params.yaml: immutable, and a key that is not known is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChangingEntry(Section):
+    """An entry of a table that may change a section for itself, in a field with the section's name."""
+
+    CHANGES: ClassVar[str]
+    """The section that it changes."""
+
+    @model_serializer(mode="wrap")
+    def _as_in_the_file(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the changes out where there are none, as params.yaml does."""
+        dumped: dict[str, Any] = dump(self)
+        return {key: value for key, value in dumped.items() if key != self.CHANGES or value}
 
 
 class Schedule(Section):

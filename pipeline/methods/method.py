@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, get_args
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from pipeline.common.section import Fraction, Positive, Section
+from pipeline.common.section import ChangingEntry, Fraction, Positive, Section
 from pipeline.methods.selection_file import Details, Selection
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------------------------------------------------- params
 
 
-class RoundEntry(Section):
+class RoundEntry(ChangingEntry):
     """What every entry of the table ``rounds`` says; a method's own adds to it and narrows ``method`` to its name."""
+
+    CHANGES: ClassVar[str] = "adapt"
 
     method: str
     init: str
@@ -41,12 +43,6 @@ class RoundEntry(Section):
     guard: bool = Field(
         False, description="where the verdict without labels is `fails`, the round's result is its init's network"
     )
-
-    @model_serializer(mode="wrap")
-    def _as_in_the_file(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave ``adapt`` out where it changes nothing, as params.yaml does."""
-        dumped: dict[str, Any] = dump(self)
-        return dumped if self.adapt else {key: value for key, value in dumped.items() if key != "adapt"}
 
 
 class WholeImages(Section):

@@ -25,6 +25,7 @@ from pipeline.params.data import (
     SynscapesSplit,
     SynthiaSplit,
 )
+from pipeline.params.entry_changes import explained_changes
 from pipeline.params.health import Health
 from pipeline.params.initial_models import (
     AdaptSegNetInitialModel,
@@ -41,7 +42,6 @@ from pipeline.params.model import Model
 from pipeline.params.params import Dump, Evaluate, Params, Round, Runtime
 from pipeline.params.photometric import Photometric
 from pipeline.params.reading import ParamsError, json_schema, read_params
-from pipeline.params.round_changes import explained_changes
 from pipeline.params.training import Adapt, Augmentation, Optimiser, Training
 from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
 

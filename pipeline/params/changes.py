@@ -1,4 +1,4 @@
-"""A section of params.yaml with changes, as the rounds' own ``adapt`` makes them; plain values as YAML has them."""
+"""A section of params.yaml with changes, as entries of a table make them; plain values as YAML has them."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import DIGITS_10, class_set
 from pipeline.methods.registry import METHODS
+from pipeline.params.entry_changes import changes_of
 from pipeline.params.initial_models import TARGET_LABELLED
 from pipeline.params.params import RESERVED_METRICS, Params
 
@@ -197,10 +198,10 @@ def digit_problems(params: Params) -> list[str]:
         "adapt.augmentation": params.adapt.augmentation.flip,
         "dump": params.dump.flip,
     }
-    # a round that says nothing of flips does as the section says, which is listed
+    # an entry that says nothing of flips does as the section says, which is listed
     flips |= {
-        f"rounds.{name}.adapt.augmentation": _table(entry.adapt, "augmentation").get("flip", False)
-        for name, entry in params.rounds.items()
+        f"{place}.augmentation": _table(changes, "augmentation").get("flip", False)
+        for place, changes in changes_of(params)
     }
     if digits:
         problems += [f"{name}.flip: a mirrored digit is none; say false" for name, flip in flips.items() if flip]

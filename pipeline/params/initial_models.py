@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from pipeline.common.section import Discriminators, Schedule, Section, Weight
+from pipeline.common.section import ChangingEntry, Discriminators, Schedule, Weight
 
 TARGET_LABELLED = "target-labelled"
 
 
-class InitialModel(Section):
+class InitialModel(ChangingEntry):
     """A network before the first round, trained on labels."""
+
+    CHANGES: ClassVar[str] = "pretrain"
 
     supervision: str = Field(
         description="the labelled images it learns from: source, a translation of the source by its name, or "
         "target-labelled, which is the oracle and never seen by adaptation"
+    )
+    pretrain: dict[str, Any] = Field(
+        default_factory=dict,
+        description="what this initial model changes of the section pretrain; steps replaces epochs, and the other way "
+        "round",
     )
 
     @property
@@ -33,6 +40,12 @@ class PlainInitialModel(InitialModel):
         None,
         description="a checkpoint that is this initial model as it is: nothing is trained (roundabout checkpoint info)",
     )
+
+    @model_validator(mode="after")
+    def _a_checkpoint_is_not_trained(self) -> PlainInitialModel:
+        if self.weights is not None and self.pretrain:
+            raise ValueError("weights: this checkpoint is taken as it is, so pretrain changes nothing; leave one out")
+        return self
 
 
 class AlignedInitialModel(InitialModel):
@@ -111,6 +124,9 @@ def _alignment_of(initial: Any) -> str:
     return str(initial.get("alignment", "none")) if isinstance(initial, dict) else getattr(initial, "alignment", "none")
 
 
+INITIAL_MODELS: tuple[type[InitialModel], ...] = (
+    PlainInitialModel, MinEntInitialModel, AdventInitialModel, AdaptSegNetInitialModel, StyleInitialModel,
+)  # fmt: skip
 AnyInitialModel = Annotated[
     Annotated[PlainInitialModel, Tag("none")]
     | Annotated[MinEntInitialModel, Tag("minent")]

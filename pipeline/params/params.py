@@ -17,7 +17,7 @@ from pipeline.params.data import Data
 from pipeline.params.health import Health
 from pipeline.params.initial_models import AnyInitialModel
 from pipeline.params.model import Model
-from pipeline.params.training import Adapt, Training
+from pipeline.params.training import Adapt, AnyTraining, Training
 from pipeline.params.translations import AnyTranslation
 
 
@@ -159,10 +159,15 @@ class Params(_UpToAdapt):
         Raises:
             ReadableError: there is no such round; it lists the names.
         """
-        changes = self.round(name).adapt
-        # only what the file says: a default may depend on another value, which the round may change
-        said = self.adapt.model_dump(exclude_unset=True)
-        return Adapt.model_validate(with_changes(said, changes)) if changes else self.adapt
+        return _changed(self.adapt, self.round(name).adapt)
+
+    def pretrain_of(self, name: str) -> Training:
+        """Return how the initial model of that name trains: the section ``pretrain`` with the model's own changes.
+
+        Raises:
+            ReadableError: there is no such initial model; it lists the names.
+        """
+        return _changed(self.pretrain, self.initial_model(name).pretrain)
 
     def translation(self, name: str) -> AnyTranslation:
         """Return the translation of that name.
@@ -188,6 +193,12 @@ class Params(_UpToAdapt):
         kinds = {name: "initial" for name, initial in self.initial_models.items() if not initial.is_oracle}
         kinds |= {name: entry.method for name, entry in self.rounds.items()}
         return kinds | {name: "oracle" for name, initial in self.initial_models.items() if initial.is_oracle}
+
+
+def _changed(section: AnyTraining, changes: dict[str, Any]) -> AnyTraining:
+    # only what the file says: a default may depend on another value, which a change may name
+    said = section.model_dump(exclude_unset=True)
+    return type(section).model_validate(with_changes(said, changes)) if changes else section
 
 
 def _named(table: dict[str, Entry], kind: str, name: str) -> Entry:

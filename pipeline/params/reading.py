@@ -14,9 +14,10 @@ from ruamel.yaml.error import YAMLError
 from pipeline.common.errors import ReadableError
 from pipeline.methods.registry import METHODS
 from pipeline.params.cross_checks import graph_problems, section_problems
+from pipeline.params.entry_changes import SECTIONS, change_problems
+from pipeline.params.initial_models import INITIAL_MODELS
 from pipeline.params.messages import readable
 from pipeline.params.params import Params
-from pipeline.params.round_changes import change_problems
 
 _RENAMED = {"starts": "initial_models"}
 """Sections that earlier versions called otherwise."""
@@ -56,9 +57,10 @@ def read_params(path: Path | str = "params.yaml") -> Params:
 def json_schema() -> dict[str, Any]:
     """Return a JSON schema of params.yaml, for editors."""
     schema = Params.model_json_schema()
-    for method in METHODS.values():
+    for entry in (*(method.round for method in METHODS.values()), *INITIAL_MODELS):
         # Records cannot name the section, which is above them; all its keys have defaults, so it describes changes, too
-        schema["$defs"][method.round.__name__]["properties"]["adapt"]["$ref"] = "#/$defs/Adapt"
+        section = SECTIONS[entry.CHANGES].__name__
+        schema["$defs"][entry.__name__]["properties"][entry.CHANGES]["$ref"] = f"#/$defs/{section}"
     return schema
 
 

@@ -34,7 +34,7 @@ def pretrain(params: Params, name: str, initial: AnyInitialModel, destination: P
         classes=class_set(params.classes),
         labelled=initial.supervision,
         model=params.model,
-        training=params.pretrain,
+        training=params.pretrain_of(name),
     )
     if initial.alignment == "none" and initial.weights is not None:
         with training_folder(f"pretrain-{name}", run, runtime, weights=initial.weights) as (folder, _):
@@ -45,7 +45,8 @@ def pretrain(params: Params, name: str, initial: AnyInitialModel, destination: P
         raise ReadableError(
             f"initial_models.{name}: needs labels of the target, and data.target has none; remove this initial model"
         )
-    inputs: dict[str, Any] = {"initial": initial.model_dump()}
+    # its changes are in the settings of the run: however they are written, equal settings are the same training
+    inputs: dict[str, Any] = {"initial": initial.model_dump(exclude={"pretrain"})}
     if initial.alignment != "none":
         inputs["target"] = content_of("target")
     with training_folder(f"pretrain-{name}", run, runtime, **inputs) as (folder, device):

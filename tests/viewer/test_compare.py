@@ -82,6 +82,16 @@ def test_of_two_rounds_it_shows_how_they_train_where_that_differs(project: Path)
     assert "adapt.steps" not in entries_of(changed, ("source-only", "lse-1"))["lse-1"]
 
 
+def test_of_two_initial_models_it_shows_how_they_train(project: Path) -> None:
+    params = read_params()
+    control = params.initial_model("source-only").model_copy(update={"pretrain": {"steps": 7}})
+    changed = params.model_copy(update={"initial_models": params.initial_models | {"control": control}})
+    one, other = entries_of(changed, ("source-only", "control")).values()
+    differing = {key: (value, other[key]) for key, value in one.items() if value != other[key]}
+    assert differing == {"pretrain.steps": (params.pretrain.steps, 7)}
+    assert one.keys() == other.keys()
+
+
 def test_the_command_says_whose_network_answered(project: Path) -> None:
     """IoU is of the network that a round trains, shares are of the one that it begins with."""
     answer = call("lse-1", "lse-2", "--images", "1")
