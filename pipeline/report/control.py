@@ -17,14 +17,16 @@ def control_of(params: Params, name: str) -> str | None:
     It learns from the same images, aligned alike, for at least the steps of the chain's initial model and of its rounds
     up to this one. Trainings whose length is in epochs have none.
     """
-    lengths, run = [], name
+    lengths: list[int | None] = []
+    run = name
     while run in params.rounds:
         lengths.append(params.adapt_of(run).steps)
         run = params.rounds[run].init
     lengths.append(params.pretrain_of(run).steps)
-    if None in lengths:
+    known = [length for length in lengths if length is not None]
+    if len(known) < len(lengths):
         return None
-    needed, kind = sum(lengths), _kind(params, run)
+    needed, kind = sum(known), _kind(params, run)
     steps = {
         other: params.pretrain_of(other).steps or 0
         for other in params.initial_models
