@@ -7,6 +7,9 @@ import pytest
 
 from bench.workspace import ROOT, make_workspace, preset, run
 from pipeline.common.files import read_json
+from pipeline.common.labels import class_set
+from pipeline.models.build import build_model
+from pipeline.models.state import save_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -36,9 +39,19 @@ def dry_run(name: str) -> dict[str, Any]:
     return params
 
 
+def with_weights(params: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Random weights for a file's: a feature distance compares with the network with which training began."""
+    if params.get("teacher", {}).get("feature_distance") is not None:
+        classes = len(class_set(params["classes"]))
+        model = build_model(params["model"]["architecture"], classes, preprocessing=params["model"]["preprocessing"])
+        save_model(model, path, spec={})
+        params["model"]["weights"] = str(path)
+    return params
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_paper_s_preset_runs_from_start_to_report(tmp_path: Path, name: str) -> None:
-    params = dry_run(name)
+    params = with_weights(dry_run(name), tmp_path.parent / f"{tmp_path.name}.pt")
     make_workspace(tmp_path, params)
     run(tmp_path, "dvc", "repro")
     (first,) = params["rounds"]

@@ -16,7 +16,7 @@ from pipeline.training.run import steps_of
 
 Write = Callable[[dict[str, Any]], Path]
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
-METHODS = ("lse", "cbst", "cada", "intrada")
+METHODS = ("lse", "cbst", "cada", "intrada", "teacher")
 SECTIONS = {
     "seed", "classes", "runtime", "data", "model", "pretrain", "dump", *METHODS, "adapt", "health", "evaluate",
     "initial_models", "rounds", "translations",
@@ -268,6 +268,7 @@ def test_the_section_of_a_method_must_be_there_where_a_round_is_of_it(
     if method in ("lse", "cbst"):
         tiny_params["rounds"]["one"]["portion"] = 0.2
     del tiny_params["lse"]
+    tiny_params["adapt"]["source_batch"] = tiny_params["adapt"]["batch"]  # a teacher pairs the images of both
     (problem,) = problems_of(write_params(tiny_params))
     assert problem == f"{method}: is missing, and round one is of this method; at least `{method}: {{compat: paper}}`"
     tiny_params[method] = {"compat": "paper"}
@@ -278,7 +279,10 @@ def test_an_unknown_method_is_refused_with_a_suggestion(tiny_params: dict, write
     tiny_params["rounds"]["lse-1"]["method"] = "cbts"
     del tiny_params["rounds"]["lse-2"]
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem == "rounds.lse-1.method: is 'cbts'; choose one of lse, cbst, cada, intrada; did you mean 'cbst'?"
+    assert (
+        problem
+        == "rounds.lse-1.method: is 'cbts'; choose one of lse, cbst, cada, intrada, teacher; did you mean 'cbst'?"
+    )
 
 
 def test_a_key_of_another_method_is_refused(tiny_params: dict, write_params: Write) -> None:

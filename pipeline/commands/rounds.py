@@ -20,7 +20,10 @@ RoundsOf = choices("RoundsOf", paper_rounds())
 def rounds(
     method: Annotated[
         RoundsOf,  # type: ignore[valid-type]
-        typer.Argument(help="the method; st is cbst with one threshold for all classes, cbst-sp with spatial priors"),
+        typer.Argument(
+            help="the method; st is cbst with one threshold for all classes, cbst-sp with spatial priors; dacs, "
+            "daformer and mic are teacher with their papers' values"
+        ),
     ],
     init: Annotated[str, typer.Option(help="the initial model that the first round begins with")] = "source-only",
     count: Annotated[int | None, typer.Option("--rounds", min=1, help="how many; default: the paper's")] = None,
@@ -57,7 +60,8 @@ def _chosen_share(name: str, given: dict[str, float | None]) -> float | None:
     Raises:
         ReadableError: the method selects no such share, or it is not in (0, 1].
     """
-    share = paper_rounds()[name][0].share
+    method, paper = paper_rounds()[name]
+    share = None if paper.first is None else method.share
     for field, value in given.items():
         if value is not None and (share is None or share.field != field):
             raise ReadableError(f"{name} has no {_SHARES[field]}")
@@ -69,6 +73,8 @@ def _chosen_share(name: str, given: dict[str, float | None]) -> float | None:
 def _field(key: str, value: Any) -> str:
     if key == "portion":
         return f"{key}: {value:.2f}"
+    if isinstance(value, dict):
+        return f"{key}: {{{', '.join(_field(inner, part) for inner, part in value.items())}}}"
     return f"{key}: {str(value).lower() if value is True else value}"
 
 
@@ -85,5 +91,5 @@ def block_of(name: str, count: int, init: str, first: float | None = None) -> di
             begin = paper.first if first is None else first
             # the largest share is the schedule's end, not a limit on what the user asks to begin with
             entry[method.share.field] = round(min(begin + (number - 1) * paper.step, max(begin, paper.largest)), 4)
-        entries[f"{name}-{number}"] = entry | dict(paper.fixed)
+        entries[f"{name}-{number}"] = entry | dict(paper.fixed) | (dict(paper.later) if number > 1 else {})
     return entries

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from pipeline.common.labels import IGNORE, class_set
 from pipeline.common.section import Fraction, NotNegative, Positive, Section, Weight
@@ -90,7 +90,16 @@ class Teacher(Section):
     margins: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.0, 0.0), description="top, bottom: shares of the image's height in which no pixel of the target counts"
     )
-    feature_distance: FeatureDistance | None = Field(None, description="from ImageNet's features; default: none")
+    photometric_on: Literal["all", "mixed"] = Field(
+        "all",
+        description="which images the photometric changes of adapt.augmentation are for; all: the source's too, with "
+        "0.6 of the chances of blur and noise on mixed images; mixed: mixed and masked images only, with the chances "
+        "as they are (DACS)",
+    )
+    feature_distance: FeatureDistance | None = Field(
+        None,
+        description="from the features of ImageNet's network: model.pretrained, or else model.weights; default: none",
+    )
     regulariser: Weight = Field(
         0.0, description="of -1/C Σ ln p on the pixels with a pseudo-label (MRKLD of CRST, 0.1 there)"
     )
@@ -147,23 +156,9 @@ def _explain(pixel: PixelView) -> Explanation:
 
 
 def _problems(params: Params, name: str, section: Teacher, entry: TeacherRound) -> list[str]:
-    problems = []
-    if params.adapt.source_batch != params.adapt.batch:
-        problems.append(
-            f"rounds.{name}: a teacher pairs each target image with a source image: adapt.source_batch is "
-            f"{params.adapt.source_batch}, and adapt.batch {params.adapt.batch}; make them equal"
-        )
-    names = class_set(params.classes).names
-    if section.feature_distance is not None and not set(section.feature_distance.classes) & set(names):
-        problems.append(
-            f"teacher.feature_distance.classes: {', '.join(section.feature_distance.classes)}: none of these is a "
-            f"class here; choose some of {', '.join(names)}"
-        )
-    if section.feature_distance is not None and not params.model.pretrained:
-        problems.append(
-            "teacher.feature_distance: it compares with ImageNet's features, and model.pretrained is false; set it to "
-            "true, or leave feature_distance out"
-        )
+    problems = _batch_problems(params, name)
+    if section.feature_distance is not None:
+        problems += _feature_problems(params, section.feature_distance)
     sizes = [split.size or params.data.size for split in (params.data.source, params.data.target)]
     if sizes[0] != sizes[1]:
         problems.append(
@@ -173,9 +168,70 @@ def _problems(params: Params, name: str, section: Teacher, entry: TeacherRound) 
     return problems
 
 
+def _batch_problems(params: Params, name: str) -> list[str]:
+    try:
+        adapt = params.adapt_of(name)
+    except ValidationError:  # is reported where the round's own changes are checked
+        return []
+    if adapt.source_batch == adapt.batch:
+        return []
+    return [
+        f"rounds.{name}: a teacher pairs each target image with a source image: adapt.source_batch is "
+        f"{adapt.source_batch}, and adapt.batch {adapt.batch}; make them equal"
+    ]
+
+
+def _feature_problems(params: Params, distance: FeatureDistance) -> list[str]:
+    problems = []
+    names = class_set(params.classes).names
+    if not set(distance.classes) & set(names):
+        problems.append(
+            f"teacher.feature_distance.classes: {', '.join(distance.classes)}: none of these is a class here; choose "
+            f"some of {', '.join(names)}"
+        )
+    if not params.model.pretrained and params.model.weights is None:
+        problems.append(
+            "teacher.feature_distance: it compares with ImageNet's features, and the network begins with random "
+            "weights; set model.pretrained to true, model.weights to ImageNet's, or leave feature_distance out"
+        )
+    return problems
+
+
 def _from_options(options: dict[str, Any]) -> tuple[Teacher, TeacherRound]:
     section = Teacher.model_construct(compat=options["compat"], largest_threshold=0.95)
     return section, TeacherRound.model_construct(method="teacher", init="", portion=options["portion"])
+
+
+_PAIRS = "adapt.source_batch must equal adapt.batch: each target image is paired with a source image."
+_SHARE = "teacher: {compat: paper, thresholds: share, flip: false, photometric_on: mixed"
+_DAFORMER = f"{_SHARE}, margins: [0.0293, 0.2344], feature_distance: {{weight: 0.005}}}}"
+_DAFORMER_HINTS = (
+    _PAIRS,
+    "adapt.ema is 0.999 in the paper; adapt.augmentation.photometric changes mixed images, as in presets/.",
+    "margins: rows 15 and 120 of Cityscapes' 512. feature_distance needs model.pretrained or ImageNet's model.weights.",
+)
+_ROUNDS = (
+    PaperRounds(
+        "teacher", 2, "teacher: {compat: paper}", first=0.66, step=0.04, largest=0.70,
+        later={"mask": {"block": 16, "ratio": 0.5}},
+        hints=(
+            _PAIRS,
+            "adapt.ema is the teacher's decay, `auto` where it is left out; its trials had",
+            "adapt.augmentation: {photometric: strong}.",
+            "mask.block is in pixels: 16 suits images of 80 to 130 rows; make it larger with the image.",
+        ),
+    ),
+    PaperRounds(
+        "dacs", 1, f"{_SHARE}}}",
+        hints=(_PAIRS, "adapt.ema is 0.99 in the paper; adapt.augmentation.photometric changes mixed images."),
+    ),
+    PaperRounds("daformer", 1, _DAFORMER, hints=_DAFORMER_HINTS),
+    PaperRounds(
+        "mic", 1, _DAFORMER,
+        fixed={"mask": {"block": 32, "ratio": 0.7, "of": "target"}},
+        hints=(*_DAFORMER_HINTS, "mask.block is in pixels: 32 of 512 rows, 64 of 1024."),
+    ),
+)  # fmt: skip
 
 
 TEACHER = Method(
@@ -189,7 +245,7 @@ TEACHER = Method(
     explain=_explain,
     about="A teacher's round begins with the quotas of this cache: of every class, the surest pixels count.",
     when_empty="raise rounds.{round}.portion, or set teacher.patches to 0",
-    paper=(PaperRounds("teacher", 2, "teacher: {compat: paper}", first=0.66, step=0.04, largest=0.70),),
+    paper=_ROUNDS,
     from_options=_from_options,
     problems=_problems,
     share=Share("portion", "pixels"),

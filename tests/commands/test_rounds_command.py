@@ -36,6 +36,8 @@ def test_the_block_is_accepted_by_params(
     if paper.besides:
         assert paper.besides in call(method).stdout
         tiny_params["data"]["spatial_prior"] = True
+    tiny_params["adapt"]["source_batch"] = tiny_params["adapt"]["batch"]  # a teacher pairs the images of both
+    tiny_params["model"] |= {"encoder": "efficientnet-lite0", "pretrained": True}  # a feature distance needs ImageNet's
     tiny_params["rounds"] = block(method)
     params = read_params(write_params(tiny_params))
     assert len(params.rounds) == paper.rounds
@@ -79,3 +81,33 @@ def test_a_share_of_easy_images_that_makes_no_sense_is_told(method: str, easy: s
 def test_a_portion_that_makes_no_sense_is_refused() -> None:
     for arguments in (("cada", "--portion", "0.2"), ("lse", "--portion", "1.5"), ("lse", "--rounds", "0")):
         assert call(*arguments).exit_code != 0
+
+
+def test_the_second_round_of_a_teacher_hides_blocks() -> None:
+    first, second = block("teacher").values()
+    assert (first["portion"], second["portion"]) == (0.66, 0.70)
+    assert "mask" not in first and second["mask"] == {"block": 16, "ratio": 0.5}
+    assert "mask: {block: 16, ratio: 0.5}" in call("teacher").stdout
+    assert block("teacher", "--rounds", "3")["teacher-3"]["mask"] == second["mask"]
+
+
+def test_papers_with_a_teacher_differ_by_their_sections_and_masks() -> None:
+    masks = {name: block(name)[f"{name}-1"].get("mask") for name in ("dacs", "daformer", "mic")}
+    assert masks == {"dacs": None, "daformer": None, "mic": {"block": 32, "ratio": 0.7, "of": "target"}}
+    sections = {name: YAML(typ="safe").load(paper_rounds()[name][1].section)["teacher"] for name in masks}
+    assert all(section["thresholds"] == "share" and not section["flip"] for section in sections.values())
+    assert "margins" not in sections["dacs"] and sections["daformer"] == sections["mic"]
+    assert sections["mic"]["feature_distance"] == {"weight": 0.005}
+
+
+@pytest.mark.parametrize("method", ["teacher", "dacs", "daformer", "mic"])
+def test_what_a_teacher_needs_of_the_section_adapt_is_printed(method: str) -> None:
+    printed = call(method).stdout
+    assert "# adapt.source_batch must equal adapt.batch" in printed
+    assert "adapt.ema" in printed and "photometric" in printed
+
+
+def test_a_method_without_quotas_has_no_portion() -> None:
+    answer = call("daformer", "--portion", "0.5")
+    assert answer.exit_code != 0
+    assert "daformer has no portion" in answer.output

@@ -53,6 +53,7 @@ def params_of(tiny_params: dict[str, Any], write_params: Write, method: str) -> 
     """One round of the method, with the section that ``roundabout rounds`` asks for."""
     del tiny_params["lse"]
     tiny_params |= YAML(typ="safe").load(METHODS[method].paper[0].section)
+    tiny_params["adapt"]["source_batch"] = tiny_params["adapt"]["batch"]  # a teacher pairs the images of both
     tiny_params["rounds"] = block_of(method, 1, "source-only")
     return read_params(write_params(tiny_params))
 
@@ -169,7 +170,7 @@ def test_records_of_the_command_line_are_plain_values() -> None:
 
 
 def test_an_unknown_method_is_refused_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = "there is no method 'cbts'; there are lse, cbst, cada, intrada; did you mean 'cbst'?"
+    words = "there is no method 'cbts'; there are lse, cbst, cada, intrada, teacher; did you mean 'cbst'?"
     reader = CacheReader(write_cache(tmp_path / "runs" / "one" / "cache"))
     selection = Selection("cbts", "paper", list(CITYSCAPES_19.names), IDS, np.full(19, 0.5))
     path = tmp_path / "runs" / "one" / "selection" / "selection.json"
@@ -205,6 +206,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     ),
     "cada": ({"delta": 0.5, "centroid": "mean"}, {"delta": 0.5, "centroid": "mean"}, {}),
     "intrada": ({"portion": 0.25, "normalise": True}, {"normalise": True}, {"easy": 0.25}),
+    "teacher": ({"portion": 0.25}, {"largest_threshold": 0.95}, {"portion": 0.25}),
 }
 """Options of ``roundabout select``, and what becomes of them in section and round."""
 
@@ -257,6 +259,9 @@ DEFAULTS = {
             "ramp": 0.0,
             "target_weight": 1.0,
             "margins": (0.0, 0.0),
+            "photometric_on": "all",
+            "feature_distance": None,
+            "regulariser": 0.0,
             "patches": 0,
             "patch_size": (0.5, 0.5),
             "patches_weight": 1.0,

@@ -38,12 +38,11 @@ def teacher_task(
         samples = patch_samples(patches, augment_of(run.training), aligned_corners=False)
         streams.append(run.stream("patches", samples, len(patches)))
     steps = steps_of(run.training, target.length)
-    changes = run.training.augmentation
     objective = TeacherObjective(
         section,
         entry,
         statistics.confidence_count_CB,
-        Changes(photometric_of(changes), photometric_of(changes, noise_and_blur=_LESS_BLUR_AND_NOISE)),
+        _changes(run, section),
         seed=run.seed,
         run=run.name,
         batch=run.training.batch,
@@ -54,12 +53,23 @@ def teacher_task(
     return Task(objective, streams, steps, state=objective, taught_by=objective.taught_by, ema=ema)
 
 
+def _changes(run: RunSettings, section: Teacher) -> Changes:
+    changes = run.training.augmentation
+    if section.photometric_on == "mixed":
+        return Changes(None, photometric_of(changes))
+    return Changes(photometric_of(changes), photometric_of(changes, noise_and_blur=_LESS_BLUR_AND_NOISE))
+
+
 def _reference(run: RunSettings, section: Teacher) -> Reference | None:
-    """Return the network with ImageNet's weights, where a feature distance is asked for."""
+    """Return the network with ImageNet's weights, where a feature distance is asked for.
+
+    A network that has none of its own (``pretrained``) gets them from the checkpoint with which training began.
+    """
     if section.feature_distance is None:
         return None
     things = [run.classes.names.index(name) for name in section.feature_distance.classes if name in run.classes.names]
-    network = new_model(run.model.model_copy(update={"weights": None}), run.classes, run.seed)
+    weights = None if run.model.pretrained else run.model.weights
+    network = new_model(run.model.model_copy(update={"weights": weights}), run.classes, run.seed)
     return Reference(network.requires_grad_(False), things)
 
 
