@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.common.labels import IGNORE, class_set
-from pipeline.common.section import Fraction, NotNegative, Positive, Section, Weight
+from pipeline.common.section import Fraction, NotNegative, Positive, Rate, Section, Weight
 from pipeline.methods.method import (
     Explanation,
     Method,
@@ -61,6 +61,34 @@ class FeatureDistance(Section):
     least_share: Fraction = Field(0.75, description="share of a feature's pixels that must have its class")
 
 
+class Draws(Section):
+    """Images drawn by a class that they hold, rare classes more often (DAFormer's rare class sampling)."""
+
+    source_temperature: Rate | None = Field(
+        0.01,
+        description="T of softmax((1 - f) / T), the chance of a class that has the share f of the labelled pixels; "
+        "null: each image of the source once in each pass",
+    )
+    target_temperature: Rate | None = Field(
+        None,
+        description="the same of the target, by the cache's predictions; null: each image of it once in each pass",
+    )
+    smallest_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.00149, description="share of an image's pixels that must have the class for which it is drawn"
+    )
+    crop_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="times smallest_share: the share of a zoomed source image's pixels that must have the class still; "
+        "else it is zoomed anew, ten times at most",
+    )
+
+    @model_validator(mode="after")
+    def _one_is_drawn(self) -> Draws:
+        if self.source_temperature is None and self.target_temperature is None:
+            raise ValueError("both temperatures are null, so that nothing is drawn by class; leave draws out")
+        return self
+
+
 class Teacher(Section):
     """A mean teacher (DACS, DAFormer, MIC), with class quotas."""
 
@@ -103,6 +131,7 @@ class Teacher(Section):
     regulariser: Weight = Field(
         0.0, description="of -1/C Σ ln p on the pixels with a pseudo-label (MRKLD of CRST, 0.1 there)"
     )
+    draws: Draws | None = Field(None, description="of images by their classes; default: each once in each pass")
     patches: NotNegative = Field(
         0, description="zoomed patches of each image, with pseudo-labels from the cache, as LSE cuts them; 0: none"
     )

@@ -13,6 +13,32 @@ from pipeline.common.labels import IGNORE
 from pipeline.training.photometric import Photometric
 
 
+class Geometry(NamedTuple):
+    """Where the pixels of a changed image come from."""
+
+    mirrored: bool
+    matrix: tuple[float, ...] | None
+    """PIL's affine map: output pixel -> input pixel, after the flip; pixels outside take the fill colour."""
+
+    def of_image(self, image_HW3: np.ndarray) -> np.ndarray:
+        """Return the changed image (H,W,3); below a zoom of 1 its border is black."""
+        return self._moved(image_HW3, Image.Resampling.BILINEAR, 0)
+
+    def of_label(self, label_HW: np.ndarray) -> np.ndarray:
+        """Return the changed label (H,W); below a zoom of 1 its border is ignored."""
+        return self._moved(label_HW, Image.Resampling.NEAREST, IGNORE)
+
+    def _moved(self, pixel_HW: np.ndarray, resampling: Image.Resampling, fill: int) -> np.ndarray:
+        if self.mirrored:
+            pixel_HW = pixel_HW[:, ::-1]
+        if self.matrix is None:
+            return pixel_HW
+        picture = Image.fromarray(np.ascontiguousarray(pixel_HW))
+        colour = fill if pixel_HW.ndim == 2 else (fill,) * 3
+        moved = picture.transform(picture.size, Image.Transform.AFFINE, self.matrix, resampling, fillcolor=colour)
+        return np.asarray(moved)
+
+
 class Augment(NamedTuple):
     """Flip, zoom, colour and photometric change, in the order in which they are applied."""
 
@@ -25,35 +51,33 @@ class Augment(NamedTuple):
         self, image_HW3: np.ndarray, label_HW: np.ndarray, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the changed image (H,W,3) and label (H,W), of the same size."""
-        if self.flip and generator.random() < 0.5:
-            image_HW3, label_HW = image_HW3[:, ::-1], label_HW[:, ::-1]
-        if self.scale != (1.0, 1.0):
-            image_HW3, label_HW = _zoom(image_HW3, label_HW, self.scale, generator)
+        geometry = self._geometry(label_HW.shape, generator)
+        image_HW3, label_HW = geometry.of_image(image_HW3), geometry.of_label(label_HW)
         if self.colour > 0:
             image_HW3 = _change_colour(image_HW3, self.colour, generator)
         if self.photometric is not None:
             image_HW3 = self.photometric.draw(generator).of_array(image_HW3)
         return np.ascontiguousarray(image_HW3), np.ascontiguousarray(label_HW)
 
+    def label(self, label_HW: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Return the label (H,W) that a call with a generator in the same state returns."""
+        return self._geometry(label_HW.shape, generator).of_label(label_HW)
 
-def _zoom(
-    image_HW3: np.ndarray, label_HW: np.ndarray, limits: tuple[float, float], generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return a window of 1/zoom of the image at the image's size; below 1 its border is black, and ignored."""
-    height, width = label_HW.shape
+    def _geometry(self, size: tuple[int, ...], generator: np.random.Generator) -> Geometry:
+        mirrored = self.flip and generator.random() < 0.5
+        return Geometry(mirrored, None if self.scale == (1.0, 1.0) else _zoom(size, self.scale, generator))
+
+
+def _zoom(size: tuple[int, ...], limits: tuple[float, float], generator: np.random.Generator) -> tuple[float, ...]:
+    """Return the affine map of a window of 1/zoom of the image at the image's size."""
+    height, width = size
     zoom = float(np.exp(generator.uniform(*np.log(limits))))
-    window_height, window_width = height / zoom, width / zoom
-    top = generator.uniform(*sorted((0.0, height - window_height)))
-    left = generator.uniform(*sorted((0.0, width - window_width)))
-    # PIL's affine map: output pixel -> input pixel; pixels outside take the fill colour
-    matrix = (1 / zoom, 0.0, left, 0.0, 1 / zoom, top)
-    image = Image.fromarray(np.ascontiguousarray(image_HW3))
-    label = Image.fromarray(np.ascontiguousarray(label_HW))
-    zoomed_image = image.transform((width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
-    zoomed_label = label.transform(
-        (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST, fillcolor=IGNORE
-    )
-    return np.asarray(zoomed_image), np.asarray(zoomed_label)
+    top, left = (_between(0.0, side - side / zoom, generator) for side in (height, width))
+    return (1 / zoom, 0.0, left, 0.0, 1 / zoom, top)
+
+
+def _between(one: float, other: float, generator: np.random.Generator) -> float:
+    return generator.uniform(min(one, other), max(one, other))
 
 
 def _change_colour(image_HW3: np.ndarray, strength: float, generator: np.random.Generator) -> np.ndarray:

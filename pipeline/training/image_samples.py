@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from pipeline.common.labels import IGNORE
@@ -13,8 +15,18 @@ from pipeline.training.batches import Sample, SampleAt
 from pipeline.translation.style import Style
 
 
+class ChangesBoth(Protocol):
+    """What changes an image (H,W,3) together with its label (H,W) at random, as Augment does."""
+
+    def __call__(
+        self, image_HW3: np.ndarray, label_HW: np.ndarray, generator: np.random.Generator, /
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the changed image and label."""
+        ...
+
+
 def labelled_samples(
-    images: SplitImages, labels: SplitLabels, augment: Augment, style: Style | None = None
+    images: SplitImages, labels: SplitLabels, augment: ChangesBoth, style: Style | None = None
 ) -> SampleAt:
     """Return samples of images in a style, if one is given, and labels, changed at random together."""
 

@@ -89,7 +89,7 @@ def train_round(
     ``source_batch`` labelled source images stand beside each batch.
     """
     model = initial_network(run, entry.method, section, init)
-    fit(run, model, round_task(run, entry, section, patches, source_batch), runtime, device, folder)
+    fit(run, model, round_task(run, entry, section, patches, source_batch, folder), runtime, device, folder)
     return model
 
 
@@ -100,11 +100,16 @@ def initial_network(run: RunSettings, method: str, section: Any, init: Path) -> 
     return load_model(init / "model.pt", "cpu")
 
 
-def round_task(run: RunSettings, entry: Round, section: Any, patches: PatchFile, source_batch: int) -> Task:
-    """Return what the round's network learns; ``source_batch`` labelled source images stand beside each batch."""
+def round_task(
+    run: RunSettings, entry: Round, section: Any, patches: PatchFile, source_batch: int, folder: Path
+) -> Task:
+    """Return what the round's network learns; ``source_batch`` labelled source images stand beside each batch.
+
+    ``folder`` keeps what took long to find out, for a resumed training.
+    """
     method = training_of(entry.method)
     if method.teaches:
-        return teacher_task(run, section, cast("TeacherRound", entry), patches, source_batch)
+        return teacher_task(run, section, cast("TeacherRound", entry), patches, source_batch, folder)
     samples = patch_samples(patches, augment_of(run.training), method.aligned_corners(section))
     pseudo = run.stream("patches", samples, len(patches))
     steps = steps_of(run.training, len(patches))

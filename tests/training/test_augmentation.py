@@ -110,3 +110,10 @@ def test_the_same_generator_state_gives_the_same_change() -> None:
     for first, again in zip(change(augment, 5), change(augment, 5), strict=True):
         np.testing.assert_array_equal(first, again)
     assert not np.array_equal(change(augment, 5)[0], change(augment, 6)[0])
+
+
+def test_a_label_alone_is_changed_as_beside_its_image() -> None:
+    augment = Augment(flip=True, scale=(0.5, 2.0), colour=0.3)
+    for seed in range(20):
+        _, beside_HW = change(augment, seed)
+        assert (augment.label(painted()[1], np.random.default_rng(seed)) == beside_HW).all()

@@ -41,7 +41,7 @@ def task_of(params: Params, name: str, patches: int = 1) -> Task:
         for number in range(patches):
             writer.add(f"{number}", Box(0, 0, 32, 64), np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint8))
     run = run_settings(params, name, "source", params.adapt)
-    return round_task(run, params.round(name), getattr(params, name), PatchFile(Path(PATCHES)), source_batch=2)
+    return round_task(run, params.round(name), getattr(params, name), PatchFile(Path(PATCHES)), 2, Path())
 
 
 @pytest.mark.parametrize(

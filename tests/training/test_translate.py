@@ -93,7 +93,7 @@ def source_of_round(params: Params, name: str) -> Stream:
         writer.add("0", Box(0, 0, 32, 64), np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint8))
     run = run_settings(params, name, params.source_of(name), params.adapt)
     patches = PatchFile(Path("patches.h5"))
-    task = round_task(run, params.round(name), params.lse, patches, params.adapt.source_batch)
+    task = round_task(run, params.round(name), params.lse, patches, params.adapt.source_batch, Path())
     (source,) = (stream for stream in task.streams if stream.name == "source")
     return source
 

@@ -57,12 +57,12 @@ class ClassDraw(NamedTuple):
 
 
 class ClassAwareOrder:
-    """Draws of a class and of an image that holds it, each a pure function of (seed, draw).
+    """Draws of a class and of an image that holds it.
 
     A class that no image holds with the minimum share is not drawn; the others share its probability.
     """
 
-    def __init__(self, probability_C: np.ndarray, holds_NC: np.ndarray, seed: int) -> None:
+    def __init__(self, probability_C: np.ndarray, holds_NC: np.ndarray) -> None:
         """Prepare the draws of `class_probabilities` from `images_with_class`.
 
         Raises:
@@ -73,11 +73,9 @@ class ClassAwareOrder:
             raise ValueError("no image holds enough of any class; choose a smaller minimum share")
         self.probability_C: np.ndarray = weight_C / weight_C.sum()
         self._images = [np.flatnonzero(holds_N) for holds_N in holds_NC.T]
-        self._seed = seed
 
-    def at(self, draw: int) -> ClassDraw:
-        """Return the class and the image of a draw."""
-        generator = np.random.default_rng([self._seed, draw])
+    def drawn_by(self, generator: np.random.Generator) -> ClassDraw:
+        """Return the class and the image that the generator draws: a pure function of its state."""
         class_index = int(generator.choice(len(self.probability_C), p=self.probability_C))
         return ClassDraw(class_index, int(generator.choice(self._images[class_index])))
 

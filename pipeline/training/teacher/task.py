@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.datasets.opening import images_of
 from pipeline.models.base import SegmentationModel
 from pipeline.patches.file import PatchFile
 from pipeline.patches.target_statistics import TARGET, read_target_statistics
-from pipeline.training.augmentation import Augment
-from pipeline.training.batches import Stream
 from pipeline.training.ema import Ema
-from pipeline.training.image_samples import samples_to_be_labelled
 from pipeline.training.new_model import new_model
 from pipeline.training.patch_samples import patch_samples
 from pipeline.training.photometric import photometric_of
-from pipeline.training.run import RunSettings, Task, augment_of, labelled_stream, steps_of
+from pipeline.training.run import RunSettings, Task, augment_of, steps_of
+from pipeline.training.teacher.class_streams import source_stream, target_stream
 from pipeline.training.teacher.objective import Changes, Reference, TeacherObjective
 from pipeline.training.teacher.released_ema import ReleasedEma
 
@@ -27,13 +25,19 @@ _LESS_BLUR_AND_NOISE = 0.6
 
 
 def teacher_task(
-    run: RunSettings, section: Teacher, entry: TeacherRound, patches: PatchFile, source_batch: int
+    run: RunSettings, section: Teacher, entry: TeacherRound, patches: PatchFile, source_batch: int, folder: Path
 ) -> Task:
-    """Return the round's task. The network sees photometric changes after mixing, its teacher none."""
+    """Return the round's task. The network sees photometric changes after mixing, its teacher none.
+
+    ``folder`` keeps the counts of the source's labels, where its images are drawn by class.
+
+    Raises:
+        ReadableError: images are to be drawn by class, and none holds enough of any.
+    """
     statistics = read_target_statistics(patches.path.with_name(TARGET))
     geometric = augment_of(run.training)._replace(photometric=None)
-    target = _target_stream(run, geometric)
-    streams = [labelled_stream(run, source_batch, geometric), target]
+    target = target_stream(run, section, geometric, statistics)
+    streams = [source_stream(run, section, source_batch, geometric, folder), target]
     if len(patches):
         samples = patch_samples(patches, augment_of(run.training), aligned_corners=False)
         streams.append(run.stream("patches", samples, len(patches)))
@@ -71,8 +75,3 @@ def _reference(run: RunSettings, section: Teacher) -> Reference | None:
     weights = None if run.model.pretrained else run.model.weights
     network = new_model(run.model.model_copy(update={"weights": weights}), run.classes, run.seed)
     return Reference(network.requires_grad_(False), things)
-
-
-def _target_stream(run: RunSettings, augment: Augment) -> Stream:
-    images = images_of("target", run.size)
-    return run.stream("target", samples_to_be_labelled(images, augment), len(images))

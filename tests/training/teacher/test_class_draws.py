@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.training.teacher.class_draws import (
     ClassAwareOrder,
+    ClassDraw,
     class_probabilities,
     first_crop_with_class,
     images_with_class,
@@ -75,33 +76,36 @@ def test_a_crop_that_is_good_enough_ends_the_search_and_the_last_one_is_not_look
 COUNTS_NC = np.array([[70, 30, 0], [90, 0, 10], [60, 40, 0], [99, 0, 1]])
 
 
-def order(seed: int = 3) -> ClassAwareOrder:
-    return ClassAwareOrder(class_probabilities(COUNTS_NC, 0.5), images_with_class(COUNTS_NC, 100, 0.05), seed)
+ORDER = ClassAwareOrder(class_probabilities(COUNTS_NC, 0.5), images_with_class(COUNTS_NC, 100, 0.05))
 
 
-def test_a_draw_is_a_function_of_seed_and_draw() -> None:
-    forwards = [order().at(draw) for draw in range(50)]
-    backwards = [order().at(draw) for draw in reversed(range(50))]
+def drawn(number: int, seed: int = 3) -> ClassDraw:
+    return ORDER.drawn_by(np.random.default_rng([seed, number]))
+
+
+def test_a_draw_is_a_function_of_the_generator_s_state() -> None:
+    forwards = [drawn(number) for number in range(50)]
+    backwards = [drawn(number) for number in reversed(range(50))]
     assert forwards == backwards[::-1]
-    assert forwards != [order(4).at(draw) for draw in range(50)]
+    assert forwards != [drawn(number, seed=4) for number in range(50)]
 
 
 def test_an_image_holds_enough_of_its_class_and_all_such_images_are_drawn() -> None:
     holds_NC = images_with_class(COUNTS_NC, 100, 0.05)
-    draws = [order().at(draw) for draw in range(300)]
+    draws = [drawn(number) for number in range(300)]
     assert {tuple(draw) for draw in draws} == {(c, n) for n, c in np.argwhere(holds_NC)}
 
 
 def test_classes_are_drawn_as_often_as_their_probabilities_say() -> None:
-    draws = [order().at(draw).class_index for draw in range(2000)]
+    draws = [drawn(number).class_index for number in range(2000)]
     share_C = np.bincount(draws, minlength=3) / len(draws)
-    np.testing.assert_allclose(share_C, order().probability_C, atol=0.04)
+    np.testing.assert_allclose(share_C, ORDER.probability_C, atol=0.04)
 
 
 def test_a_class_that_no_image_holds_enough_of_gives_its_probability_to_the_others() -> None:
     holds_NC = images_with_class(COUNTS_NC, 100, 0.2)
     probability_C = class_probabilities(COUNTS_NC, 0.5)
-    found_C = ClassAwareOrder(probability_C, holds_NC, 0).probability_C
+    found_C = ClassAwareOrder(probability_C, holds_NC).probability_C
     assert found_C[2] == 0
     np.testing.assert_allclose(found_C[:2], probability_C[:2] / probability_C[:2].sum())
 
@@ -110,4 +114,4 @@ def test_data_without_a_class_to_draw_are_refused() -> None:
     with pytest.raises(ValueError, match="no image has a labelled pixel"):
         class_probabilities(np.zeros((3, 2), int), 0.1)
     with pytest.raises(ValueError, match="choose a smaller minimum share"):
-        ClassAwareOrder(class_probabilities(COUNTS_NC, 0.5), images_with_class(COUNTS_NC, 100, 1.0), 0)
+        ClassAwareOrder(class_probabilities(COUNTS_NC, 0.5), images_with_class(COUNTS_NC, 100, 1.0))
