@@ -63,8 +63,8 @@ QUICK_PYTEST = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "PYTEST_ADDOPTS": "-p pytest_timeout -p no:unraisableexception -p no:threadexception",
 }
-"""Without other packages' plugins, and without pytest's own that collect garbage five times over all that torch imported:
-a mutant then costs 0.1 s of a processor, not 0.5 s."""
+"""Without other packages' plugins, nor pytest's own that collect garbage five times over all that torch imported: a
+mutant then costs 0.1 s of a processor, not 0.5 s."""
 COLUMNS = ("killed", "survived", "timeout", "no tests", "other")
 
 
