@@ -47,7 +47,7 @@ LAYERS = ("input", "prediction", "entropy", "mask")
 
 def make_workspace(folder: Path) -> None:
     """A project with one round: params, a manifest, a cache of 3,000 images, and LSE's selection."""
-    params = preset("streets")
+    params = preset("streets-lse")
     params["data"]["size"] = list(SIZE)
     write_params(folder, params)
     ids = [f"city/{number:06}_leftImg8bit" for number in range(IMAGES)]

@@ -33,8 +33,8 @@ TRAINS = ("translate", "pretrain", "dump", "adapt", "evaluate")
 
 
 def tiny_params() -> dict:  # type: ignore[type-arg]
-    """The demo with few images and few steps: the stages are the same."""
-    params = preset("streets")
+    """The generated streets with few images and few steps: the stages are the same."""
+    params = preset("streets-lse")
     for split, images in (("source", 8), ("target", 48), ("evaluation", 4)):
         params["data"][split]["images"] = images
         params["data"][split]["draw_size"] = [64, 128]

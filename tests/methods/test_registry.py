@@ -262,6 +262,7 @@ DEFAULTS = {
             "photometric_on": "all",
             "feature_distance": None,
             "regulariser": 0.0,
+            "draws": None,
             "patches": 0,
             "patch_size": (0.5, 0.5),
             "patches_weight": 1.0,

@@ -34,7 +34,7 @@ def test_a_batch_has_images_channels_first_beside_their_labels() -> None:
     labelled = stream().at(0)
     assert (labelled.image_N3HW.shape, labelled.label_NHW.shape) == ((3, 3, 2, 4), (3, 2, 4))
     assert (labelled.image_N3HW.dtype, labelled.label_NHW.dtype) == (torch.uint8, torch.uint8)
-    for image_3HW, label_HW, image_id in zip(*labelled, strict=True):
+    for image_3HW, label_HW, image_id in zip(labelled.image_N3HW, labelled.label_NHW, labelled.ids, strict=True):
         index = int(image_id.removeprefix("image-"))
         assert (image_3HW[:2] == index).all()
         assert (label_HW == index + 1).all()

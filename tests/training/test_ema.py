@@ -257,7 +257,7 @@ def small_run(folder: Path, ema: str | float, watched: Objective) -> Segmentatio
     model.spec["ema"] = 0.5  # it begins with a model that was an average
     task = Task(watched, [settings.stream("source", sample_at, 5)], 3)
     fit(settings, model, task, Runtime(), CPU, folder / "work")
-    finish(model, classes, folder / "work", folder)
+    finish(model, classes, folder / "work", folder, "model.pt")
     return model
 
 

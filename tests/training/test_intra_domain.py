@@ -53,7 +53,8 @@ def test_easy_images_are_labelled_and_hard_ones_are_not(
 ) -> None:
     params = params_of(tiny_params, write_params)
     write_images(tmp_path / HARD, IGNORE, 4)
-    _, streams, _, adversary = task_of(params, tmp_path)
+    task = task_of(params, tmp_path)
+    streams, adversary = task.streams, task.adversary
     batches = {stream.name: stream.at(0) for stream in streams}
     assert set(batches) == {"patches", "hard"}
     assert (batches["patches"].label_NHW == 3).all()
@@ -67,7 +68,8 @@ def test_without_hard_images_it_is_self_training(
     tiny_params: dict[str, Any], write_params: Write, tmp_path: Path
 ) -> None:
     params = params_of(tiny_params, write_params)
-    objective, streams, _, adversary = task_of(params, tmp_path)
+    task = task_of(params, tmp_path)
+    objective, streams, adversary = task.objective, task.streams, task.adversary
     assert isinstance(objective, PseudoLabelObjective)
     assert ([stream.name for stream in streams], adversary) == (["patches"], None)
 
@@ -77,7 +79,8 @@ def test_with_weights_of_0_it_is_self_training_too(
 ) -> None:
     params = params_of(tiny_params, write_params, lambda_main=0.0, lambda_auxiliary=0.0)
     write_images(tmp_path / HARD, IGNORE, 4)
-    objective, _, _, adversary = task_of(params, tmp_path)
+    task = task_of(params, tmp_path)
+    objective, adversary = task.objective, task.adversary
     assert isinstance(objective, PseudoLabelObjective)
     assert adversary is None
 
@@ -89,6 +92,6 @@ def test_each_head_has_a_discriminator(
     tiny_params["model"]["heads"] = heads
     params = params_of(tiny_params, write_params)
     write_images(tmp_path / HARD, IGNORE, 4)
-    _, _, _, adversary = task_of(params, tmp_path)
+    adversary = task_of(params, tmp_path).adversary
     assert adversary is not None
     assert len(list(adversary.module)) == heads

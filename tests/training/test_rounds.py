@@ -23,7 +23,13 @@ from pipeline.training.rounds import TRAINS, initial_network, round_task, traini
 from pipeline.training.run import Task, steps_of
 from tests.training.run_settings import run_settings
 
-ENTRIES = {"lse": {"portion": 0.5}, "cbst": {"portion": 0.5, "source_portion": 0.5}, "cada": {}, "intrada": {}}
+ENTRIES = {
+    "lse": {"portion": 0.5},
+    "cbst": {"portion": 0.5, "source_portion": 0.5},
+    "cada": {},
+    "intrada": {},
+    "teacher": {},
+}
 
 
 @pytest.fixture

@@ -127,4 +127,4 @@ def test_a_feature_distance_without_its_classes_or_imagenets_weights_is_refused(
     with pytest.raises(ParamsError) as error:
         read_params(write_params(tiny_params))
     assert "class here; choose some of road, sky" in str(error.value)
-    assert "model.pretrained is false" in str(error.value)
+    assert "set model.pretrained to true" in str(error.value)
