@@ -14,9 +14,11 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheError
+from pipeline.common.errors import ReadableError
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.evaluation.results import Result, baseline, gap_closed
+from pipeline.health.record import read_health
 from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import read_selection
 from pipeline.patches.file import PATCHES, PatchFile
@@ -69,7 +71,7 @@ def record_of(params: Params, runs: Path, results: list[Result], classes: ClassS
 
 
 def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
-    """Return a run's confusion and curves and, of a round, thresholds, frequencies, sizes."""
+    """Return a run's confusion and curves and, of a round, its verdict, thresholds, frequencies, sizes."""
     facts: dict[str, Any] = {
         "confusion": read_confusion(folder / "confusion.csv"),
         "curves": {
@@ -86,6 +88,7 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
             "thresholds": dict(zip(classes.names, thresholds, strict=True)),
             "unit": method_named(selection.method).threshold(selection).unit,
         }
+    facts |= _health_facts(folder)
     return facts | _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
 
 
@@ -96,6 +99,15 @@ def read_confusion(path: Path) -> list[list[int]] | None:
     with path.open(newline="", encoding="utf-8") as file:
         _, *rows = csv.reader(file)
     return [[int(cell) for cell in row[1:]] for row in rows]
+
+
+def _health_facts(folder: Path) -> dict[str, Any]:
+    """Return the content of health.json; {} without it. One that cannot be read becomes a ``problem``."""
+    try:
+        record = read_health(folder)
+    except ReadableError as error:
+        return {"health": {"problem": str(error)}}
+    return {} if record is None else {"health": record.as_json()}
 
 
 def _cache_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
