@@ -50,8 +50,19 @@ MAY_IMPORT = {
     "overnight": {"cache", "dvc_view", "evaluation", "launcher", "params", "report", "timing"},
     "timing": set(),
     "picture_sheet": set(),
-    "viewer": {"cache", "datasets", "evaluation", "methods", "params", "patches", "picture_sheet"},
-    "report": {"cache", "datasets", "evaluation", "methods", "models", "params", "patches", "picture_sheet", "timing"},
+    "viewer": {"cache", "datasets", "evaluation", "health", "methods", "params", "patches", "picture_sheet"},
+    "report": {
+        "cache",
+        "datasets",
+        "evaluation",
+        "health",
+        "methods",
+        "models",
+        "params",
+        "patches",
+        "picture_sheet",
+        "timing",
+    },  # fmt: skip
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.commands.use import PRESETS
 from pipeline.common.files import write_json
+from tests.health.records import health_record
 
 Write = Callable[[dict[str, Any]], Path]
 
@@ -183,6 +184,29 @@ def test_results_show_the_numbers_of_each_run(here: Path, tiny_params: dict, wri
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in answer.output.splitlines() if "│" in line]
     assert ["lse-1", "lse", "45.0", "+5.0", "25 %", "–", "–"] in rows
     assert ["road", "51.1", "56.1", "71.1"] in rows
+
+
+def test_results_show_the_verdict_on_each_round(here: Path, tiny_params: dict, write_params: Write) -> None:
+    write_params(tiny_params)
+    for name in ("source-only", "lse-1", "lse-2"):
+        write_json(here / "runs" / name / "metrics.json", {"mIoU": 0.4})
+        write_json(here / "runs" / name / "per_class.json", {"road": {"IoU": 0.4}})
+    write_json(here / "runs" / "lse-1" / "health.json", health_record("holds", "shares agree").as_json())
+    reason = "sky has 0.2 % of the pixels where source-only saw 5.1 %: less than 0.3 times"
+    write_json(here / "runs" / "lse-2" / "health.json", health_record("fails", reason, "init").as_json())
+    answer = call("results")
+    assert answer.exit_code == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in answer.output.splitlines() if "│" in line]
+    assert {row[0]: row[-1] for row in rows if len(row) == 8} == {
+        "source-only": "–", "lse-1": "holds", "lse-2": "fails",
+    }  # fmt: skip
+    lines = [line for line in answer.output.splitlines() if line.startswith("lse-")]
+    assert lines == [f"lse-2: fails: {reason}; its result is its init's network (guard)"]
+    write_json(here / "runs" / "lse-2" / "health.json", {"format": 0})
+    answer = call("results")
+    assert answer.exit_code == 0
+    problem = "lse-2: runs/lse-2/health.json: is not a verdict of this version; run `dvc repro -f health@lse-2`"
+    assert problem in answer.output.splitlines()
 
 
 def test_a_piped_table_does_not_cut_names(here: Path, tiny_params: dict, write_params: Write) -> None:

@@ -10,19 +10,25 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.evaluation.over_seeds import percent
 from pipeline.evaluation.results import Result, baseline, gap_closed, read_results
+from pipeline.health.record import in_words, read_health
 from pipeline.params import Params, read_params
 from pipeline.report.control import control_of
 
 
 @readable
 def results() -> None:
-    """Print the results of all evaluated initial models and rounds."""
+    """Print the results of all evaluated initial models and rounds, and the verdict on each round."""
     params = read_params(Path("params.yaml"))
-    results = read_results(Path("runs"), params.run_kinds())
+    runs = Path("runs")
+    results = read_results(runs, params.run_kinds())
     if not results:
         raise ReadableError("nothing has been evaluated yet; run `dvc repro`")
     headline = params.evaluate.headline
-    console.print(_summary_table(results, headline))
+    verdicts = {result.name: _verdict(runs / result.name) for result in results}
+    console.print(_summary_table(results, headline, {name: verdict for name, (verdict, _) in verdicts.items()}))
+    for name, (verdict, words) in verdicts.items():
+        if words != verdict:
+            console.print(f"{name}: {words}", soft_wrap=True, highlight=False, markup=False)
     console.print(_class_table(results))
     for sentence in _control_sentences(params, results):
         console.print(sentence, highlight=False)
@@ -30,11 +36,24 @@ def results() -> None:
         console.print(f"report: {Path('report/index.html').resolve()}", soft_wrap=True, highlight=False)
 
 
-def _summary_table(results: list[Result], headline: str) -> Table:
+def _verdict(folder: Path) -> tuple[str, str]:
+    """Return the verdict without labels in a word and in a sentence; both are empty where there is none.
+
+    Where health.json cannot be read the sentence is the problem.
+    """
+    try:
+        record = read_health(folder)
+    except ReadableError as error:
+        return "", str(error)
+    return ("", "") if record is None else (record.verdict, in_words(record.verdict, record.reason, record.result))
+
+
+def _summary_table(results: list[Result], headline: str, verdicts: dict[str, str]) -> Table:
     source, oracle = baseline(results, "initial", headline), baseline(results, "oracle", headline)
     names = list(results[0].metrics)
     columns = ("run", "method", *names, f"Δ {headline}", "gap closed", "coverage", "precision")
-    table = Table(*columns, title="Results on the target (percent)")
+    judged = any(verdicts.values())
+    table = Table(*columns, *(["verdict"] if judged else []), title="Results on the target (percent)")
     for result in results:
         value = result.metrics.get(headline)
         closed = gap_closed(value, source, oracle)
@@ -46,6 +65,7 @@ def _summary_table(results: list[Result], headline: str) -> Table:
             "–" if closed is None else f"{100 * closed:.0f} %",
             percent(result.pseudo_labels.get("coverage")),
             percent(result.pseudo_labels.get("precision")),
+            *([verdicts[result.name] or "–"] if judged else []),
         )
     return table
 

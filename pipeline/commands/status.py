@@ -15,7 +15,7 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
-from pipeline.health.record import read_health
+from pipeline.health.record import in_words, read_health
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
 from pipeline.params import read_params
@@ -110,9 +110,8 @@ def _verdict(folder: Path, line: Line) -> str | None:
         return str(error)
     if record is None:
         return None
-    reason = "" if record.verdict == "holds" else f": {record.reason}"
-    guarded = "; its result is its init's network (guard)" if record.result == "init" else ""
-    return f"{folder.name}: {record.verdict}{reason}{guarded}{' (before it runs again)' if line.will_run else ''}"
+    words = in_words(record.verdict, record.reason, record.result)
+    return f"{folder.name}: {words}{' (before it runs again)' if line.will_run else ''}"
 
 
 def _working_name(stage: Stage) -> str:

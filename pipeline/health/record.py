@@ -45,6 +45,13 @@ class Record(NamedTuple):
         return {"format": FORMAT, **self._asdict(), "reference": self.reference._asdict()}
 
 
+def in_words(verdict: str, reason: str, result: str) -> str:
+    """Return the verdict, its reason where it is not *holds*, and whether the result is the init's network."""
+    because = "" if verdict == "holds" else f": {reason}"
+    guarded = "; its result is its init's network (guard)" if result == "init" else ""
+    return f"{verdict}{because}{guarded}"
+
+
 def read_health(folder: Path) -> Record | None:
     """Read the verdict from a run's folder; None where there is none (initial models, rounds that have not run).
 

@@ -14,10 +14,12 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheError
+from pipeline.common.errors import ReadableError
 from pipeline.common.flat import flat
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.evaluation.results import Result, baseline, gap_closed
+from pipeline.health.record import read_health
 from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import read_selection
 from pipeline.models.model_file import read_model_file
@@ -73,7 +75,7 @@ def record_of(params: Params, runs: Path, results: list[Result], classes: ClassS
 
 
 def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
-    """Return a run's confusion and curves, the decay of an average and, of a round, thresholds, frequencies, sizes."""
+    """Return a run's confusion, curves, decay of an average; of a round, verdict, thresholds, frequencies, sizes."""
     facts: dict[str, Any] = {
         "confusion": read_confusion(folder / "confusion.csv"),
         "curves": {
@@ -91,6 +93,7 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
             "thresholds": dict(zip(classes.names, thresholds, strict=True)),
             "unit": method_named(selection.method).threshold(selection).unit,
         }
+    facts |= _health_facts(folder)
     return facts | _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
 
 
@@ -107,6 +110,15 @@ def _weights_facts(path: Path) -> dict[str, Any]:
     """Return the decay of a model whose weights are an exponential moving average; {} for any other."""
     decay = read_model_file(path, mapped=True)["spec"].get("ema") if path.exists() else None
     return {} if decay is None else {"ema": decay}
+
+
+def _health_facts(folder: Path) -> dict[str, Any]:
+    """Return the content of health.json; {} without it. One that cannot be read becomes a ``problem``."""
+    try:
+        record = read_health(folder)
+    except ReadableError as error:
+        return {"health": {"problem": str(error)}}
+    return {} if record is None else {"health": record.as_json()}
 
 
 def _cache_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:

@@ -114,6 +114,7 @@ class Inspector:
             "about": method_named(selection.method).about if selection else "",
             "compat": selection.compat if selection else None,
             "quantity": quantity_of(run) if run.has_cache else "none",
+            "health": _health(run),
         }
         if run.has_cache:
             spec = run.index.spec
@@ -357,6 +358,12 @@ class Inspector:
         run.index.number(image_id)  # raises if the cache does not have it
         other = self.run(against) if against else self.previous(run)
         return LayerRequest(run, image_id, self.inputs, other, self._class_index(run, only))
+
+
+def _health(run: RunView) -> dict[str, str] | None:
+    if run.health is None:
+        return None
+    return {"verdict": run.health.verdict, "reason": run.health.reason, "result": run.health.result}
 
 
 def _count(label_HW: np.ndarray, classes: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint, read_json
 from pipeline.common.labels import IGNORE, ClassSet
 from pipeline.evaluation.results import Result, read_result
+from pipeline.health.record import HEALTH, Record, read_health
 from pipeline.methods.pseudo_labels import label_pixels
 from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import Selection, read_selection, selection_fingerprint
@@ -67,7 +68,9 @@ class RunView:
         """The content of selection.json."""
         self.result: Result | None = None
         """What ``evaluate`` wrote, if it is of the present cache and selection."""
-        self._outdated = False
+        self.health: Record | None = None
+        """The verdict without labels on the round, if it is of the present cache and selection."""
+        self._outdated = self._evaluation_outdated = False
         self._readers: _Readers | None = None
         self._plane_lock, self._pass_lock = threading.Lock(), threading.Lock()
         self._patches: dict[str, list[Box]] = {}
@@ -86,7 +89,7 @@ class RunView:
                 _listing(self.cache.folder, "part-*.h5") if self.cache else None,
                 _listing(RUNS / self.name / "selection", "selection.json"),
                 _listing(RUNS / self.name / "patches", PATCHES),
-                *(_listing(RUNS / self.name, name) for name in ("metrics.json", "per_class.json")),
+                *(_listing(RUNS / self.name, name) for name in ("metrics.json", "per_class.json", HEALTH)),
             )
             if seen != self._seen:
                 self._seen = seen
@@ -96,6 +99,7 @@ class RunView:
                 self.selection, self.details = self._read_selection() or (None, {})
                 self._patches = self._read_patches()
                 self.result = self._read_result()
+                self.health = self._read_health()
 
     def _open_cache(self) -> _Readers | None:
         if self.cache is None:
@@ -164,15 +168,31 @@ class RunView:
         return boxes
 
     def _read_result(self) -> Result | None:
+        self._evaluation_outdated = False
         try:
             result = read_result(RUNS / self.name, self.kind)
         except ReadableError as error:
             self.problems.append(str(error))
             return None
-        if result is None or not self.is_outdated(result):
+        self._evaluation_outdated = result is not None and self.is_outdated(result)
+        if not self._evaluation_outdated:
             return result
         self._report_outdated(RUNS / self.name / "metrics.json", "cache" if self._outdated else "selection")
         return None
+
+    def _read_health(self) -> Record | None:
+        """Return the verdict on the round; None while the round runs again.
+
+        health.json does not record its selection: it counts as outdated with the evaluation that followed it.
+        """
+        try:
+            health = read_health(RUNS / self.name)
+        except ReadableError as error:
+            self.problems.append(str(error))
+            return None
+        if health is not None and self._outdated:
+            self._report_outdated(RUNS / self.name / HEALTH)
+        return None if self._outdated or self._evaluation_outdated else health
 
     def is_outdated(self, result: Result) -> bool:
         """Return whether an evaluation is of an earlier cache or selection: the round is running again.

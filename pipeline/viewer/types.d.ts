@@ -34,6 +34,14 @@ interface RunWithoutCache {
   quantity: string;
   shows: string[];
   about: string;
+  health: Health | null;
+}
+
+/** The verdict without labels on what a round trained; null for initial models, and before there is one. */
+interface Health {
+  verdict: "holds" | "doubtful" | "fails";
+  reason: string;
+  result: "trained" | "init";
 }
 
 interface CachedRun extends Omit<RunWithoutCache, "has_cache"> {

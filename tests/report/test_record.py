@@ -21,6 +21,7 @@ from pipeline.patches.file import PatchWriter
 from pipeline.report.environment import git_state, stage_times, versions
 from pipeline.report.record import differences, nearest_preset, run_facts
 from pipeline.timing.log import record
+from tests.health.records import health_record
 
 CLASSES = ClassSet("two", ("a", "b"), ((0, 0, 0), (1, 1, 1)))
 
@@ -75,6 +76,15 @@ def test_a_model_that_is_an_average_is_noticed(tmp_path: Path) -> None:
         save_model(build_model("small", 2), folder / "model.pt", spec=spec)
     assert run_facts(tmp_path / "average", CLASSES)["ema"] == 0.98
     assert "ema" not in run_facts(tmp_path / "last", CLASSES)
+
+
+def test_a_round_has_its_verdict_and_one_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    write_json(tmp_path / "health.json", health_record("fails", "sky is lost", "init").as_json())
+    health = run_facts(tmp_path, CLASSES)["health"]
+    assert (health["verdict"], health["reason"], health["result"]) == ("fails", "sky is lost", "init")
+    assert health["criteria"]["share_drift"]["threshold"] == 0.2
+    write_text(tmp_path / "health.json", "{")
+    assert "is not a verdict of this version" in run_facts(tmp_path, CLASSES)["health"]["problem"]
 
 
 def test_params_become_flat_and_the_nearest_preset_is_found() -> None:

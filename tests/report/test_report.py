@@ -6,15 +6,17 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
+from pipeline.health.finding import Verdict
 from pipeline.report.gallery import drawing, photograph
 from pipeline.report.page.render import render
 from pipeline.report.seed_set import Bundle, SeedSet
 from pipeline.report.write import write_report
+from tests.health.records import health_record
 from tests.report.records import made_by, record_of_runs, round_record, run_record
 
 VOID = ("meta", "img", "line", "polyline", "path", "rect", "circle")
@@ -118,6 +120,71 @@ def test_a_gain_within_the_spread_is_called_so() -> None:
     page, _ = page_of(*seeds)
     assert leads(page)[0].endswith("; within the spread over the seeds.")
     assert "of the gap" not in page.split("</section>")[0].replace("Gap closed", "")
+
+
+def judged(name: str, verdict: Verdict, reason: str = "", result: Literal["trained", "init"] = "trained") -> dict:
+    return round_record(name, 0.45, health=health_record(verdict, reason, result).as_json())
+
+
+def warnings(page: str) -> list[str]:
+    return re.findall(r'<p class="warning">([^<]*)</p>', page)
+
+
+def test_a_round_that_does_not_hold_has_a_sentence_and_every_round_a_word_and_its_criteria() -> None:
+    fails = judged("lse-2", "fails", "<sky> has 0.2 % of the pixels where source-only saw 5.1 %", "init")
+    page, rows = page_of([SOURCE, judged("lse-1", "holds"), fails, round_record("lse-3", 0.45), ORACLE])
+    assert warnings(page) == [
+        "Verdict without labels on lse-2: fails: &lt;sky&gt; has 0.2 % of the pixels where source-only saw 5.1 %; "
+        "its result is its init&#39;s network (guard)."
+    ]
+    assert page.index('class="warning"') < page.index("<table>")
+    head = next(number for number, row in enumerate(rows) if row[0] == "run")
+    assert {row[0]: row[-1] for row in rows[head : head + 6]} == {
+        "run": "verdict", "source-only": "–", "lse-1": "holds", "lse-2": "fails", "lse-3": "–", "oracle": "–",
+    }  # fmt: skip
+    criteria = rows.index(["criterion", "lse-1", "lse-2"])
+    assert [row[:2] for row in rows[criteria + 1 : criteria + 7]] == [
+        ["drift of the classes' shares, nats", "0.120 fails above 0.2"],
+        ["class that lost most", "<sky> × 0.04 fails below × 0.3"],
+        ["class that gained most", "road & lane × 1.02 fails above × 3"],
+        ["IoU on the held-back source, percent", "61.0 fails below 59.0"],
+        ["agreement with the ensemble, percent", "74.0 fails below 75.0, doubtful below 79.0"],
+        ["IoU between an image and its mirror image, percent", "–"],
+    ]
+    table = page[page.index("Criteria of the verdict") :].split("</table>")[0]
+    assert len(re.findall('<td class="strong" style="background:[^"]+">', table)) == 4  # lost most, agreement; 2 rounds
+
+
+def test_criteria_that_do_not_judge_say_so() -> None:
+    lse = judged("lse-1", "holds")
+    lse["health"]["criteria"]["agreement"]["verdict"] = None
+    _, rows = page_of([SOURCE, lse])
+    assert ["agreement with the ensemble, percent", "74.0 not judged"] in rows
+
+
+def test_verdicts_of_several_seeds_are_counted_and_each_has_its_sentence() -> None:
+    page, rows = page_of(
+        [SOURCE, judged("lse-1", "holds")],
+        [SOURCE, judged("lse-1", "doubtful", "agrees with the ensemble on 74.0 % of each class")],
+        [SOURCE, judged("lse-1", "holds")],
+    )
+    assert warnings(page) == [
+        "Verdict without labels on lse-1 (seed 2): doubtful: agrees with the ensemble on 74.0 % of each class."
+    ]
+    assert "doubtful (1), holds (2)" in [row[-1] for row in rows]
+    assert re.findall(r"<caption>(Criteria[^<]*)", page) == [
+        f"Criteria of the verdict without labels (seed {seed})" for seed in (1, 2, 3)
+    ]
+
+
+def test_a_verdict_that_cannot_be_read_is_a_warning_and_without_any_nothing_is_shown() -> None:
+    page, _ = page_of([SOURCE, round_record("lse-1", 0.45, health={"problem": "health.json: is broken"})])
+    assert warnings(page) == ["Verdict without labels on lse-1: health.json: is broken."]
+    assert "Criteria of the verdict" not in page
+    page, rows = page_of([SOURCE, ROUND, ORACLE])
+    assert warnings(page) == []
+    assert "without labels" not in page
+    assert "verdict" not in [row[-1] for row in rows]
 
 
 def test_names_are_escaped_everywhere() -> None:

@@ -32,6 +32,7 @@ from pipeline.viewer.app import create_app
 from pipeline.viewer.compare import most_changed
 from pipeline.viewer.inspector import Inspector
 from pipeline.viewer.serve import address, listening_socket
+from tests.health.records import health_record
 from tests.viewer.conftest import write_cache
 
 
@@ -286,6 +287,41 @@ def test_what_is_of_the_selection_before_is_not_shown_beside_a_new_one(client: T
     ]
     assert "mask" in described["layers"] and "patches" not in described["layers"]
     assert quality_of_road(client, "lse-2") == (None, None)
+
+
+def test_the_verdict_on_a_round_comes_with_its_reason_until_the_round_runs_again(
+    client: TestClient, project: Path
+) -> None:
+    assert look_again(client)["lse-2"]["health"] is None
+    write_json(Path("runs/lse-2/health.json"), health_record("fails", "<sky> is lost", "init").as_json())
+    verdict = {"verdict": "fails", "reason": "<sky> is lost", "result": "init"}
+    assert look_again(client)["lse-2"]["health"] == verdict
+    evaluated("lse-2")
+    described = look_again(client)
+    assert described["lse-2"]["health"] == verdict and described["lse-2"]["problems"] == []
+    assert described["lse-1"]["health"] is None
+    path = Path("runs/lse-2/selection/selection.json")
+    raw = read_json(path)
+    write_json(path, raw | {"thresholds": [value / 2 for value in raw["thresholds"]]})
+    assert look_again(client)["lse-2"]["health"] is None
+    write_json(path, raw)
+    assert look_again(client)["lse-2"]["health"] == verdict
+    ids = CacheReader(Path("runs/lse-2/cache")).image_ids
+    shutil.rmtree("runs/lse-2/cache")
+    write_cache(Path("runs/lse-2/cache"), ids, 7)
+    described = look_again(client)
+    assert described["lse-2"]["health"] is None
+    problem = "runs/lse-2/health.json: is of the cache before this one; it is not shown"
+    assert problem in described["lse-2"]["problems"]
+
+
+def test_a_verdict_that_cannot_be_read_is_a_problem_of_its_round(client: TestClient, project: Path) -> None:
+    Path("runs/lse-2/health.json").write_text("{")
+    described = look_again(client)["lse-2"]
+    assert described["health"] is None
+    assert described["problems"] == [
+        "runs/lse-2/health.json: is not a verdict of this version; run `dvc repro -f health@lse-2`"
+    ]
 
 
 def test_an_evaluation_says_of_which_selection_it_is(client: TestClient, project: Path) -> None:

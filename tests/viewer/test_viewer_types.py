@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline.common.files import write_json
+from tests.health.records import health_record
+
 STATIC = Path(__file__).resolve().parents[2] / "pipeline" / "viewer" / "static"
 TYPES = (STATIC.parent / "types.d.ts").read_text(encoding="utf-8")
 
@@ -57,11 +60,13 @@ def test_the_types_have_the_names_that_the_server_sends(client: TestClient, run:
 
 def test_the_types_have_the_names_of_the_workspace(client: TestClient, project: Path) -> None:
     (project / "runs" / "nothing-yet").mkdir()
+    write_json(project / "runs" / "lse-1" / "health.json", health_record("holds", "shares agree").as_json())
     workspace = client.get("/api/workspace").json()
     check("Workspace", workspace)
     check("Order", *workspace["orders"].values())
     check("CachedRun", *(run for run in workspace["runs"] if run["has_cache"]))
     check("RunWithoutCache", *(run for run in workspace["runs"] if not run["has_cache"]))
+    check("Health", *(run["health"] for run in workspace["runs"] if run["health"]))
     check("ClassColour", *workspace["runs"][0]["classes"])
 
 

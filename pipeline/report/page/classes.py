@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.evaluation.over_seeds import Spread
 from pipeline.report.charts.bars import class_bars
+from pipeline.report.page.health import has_verdicts, verdict_cell
 from pipeline.report.page.table import DASH, Cell, Row, Table, amount, points_cell, share_cell
 from pipeline.report.seed_set import SeedSet
 
@@ -13,14 +14,16 @@ def runs_table(seed_set: SeedSet) -> Table:
     metrics: list[str] = seed_set.bundles[0].record["metrics"]
     names = [metric.replace("_", " ") for metric in metrics]
     columns = ["method", "begins with", *names, f"Δ {seed_set.headline}", "gap closed", "coverage", "precision"]
-    return Table(
-        "All initial models and rounds on the target, in percent",
-        "run",
-        columns,
-        [_run_row(seed_set, name, metrics) for name in seed_set.names],
+    rows = [_run_row(seed_set, name, metrics) for name in seed_set.names]
+    note = (
         "Coverage: share of the selected images' pixels that got a pseudo-label. Precision: share of the pseudo-labels "
-        "that are right. Both are read from labels after training." + _averages(seed_set),
+        "that are right. Both are read from labels after training." + _averages(seed_set)
     )
+    if has_verdicts(seed_set):
+        columns.append("verdict")
+        rows = [row._replace(cells=[*row.cells, verdict_cell(seed_set, row.head)]) for row in rows]
+        note += " Verdict: the one without labels of the target, on the network that the round trained."
+    return Table("All initial models and rounds on the target, in percent", "run", columns, rows, note)
 
 
 def _averages(seed_set: SeedSet) -> str:

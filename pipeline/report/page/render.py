@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pipeline.common.files import write_text
 from pipeline.report.charts.confusion import shade
 from pipeline.report.gallery import NEWLY_RIGHT, NEWLY_WRONG, STILL_RIGHT, STILL_WRONG
-from pipeline.report.page import classes, confusion, cost, pictures, provenance, pseudo_labels
+from pipeline.report.page import classes, confusion, cost, health, pictures, provenance, pseudo_labels
 from pipeline.report.page.verdict import verdict_of
 from pipeline.report.seed_set import SeedSet
 
@@ -34,7 +34,9 @@ def render(seed_set: SeedSet) -> str:
     return environment.get_template("report.html").render(
         seed_set=seed_set,
         verdict=verdict_of(seed_set),
+        health_sentences=health.sentences(seed_set),
         runs=classes.runs_table(seed_set),
+        health_tables=health.tables(seed_set),
         class_bars=classes.bars(seed_set),
         class_table=classes.class_table(seed_set),
         quality_charts=pseudo_labels.quality_charts(seed_set),

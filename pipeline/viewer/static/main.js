@@ -73,6 +73,7 @@ async function render() {
   if (state.run && !run) error = `There is no run "${state.run}".`;
   renderHeader();
   renderNotices();
+  renderHealth();
   const isOnImageOfRun = Boolean(run?.has_cache) && isOnImage();
   document.body.classList.toggle("on-image", isOnImageOfRun);
   byId("gallery").hidden = isOnImageOfRun;
@@ -133,6 +134,21 @@ function summary(run) {
   }
   if (run.method) parts.push(` · ${run.selected} ${run.hard ? `easy, ${run.hard} hard` : "selected"}`);
   return parts;
+}
+
+/** The verdict without labels: of the network that the round trains, not of the one that filled its cache. */
+function renderHealth() {
+  const run = currentRun();
+  const health = run?.health;
+  byId("health").hidden = !health;
+  if (!run || !health) return;
+  byId("health").dataset.verdict = health.verdict;
+  const result = health.result === "init" ? "; its result is its init's network (guard)" : "";
+  byId("health").replaceChildren(
+    `Verdict without labels on ${run.name}: `,
+    html("b", { textContent: health.verdict }),
+    ` – ${health.reason}${result}`,
+  );
 }
 
 function renderNotices() {
