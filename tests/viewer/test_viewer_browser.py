@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -21,8 +22,9 @@ from playwright.sync_api import Browser, Page, expect  # noqa: E402
 
 from pipeline.cache.dump import dump  # noqa: E402
 from pipeline.cache.schema import CacheSpec  # noqa: E402
-from pipeline.common.files import read_json  # noqa: E402
+from pipeline.common.files import read_json, write_json  # noqa: E402
 from pipeline.viewer.class_table import LARGEST_NINES  # noqa: E402
+from tests.health.records import health_record  # noqa: E402
 
 expect.set_options(timeout=30_000)  # a busy machine is no failure
 CHROMIUM = next(
@@ -368,3 +370,19 @@ def test_a_growing_cache_fills_the_page_without_a_reload(page: Page, address: st
     (work / "part-00001.h5").write_bytes(b"half")
     expect(page.locator("#notices")).to_contain_text("part-00001.h5: cannot be read", timeout=60_000)
     expect(page.locator(".tile")).to_have_count(4)
+
+
+@pytest.mark.parametrize(
+    ("result", "tail"),
+    [("trained", ""), ("init", "; its result is its init's network (guard)")],
+    ids=["trained", "init"],
+)
+def test_the_verdict_on_a_round_is_shown_as_text_under_the_head(
+    large: Page, address: str, project: Path, result: Literal["trained", "init"], tail: str
+) -> None:
+    write_json(project / "runs" / "lse-2" / "health.json", health_record("fails", "<sky> is lost", result).as_json())
+    go(large, address, "?run=lse-2")
+    expect(large.locator("#health")).to_have_text(f"Verdict without labels on lse-2: fails – <sky> is lost{tail}")
+    assert fits(large) and violations(large) == []
+    go(large, address, "?run=lse-1")
+    expect(large.locator("#health")).to_be_hidden()
