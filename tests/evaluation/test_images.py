@@ -103,3 +103,4 @@ def test_halving_by_hand() -> None:
 def test_doubling_by_hand() -> None:
     plane_hw = np.array([[1.0, 2.0], [3.0, 4.0]])
     np.testing.assert_array_equal(doubled(plane_hw, (3, 3)), [[1.0, 1.0, 2.0], [1.0, 1.0, 2.0], [3.0, 3.0, 4.0]])
+    assert doubled(plane_hw, (3, 4)).tolist() == [[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0], [3.0, 3.0, 4.0, 4.0]]
