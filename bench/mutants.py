@@ -229,10 +229,8 @@ def main() -> None:
     if names or not options.again:
         mutmut("run", "--max-children", str(options.processes), *names, quiet=False)
     minutes = (time.perf_counter() - begun) / 60
-    what = "those that had lived, again" if options.again else "all"
-    note = f"{what}; {machine()}; {options.processes} processes; {minutes:.0f} minutes"
-    rows, survivors = results(note)
-    show(rows, survivors, note)
+    rows, survivors = results(machine())
+    show(rows, survivors, f"{machine()}; {options.processes} processes; {minutes:.0f} minutes")
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / "mutants.json", merged(RESULTS / "mutants.json", rows, survivors))
 

@@ -44,6 +44,7 @@ def test_sizes_must_agree_and_classes_be_in_range() -> None:
             confusion_matrix(np.array([[truth]], np.uint8), np.array([[prediction]], np.uint8), 3)
 
 
+@pytest.mark.filterwarnings("error")
 def test_an_image_of_ignored_pixels_alone_counts_nothing() -> None:
     nothing = confusion_matrix(np.full((2, 2), IGNORE), np.zeros((2, 2), int), 3)
     assert nothing.tolist() == [[0] * 3] * 3

@@ -72,7 +72,7 @@ def test_predictions_are_read_by_id_and_equal_runs_write_equal_bytes(tmp_path: P
     assert seen.truth_hw[0, 0] == IGNORE
     assert set(np.unique(seen.truth_hw)) <= {0, 1, 2, IGNORE}  # nearest neighbour: no id is invented
     np.testing.assert_allclose(seen.entropy_share_hw, halved(given.entropy_hw / math.log(3)), atol=0.5 / 51 + 1e-6)
-    assert seen.entropy_share_hw.shape == (3, 4)
+    assert (seen.entropy_share_hw.shape, seen.entropy_share_hw.dtype) == ((3, 4), np.float32)
 
 
 def test_predictions_say_what_they_are_and_one_image_is_read_alone(tmp_path: Path) -> None:
@@ -103,3 +103,4 @@ def test_halving_by_hand() -> None:
 def test_doubling_by_hand() -> None:
     plane_hw = np.array([[1.0, 2.0], [3.0, 4.0]])
     np.testing.assert_array_equal(doubled(plane_hw, (3, 3)), [[1.0, 1.0, 2.0], [1.0, 1.0, 2.0], [3.0, 3.0, 4.0]])
+    assert doubled(plane_hw, (3, 4)).tolist() == [[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0], [3.0, 3.0, 4.0, 4.0]]
