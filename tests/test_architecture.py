@@ -62,7 +62,7 @@ MAY_IMPORT = {
         "patches",
         "picture_sheet",
         "timing",
-    },  # fmt: skip
+    },
 }
 FILES = sorted(path for path in PIPELINE.rglob("*.py") if path.parent != PIPELINE or path.name != "__init__.py")
 
