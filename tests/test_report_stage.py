@@ -32,7 +32,7 @@ def test_a_report_of_two_seeds_and_what_dvc_says_of_a_change(tmp_path):
         assert stages_run(run(folder, "dvc", "repro").stdout) == []
     record = read_json(folders[0] / "report" / "results.json")
     assert [row["name"] for row in record["runs"]] == ["source-only", "lse-1", "lse-2", "oracle"]
-    assert record["preset"]["name"] == "streets"
+    assert record["preset"]["name"] == "streets-lse"
     made = read_json(folders[0] / "report" / "made.json")
     assert made["times"]["adapt@lse-1"]["seconds"] > 0
     page = (folders[0] / "report" / "index.html").read_text(encoding="utf-8")
