@@ -66,7 +66,9 @@ def control_sentence(seed_set: SeedSet, name: str) -> str:
     if control is None or gain is None:
         return ""
     side = "above" if gain.mean >= 0 else "below"
-    meaning = "the rounds earn their gain" if gain.mean > 0 else "more training on the source earns as much"
+    meaning = (
+        "more than training on the source alone earns" if gain.mean > 0 else "more training on the source earns as much"
+    )
     if gain.deviation is not None and not gain.certain:
         meaning = "no more than the spread over the seeds"
     points = percent_of(gain._replace(mean=abs(gain.mean)))
