@@ -83,7 +83,7 @@ def _control_sentences(params: Params, results: list[Result]) -> list[str]:
         if value is not None and other is not None:
             verb = "beats" if value > other else "does not beat"
             sentences.append(
-                f"{name} {verb} its control {control}, the same initial model trained for as many steps: "
+                f"{name} {verb} its control ({control}), the same initial model trained for as many steps: "
                 f"{percent(value)} and {percent(other)} percent {headline}."
             )
     return sentences

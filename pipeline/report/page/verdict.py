@@ -72,7 +72,7 @@ def control_sentence(seed_set: SeedSet, name: str) -> str:
     if gain.deviation is not None and not gain.certain:
         meaning = "no more than the spread over the seeds"
     points = percent_of(gain._replace(mean=abs(gain.mean)))
-    compared = f"It is {points} points {side} its control {control}, the same initial model trained for as many steps"
+    compared = f"It is {points} points {side} its control ({control}), the same initial model trained for as many steps"
     return f" {compared}: {meaning}."
 
 
