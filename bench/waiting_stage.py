@@ -54,8 +54,21 @@ def main(kind: str, name: str) -> None:
     if kind == "adapt":
         (root / "trained.pt").write_text(text, encoding="utf-8")
     if kind == "health":
-        reference = {"run": "source-only", "shares": {}, "source_iou": None, "view_consistency": None, "told": {}}
-        verdict = {"format": 1, "verdict": "holds", "reason": text, "result": "trained", "criteria": {}, "told": {}}
+        reference = {
+            "run": "source-only",
+            "shares": {},
+            "source_iou": None,
+            "view_consistency": None,
+            "uncertainty": {},
+        }
+        verdict = {
+            "format": 1,
+            "verdict": "holds",
+            "reason": text,
+            "result": "trained",
+            "criteria": {},
+            "uncertainty": {},
+        }
         content = json.dumps({**verdict, "reference": reference, "images": 0})
         (root / "health.json").write_text(content, encoding="utf-8")
     if kind == "evaluate":

@@ -15,7 +15,7 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
-from pipeline.health.record import in_words, read_health
+from pipeline.health.record import verdict_in_words
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
 from pipeline.params import read_params
@@ -100,18 +100,12 @@ def status_lines(
 def verdict_lines(lines: Iterable[Line], runs: Path) -> list[str]:
     """Return the verdict without labels on each round that has one, and its reason where it is not *holds*."""
     rounds = {line.stage.removeprefix("health@"): line for line in lines if line.stage.startswith("health@")}
-    return [words for name, line in rounds.items() if (words := _verdict(runs / name, line)) is not None]
+    return [words for name, line in rounds.items() if (words := _verdict(runs / name, line))]
 
 
-def _verdict(folder: Path, line: Line) -> str | None:
-    try:
-        record = read_health(folder)
-    except ReadableError as error:
-        return str(error)
-    if record is None:
-        return None
-    words = in_words(record.verdict, record.reason, record.result)
-    return f"{folder.name}: {words}{' (before it runs again)' if line.will_run else ''}"
+def _verdict(folder: Path, line: Line) -> str:
+    verdict, words = verdict_in_words(folder)
+    return f"{folder.name}: {words}{' (before it runs again)' if line.will_run else ''}" if verdict else words
 
 
 def _working_name(stage: Stage) -> str:

@@ -31,6 +31,14 @@ class Finding(NamedTuple):
         return {**own, **self.details}
 
 
+def compared(verdict: Verdict, words: str, value: float, reference: float, drop: float) -> Finding:
+    """Return this verdict where the value is more than ``drop`` below the reference, and *holds* elsewhere."""
+    least, details = reference - drop, {"reference": reference}
+    if value < least:
+        return Finding(verdict, f"{words}: {100 * drop:g} points less", value, least, details)
+    return Finding("holds", words, value, least, details)
+
+
 def not_measured(reason: str) -> Finding:
     """Return the answer of a criterion that has nothing to look at."""
     return Finding(None, reason, None, None)

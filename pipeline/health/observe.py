@@ -27,21 +27,21 @@ class Observation:
     Attributes:
         votes: of each network, the confusion (C,C) of the ensemble's class with its own.
         mirrored_CC: confusion of the class in an image with that in its mirror image, of the round's own network.
-        told: of each network, sums of the criteria that never decide.
+        uncertainty: of each network, sums of the criteria that never decide.
     """
 
     def __init__(self, names: Sequence[str], classes: int) -> None:
         self.classes = classes
         self.votes = {name: np.zeros((classes, classes), np.int64) for name in names}
         self.mirrored_CC = np.zeros((classes, classes), np.int64)
-        self.told = {name: UncertaintySums(classes) for name in names}
+        self.uncertainty = {name: UncertaintySums(classes) for name in names}
 
     def add(self, prob: Mapping[str, Tensor], pixels: int, position: int) -> None:
-        """Add one image: the probabilities (C,H,W) of each network. ``position`` draws the pixels of `told`."""
+        """Add one image: the probabilities (C,H,W) of each network. ``position`` draws the pixels of `uncertainty`."""
         ensemble_HW = _label(sum(prob.values(), start=torch.zeros(())))  # the arg-max of a sum is that of the mean
         for name, prob_CHW in prob.items():
             self.votes[name] += confusion_matrix(ensemble_HW, _label(prob_CHW), self.classes)
-            self.told[name].add(_drawn(prob_CHW, pixels, position))
+            self.uncertainty[name].add(_drawn(prob_CHW, pixels, position))
 
     def add_mirrored(self, plain_CHW: Tensor, mirrored_CHW: Tensor) -> None:
         """Add the probabilities of an image and, turned back, of its mirror image."""

@@ -23,7 +23,7 @@ class Reference(NamedTuple):
     """Of the target's predicted pixels, by class."""
     source_iou: float | None
     view_consistency: float | None
-    told: Mapping[str, float]
+    uncertainty: Mapping[str, float]
 
 
 class Record(NamedTuple):
@@ -35,7 +35,7 @@ class Record(NamedTuple):
     """What model.pt is: the trained network, or (`guard`) the one that the round began with."""
     criteria: Mapping[str, Mapping[str, Any]]
     reference: Reference
-    told: Mapping[str, float]
+    uncertainty: Mapping[str, float]
     """Criteria that never decide."""
     images: int
     """Of the target, that were looked at."""
@@ -50,6 +50,18 @@ def in_words(verdict: str, reason: str, result: str) -> str:
     because = "" if verdict == "holds" else f": {reason}"
     guarded = "; its result is its init's network (guard)" if result == "init" else ""
     return f"{verdict}{because}{guarded}"
+
+
+def verdict_in_words(folder: Path) -> tuple[str, str]:
+    """Return the verdict of a run's folder in a word and in a sentence; both are empty where there is none.
+
+    Where health.json cannot be read the word is empty, and the sentence is the problem.
+    """
+    try:
+        record = read_health(folder)
+    except ReadableError as error:
+        return "", str(error)
+    return ("", "") if record is None else (record.verdict, in_words(record.verdict, record.reason, record.result))
 
 
 def read_health(folder: Path) -> Record | None:

@@ -103,7 +103,7 @@ def _judged(this: Examination) -> Record:
     findings = judged_by_criteria(seen, iou, views, reference, settings, this.classes.names)
     judgement = judge(findings, reference.run)
     criteria = {criterion: finding.as_json() for criterion, finding in findings.items()}
-    return Record(*judgement, "trained", criteria, reference, seen.told[name].values(), len(positions))
+    return Record(*judgement, "trained", criteria, reference, seen.uncertainty[name].values(), len(positions))
 
 
 def judged_by_criteria(
@@ -173,7 +173,7 @@ def _reference(this: Examination, seen: Observation, images: SplitImages, positi
         views = view_consistency(mirrored_CC, this.settings.smallest_share)
     share_C = predicted_shares(seen.votes[initial].sum(axis=0))
     shares = dict(zip(this.classes.names, share_C.tolist(), strict=True))
-    return Reference(initial, shares, _iou_on_held_back(this, model), views, seen.told[initial].values())
+    return Reference(initial, shares, _iou_on_held_back(this, model), views, seen.uncertainty[initial].values())
 
 
 def _iou_on_held_back(this: Examination, model: SegmentationModel) -> float | None:

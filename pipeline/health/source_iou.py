@@ -12,7 +12,7 @@ from pipeline.common.device import Device
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou
 from pipeline.evaluation.evaluate import predictions
-from pipeline.health.finding import Finding, not_measured
+from pipeline.health.finding import Finding, compared, not_measured
 from pipeline.models.base import SegmentationModel
 
 
@@ -39,8 +39,5 @@ def source_iou(value: float | None, reference: float | None, *, than: str, drop:
     """Return *fails* where the mean IoU is more than ``drop`` below that of the run ``than``."""
     if value is None or reference is None:
         return not_measured("no image of the source is held back (data.hold_back)")
-    words = f"{100 * value:.1f} on the held-back source where {than} has {100 * reference:.1f}"
-    details = {"reference": reference}
-    if value < reference - drop:
-        return Finding("fails", f"IoU is {words}: {100 * drop:g} points less", value, reference - drop, details)
-    return Finding("holds", f"IoU is {words}", value, reference - drop, details)
+    words = f"IoU is {100 * value:.1f} on the held-back source where {than} has {100 * reference:.1f}"
+    return compared("fails", words, value, reference, drop)

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from pipeline.evaluation.confusion import mean_iou
-from pipeline.health.finding import Finding, not_measured
+from pipeline.health.finding import Finding, compared, not_measured
 
 
 def view_consistency(confusion_CC: np.ndarray, smallest: float) -> float | None:
@@ -27,7 +27,4 @@ def consistency_of_views(value: float | None, reference: float | None, *, than: 
     if value is None or reference is None:
         return not_measured("images are not mirrored: a mirrored digit is not a digit")
     words = f"an image and its mirror image agree by an IoU of {100 * value:.1f}, {than}'s by {100 * reference:.1f}"
-    details = {"reference": reference}
-    if value < reference - drop:
-        return Finding("doubtful", f"{words}: {100 * drop:g} points less", value, reference - drop, details)
-    return Finding("holds", words, value, reference - drop, details)
+    return compared("doubtful", words, value, reference, drop)

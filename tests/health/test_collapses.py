@@ -109,7 +109,7 @@ def test_what_the_literature_s_criteria_say_of_the_same() -> None:
     seen = looked_at(
         right=network(0, 1, 0.9), lost=network(0, 1, 0.95, sky=BUILDING), all=network(0, 1, 0.99, **ALL_LOST)
     )
-    right, lost, collapsed = (seen.told[name].values() for name in ("right", "lost", "all"))
+    right, lost, collapsed = (seen.uncertainty[name].values() for name in ("right", "lost", "all"))
     assert right["entropy"] > lost["entropy"] > collapsed["entropy"]
     assert right["snd"] < lost["snd"] < collapsed["snd"] == pytest.approx(math.log(100))
     assert right["infomax"] - lost["infomax"] < 0.3 and collapsed["infomax"] == pytest.approx(0, abs=1e-9)

@@ -83,7 +83,7 @@ def test_an_unchanged_network_holds(params: Params) -> None:
     assert record.criteria["source_iou"]["value"] == record.reference.source_iou
     assert record.criteria["view_consistency"]["value"] == record.reference.view_consistency
     assert record.criteria["agreement"]["verdict"] is None
-    assert record.told == pytest.approx(dict(record.reference.told), abs=1e-5)
+    assert record.uncertainty == pytest.approx(dict(record.reference.uncertainty), abs=1e-5)
     assert sum(record.reference.shares.values()) == pytest.approx(1)
     assert file_hash(RUNS / "lse-1" / "model.pt") == file_hash(RUNS / "lse-1" / "trained.pt")
     assert read_health(RUNS / "lse-1") == record
@@ -96,7 +96,7 @@ def test_a_network_that_answers_building_everywhere_fails(params: Params) -> Non
     assert record.reason == record.criteria["share_drift"]["reason"]
     assert record.criteria["share_drift"]["shares"]["building"] == 1
     assert record.criteria["view_consistency"]["value"] == 1, "a collapse is consistent"
-    assert record.told["entropy"] < record.reference.told["entropy"], "and certain"
+    assert record.uncertainty["entropy"] < record.reference.uncertainty["entropy"], "and certain"
     assert file_hash(RUNS / "lse-1" / "model.pt") == file_hash(RUNS / "lse-1" / "trained.pt"), "no guard"
 
 
