@@ -91,5 +91,5 @@ def block_of(name: str, count: int, init: str, first: float | None = None) -> di
             begin = paper.first if first is None else first
             # the largest share is the schedule's end, not a limit on what the user asks to begin with
             entry[method.share.field] = round(min(begin + (number - 1) * paper.step, max(begin, paper.largest)), 4)
-        entries[f"{name}-{number}"] = entry | dict(paper.fixed) | (dict(paper.later) if number > 1 else {})
+        entries[f"{name}-{number}"] = entry | dict(paper.fixed)
     return entries

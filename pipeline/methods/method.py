@@ -167,8 +167,6 @@ class PaperRounds(NamedTuple):
     """Alignment of the initial model of the first round; None: source-only."""
     fixed: Mapping[str, Any] = MappingProxyType({})
     """What every entry says besides."""
-    later: Mapping[str, Any] = MappingProxyType({})
-    """And every entry after the first."""
     besides: str = ""
     """What else params.yaml must say."""
     hints: tuple[str, ...] = ()

@@ -241,13 +241,11 @@ _DAFORMER_HINTS = (
 )
 _ROUNDS = (
     PaperRounds(
-        "teacher", 2, "teacher: {compat: paper}", first=0.66, step=0.04, largest=0.70,
-        later={"mask": {"block": 16, "ratio": 0.5}},
+        "teacher", 1, "teacher: {compat: paper}", first=0.60, largest=0.60,
         hints=(
             _PAIRS,
-            "adapt.ema is the teacher's decay, `auto` where it is left out; its trials had",
-            "adapt.augmentation: {photometric: strong}.",
-            "mask.block is in pixels: 16 suits images of 80 to 130 rows; make it larger with the image.",
+            "adapt.ema is the teacher's decay, `auto` where it is left out; trials had",
+            "adapt.augmentation: {scale: [0.75, 2.0], photometric: strong} (docs/results.md).",
         ),
     ),
     PaperRounds(

@@ -83,12 +83,9 @@ def test_a_portion_that_makes_no_sense_is_refused() -> None:
         assert call(*arguments).exit_code != 0
 
 
-def test_the_second_round_of_a_teacher_hides_blocks() -> None:
-    first, second = block("teacher").values()
-    assert (first["portion"], second["portion"]) == (0.66, 0.70)
-    assert "mask" not in first and second["mask"] == {"block": 16, "ratio": 0.5}
-    assert "mask: {block: 16, ratio: 0.5}" in call("teacher").stdout
-    assert block("teacher", "--rounds", "3")["teacher-3"]["mask"] == second["mask"]
+def test_a_teacher_has_one_round_and_more_where_they_are_asked_for() -> None:
+    assert block("teacher") == {"teacher-1": {"method": "teacher", "init": "source-only", "portion": 0.60}}
+    assert block("teacher", "--rounds", "2")["teacher-2"] == {"method": "teacher", "init": "teacher-1", "portion": 0.60}
 
 
 def test_papers_with_a_teacher_differ_by_their_sections_and_masks() -> None:
