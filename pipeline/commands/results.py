@@ -10,8 +10,9 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.evaluation.over_seeds import percent
 from pipeline.evaluation.results import Result, baseline, gap_closed, read_results
-from pipeline.health.record import in_words, read_health
+from pipeline.health.record import verdict_in_words
 from pipeline.params import Params, read_params
+from pipeline.report.chains import chains_of
 from pipeline.report.control import control_of
 
 
@@ -24,7 +25,7 @@ def results() -> None:
     if not results:
         raise ReadableError("nothing has been evaluated yet; run `dvc repro`")
     headline = params.evaluate.headline
-    verdicts = {result.name: _verdict(runs / result.name) for result in results}
+    verdicts = {result.name: verdict_in_words(runs / result.name) for result in results}
     console.print(_summary_table(results, headline, {name: verdict for name, (verdict, _) in verdicts.items()}))
     for name, (verdict, words) in verdicts.items():
         if words != verdict:
@@ -34,18 +35,6 @@ def results() -> None:
         console.print(sentence, highlight=False)
     if Path("report/index.html").exists():
         console.print(f"report: {Path('report/index.html').resolve()}", soft_wrap=True, highlight=False)
-
-
-def _verdict(folder: Path) -> tuple[str, str]:
-    """Return the verdict without labels in a word and in a sentence; both are empty where there is none.
-
-    Where health.json cannot be read the sentence is the problem.
-    """
-    try:
-        record = read_health(folder)
-    except ReadableError as error:
-        return "", str(error)
-    return ("", "") if record is None else (record.verdict, in_words(record.verdict, record.reason, record.result))
 
 
 def _summary_table(results: list[Result], headline: str, verdicts: dict[str, str]) -> Table:
@@ -72,14 +61,13 @@ def _summary_table(results: list[Result], headline: str, verdicts: dict[str, str
 
 def _control_sentences(params: Params, results: list[Result]) -> list[str]:
     """Return how the last round of each chain compares with its control, where one was evaluated."""
-    headline, values = params.evaluate.headline, {result.name: result for result in results}
-    begun = {entry.init for entry in params.rounds.values()}
+    headline = params.evaluate.headline
+    values = {result.name: result.metrics.get(headline) for result in results}
+    kinds = {result.name: result.kind for result in results}
     sentences = []
-    for name in params.rounds:
-        control = control_of(params, name)
-        if name in begun or name not in values or control not in values:
-            continue
-        value, other = (values[run].metrics.get(headline) for run in (name, control))
+    for chain in chains_of(kinds, {name: entry.init for name, entry in params.rounds.items()}):
+        name, control = chain.last, control_of(params, chain.last)
+        value, other = values[name], None if control is None else values.get(control)
         if value is not None and other is not None:
             verb = "beats" if value > other else "does not beat"
             sentences.append(

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.common.files import write_json
 from pipeline.params import Params
 from pipeline.report.control import control_of
+from pipeline.report.page.verdict import control_sentence
+from pipeline.report.seed_set import Bundle, SeedSet
+from tests.report.records import record_of_runs, round_record, run_record
 
 
 def params_of(tiny_params: dict[str, Any], **controls: dict[str, Any]) -> Params:
@@ -32,3 +42,52 @@ def test_a_length_in_epochs_has_none(tiny_params: dict[str, Any]) -> None:
     control = {"supervision": "source", "pretrain": {"steps": 50}}
     tiny_params["rounds"]["lse-1"]["adapt"] = {"epochs": 1.0}
     assert control_of(params_of(tiny_params, control=control), "lse-1") is None
+
+
+def seed_set_of(*values_of_seeds: tuple[float, float | None]) -> SeedSet:
+    """A round and its control, by seed."""
+    bundles = []
+    for seed, (value, control) in enumerate(values_of_seeds, start=1):
+        runs = [
+            run_record("source-only", "initial", 0.2),
+            run_record("longer", "initial", control),
+            round_record("lse-1", value, control="longer"),
+        ]
+        bundles.append(Bundle(record_of_runs(runs, seed), {}, {}, Path()))
+    return SeedSet(bundles)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([(0.30, 0.25)], "5.0 points above its control (longer)"),
+        ([(0.30, 0.25)], "more than training on the source alone earns."),
+        ([(0.25, 0.30)], "5.0 points below its control (longer)"),
+        ([(0.25, 0.30)], "more training on the source earns as much."),
+        ([(0.30, 0.25), (0.20, 0.25)], "no more than the spread over the seeds."),
+    ],
+)
+def test_the_report_says_on_which_side_of_its_control_a_round_is(values: list[tuple[float, float]], words: str) -> None:
+    assert words in control_sentence(seed_set_of(*values), "lse-1")
+
+
+def test_without_an_evaluated_control_nothing_is_said() -> None:
+    assert control_sentence(seed_set_of((0.3, None)), "lse-1") == ""
+    assert control_sentence(seed_set_of((0.3, 0.2)), "source-only") == ""
+
+
+def test_the_results_say_whether_the_last_round_beats_its_control(
+    tiny_params: dict[str, Any],
+    write_params: Callable[[dict[str, Any]], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiny_params["initial_models"]["longer"] = {"supervision": "source", "pretrain": {"steps": 6}}
+    write_params(tiny_params)
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("source-only", 0.2), ("longer", 0.25), ("lse-1", 0.24), ("lse-2", 0.31)):
+        write_json(Path("runs") / name / "metrics.json", {"mIoU": value})
+        write_json(Path("runs") / name / "per_class.json", {"road": {"IoU": value}})
+    printed = " ".join(CliRunner().invoke(app, ["results"]).output.split())
+    assert "lse-2 beats its control (longer)" in printed and "31.0 and 25.0 percent mIoU" in printed
+    assert "lse-1 beats" not in printed and "lse-1 does not" not in printed  # only the last model counts
