@@ -14,6 +14,9 @@ from pipeline.common.section import Section
 from pipeline.params.params import Params
 from pipeline.params.photometric import PHOTOMETRIC_TAGS
 
+_WHAT_TO_ADD = {"health": "; add at least `health: {images: 200}` (docs/health.md)"}
+"""Sections that params.yaml files of earlier versions do not have."""
+
 
 def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
     """Return one line for each error, with its path in the file and the nearest known word."""
@@ -36,7 +39,7 @@ def readable(error: ValidationError, raw: dict[str, Any]) -> list[str]:
         elif item["type"] == "extra_forbidden":
             lines.append(f"{path}: unknown key{did_you_mean(str(item['loc'][-1]), _keys_beside(item['loc']))}")
         elif item["type"] == "missing":
-            lines.append(f"{path}: is missing")
+            lines.append(f"{path}: is missing{_WHAT_TO_ADD.get(path, '')}")
         else:
             lines.append(f"{path}: {in_words(item)}")
     return lines
