@@ -37,16 +37,16 @@ def held_back(ids: Sequence[str], share: float, seed: int, *, frames: bool = Tru
     """
     if share <= 0 or len(ids) < SMALLEST_SOURCE:
         return []
-    wanted = min(LARGEST, max(1, round(share * len(ids))))
+    count = min(LARGEST, max(1, round(share * len(ids))))
     names = [sequence_of(identity) if frames else identity for identity in ids]
     sequences = [list(group) for _, group in groupby(range(len(ids)), key=names.__getitem__)]
     drawn = [sequences[index] for index in np.random.default_rng(seed).permutation(len(sequences))]
     chosen = list[int]()
     for sequence in drawn if len(drawn) > 1 else []:
         held = len(chosen) + len(sequence)
-        if held <= LARGEST and abs(held - wanted) < wanted - len(chosen):
+        if held <= LARGEST and abs(held - count) < count - len(chosen):
             chosen += sequence
-    return sorted(chosen or drawn[0][-wanted:])
+    return sorted(chosen or drawn[0][-count:])
 
 
 def sequence_of(identity: str) -> str:

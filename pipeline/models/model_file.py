@@ -30,7 +30,7 @@ def read_model_file(path: Path, *, mapped: bool = False) -> dict[str, Any]:
         ModelFileError: the file is missing, truncated, of another program, or of a newer version.
     """
     if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such model file; the stage before has not run")
+        raise ModelFileError(f"{path}: is missing: the stage before has not run; run `dvc repro`")
     # Ours are zip archives, whose directory is at the end, so a truncated file is not one. Torch's reader of older
     # formats, which fails in many ways, is never reached.
     if not zipfile.is_zipfile(path):

@@ -68,10 +68,10 @@ def _problems(name: str, section: Mapping[str, Any]) -> list[str]:
 
 def _explained(params: Params, table: str, name: str) -> list[str]:
     section: Training = getattr(params, name)
-    said = section.model_dump(mode="json", exclude_unset=True)
+    given = section.model_dump(mode="json", exclude_unset=True)
     every = section.model_dump(mode="json")
     return [
-        f"{table} {entry_name}: {name}.{key} {_shown(value)} ({_beside(key, said, every)})"
+        f"{table} {entry_name}: {name}.{key} {_shown(value)} ({_beside(key, given, every)})"
         for entry_name, entry in getattr(params, table).items()
         for key, value in flat(getattr(entry, name)).items()
     ]
@@ -81,12 +81,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _beside(key: str, said: Mapping[str, Any], every: Mapping[str, Any]) -> str:
+def _beside(key: str, given: Mapping[str, Any], every: Mapping[str, Any]) -> str:
     """Return what holds without the change: what the section says of it or of the other budget, or the default."""
     replaced = replaced_budget(key)
-    if replaced is not None and said.get(replaced) is not None:
-        return f"the section says {replaced} {_shown(said[replaced])}"
-    value = _value_at(said, key)
+    if replaced is not None and given.get(replaced) is not None:
+        return f"the section says {replaced} {_shown(given[replaced])}"
+    value = _value_at(given, key)
     if value is not _ABSENT:
         return f"the section says {_shown(value)}"
     return f"the default is {_shown(_value_at(every, key))}"

@@ -157,7 +157,7 @@ class Params(_UpToAdapt):
         """Return how the round of that name trains: the section ``adapt`` with the round's own changes.
 
         Raises:
-            ReadableError: there is no such round; it lists the names.
+            ReadableError: no round has that name; it lists the names.
         """
         return _changed(self.adapt, self.round(name).adapt)
 
@@ -165,7 +165,7 @@ class Params(_UpToAdapt):
         """Return how the initial model of that name trains: the section ``pretrain`` with the model's own changes.
 
         Raises:
-            ReadableError: there is no such initial model; it lists the names.
+            ReadableError: no initial model has that name; it lists the names.
         """
         return _changed(self.pretrain, self.initial_model(name).pretrain)
 
@@ -197,8 +197,8 @@ class Params(_UpToAdapt):
 
 def _changed(section: AnyTraining, changes: dict[str, Any]) -> AnyTraining:
     # only what the file says: a default may depend on another value, which a change may name
-    said = section.model_dump(exclude_unset=True)
-    return type(section).model_validate(with_changes(said, changes)) if changes else section
+    given = section.model_dump(exclude_unset=True)
+    return type(section).model_validate(with_changes(given, changes)) if changes else section
 
 
 def _named(table: dict[str, Entry], kind: str, name: str) -> Entry:

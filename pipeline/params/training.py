@@ -77,7 +77,7 @@ class Training(Section):
     ema: Decay = Field(
         "none",
         description="the result is an exponential moving average of the weights, with this decay; auto: over the last "
-        "tenth of the steps, at least 50; none: the weights after the last step",
+        "tenth of the steps, at least 50, and over half of them with a teacher; none: the weights after the last step",
     )
 
     @model_validator(mode="after")

@@ -96,9 +96,9 @@ def load_checkpoint(
 
 def _restore(path: Path, saved: dict[str, dict[str, Any]], beside: Mapping[str, Stateful]) -> None:
     if saved.keys() != beside.keys():
-        kept, wanted = (", ".join(sorted(names)) or "nothing" for names in (saved, beside))
+        kept, expected = (", ".join(sorted(names)) or "nothing" for names in (saved, beside))
         raise ReadableError(
-            f"{path}: keeps {kept} beside the network, and this run {wanted}: it is of other settings or an older "
+            f"{path}: keeps {kept} beside the network, and this run {expected}: it is of other settings or an older "
             "version; remove the file, and the training begins again"
         )
     for name, part in beside.items():

@@ -130,7 +130,7 @@ def test_a_newer_version_and_unfitting_weights_are_named(tmp_path: Path) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"absent\.pt: there is no such model file"):
+    with pytest.raises(ModelFileError, match=r"absent\.pt: is missing"):
         load_model(tmp_path / "absent.pt", "cpu")
 
 

@@ -160,7 +160,7 @@ def test_a_run_killed_among_the_images_writes_the_others(params: Params, monkeyp
 def test_the_semantic_loss_reads_a_model_file(params: Params) -> None:
     other = params.model_dump()
     other["translations"]["made"]["segmentation"] = "held.pt"
-    with pytest.raises(ReadableError, match=r"translations\.made\.segmentation: held\.pt: there is no such model file"):
+    with pytest.raises(ReadableError, match=r"translations\.made\.segmentation: held\.pt: the file is missing"):
         translate(Params.model_validate(other), "made", Path("runs/made"))
     model = build_model("small", 19, encoder="mobilenet-v3-small")
     save_model(model, "held.pt", spec={"class_names": [str(number) for number in range(19)]})

@@ -152,7 +152,7 @@ def _semantics(settings: CycleganTranslation, computer: Device) -> Semantics | N
 
 def _hash_of(name: str, path: str) -> str:
     if not Path(path).is_file():
-        raise ReadableError(f"translations.{name}.segmentation: {path}: there is no such model file")
+        raise ReadableError(f"translations.{name}.segmentation: {path}: the file is missing; name a model file")
     return file_hash(Path(path))
 
 
