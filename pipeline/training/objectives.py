@@ -22,15 +22,15 @@ from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, foc
 Term = tuple[str, Tensor]
 Objective = Callable[[SegmentationModel, Batch], Iterator[Term]]
 
-# Weight of the auxiliary head's loss (AdaptSegNet, ADVENT).
-_AUXILIARY_WEIGHT = 0.1
+AUXILIARY_WEIGHT = 0.1
+"""Of the auxiliary head's loss (AdaptSegNet, ADVENT)."""
 
 
 def segmentation_loss(outputs: Outputs, label_NHW: Tensor) -> Tensor:
     """Return the cross entropy (LSE Eq. 1), plus 0.1 times that of a second head."""
     loss = cross_entropy(outputs.main_NCHW, label_NHW)
     if outputs.auxiliary_NCHW is not None:
-        loss = loss + _AUXILIARY_WEIGHT * cross_entropy(outputs.auxiliary_NCHW, label_NHW)
+        loss = loss + AUXILIARY_WEIGHT * cross_entropy(outputs.auxiliary_NCHW, label_NHW)
     return loss
 
 
@@ -71,5 +71,5 @@ class PseudoLabelObjective:
             loss = loss + self.beta * focal
         if outputs.auxiliary_NCHW is not None:
             auxiliary_NHW, _ = cross_entropy_per_pixel(outputs.auxiliary_NCHW, labelled.label_NHW)
-            loss = loss + _AUXILIARY_WEIGHT * all_reduce_sum(auxiliary_NHW.sum()) / counted.clamp(min=1)
+            loss = loss + AUXILIARY_WEIGHT * all_reduce_sum(auxiliary_NHW.sum()) / counted.clamp(min=1)
         yield "patches", loss

@@ -24,7 +24,7 @@ from pipeline.training.batches import Batch, Labelled
 from pipeline.training.distributed import mean
 from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.losses import model_regulariser, weighted_cross_entropy
-from pipeline.training.objectives import Term, segmentation_loss
+from pipeline.training.objectives import AUXILIARY_WEIGHT, Term, segmentation_loss
 from pipeline.training.photometric import Photometric
 from pipeline.training.teacher.classmix import chosen_classes, paste, pixels_of
 from pipeline.training.teacher.feature_distance import feature_distance
@@ -34,8 +34,6 @@ from pipeline.training.teacher.quota import RunningQuantile
 
 if TYPE_CHECKING:
     from pipeline.methods.teacher import Teacher, TeacherRound
-
-_AUXILIARY_WEIGHT = 0.1
 
 
 class Reference(NamedTuple):
@@ -118,7 +116,7 @@ class TeacherObjective(nn.Module):
         if self._reference and self.section.feature_distance is not None:
             distance = self._distance(outputs, shown)
             yield "source", loss + self.section.feature_distance.weight * distance
-            yield "feature distance", distance.detach()
+            yield "feature_distance", distance.detach()
         else:
             yield "source", loss
 
@@ -227,5 +225,5 @@ class TeacherObjective(nn.Module):
 def _weighted_loss(outputs: Outputs, label_NHW: Tensor, weight_NHW: Tensor | None = None) -> Tensor:
     loss = weighted_cross_entropy(outputs.main_NCHW, label_NHW, weight_NHW)
     if outputs.auxiliary_NCHW is not None:
-        loss = loss + _AUXILIARY_WEIGHT * weighted_cross_entropy(outputs.auxiliary_NCHW, label_NHW, weight_NHW)
+        loss = loss + AUXILIARY_WEIGHT * weighted_cross_entropy(outputs.auxiliary_NCHW, label_NHW, weight_NHW)
     return loss

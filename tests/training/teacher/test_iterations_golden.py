@@ -20,13 +20,14 @@ from pipeline.training.loop import training_step
 from pipeline.training.teacher.objective import Changes, Reference, TeacherObjective
 from pipeline.training.teacher.released_ema import ReleasedEma
 from tests.golden_values import teacher_code
+from tests.training.teacher.vectors import filled, vector_of
 
 ITERATIONS, BATCH, CLASSES, HEIGHT = 3, 2, 5, 24
 THINGS, FEATURE_WEIGHT, DECAY = [1, 3], 0.05, 0.6
 TOLERANCE = 2e-5
 LOSS_NAMES = {
-    "step": ["accuracy", "source", "accuracy", "mixed", "feature distance"],
-    "mic": ["accuracy", "source", "accuracy", "masked", "accuracy", "mixed", "feature distance"],
+    "step": ["accuracy", "source", "accuracy", "mixed", "feature_distance"],
+    "mic": ["accuracy", "source", "accuracy", "masked", "accuracy", "mixed", "feature_distance"],
 }
 """In the order of the golden file."""
 
@@ -51,15 +52,7 @@ class TinyNet(SegmentationModel):
 
 def network(vector: Tensor) -> TinyNet:
     """A network whose state dict is this vector, its tensors in their order."""
-    model = TinyNet()
-    state = model.state_dict()
-    parts = vector.split([tensor.numel() for tensor in state.values()])
-    model.load_state_dict({key: part.view_as(state[key]) for key, part in zip(state, parts, strict=True)})
-    return model
-
-
-def vector_of(model: nn.Module) -> Tensor:
-    return torch.cat([tensor.flatten().float() for tensor in model.state_dict().values()])
+    return filled(TinyNet(), vector)
 
 
 class Given(TeacherObjective):
@@ -116,13 +109,13 @@ def authors_losses(prefix: str, iteration: int) -> dict[str, float]:
     """The authors' values by our names of the terms; the source's holds the feature distance, which theirs weighs."""
     golden = teacher_code()
     value = dict(zip(LOSS_NAMES[prefix], golden[f"{prefix}_losses"][iteration].tolist(), strict=True))
-    weighted_distance = value.pop("feature distance")
+    weighted_distance = value.pop("feature_distance")
     rows = HEIGHT - 2 - 3  # the share counts pixels of ignored rows, the mean weight their zeros
     trusted = float(golden[f"{prefix}_share"][iteration]) * rows / HEIGHT
     return {
         **{name: loss for name, loss in value.items() if name != "accuracy"},
         "source": value["source"] + weighted_distance,
-        "feature distance": weighted_distance / FEATURE_WEIGHT,
+        "feature_distance": weighted_distance / FEATURE_WEIGHT,
         "trusted": trusted,
     }
 

@@ -109,12 +109,12 @@ def test_the_feature_distance_joins_the_loss_on_the_source() -> None:
     objective, other = objective_of(Colour(), **options), Colour()
     objective._reference = [Reference(other, [0, 1])]
     terms = terms_of(objective, Colour())
-    assert terms["feature distance"].item() == 0  # its features are the images themselves
+    assert terms["feature_distance"].item() == 0  # its features are the images themselves
     other.forward_with_front = lambda input_N3HW: (input_N3HW, None, (input_N3HW, input_N3HW + 1))  # type: ignore[method-assign]
     apart = terms_of(objective, Colour())
-    assert apart["feature distance"].item() == pytest.approx(3**0.5)
+    assert apart["feature_distance"].item() == pytest.approx(3**0.5)
     assert apart["source"].item() - terms["source"].item() == pytest.approx(0.5 * 3**0.5, rel=1e-5)
-    assert not apart["feature distance"].requires_grad
+    assert not apart["feature_distance"].requires_grad
 
 
 def test_a_feature_distance_without_its_classes_or_imagenets_weights_is_refused(

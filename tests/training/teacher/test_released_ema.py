@@ -14,6 +14,7 @@ from pipeline.models.build import set_normalisation
 from pipeline.training.ema import Ema
 from pipeline.training.teacher.released_ema import ReleasedEma
 from tests.golden_values import teacher_code
+from tests.training.teacher.vectors import filled, vector_of
 
 
 class Scaled(SegmentationModel):
@@ -35,15 +36,7 @@ class Scaled(SegmentationModel):
 
 
 def network(name: str) -> Scaled:
-    model, vector = Scaled(), teacher_code()[f"ema_{name}"]
-    state = model.state_dict()
-    parts = vector.split([tensor.numel() for tensor in state.values()])
-    model.load_state_dict({key: part.view_as(state[key]) for key, part in zip(state, parts, strict=True)})
-    return model
-
-
-def vector_of(model: nn.Module) -> Tensor:
-    return torch.cat([tensor.flatten().float() for tensor in model.state_dict().values()])
+    return filled(Scaled(), teacher_code()[f"ema_{name}"])
 
 
 def test_the_teacher_after_each_update_is_the_authors() -> None:

@@ -85,7 +85,7 @@ def values() -> dict[str, Any]:
         "share of own image": float(share_weights(confidence_NHW, 0.968)[-1, 0, 0]),
         "weighted": float(weighted_cross_entropy(logits_NCHW, label_NHW, golden["loss_weights"][own])),
         "regulariser": float(model_regulariser(logits_NCHW, label_NHW)),
-        "feature distance": float(0.005 * distance),
+        "feature_distance": float(0.005 * distance),
         "step": step_of_objective(),
     }
 
@@ -113,7 +113,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [json.loads((folder / f"{number}.json").read_text()) for number in range(2)]
 
 
-@pytest.mark.parametrize("name", ["share", "weighted", "regulariser", "feature distance"])
+@pytest.mark.parametrize("name", ["share", "weighted", "regulariser", "feature_distance"])
 def test_two_processes_have_the_values_of_one(name: str, answers: list[dict[str, Any]]) -> None:
     assert [answer[name] for answer in answers] == pytest.approx([values()[name]] * 2, rel=1e-6)
 
@@ -125,7 +125,7 @@ def test_the_share_of_an_image_does_not_depend_on_the_processes(answers: list[di
 
 def test_two_processes_take_the_step_of_one_with_all_that_an_objective_can_have(answers: list[dict[str, Any]]) -> None:
     losses, after = step_of_objective()
-    assert list(losses) == ["source", "feature distance", "mixed", "masked", "trusted"]
+    assert list(losses) == ["source", "feature_distance", "mixed", "masked", "trusted"]
     for found_losses, found_after in (answer["step"] for answer in answers):
         assert found_losses == pytest.approx(losses, rel=1e-5)
         assert found_after == pytest.approx(after, abs=1e-6)
