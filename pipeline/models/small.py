@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import cast
 
 import torch
-import torchvision.models
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,12 +43,17 @@ class MobileNetV3(nn.Module):
 
 
 def _mobilenet_v3_small() -> MobileNetV3:
-    layers = cast(nn.Sequential, torchvision.models.mobilenet_v3_small(weights=None).features)
+    # Imported where it is used: torchvision takes 2 s to import, and every stage of every network would wait for it.
+    from torchvision.models import mobilenet_v3_small
+
+    layers = cast(nn.Sequential, mobilenet_v3_small(weights=None).features)
     return MobileNetV3(layers, taps=(1, 3, 8, 11), channels=(16, 24, 48, 96))
 
 
 def _mobilenet_v3_large() -> MobileNetV3:
-    layers = cast(nn.Sequential, torchvision.models.mobilenet_v3_large(weights=None).features)
+    from torchvision.models import mobilenet_v3_large
+
+    layers = cast(nn.Sequential, mobilenet_v3_large(weights=None).features)
     return MobileNetV3(layers, taps=(3, 6, 12, 15), channels=(24, 40, 112, 160))
 
 
