@@ -1,4 +1,4 @@
-"""A round that trains otherwise: `dvc repro` trains that round and what follows from it, and nothing else."""
+"""A round that trains otherwise: `dvc repro` trains that round, and runs what follows from it, and nothing else."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from bench.pipeline import WRITE_OUTPUTS, stages_run, tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.common.files import file_hash
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm_stages")]
 
 
 def changed(name: str) -> dict:
@@ -26,7 +26,7 @@ def test_dvc_sees_the_round_s_selection_and_its_training_change(tmp_path: Path) 
     assert stages_run(run(tmp_path, "dvc", "repro", "--dry").stdout) == []
     write_params(tmp_path, changed("lse-2"))
     stages = stages_run(run(tmp_path, "dvc", "repro", "--dry").stdout)
-    assert sorted(stages) == ["adapt@lse-2", "report", "selection@lse-2"]
+    assert sorted(stages) == ["adapt@lse-2", "health@lse-2", "report", "selection@lse-2"]
 
 
 def test_the_selection_stays_the_same_so_that_the_patches_do_not_run(tmp_path: Path) -> None:
