@@ -12,6 +12,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
+FIRST_ON_PATH: list[str] = []
+"""Folders whose programs `run` finds before this Python's."""
 CODE = ("pipeline", "stages", "bench", "presets", "data/lists", "dvc.yaml", "pyproject.toml", ".dvcignore")
 
 
@@ -54,7 +56,7 @@ def preset(name: str) -> dict[str, Any]:
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Runs a command in the workspace with this Python's programs first; raises with its output if it fails."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    path = os.pathsep.join([*FIRST_ON_PATH, str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     # PYTHONPATH: the workspace's own copy of the code, not the checkout that is installed
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(folder), "DVC_NO_ANALYTICS": "1"}
     answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

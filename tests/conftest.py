@@ -18,7 +18,7 @@ from tests import real_data as real_data_sets
 # does not begin with `exec`, bash does not.
 os.environ["SHELL"] = "/bin/sh"
 
-pytest_plugins = ["tests.programs"]
+pytest_plugins = ["tests.programs", "tests.warm_stages"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.usefixtures("warm_stages")]
 
 
 def test_a_part_cut_in_half_is_named_and_made_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bench.workspace import make_workspace, preset, run
 from pipeline.common.files import read_json
 from tests import published
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm_stages")]
 
 
 def dry_run(name: str, folder: Path) -> dict[str, Any]:

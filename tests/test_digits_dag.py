@@ -11,7 +11,7 @@ from bench.workspace import make_workspace, preset, run
 from pipeline.common.files import read_json
 from pipeline.patches.file import HARD, PATCHES, PatchFile
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm_stages")]
 
 
 def bars(path: Path, count: int, size: int, seed: int) -> None:

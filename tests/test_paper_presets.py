@@ -11,7 +11,7 @@ from pipeline.common.labels import class_set
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm_stages")]
 
 SIZE = [64, 128]
 PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*-cityscapes-*.yaml"))

@@ -14,7 +14,7 @@ from bench.workspace import make_workspace, run, write_params
 from pipeline.common.files import read_json
 from pipeline.report.merge_seeds import merge_seeds
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("warm_stages")]
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -8,7 +8,7 @@ from bench.pipeline import stages_run, tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.common.files import read_json
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm_stages")]
 
 
 def test_a_translation_runs_what_learns_from_it_and_nothing_else(tmp_path: Path) -> None:

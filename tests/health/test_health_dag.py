@@ -9,7 +9,7 @@ from bench.workspace import make_workspace, run, write_params
 from pipeline.common.files import file_hash
 from pipeline.health.record import read_health
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.usefixtures("warm_stages")]
 
 
 def test_other_limits_judge_again_and_train_nothing(tmp_path: Path) -> None:
