@@ -208,7 +208,8 @@ def test_a_folder_with_labels_needs_a_class_map_of_known_names(tiny_params: dict
     tiny_params["data"]["source"] = {"layout": "folder", "root": "x", "class_map": {3: "raod"}}
     tiny_params["data"]["target"] = {"layout": "folder", "root": "x"}
     first, second = problems_of(write_params(tiny_params))
-    assert first == "data.source: class_map names no such class: 'raod'; did you mean 'road'?"
+    assert first.startswith("data.source.class_map: 'raod' is not a class of cityscapes-19 (road, sidewalk, ")
+    assert first.endswith("bicycle), nor `ignore`; did you mean 'road'?")
     assert second.startswith("data.target: class_map is needed where there are labels")
 
 
@@ -222,7 +223,7 @@ def test_a_bad_key_of_a_table_is_told_with_its_place(
         section = section.setdefault(step, {})
     section[key] = "road" if place[0] == "data" else ["road"]
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem.startswith(f"{'.'.join(place)}.{key}")
+    assert problem.startswith(".".join(place)) and str(key) in problem
 
 
 @pytest.mark.parametrize(
@@ -470,7 +471,7 @@ def test_every_key_of_a_start_is_described() -> None:
 def test_classes_of_ones_own_are_checked_like_the_known_ones(tiny_params: dict, write_params: Write) -> None:
     tiny_params["classes"] = {"large": ["road", "sky", "building"]}
     tiny_params["evaluate"]["subsets"] = {"two": ["road", "sky"]}
-    assert read_params(write_params(tiny_params)).classes == {"large": ("road", "sky", "building")}
+    assert read_params(write_params(tiny_params)).classes == {"large": ["road", "sky", "building"]}
     tiny_params["evaluate"]["subsets"] = {"two": ["road", "wall"]}
     assert problems_of(write_params(tiny_params)) == ["evaluate.subsets.two: 'wall' is not a class of large"]
     tiny_params["classes"] = {"large": ["road", "cat"]}
