@@ -17,15 +17,29 @@ class Split(Section):
     size: Size | None = Field(None, description="height, width the network sees; default: data.size")
 
 
-class StreetsSplit(Split):
-    """Images of the generated pair of domains; ``prepare`` draws them."""
+class GeneratedSplit(Split):
+    """Images of a generated pair of domains; ``prepare`` draws them."""
 
-    layout: Literal["streets"]
     domain: Literal["source", "target"]
     images: Positive = 240
     first: NotNegative = Field(0, description="index of the first scene: splits that must not share scenes start apart")
+
+
+class StreetsSplit(GeneratedSplit):
+    """Streets with the 19 classes of Cityscapes."""
+
+    layout: Literal["streets"]
     draw_size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=64)]] = Field(
         (128, 256), description="height, width of the PNGs drawn"
+    )
+
+
+class CracksSplit(GeneratedSplit):
+    """Surfaces with cracks: the classes background and crack."""
+
+    layout: Literal["cracks"]
+    draw_size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]] = Field(
+        (128, 128), description="height, width of the PNGs drawn"
     )
 
 
@@ -157,6 +171,7 @@ class DigitsSplit(Split):
 
 AnySplit = Annotated[
     StreetsSplit
+    | CracksSplit
     | FolderSplit
     | CityscapesSplit
     | Gta5Split
