@@ -57,12 +57,12 @@ def _cracks(rng: np.random.Generator, height: int, width: int) -> list[_Crack]:
         across = rng.random() < 0.5
         start = (0.0, rng.uniform(0, height)) if across else (rng.uniform(0, width), 0.0)
         heading = rng.normal(0.0 if across else np.pi / 2, 0.45)
-        main = _walk(rng, start, heading, rng.uniform(0.5, 1.3) * max(height, width), scale * rng.uniform(2.0, 5.0))
+        main = _walk(rng, start, heading, rng.uniform(0.5, 1.3) * max(height, width), scale * rng.uniform(4.0, 9.0))
         cracks.append(main)
         for _ in range(int(rng.integers(0, 3))):
             at = int(rng.integers(len(main.points) // 4, len(main.points)))
             aside = heading + rng.choice([-1, 1]) * rng.uniform(0.4, 1.1)
-            length = rng.uniform(0.15, 0.5) * height
+            length = rng.uniform(0.2, 0.6) * height
             cracks.append(_walk(rng, main.points[at], aside, length, 0.75 * main.widths[at]))
     return cracks
 
@@ -77,7 +77,7 @@ def _walk(rng: np.random.Generator, start: tuple[float, float], heading: float, 
         x, y = points[-1]
         points.append((x + step * np.cos(heading + turn), y + step * np.sin(heading + turn)))
     taper = np.linspace(1.0, 0.45, count) * rng.uniform(0.75, 1.25, count)
-    return _Crack(points, [float(value) for value in np.maximum(1.2, wide * taper)])
+    return _Crack(points, [float(value) for value in np.maximum(1.5, wide * taper)])
 
 
 def _share_of_cracks(cracks: list[_Crack], height: int, width: int) -> np.ndarray:
@@ -128,7 +128,7 @@ def _stained(rng: np.random.Generator, surface_HW3: np.ndarray) -> np.ndarray:
     if rng.random() < 0.5:
         return stained_HW3
     painted = rng.random() < 0.5
-    wide = height / _REFERENCE * (rng.uniform(8, 16) if painted else rng.uniform(2, 4))
+    wide = height / _REFERENCE * (rng.uniform(10, 20) if painted else rng.uniform(3, 7))
     distance_HW = _distance_to_a_line(rng, height, width)
     band_HW = np.clip(wide / 2 - np.abs(distance_HW) + 0.5, 0.0, 1.0)[..., None]
     worn_HW = np.clip(0.8 + 0.2 * _noise(rng, height, width, 5), 0.0, 1.0)[..., None]

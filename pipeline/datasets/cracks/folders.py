@@ -1,7 +1,8 @@
 """Writes the generated cracks as plain folders, as people have them.
 
-``python -m pipeline.datasets.cracks.folders DIR``: ``DIR/concrete`` has images and masks of 0 and 255; ``DIR/asphalt`` has images alone; ``DIR/asphalt-labelled`` has a few
-images with labels in colours: black, and red for cracks. docs/own-data.md begins with it.
+``python -m pipeline.datasets.cracks.folders DIR``: ``DIR/concrete`` has images and masks of 0 and 255; ``DIR/asphalt``
+has images alone; ``DIR/asphalt-labelled`` has a few images with labels in colours: black, and red for cracks.
+docs/own-data.md begins with it.
 """
 
 from __future__ import annotations
