@@ -58,7 +58,7 @@ def predict(
     """Predict any images at their own sizes, one PNG each, under their names."""
     from pipeline.checkpoints.import_export import open_model
     from pipeline.common.device import select_device
-    from pipeline.prediction.formats import classes_named
+    from pipeline.common.labels import classes_of_model
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all
 
@@ -77,7 +77,7 @@ def predict(
     console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
     outcome = predict_all(
         network,
-        classes_named(names),
+        classes_of_model(names, network.spec.get("palette")),
         pictures,
         out,
         format_.value,
