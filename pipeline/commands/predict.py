@@ -114,7 +114,8 @@ def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
         raise ReadableError(f"{images}: is neither a folder nor a prepared split ({', '.join(SPLITS)})")
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
-    return SplitPictures(manifest_path(images), prepared_split(images).crop)
+    split = prepared_split(images)
+    return SplitPictures(manifest_path(images), split.crop, split.reading)
 
 
 def _size(images: str, params: Params) -> tuple[int, int]:

@@ -10,6 +10,12 @@ from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import CITYSCAPES_19, DIGITS_10
 from pipeline.common.section import Crop, LabelId, NotNegative, Positive, Section, Size
 
+Ending = Annotated[str, Field(min_length=1, pattern=r"^[^/\\]+$")]
+CityscapesIds = Literal["cityscapes", "cityscapes-19"]
+_CITYSCAPES_IDS = Field(
+    "cityscapes", description="cityscapes-19: labels hold train ids, which a converter left under the published names"
+)
+
 
 class Split(Section):
     """What every data set split may say."""
@@ -46,6 +52,15 @@ class FolderSplit(FilesSplit):
     labels: str | None = "labels"
     class_map: dict[LabelId, str] = Field(default_factory=dict, description="label id: class name, or 'ignore'")
     include: tuple[str, ...] = Field(("*",), description="patterns of image ids (file names without suffix)")
+    image_ending: Ending | None = Field(None, description="what images' names end in, such as _rgb.png or _rgb")
+    label_ending: Ending | None = Field(None, description="what labels' names end in, such as _mask.png")
+    bands: tuple[Positive, Positive, Positive] | None = Field(
+        None, description="the bands that are red, green and blue, counted from 1, of images (TIFF) with others"
+    )
+    depth: Literal[8, 16] = Field(8, description="bits of a channel of the images; 16 needs `range`")
+    range: tuple[NotNegative, Annotated[int, Field(ge=1, le=65535, strict=True)]] | None = Field(
+        None, description="of 16 bits, the values that become 0 and 255; what is outside is clipped"
+    )
 
     @model_validator(mode="after")
     def _class_names_are_known(self) -> FolderSplit:
@@ -57,12 +72,21 @@ class FolderSplit(FilesSplit):
             raise ValueError("class_map is needed where there are labels (or set labels: null)")
         return self
 
+    @model_validator(mode="after")
+    def _sixteen_bits_have_a_range(self) -> FolderSplit:
+        if (self.depth == 16) != (self.range is not None):
+            raise ValueError("depth: 16 needs range: [low, high], what becomes 0 and 255; and range needs depth: 16")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range: the first of {list(self.range)} becomes 0 and must be the smaller")
+        return self
+
 
 class CityscapesSplit(FilesSplit):
     """Cityscapes as published (leftImg8bit/, gtFine/)."""
 
     layout: Literal["cityscapes"]
     split: Literal["train", "val", "test"]
+    label_ids: CityscapesIds = _CITYSCAPES_IDS
 
 
 class Gta5Split(FilesSplit):
@@ -91,6 +115,7 @@ class SynscapesSplit(FilesSplit):
 
     layout: Literal["synscapes"]
     images: Literal["rgb", "rgb-2k"] = "rgb"
+    label_ids: CityscapesIds = _CITYSCAPES_IDS
 
 
 class NthuSplit(FilesSplit):
@@ -102,6 +127,7 @@ class NthuSplit(FilesSplit):
     fold: Annotated[int, Field(ge=0, le=9, strict=True)] | None = Field(
         None, description="one of ten folds of the test images; default: all of them"
     )
+    label_ids: CityscapesIds = _CITYSCAPES_IDS
     part: Literal["adapt", "score"] = Field("score", description="of a fold: nine tenths to adapt to, or one to score")
 
     @model_validator(mode="after")

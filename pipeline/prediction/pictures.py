@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest
@@ -20,6 +21,7 @@ class Picture(NamedTuple):
     path: Path
     name: str
     crop: Crop | None
+    reading: ImageReading = AS_THEY_ARE
 
 
 class Pictures(Sequence[Picture]):
@@ -58,8 +60,8 @@ class FolderPictures(Pictures):
 class SplitPictures(Pictures):
     """The images of a prepared split, cropped; a prediction is named after its image's id."""
 
-    def __init__(self, manifest: Path, crop: Crop | None) -> None:
-        self._manifest, self._crop = Manifest(manifest), crop
+    def __init__(self, manifest: Path, crop: Crop | None, reading: ImageReading = AS_THEY_ARE) -> None:
+        self._manifest, self._crop, self._reading = Manifest(manifest), crop, reading
         window = "" if crop is None else f", crop {', '.join(map(str, crop))}"
         self.source = f"{manifest} of hash {file_hash(manifest)}{window}"
 
@@ -68,4 +70,4 @@ class SplitPictures(Pictures):
 
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
         row = self._manifest[position]
-        return Picture(Path(row.image), f"{row.id}.png", self._crop)
+        return Picture(Path(row.image), f"{row.id}.png", self._crop, self._reading)

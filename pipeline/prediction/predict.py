@@ -128,7 +128,7 @@ def _claim(out: Path, settings: dict[str, object]) -> None:
 
 def _load(picture: Picture, size: tuple[int, int] | None) -> _Loaded:
     try:
-        image = read_image(picture.path.read_bytes())
+        image = read_image(picture.path.read_bytes(), picture.reading)
         outside = crop_problem(picture.crop, image.height, image.width)
         if outside is not None:
             raise DataError(outside)
