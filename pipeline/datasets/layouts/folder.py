@@ -46,7 +46,7 @@ def folder_entries(split: FolderSplit) -> Listing:
         if labels.samefile(images) and endings == ANY_ENDING:
             raise DataError(
                 f"{images}: `images` and `labels` are the same folder; say what tells them apart, such as"
-                " image_ending: .jpg and label_ending: _mask.png"
+                " image_ending: .jpg and label_ending: .png"
             )
     choice = Choice(split.listed, split.take)
     return same_names(images, labels, include=split.include, choice=choice, endings_of=endings)
