@@ -192,5 +192,6 @@ def train_ids_problem(pixels_of_id: np.ndarray, table: np.ndarray, labels: int =
 _ROAD = 7
 _ENOUGH_LABELS = 10  # in none of which there is vegetation, sky, a person or a car
 TRAIN_IDS_ADVICE = (
-    "cityscapes, gta5, nthu, synscapes and synthia take them with label_ids: cityscapes-19; `folder` with class_map: cityscapes-19"
+    "cityscapes, gta5, nthu, synscapes and synthia take them with label_ids: cityscapes-19; `folder` with"
+    " class_map: cityscapes-19"
 )

@@ -11,10 +11,10 @@ from pipeline.common.labels import CITYSCAPES_19, DIGITS_10
 from pipeline.common.section import Crop, LabelId, NotNegative, Positive, Section, Size
 
 Ending = Annotated[str, Field(min_length=1, pattern=r"^[^/\\]+$")]
-CityscapesIds = Literal["cityscapes", "cityscapes-19"]
-_CITYSCAPES_IDS = Field(
-    "cityscapes", description="cityscapes-19: labels hold train ids, which a converter left under the published names"
-)
+CityscapesIds = Annotated[
+    Literal["cityscapes", "cityscapes-19"],
+    Field(description="cityscapes-19: labels hold train ids, which a converter left under the published names"),
+]
 
 
 class Split(Section):
@@ -86,7 +86,7 @@ class CityscapesSplit(FilesSplit):
 
     layout: Literal["cityscapes"]
     split: Literal["train", "val", "test"]
-    label_ids: CityscapesIds = _CITYSCAPES_IDS
+    label_ids: CityscapesIds = "cityscapes"
 
 
 class Gta5Split(FilesSplit):
@@ -115,7 +115,7 @@ class SynscapesSplit(FilesSplit):
 
     layout: Literal["synscapes"]
     images: Literal["rgb", "rgb-2k"] = "rgb"
-    label_ids: CityscapesIds = _CITYSCAPES_IDS
+    label_ids: CityscapesIds = "cityscapes"
 
 
 class NthuSplit(FilesSplit):
@@ -127,7 +127,7 @@ class NthuSplit(FilesSplit):
     fold: Annotated[int, Field(ge=0, le=9, strict=True)] | None = Field(
         None, description="one of ten folds of the test images; default: all of them"
     )
-    label_ids: CityscapesIds = _CITYSCAPES_IDS
+    label_ids: CityscapesIds = "cityscapes"
     part: Literal["adapt", "score"] = Field("score", description="of a fold: nine tenths to adapt to, or one to score")
 
     @model_validator(mode="after")

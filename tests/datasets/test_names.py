@@ -116,5 +116,5 @@ def test_labels_paired_by_case_follow_take_and_lists(named, tmp_path):
 
 
 def test_one_folder_for_both_without_endings_says_what_to_say(named):
-    with pytest.raises(DataError, match="are the same folder; say what tells them apart, such as image_ending: .jpg"):
+    with pytest.raises(DataError, match="are the same folder; say what tells them apart"):
         named("d/x.jpg", "d/x.png", images="d", labels="d")
