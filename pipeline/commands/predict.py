@@ -75,6 +75,9 @@ def predict(
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
     seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
     console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
+    if pictures.left_out:
+        listed = ", ".join(f"{count} × {what}" for what, count in sorted(pictures.left_out.items()))
+        console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
     outcome = predict_all(
         network,
         classes_named(names),

@@ -68,8 +68,9 @@ def prepare(
         with passed_over() as left_out:
             files = _files(name, split, seed, classes, progress)
         if name == "target-labelled":
-            labelled = _with_label(files)
+            labelled = _with_label(files, halves := Counter[str]())
             if labelled is None:
+                _say(say, "target", Counter(), halves)
                 (PREPARED / name / "no-labels.txt").write_text("the target has no labels\n", encoding="utf-8")
                 continue
             files = labelled
@@ -85,7 +86,9 @@ def prepare(
             reading=image_reading(split),
             notes=notes,
         )
-        if name != "target-labelled":  # the same files once more
+        if name == "target-labelled":  # the same files once more
+            _say(say, "target", Counter(), halves)
+        else:
             _say(say, name, left_out, notes)
         write_split(PREPARED / name, _resolved(split, classes, needs_labels))
     if not problems:
@@ -144,11 +147,30 @@ def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: boo
         write_prior(folder, estimate(drawn, len(classes), size), classes)
 
 
-def _with_label(files: Iterator[Entry]) -> Iterator[Entry] | None:
-    """The entries that have both files; None where no entry has. A target may be labelled in part, or not at all."""
-    labelled = (entry for entry in files if entry.label is not None and os.path.lexists(entry.image))
+def _with_label(files: Iterator[Entry], halves: Counter[str]) -> Iterator[Entry] | None:
+    """The entries that have both files; None where no entry has. A target may be labelled in part, or not at all.
+
+    ``halves`` counts the labels without image and, where other images have one, the images without label.
+    """
+    labelled = (entry for entry in files if not _is_half(entry, halves))
     first = next(labelled, None)
-    return None if first is None else chain([first], labelled)
+    if first is None:
+        del halves[_NO_LABEL]
+        return None
+    return chain([first], labelled)
+
+
+_NO_LABEL = "without a label, which only adaptation sees"
+
+
+def _is_half(entry: Entry, halves: Counter[str]) -> bool:
+    if entry.label is None:
+        halves[_NO_LABEL] += 1
+        return True
+    if os.path.lexists(entry.image):
+        return False
+    halves["missing of which there is a label (do names differ? layout folder: image_ending, label_ending)"] += 1
+    return True
 
 
 def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: bool) -> Iterator[Entry]:

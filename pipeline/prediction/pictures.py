@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.walking import passed_over
 
 
 class Picture(NamedTuple):
@@ -29,6 +30,8 @@ class Pictures(Sequence[Picture]):
 
     source: str
     """Where they come from: distinguishes them from others of the same names."""
+    left_out: Mapping[str, int] = {}
+    """How many files beside them are not predicted, by what they are."""
 
 
 class FolderPictures(Pictures):
@@ -41,7 +44,8 @@ class FolderPictures(Pictures):
     def __init__(self, folder: Path, apart_from: Path) -> None:
         self._folder, self.source = folder, str(folder.resolve())
         inside = apart_from if apart_from.is_dir() and not apart_from.samefile(folder) else None
-        self._names = sorted(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
+        with passed_over() as self.left_out:
+            self._names = sorted(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
         if not self._names:
             raise ReadableError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
         stems = sorted(self._names, key=without_suffix)

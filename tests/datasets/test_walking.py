@@ -105,15 +105,41 @@ def test_a_folder_by_the_name_of_an_image_is_named(tmp_path, monkeypatch):
         prepare(data, 1, CLASSES, workers=1, progress=False)
 
 
+def prepared(data: Data) -> list[str]:
+    """What `prepare` says."""
+    said: list[str] = []
+    prepare(data, 1, CLASSES, workers=1, progress=False, say=said.append)
+    return said
+
+
+def test_a_target_labelled_in_part_is_counted(tmp_path, monkeypatch):
+    data = three_splits(tmp_path, monkeypatch)
+    (tmp_path / "target/labels/0.png").unlink()
+    (tmp_path / "target/images/2.png").unlink()
+    assert prepared(data) == [
+        "data.target: 1 image: missing of which there is a label (do names differ? layout folder: image_ending,"
+        " label_ending)",
+        "data.target: 1 image: without a label, which only adaptation sees",
+    ]
+
+
+def test_a_target_whose_labels_have_other_names_is_not_silently_unlabelled(tmp_path, monkeypatch):
+    data = three_splits(tmp_path, monkeypatch)
+    for path in list((tmp_path / "target/labels").iterdir()):
+        path.rename(path.with_name(f"{path.stem}_mask.png"))
+    assert prepared(data) == [
+        "data.target: 3 images: missing of which there is a label (do names differ? layout folder: image_ending,"
+        " label_ending)"
+    ]
+
+
 def test_prepare_says_what_it_leaves_out(tmp_path, monkeypatch):
     data = three_splits(tmp_path, monkeypatch)
     alpha = encoded(np.full((8, 16, 4), 90, np.uint8))
     (tmp_path / "target/images/1.png").write_bytes(alpha)
     (tmp_path / "source/images/@eaDir").mkdir()
     (tmp_path / "source/labels/1_color.png").write_bytes(alpha)
-    said: list[str] = []
-    prepare(data, 1, CLASSES, workers=1, progress=False, say=said.append)
-    assert said == [
+    assert prepared(data) == [
         "data.source: passed over 1 × folder @eaDir, 1 × picture beside a label (_color, _instance, …)",
         "data.target: 1 image: alpha (transparency) is left out",
     ]

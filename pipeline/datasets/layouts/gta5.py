@@ -18,6 +18,7 @@ from pipeline.datasets.listing import (
 )
 from pipeline.datasets.meaning import GTA5_IDS, TRAIN_IDS, Meanings
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.walking import pass_over
 
 if TYPE_CHECKING:
     from pipeline.params import Gta5Split
@@ -58,6 +59,7 @@ def _label_names(labels: Path, split: Gta5Split) -> list[str]:
         return converted or names
     if converted and len(converted) == len(names):
         raise DataError(f"{labels}: holds *{TRAIN_ID_ENDING} only; say label_ids: cityscapes-19")
+    pass_over(f"*{TRAIN_ID_ENDING}", len(converted))
     return [name for name in names if not name.endswith(TRAIN_ID_ENDING)]
 
 
