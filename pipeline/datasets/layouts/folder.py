@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import ImageColor
+
+from pipeline.common.labels import CLASS_SETS, IGNORE
 from pipeline.datasets.bands import ImageReading
+from pipeline.datasets.decoding import IDS, Decoder
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.own_names import ANY_ENDING, Endings, included, suffixes, with_ending
 from pipeline.datasets.listing import (
@@ -22,7 +26,7 @@ from pipeline.datasets.listing import (
     required_folder,
     without_suffix,
 )
-from pipeline.datasets.meaning import Meaning, Meanings
+from pipeline.datasets.meaning import NOTHING, Meaning, Meanings, numbered
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -53,8 +57,47 @@ def folder_entries(split: FolderSplit) -> Listing:
 
 
 def folder_meanings(split: FolderSplit) -> Meanings:
-    """Return ``class_map``: one's own ids have no names but those of the classes that they count as."""
-    return {identity: Meaning(name, name) for identity, name in split.class_map.items()}
+    """Return what ``class_map`` says: one's own ids have no names but those of the classes that they count as.
+
+    The ids of a map by colour are the numbers of its classes, in the order in which they come first.
+    """
+    class_map = split.class_map
+    if isinstance(class_map, str):
+        return _known_table(class_map)
+    if not isinstance(class_map, dict):
+        return numbered((name, name) for name in class_map)
+    if _by_colour(class_map):
+        number_of = _numbers(class_map)
+        return {
+            number: Meaning(" ".join(str(key) for key, other in class_map.items() if other == name), name)
+            for name, number in number_of.items()
+        }
+    return {int(identity): Meaning(name, name) for identity, name in class_map.items()}
+
+
+def _known_table(name: str) -> Meanings:
+    """The ids of a class set, with 255 ignored as in every label that a program wrote for training; or a data set's."""
+    from pipeline.datasets.entries import PUBLISHED  # which imports this file
+
+    if name in PUBLISHED:
+        return PUBLISHED[name]
+    return {**numbered((known, known) for known in CLASS_SETS[name].names), IGNORE: Meaning("ignored", NOTHING)}
+
+
+def _by_colour(class_map: dict[int | str, str]) -> bool:
+    return any(isinstance(key, str) for key in class_map)
+
+
+def _numbers(class_map: dict[int | str, str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(dict.fromkeys(class_map.values()))}
+
+
+def _decoder(split: FolderSplit) -> Decoder:
+    class_map = split.class_map
+    if not isinstance(class_map, dict) or not _by_colour(class_map):
+        return IDS
+    colours = [list(ImageColor.getrgb(str(key))[:3]) for key in class_map]
+    return Decoder("colours", {"colours": colours, "ids": [_numbers(class_map)[name] for name in class_map.values()]})
 
 
 def same_names(
@@ -99,4 +142,4 @@ def _reading(split: FolderSplit) -> ImageReading:
     return ImageReading(split.bands, split.range)
 
 
-FOLDER = Layout("folder", folder_entries, folder_meanings, reading=_reading)
+FOLDER = Layout("folder", folder_entries, folder_meanings, decoder=_decoder, reading=_reading)

@@ -83,7 +83,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_layout_is_tried() -> None:
-    assert {fields["layout"] for _, fields in LAYOUTS.values()} == set(ALL_LAYOUTS) - {"streets", "folder", "digits"}
+    assert {fields["layout"] for _, fields in LAYOUTS.values()} == set(ALL_LAYOUTS) - {
+        "streets",
+        "cracks",
+        "folder",
+        "digits",
+    }
     assert set(HAND_PICKED) == set(LAYOUTS)
 
 
