@@ -23,7 +23,7 @@ from pipeline.common.work import held
 from pipeline.datasets.compare import has
 from pipeline.datasets.entries import entries, meanings
 from pipeline.datasets.problems import DataError
-from pipeline.params import AnySplit, Params, ParamsError, read_params
+from pipeline.params import AnySplit, GeneratedSplit, Params, ParamsError, read_params
 
 PROJECT = "roundabout"
 # Bytes of one image in a cache, per pixel and class: docs/cache.md measures 0.65 MB and 2.02 MB at 512x1024x19.
@@ -174,7 +174,7 @@ def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
         if any(problem.startswith(f"data.{name}: ") for problem in problems):
             continue
         split: AnySplit = getattr(params.data, name)
-        if split.layout == "streets":
+        if isinstance(split, GeneratedSplit):
             yield Finding("ok", f"data.{name}", f"{split.images} images, drawn by prepare")
         else:
             yield Finding("ok", f"data.{name}", f"{_images(split)} images, layout {split.layout}, in {split.root}")
@@ -186,7 +186,7 @@ def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
 
 
 def _images(split: AnySplit) -> int:
-    return split.images if split.layout == "streets" else operator.length_hint(entries(split))
+    return split.images if isinstance(split, GeneratedSplit) else operator.length_hint(entries(split))
 
 
 def _classes(params: Params) -> Finding:

@@ -87,7 +87,7 @@ def predict(
     tiling = _tiling(tile, overlap, size)
     from pipeline.checkpoints.import_export import open_model
     from pipeline.common.device import select_device
-    from pipeline.prediction.formats import classes_named
+    from pipeline.common.labels import classes_of_model
     from pipeline.prediction.measures import Measures
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all
@@ -109,7 +109,7 @@ def predict(
     measures = {"confidence": confidence, "entropy": entropy}
     outcome = predict_all(
         network,
-        classes_named(names),
+        classes_of_model(names, network.spec.get("palette")),
         pictures,
         out,
         format_.value,

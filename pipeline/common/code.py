@@ -14,6 +14,7 @@ WITHOUT_EFFECT = {
     "pipeline.common.files": "files are whole or absent; what is in them is the caller's",
     "pipeline.common.labels": "prepare writes the chosen class set's names beside the manifests; only colours are read "
     "later, and the stages that draw list it",
+    "pipeline.common.own_classes": "the same for class sets of one's own",
     "pipeline.common.section": "types of params, as pipeline.params",
     "pipeline.common.processes": "child processes end with their parent",
     "pipeline.common.system_errors": "messages",
