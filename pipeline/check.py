@@ -10,11 +10,11 @@ from pipeline.checkpoints.weights import require_class_names, weights_for
 from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
+from pipeline.datasets.drawn import ids_of
 from pipeline.datasets.entries import entries
 from pipeline.datasets.hold_back import held_back, in_words
 from pipeline.datasets.problems import DataError
-from pipeline.datasets.streets.files import scene_ids
-from pipeline.params import Params
+from pipeline.params import GeneratedSplit, Params
 
 
 def data_problems(params: Params) -> list[str]:
@@ -25,7 +25,7 @@ def data_problems(params: Params) -> list[str]:
         ("target", params.data.target),
         ("evaluation", params.data.evaluation),
     ):
-        if split.layout == "streets":
+        if isinstance(split, GeneratedSplit):
             continue
         try:
             files = entries(split)
@@ -55,7 +55,7 @@ def data_problems(params: Params) -> list[str]:
 def held_back_in_words(params: Params) -> str | None:
     """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none."""
     source = params.data.source
-    ids = scene_ids(source) if source.layout == "streets" else [entry.id for entry in entries(source)]
+    ids = ids_of(source) if isinstance(source, GeneratedSplit) else [entry.id for entry in entries(source)]
     positions = held_back(ids, params.data.hold_back, params.seed, frames=source.layout != "digits")
     return in_words([ids[position] for position in positions], len(ids)) if positions else None
 
