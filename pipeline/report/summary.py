@@ -22,6 +22,7 @@ from pipeline.report.control import control_of, control_to_add
 if TYPE_CHECKING:
     from pipeline.params import Params
 
+Subsets = dict[str, tuple[str, ...]]
 Resampled = dict[str, tuple[list[str], np.ndarray]]
 """By run: the images' ids, and the headline metric (R,) of resampled images."""
 
@@ -41,17 +42,17 @@ def summary_of(params: Params, runs: Path, results: list[Result], classes: Class
         },
         "metrics": list(results[0].metrics) if results else [],
         "params": flat(params.model_dump(mode="json", exclude={"runtime"})),
-        "runs": _runs(params, runs, results),
+        "runs": _runs(params, runs, results, _subsets(params, classes)),
     }
 
 
-def _runs(params: Params, runs: Path, results: list[Result]) -> list[dict[str, Any]]:
+def _runs(params: Params, runs: Path, results: list[Result], subsets: Subsets) -> list[dict[str, Any]]:
     headline = params.evaluate.headline
     inits = {name: entry.init for name, entry in params.rounds.items()}
     kinds = {result.name: result.kind for result in results}
     source, oracle = baseline(results, "initial", headline), baseline(results, "oracle", headline)
     first = next((result.name for result in results if result.kind == "initial"), None)
-    over_images = _resampled(params, runs, results)
+    over_images = _resampled(params, runs, results, subsets)
     rows = []
     for result in results:
         control = control_of(params, result.name) if result.name in inits else None
@@ -76,12 +77,18 @@ def _runs(params: Params, runs: Path, results: list[Result]) -> list[dict[str, A
     return rows
 
 
-def _resampled(params: Params, runs: Path, results: list[Result]) -> Resampled:
+def _subsets(params: Params, classes: ClassSet) -> Subsets:
+    """Return the named subsets of classes, the foreground among them."""
+    name, metric = classes.foreground, classes.foreground_metric
+    return {**({} if name is None or metric is None else {metric: (name,)}), **params.evaluate.subsets}
+
+
+def _resampled(params: Params, runs: Path, results: list[Result], subsets: Subsets) -> Resampled:
     found = {}
     for result in results:
         pixels = read_class_pixels(runs / result.name / PER_IMAGE)
         if pixels is not None:
-            score_R = resampled(pixels, params.evaluate.headline, params.evaluate.subsets, params.seed)
+            score_R = resampled(pixels, params.evaluate.headline, subsets, params.seed)
             if score_R is not None:
                 found[result.name] = (pixels.images, score_R)
     return found

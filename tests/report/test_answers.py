@@ -127,3 +127,8 @@ def test_the_summary_compares_runs_over_the_same_images(tiny_params: dict[str, A
     assert found["lse-1"] == pytest.approx([0.1, 0.1])  # two of ten pixels more in each image, of two classes
     assert found["source-only"] is None and found["lse-2"] is None, "itself; other images"
     assert all(run["control_interval"] is None for run in summary["runs"])
+    foreground = ClassSet("two", ("a", "b"), ((0, 0, 0), (1, 1, 1)), foreground="a")
+    evaluate = params.evaluate.model_copy(update={"headline": "IoU a"})
+    params = params.model_copy(update={"evaluate": evaluate})
+    summary = summary_of(params, tmp_path, results, foreground)
+    assert summary["runs"][1]["gain_interval"] == pytest.approx([0.2, 0.2])
