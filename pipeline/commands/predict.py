@@ -14,6 +14,7 @@ from pipeline.commands.model_file import is_of_a_run, model_file
 from pipeline.commands.sizes import require_positive, size_in
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
+from pipeline.common.labels import classes_of_model
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -87,7 +88,6 @@ def predict(
     tiling = _tiling(tile, overlap, size)
     from pipeline.checkpoints.import_export import open_model
     from pipeline.common.device import select_device
-    from pipeline.common.labels import classes_of_model
     from pipeline.prediction.measures import Measures
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 import os
 import re
 import unicodedata
@@ -109,7 +110,7 @@ def _drawn(step: int) -> Colour:
 
 
 def _distance(one: Colour, other: Colour) -> float:
-    return sum((here - there) ** 2 for here, there in zip(one, other, strict=True)) ** 0.5
+    return math.dist(one, other)
 
 
 def _names(names: Any) -> tuple[str, ...]:

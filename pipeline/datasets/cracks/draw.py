@@ -1,8 +1,8 @@
 """Cracks in a surface under two cameras: a generated pair of domains with two classes, for data that are no streets.
 
 The source is a laboratory's: clean grey concrete, even light, sharp pictures, dark cracks. The target is a survey's:
-asphalt with stones, shadows, oil stains and paint, pale and dark cracks, blur, noise and compression. Stains and the
-edges of shadows are background, and look like cracks to a network that has seen concrete only.
+asphalt with stones, shadows, oil stains, saw-cut joints and paint, pale and dark cracks, blur, noise and compression. A
+joint and a shadow's edge are background, and look like cracks to a network that has seen concrete only.
 """
 
 # H/W pixels, 3 red, green, blue; pictures are float32 in 0 … 1 until they are bytes
@@ -43,7 +43,7 @@ def draw(domain: str, seed: int, index: int, height: int, width: int) -> tuple[n
     if domain == "source":
         return _bytes(_cracked(_concrete(surface_rng, height, width), share_HW, 0.72)), label_HW
     surface_HW3 = _stained(surface_rng, _asphalt(surface_rng, height, width))
-    depth = float(surface_rng.uniform(0.4, 0.7))
+    depth = float(surface_rng.uniform(0.45, 0.75))
     lit_HW3 = _lit(surface_rng, _cracked(surface_HW3, share_HW, depth))
     return _photographed(camera_rng, lit_HW3), label_HW
 
@@ -57,12 +57,12 @@ def _cracks(rng: np.random.Generator, height: int, width: int) -> list[_Crack]:
         across = rng.random() < 0.5
         start = (0.0, rng.uniform(0, height)) if across else (rng.uniform(0, width), 0.0)
         heading = rng.normal(0.0 if across else np.pi / 2, 0.45)
-        main = _walk(rng, start, heading, rng.uniform(0.5, 1.3) * max(height, width), scale * rng.uniform(3.0, 7.0))
+        main = _walk(rng, start, heading, rng.uniform(0.5, 1.3) * max(height, width), scale * rng.uniform(2.0, 5.0))
         cracks.append(main)
         for _ in range(int(rng.integers(0, 3))):
             at = int(rng.integers(len(main.points) // 4, len(main.points)))
             aside = heading + rng.choice([-1, 1]) * rng.uniform(0.4, 1.1)
-            length = rng.uniform(0.2, 0.6) * height
+            length = rng.uniform(0.15, 0.5) * height
             cracks.append(_walk(rng, main.points[at], aside, length, 0.75 * main.widths[at]))
     return cracks
 
@@ -77,7 +77,7 @@ def _walk(rng: np.random.Generator, start: tuple[float, float], heading: float, 
         x, y = points[-1]
         points.append((x + step * np.cos(heading + turn), y + step * np.sin(heading + turn)))
     taper = np.linspace(1.0, 0.45, count) * rng.uniform(0.75, 1.25, count)
-    return _Crack(points, [float(value) for value in np.maximum(1.5, wide * taper)])
+    return _Crack(points, [float(value) for value in np.maximum(1.2, wide * taper)])
 
 
 def _share_of_cracks(cracks: list[_Crack], height: int, width: int) -> np.ndarray:
@@ -98,39 +98,48 @@ def _noise(rng: np.random.Generator, height: int, width: int, grain: float) -> n
     rows = max(2, round(_REFERENCE / grain))
     coarse = rng.normal(size=(rows, max(2, round(rows * width / height)))).astype(np.float32)
     fine_HW = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-    return (fine_HW - fine_HW.mean()) / max(float(fine_HW.std()), 1e-6)
+    noise_HW: np.ndarray = (fine_HW - fine_HW.mean()) / max(float(fine_HW.std()), 1e-6)
+    return noise_HW
 
 
 def _concrete(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     grey_HW = 0.70 + 0.05 * rng.normal() + 0.02 * _noise(rng, height, width, 40) + 0.012 * _noise(rng, height, width, 2)
     pores_HW = _noise(rng, height, width, 3) > 3.0
-    return np.stack([grey_HW, grey_HW, 0.98 * grey_HW], axis=-1) * np.where(pores_HW, 0.75, 1.0)[..., None]
+    surface_HW3: np.ndarray = (
+        np.stack([grey_HW, grey_HW, 0.98 * grey_HW], axis=-1) * np.where(pores_HW, 0.75, 1.0)[..., None]
+    )
+    return surface_HW3
 
 
 def _asphalt(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     stones_HW = 0.6 * _noise(rng, height, width, 2) + 0.6 * _noise(rng, height, width, 4)
     grey_HW = rng.uniform(0.34, 0.52) + 0.065 * stones_HW + 0.03 * _noise(rng, height, width, 50)
     tint = np.array([1.0 + rng.normal(0, 0.035), 1.0, 1.0 + rng.normal(0, 0.04)])
-    return grey_HW[..., None] * tint
+    surface_HW3: np.ndarray = grey_HW[..., None] * tint
+    return surface_HW3
 
 
 def _cracked(surface_HW3: np.ndarray, share_HW: np.ndarray, depth: float) -> np.ndarray:
     """The surface with cracks that let only ``1 - depth`` of the light out, and one bright rim."""
     rim_HW = np.clip(np.roll(share_HW, (-1, -1), (0, 1)) - share_HW, 0.0, 1.0)
-    return surface_HW3 * (1.0 - depth * share_HW + 0.12 * rim_HW)[..., None]
+    cracked_HW3: np.ndarray = surface_HW3 * (1.0 - depth * share_HW + 0.12 * rim_HW)[..., None]
+    return cracked_HW3
 
 
 def _stained(rng: np.random.Generator, surface_HW3: np.ndarray) -> np.ndarray:
-    """Oil stains, and in half of the pictures a worn stripe of paint."""
+    """Oil stains, and in half of the pictures a saw-cut joint or a stripe of paint: straight, and no cracks."""
     height, width, _ = surface_HW3.shape
     spots_HW = np.clip(_noise(rng, height, width, 28) - rng.uniform(0.9, 1.8), 0.0, 1.0)
-    stained_HW3 = surface_HW3 * (1.0 - 0.45 * spots_HW)[..., None]
+    stained_HW3: np.ndarray = surface_HW3 * (1.0 - 0.45 * spots_HW)[..., None]
     if rng.random() < 0.5:
         return stained_HW3
-    wide = height / _REFERENCE * rng.uniform(10, 20)
-    band_HW = np.clip(wide / 2 - np.abs(_distance_to_a_line(rng, height, width)) + 0.5, 0.0, 1.0)
-    worn_HW = np.clip(0.8 + 0.2 * _noise(rng, height, width, 5), 0.0, 1.0)
-    return stained_HW3 + (band_HW * worn_HW)[..., None] * (0.85 - stained_HW3)
+    painted = rng.random() < 0.5
+    wide = height / _REFERENCE * (rng.uniform(8, 16) if painted else rng.uniform(2, 4))
+    distance_HW = _distance_to_a_line(rng, height, width)
+    band_HW = np.clip(wide / 2 - np.abs(distance_HW) + 0.5, 0.0, 1.0)[..., None]
+    worn_HW = np.clip(0.8 + 0.2 * _noise(rng, height, width, 5), 0.0, 1.0)[..., None]
+    marked_HW3: np.ndarray = stained_HW3 + band_HW * worn_HW * (0.85 - stained_HW3 if painted else -0.5 * stained_HW3)
+    return marked_HW3
 
 
 def _distance_to_a_line(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -147,7 +156,8 @@ def _lit(rng: np.random.Generator, surface_HW3: np.ndarray) -> np.ndarray:
     if rng.random() < 0.67:
         edge_HW = _distance_to_a_line(rng, height, width) + 4 * _noise(rng, height, width, 30)
         light_HW *= 1.0 - rng.uniform(0.25, 0.5) / (1.0 + np.exp(-edge_HW / rng.uniform(0.8, 3.0)))
-    return surface_HW3 * light_HW[..., None]
+    lit_HW3: np.ndarray = surface_HW3 * light_HW[..., None]
+    return lit_HW3
 
 
 def _photographed(rng: np.random.Generator, picture_HW3: np.ndarray) -> np.ndarray:
