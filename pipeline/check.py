@@ -13,6 +13,8 @@ from pipeline.common.labels import class_set
 from pipeline.datasets.drawn import ids_of
 from pipeline.datasets.entries import entries
 from pipeline.datasets.hold_back import held_back, in_words
+from pipeline.datasets.manifest import manifest_path
+from pipeline.datasets.opening import require_classes
 from pipeline.datasets.problems import DataError
 from pipeline.params import GeneratedSplit, Params
 
@@ -58,6 +60,17 @@ def held_back_in_words(params: Params) -> str | None:
     ids = ids_of(source) if isinstance(source, GeneratedSplit) else [entry.id for entry in entries(source)]
     positions = held_back(ids, params.data.hold_back, params.seed, frames=source.layout != "digits")
     return in_words([ids[position] for position in positions], len(ids)) if positions else None
+
+
+def other_classes_in_words(params: Params) -> str | None:
+    """Return that `prepare` ran for other classes than params.yaml names now; None where it did not, or never ran."""
+    if not manifest_path("source").exists():
+        return None
+    try:
+        require_classes("source", class_set(params.classes))
+    except DataError as error:
+        return f"{error}, which prepares and trains again"
+    return None
 
 
 def _weights_problems(params: Params) -> list[str]:

@@ -17,7 +17,7 @@ from pipeline.params import explained_changes, json_schema, read_params
 @readable
 def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("params.yaml")) -> None:
     """Check params.yaml and the data paths; every problem at once."""
-    from pipeline.check import data_problems, held_back_in_words
+    from pipeline.check import data_problems, held_back_in_words, other_classes_in_words
 
     checked = read_params(params)
     problems = data_problems(checked)
@@ -27,8 +27,9 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
     for line in explained_changes(checked):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"{params} is fine: {len(checked.initial_models)} initial models, {len(checked.rounds)} rounds")
-    if (held_back := held_back_in_words(checked)) is not None:
-        console.print(held_back)
+    for line in (held_back_in_words(checked), other_classes_in_words(checked)):
+        if line is not None:
+            console.print(line, soft_wrap=True)
 
 
 @readable

@@ -155,7 +155,8 @@ def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
     names = "id" if len(unknown) == 1 else "ids"
     advice = "mend the label or, in the layout `folder`, add to class_map a class or `ignore` for each"
     if unknown[-1] == IGNORE and not pixels_of_id[_TRAIN_IDS:IGNORE].any():
-        advice = f"are these train ids? {TRAIN_IDS_ADVICE}"
+        mask = "" if pixels_of_id[1:IGNORE].any() else "is it a mask (class_map: {0: background, 255: CLASS}), or "
+        advice = f"{mask}are these train ids? {TRAIN_IDS_ADVICE}"
     return f"holds {names} {counted} that the data set does not define; {advice}"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.check import other_classes_in_words
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import Decoder
@@ -86,6 +88,18 @@ def test_a_split_that_was_prepared_for_other_classes_is_refused(
     prepared_for(names, folder)
     with pytest.raises(DataError, match=rf"source/manifest\.jsonl: .*{words}.*run `dvc repro`"):
         labels_of("source", CITYSCAPES_19, None)
+
+
+def test_check_says_that_classes_are_others_than_those_prepared(folder: Path) -> None:
+    params = SimpleNamespace(classes="cityscapes-19")
+    assert other_classes_in_words(params) is None
+    params.classes = {"names": ["background", "crack"]}
+    words = str(other_classes_in_words(params))
+    assert "background, crack only there" in words and words.endswith(
+        "run `dvc repro`, which prepares and trains again"
+    )
+    (folder / "manifest.jsonl").unlink()
+    assert other_classes_in_words(params) is None
 
 
 def test_a_target_tells_nothing_of_its_labels(folder: Path) -> None:

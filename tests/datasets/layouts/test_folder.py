@@ -217,6 +217,11 @@ def test_several_colours_are_one_class_and_others_are_ignored(tmp_path: Path) ->
     [
         (Image.fromarray(COLOURS_HW3), {"#000000": "background"}, "(255, 0, 0) (8 pixels; nearest: (0, 0, 0))"),
         (Image.fromarray(MASK_HW), {0: "background"}, "holds id 1 (8 pixels)"),
+        (
+            Image.fromarray(MASK_HW * 255),
+            ["background", "crack"],
+            "is it a mask (class_map: {0: background, 255: CLASS})",
+        ),
         (Image.fromarray(MASK_HW), {"#000000": "background", "#ff0000": "crack"}, "in mode L, not in colours"),
     ],
 )
