@@ -24,7 +24,7 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
         failed(str(error))
         _data_beside(params)
         raise typer.Exit(1) from None
-    from pipeline.check import data_problems, held_back_in_words
+    from pipeline.check import changed_files, data_problems, held_back_in_words
 
     problems = data_problems(checked)
     if problems:
@@ -34,6 +34,8 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
     console.print(f"{params} is fine: {len(checked.initial_models)} initial models, {len(checked.rounds)} rounds")
     if (held_back := held_back_in_words(checked)) is not None:
         console.print(held_back)
+    for line in changed_files(checked.data):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _data_beside(params: Path) -> None:

@@ -8,6 +8,7 @@ evaluation of pseudo-labels and the oracle open.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -25,6 +26,7 @@ from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
 from pipeline.datasets.opening import HELD_BACK, LabelFormat, PreparedSplit, labels_of, write_split
 from pipeline.datasets.parallel import in_order
+from pipeline.datasets.seen import write_times
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets.files import write_streets
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from pipeline.params import AnySplit, Data, DigitsSplit
 
 REPORT = Path("data") / "problems.txt"
+_CLOCKS_DIFFER = 10 * 10**9
+"""Nanoseconds: a file server's clock may be late."""
 SPLITS = ("source", "target", "target-labelled", "evaluation", HELD_BACK)
 
 
@@ -42,6 +46,7 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
         DataError: with the first problems; data/problems.txt then names every file.
     """
     problems: list[Problem] = []
+    began = time.time_ns() - _CLOCKS_DIFFER
     for name in SPLITS:
         shutil.rmtree(PREPARED / name, ignore_errors=True)
         (PREPARED / name).mkdir(parents=True)
@@ -75,7 +80,10 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
     raise_on(list(dict.fromkeys(problems)), REPORT)
     _hold_back(data, seed, classes)
     _spatial_prior(data, classes, workers=workers, progress=progress)
-    return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+    manifests = {name: Manifest(manifest_path(name)) for name in SPLITS if manifest_path(name).exists()}
+    for manifest in manifests.values():
+        write_times(manifest, began)
+    return {name: len(manifest) for name, manifest in manifests.items()}
 
 
 def _hold_back(data: Data, seed: int, classes: ClassSet) -> None:
