@@ -11,12 +11,13 @@ import typer
 from pipeline.commands.console import console, failed, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import write_text
+from pipeline.common.labels import class_set
 from pipeline.params import ParamsError, explained_changes, json_schema, read_data, read_params
 
 
 @readable
 def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("params.yaml")) -> None:
-    """Check params.yaml and the data paths; every problem at once."""
+    """Check params.yaml, the data paths and some files of each split; every problem at once."""
     # Before the imports: a typo is answered at once, whatever else takes seconds
     try:
         checked = read_params(params)
@@ -24,9 +25,10 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
         failed(str(error))
         _data_beside(params)
         raise typer.Exit(1) from None
-    from pipeline.check import changed_files, data_problems, held_back_in_words
+    from pipeline.check import changed_files, data_problems, held_back_in_words, look_at_files
 
-    problems = data_problems(checked)
+    look = look_at_files(checked.data, class_set(checked.classes))
+    problems = data_problems(checked) + look.problems
     if problems:
         raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{_listed(problems)}")
     for line in explained_changes(checked):
@@ -34,7 +36,7 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
     console.print(f"{params} is fine: {len(checked.initial_models)} initial models, {len(checked.rounds)} rounds")
     if (held_back := held_back_in_words(checked)) is not None:
         console.print(held_back)
-    for line in changed_files(checked.data):
+    for line in (*look.notes, *changed_files(checked.data)):
         console.print(line, highlight=False, soft_wrap=True)
 
 
