@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
@@ -47,12 +47,13 @@ class _Sample(NamedTuple):
     """All entries of the split are in the sample."""
 
 
-def look_at_files(data: Data, classes: ClassSet) -> Look:
+def look_at_files(data: Data, classes: ClassSet, apart_from: Collection[str] = ()) -> Look:
     """Open up to SAMPLE entries of each split, evenly spread over their sorted ids.
 
-    Splits whose folders are wrong are passed over: ``path_problems`` has them.
+    Splits whose folders are wrong are passed over: ``path_problems`` has them; and so are those of ``apart_from``.
     """
-    samples = [sample for name, split in splits_of(data) if (sample := _sample(name, split, classes)) is not None]
+    splits = [(name, split) for name, split in splits_of(data) if name not in apart_from]
+    samples = [sample for name, split in splits if (sample := _sample(name, split, classes)) is not None]
     problems = [
         f"data.{sample.name}: {problem}"
         for sample in samples

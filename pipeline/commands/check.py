@@ -27,8 +27,14 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
         raise typer.Exit(1) from None
     from pipeline.check import changed_files, data_problems, held_back_in_words, look_at_files
 
-    look = look_at_files(checked.data, class_set(checked.classes))
-    problems = data_problems(checked) + look.problems
+    problems = data_problems(checked)
+    wrong = {
+        name
+        for name in ("source", "target", "evaluation")
+        if any(problem.startswith(f"data.{name}: ") for problem in problems)
+    }
+    look = look_at_files(checked.data, class_set(checked.classes), apart_from=wrong)
+    problems += look.problems
     if problems:
         raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{_listed(problems)}")
     for line in explained_changes(checked):
