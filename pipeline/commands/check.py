@@ -28,11 +28,7 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
     from pipeline.check import changed_files, data_problems, held_back_in_words, look_at_files
 
     problems = data_problems(checked)
-    wrong = {
-        name
-        for name in ("source", "target", "evaluation")
-        if any(problem.startswith(f"data.{name}: ") for problem in problems)
-    }
+    wrong = {problem.partition(":")[0].removeprefix("data.") for problem in problems}
     look = look_at_files(checked.data, class_set(checked.classes), apart_from=wrong)
     problems += look.problems
     if problems:
