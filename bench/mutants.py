@@ -89,7 +89,7 @@ def configure(patterns: list[str]) -> None:
     settings = {
         "source_paths": ["pipeline"],
         "only_mutate": patterns,
-        "also_copy": ["bench", "stages", "presets", "docs", "data/lists", "dvc.yaml"],
+        "also_copy": ["bench", "stages", "presets", "docs", "data/classes", "data/lists", "dvc.yaml"],
         "pytest_add_cli_args": ["-m", "not slow and not cluster and not browser and not gpu", "-p", "no:cacheprovider"],
         "pytest_add_cli_args_test_selection": tests,
         "process_isolation": "forkserver",  # torch's threads do not survive a fork

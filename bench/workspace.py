@@ -14,7 +14,17 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_ON_PATH: list[str] = []
 """Folders whose programs `run` finds before this Python's."""
-CODE = ("pipeline", "stages", "bench", "presets", "data/lists", "dvc.yaml", "pyproject.toml", ".dvcignore")
+CODE = (
+    "pipeline",
+    "stages",
+    "bench",
+    "presets",
+    "data/classes",
+    "data/lists",
+    "dvc.yaml",
+    "pyproject.toml",
+    ".dvcignore",
+)
 
 
 def make_workspace(folder: Path, params: dict[str, Any]) -> None:

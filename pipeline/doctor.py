@@ -5,7 +5,9 @@ from __future__ import annotations
 import operator
 import os
 import platform
+import pwd
 import shutil
+import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -16,10 +18,12 @@ from packaging.requirements import Requirement
 from pipeline.check import changed_files, data_problems
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
+from pipeline.common.system_errors import explained
+from pipeline.common.work import held
 from pipeline.datasets.compare import has
 from pipeline.datasets.entries import entries, meanings
 from pipeline.datasets.problems import DataError
-from pipeline.params import AnySplit, Params, ParamsError, read_params
+from pipeline.params import AnySplit, GeneratedSplit, Params, ParamsError, read_params
 
 PROJECT = "roundabout"
 # Bytes of one image in a cache, per pixel and class: docs/cache.md measures 0.65 MB and 2.02 MB at 512x1024x19.
@@ -44,6 +48,8 @@ def examine(path: Path) -> Iterator[Finding]:
     yield from _packages()
     yield from _devices()
     yield _workspace()
+    yield _user()
+    yield _file_system(Path(".roundabout"))
     try:
         params = read_params(path)
     except ParamsError as error:
@@ -127,6 +133,31 @@ def _workspace() -> Finding:
     return Finding("ok", "dvc", f"workspace {Path.cwd()}")
 
 
+def _user() -> Finding:
+    names = [name for name in ("LOGNAME", "USER") if name in os.environ]
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        advice = "`export USER=me HOME=/tmp/me` before `dvc repro`: DVC ends without a name"
+        return Finding("warn", "user", f"number {os.getuid()} has no name here", "" if names else advice)
+    return Finding("ok", "user", f"number {os.getuid()}")
+
+
+def _file_system(folder: Path) -> Finding:
+    """Try what the stages will need of the workspace: a file, a lock on it, a rename over another."""
+    try:
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="doctor-") as name:
+            first, second = Path(name) / "first", Path(name) / "second"
+            second.touch()
+            with held(first, "doctor", wait=False):
+                pass
+            first.replace(second)
+    except OSError as error:
+        return Finding("fail", "files", explained(error) or f"{folder}: {error}", "stages lock, write and rename here")
+    return Finding("ok", "files", f"{folder.absolute()} can be written, locked and renamed in")
+
+
 # ------------------------------------------------------------------------------------------------- what the params want
 
 
@@ -144,7 +175,7 @@ def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
         if any(problem.startswith(f"data.{name}: ") for problem in problems):
             continue
         split: AnySplit = getattr(params.data, name)
-        if split.layout == "streets":
+        if isinstance(split, GeneratedSplit):
             yield Finding("ok", f"data.{name}", f"{split.images} images, drawn by prepare")
         else:
             yield Finding("ok", f"data.{name}", f"{_images(split)} images, layout {split.layout}, in {split.root}")
@@ -164,7 +195,7 @@ def _changes(params: Params) -> Iterator[Finding]:
 
 
 def _images(split: AnySplit) -> int:
-    return split.images if split.layout == "streets" else operator.length_hint(entries(split))
+    return split.images if isinstance(split, GeneratedSplit) else operator.length_hint(entries(split))
 
 
 def _classes(params: Params) -> Finding:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.common.errors import ReadableError
+from pipeline.common.system_errors import explained
 from stages import BEGUN
 
 
@@ -75,4 +76,10 @@ def print_errors(work: Callable[[], None]) -> None:
         sys.exit(130)
     except ReadableError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        message = explained(error)  # a full disk, no locks, no permission
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(1)

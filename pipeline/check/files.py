@@ -19,7 +19,7 @@ from pipeline.datasets.entries import Entry, entries, label_reader, label_table
 from pipeline.datasets.examine import Examined, examine
 from pipeline.datasets.manifest import Row
 from pipeline.datasets.problems import DataError
-from pipeline.params import AnySplit, Data
+from pipeline.params import AnySplit, Data, DigitsSplit, GeneratedSplit
 
 SAMPLE = 20
 """Entries of a split that are opened."""
@@ -64,7 +64,7 @@ def look_at_files(data: Data, classes: ClassSet, apart_from: Collection[str] = (
 
 
 def _sample(name: str, split: AnySplit, classes: ClassSet) -> _Sample | None:
-    if split.layout in ("streets", "digits"):
+    if isinstance(split, GeneratedSplit | DigitsSplit):
         return None
     try:
         listing = entries(split)

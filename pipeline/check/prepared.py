@@ -15,7 +15,7 @@ from pipeline.datasets.manifest import AGAIN, Manifest, manifest_path
 from pipeline.datasets.opening import HELD_BACK
 from pipeline.datasets.problems import DataError
 from pipeline.datasets.seen import SeenFile, seen_image, seen_label, times_of
-from pipeline.params import AnySplit, Data
+from pipeline.params import AnySplit, Data, DigitsSplit, GeneratedSplit
 
 _NAMED = 3
 _MOST_COMPARED = 1 << 28
@@ -52,7 +52,7 @@ def changed_files(data: Data) -> list[str]:
     """
     lines = []
     for name, split in splits_of(data):
-        changes = None if split.layout in ("streets", "digits") else changes_of(name, split)
+        changes = None if isinstance(split, GeneratedSplit | DigitsSplit) else changes_of(name, split)
         if changes is not None and changes.kept and any(changes[:3]):
             lines.append(f"data.{name}: {changes.in_words()}: {AGAIN}")
     return lines

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
+from pipeline.datasets.drawn import ids_of
 from pipeline.datasets.entries import entries
 from pipeline.datasets.hold_back import held_back, in_words
 from pipeline.datasets.problems import DataError
-from pipeline.datasets.streets.files import scene_ids
-from pipeline.params import AnySplit, Data, Params
+from pipeline.params import AnySplit, Data, GeneratedSplit, Params
 
 
 def data_problems(params: Params) -> list[str]:
@@ -38,7 +38,7 @@ def path_problems(data: Data) -> list[str]:
     """Return every problem with the data paths, one line each, without opening an image."""
     problems = []
     for name, split in splits_of(data):
-        if split.layout == "streets":
+        if isinstance(split, GeneratedSplit):
             continue
         try:
             first = next(entries(split), None)
@@ -58,13 +58,13 @@ def splits_of(data: Data) -> list[tuple[str, AnySplit]]:
 
 
 def _target_has_labels(data: Data) -> bool:
-    return data.target.layout == "streets" or any(entry.label is not None for entry in entries(data.target))
+    return isinstance(data.target, GeneratedSplit) or any(entry.label is not None for entry in entries(data.target))
 
 
 def held_back_in_words(params: Params) -> str | None:
     """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none."""
     source = params.data.source
-    ids = scene_ids(source) if source.layout == "streets" else [entry.id for entry in entries(source)]
+    ids = ids_of(source) if isinstance(source, GeneratedSplit) else [entry.id for entry in entries(source)]
     positions = held_back(ids, params.data.hold_back, params.seed, frames=source.layout != "digits")
     return in_words([ids[position] for position in positions], len(ids)) if positions else None
 

@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from pipeline.checkpoints.choose import Network, choose_network
 from pipeline.checkpoints.detect import ASPP_BRANCHES, aspp_branches, reads_bytes
 from pipeline.checkpoints.kinds import Kind, head_parts, kind_of_model, own_shapes
 from pipeline.checkpoints.naming import COUNTER
 from pipeline.checkpoints.reading import CheckpointFile, read_checkpoint_file
-from pipeline.checkpoints.recognise import Recognised, closest, recognise
+from pipeline.checkpoints.recognise import Recognised
 from pipeline.models.build import ModelSpec
 from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError
+
+SHOWN = 4
 
 
 class Weights(NamedTuple):
@@ -44,16 +47,22 @@ class Weights(NamedTuple):
     findings: list[str]
 
 
-def read_weights(path: Path) -> Weights:
+def read_weights(path: Path, prefix: str | None = None) -> Weights:
     """Recognise a file and return its weights in our names.
 
+    Args:
+        path: the file.
+        prefix: chooses one of several networks in it, such as ``teacher``.
+
     Raises:
-        ModelFileError: it cannot be read, is of no known kind (the message says which is closest and what differs), or
-            holds numbers that are not finite.
+        ModelFileError: it cannot be read, is of no known kind (the message says which is closest and what differs),
+            holds several networks and ``prefix`` names none of them, or holds numbers that are not finite.
     """
     file = read_checkpoint_file(path)
     spec = _own_spec(path, file)
-    weights = _own(path, file, spec) if spec is not None else _foreign(path, file)
+    if spec is not None and prefix is not None:
+        raise ModelFileError(f"{path}: is a model of this program, which holds one network; leave --prefix out")
+    weights = _own(path, file, spec) if spec is not None else _foreign(path, file, prefix)
     bad = [
         key for key, value in weights.state.items() if value.is_floating_point() and not bool(value.isfinite().all())
     ]
@@ -95,13 +104,13 @@ def _own(path: Path, file: CheckpointFile, stored: dict[str, Any]) -> Weights:
     return Weights("roundabout", title, spec, spec.classes, state, fresh, kept, _describe(spec, file, []))
 
 
-def _foreign(path: Path, file: CheckpointFile) -> Weights:
-    match = recognise(file.tensors)
-    if match is None:
-        raise ModelFileError(f"{path}: is of no known kind; {closest(file.tensors)}")
+def _foreign(path: Path, file: CheckpointFile, prefix: str | None) -> Weights:
+    network = choose_network(path, file, prefix)
+    match = network.match
+    file = file._replace(inside=network.inside, beside=_beside(file, network))
     state = {}
     for slot in match.slots:
-        tensor = file.tensors[match.prefix + slot.theirs]
+        tensor = network.tensors[match.prefix + slot.theirs]
         state[slot.ours] = _plain(tensor).reshape(_our_shape(match, slot.ours, slot.shape))
     if match.kind.spec is None:
         findings = [*_read_from(file, match), f"{match.classes} channels"]
@@ -117,6 +126,13 @@ def _foreign(path: Path, file: CheckpointFile) -> Weights:
     if match.kind.note:
         findings.append(match.kind.note)
     return Weights(match.kind.name, match.kind.title, spec, spec.classes, state, fresh, kept, findings)
+
+
+def _beside(file: CheckpointFile, network: Network) -> list[str]:
+    """Return the keys beside a network's dict."""
+    if network.inside == file.inside:
+        return file.beside
+    return [file.inside or "tensors at the top", *(key for key in file.beside if key != network.inside)]
 
 
 def _plain(tensor: Tensor) -> Tensor:
@@ -166,10 +182,17 @@ def _read_from(file: CheckpointFile, match: Recognised) -> list[str]:
     if match.prefix:
         findings.append(f"the prefix {match.prefix!r} is taken off every name")
     if match.ignored:
-        findings.append(f"{len(match.ignored)} tensors are not read: {', '.join(match.ignored[:3])}")
+        findings.append(f"{len(match.ignored)} tensors are not read: {_by_part(match.ignored)}")
     if file.beside:
         findings.append(f"beside the weights, not read: {', '.join(file.beside[:6])}")
     return findings
+
+
+def _by_part(names: list[str]) -> str:
+    """Return the first names, one of each first part before a second one: every module that is not read is named."""
+    firsts = {name.partition(".")[0]: name for name in reversed(names)}
+    shown = sorted(names, key=lambda name: firsts[name.partition(".")[0]] != name)[:SHOWN]
+    return ", ".join(shown) + (" …" if len(names) > SHOWN else "")
 
 
 def _describe(spec: ModelSpec, file: CheckpointFile | None, evidence: list[str]) -> list[str]:

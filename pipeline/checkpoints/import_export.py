@@ -32,6 +32,7 @@ def import_checkpoint(
     aspp_branches: int | None = None,
     preprocessing: str | None = None,
     classes: int | None = None,
+    prefix: str | None = None,
 ) -> Weights:
     """Write the weights of a foreign file as a model file of ours, and return them.
 
@@ -44,11 +45,12 @@ def import_checkpoint(
         aspp_branches: overrides the number that was detected.
         preprocessing: overrides what was detected.
         classes: of the fresh head of an encoder.
+        prefix: chooses one of several networks in the file.
 
     Raises:
         ModelFileError: the file cannot be read or is of no known kind, or says otherwise than the arguments.
     """
-    weights = read_weights(path)
+    weights = read_weights(path, prefix)
     if weights.spec is None:
         with whole_file(out) as temporary, temporary.open("wb") as file:
             torch.save(weights.state, file)

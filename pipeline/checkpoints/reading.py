@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from pipeline.checkpoints.harmless import HARMLESS, stand_in
 from pipeline.checkpoints.mxnet_params import is_mxnet, read_mxnet
+from pipeline.checkpoints.not_weights import HEAD, other_than_weights
 from pipeline.models.model_file import FILE_FORMAT, ModelFileError
 
 # Where training programs keep the weights beside optimisers and counters, the likeliest first.
 NESTED = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module")
 DEPTH = 3
-# What training programs keep beside the weights and what runs no code when it is read: arguments and numpy's scalars.
-_NUMBER = np._core.multiarray.scalar  # type: ignore[attr-defined]
-HARMLESS = [
-    argparse.Namespace,
-    _NUMBER,
-    (_NUMBER, "numpy.core.multiarray.scalar"),  # as numpy 1 calls it
-    np.dtype,
-    *(type(np.dtype(name)) for name in ("float16", "float32", "float64", "int32", "int64", "bool")),
-]
+MOST_STAND_INS = 40
 
 
 class CheckpointFile(NamedTuple):
@@ -46,6 +38,8 @@ class CheckpointFile(NamedTuple):
     """keys beside the tensors, which are not read"""
     metadata: dict[str, str]
     """of safetensors, and of this program's own files"""
+    others: Mapping[str, Mapping[str, Tensor]] = {}
+    """other dicts of tensors in the file, by where they are: an average, a teacher, an optimiser's"""
 
 
 def read_checkpoint_file(path: Path) -> CheckpointFile:
@@ -55,25 +49,37 @@ def read_checkpoint_file(path: Path) -> CheckpointFile:
         ModelFileError: there is no such file, it is of no known format, is damaged, holds code or no tensors; the
             message says which.
     """
-    if not path.is_file():
-        raise ModelFileError(f"{path}: there is no such file")
-    with path.open("rb") as file:
-        head = file.read(16)
-    if not head:
-        raise ModelFileError(f"{path}: is an empty file")
+    head = _head(path)
     if is_mxnet(head):
         return CheckpointFile(read_mxnet(path), "MXNet's list of arrays (.params)", "", [], {})
     if len(head) > 8 and head[8:9] == b"{":
         return _read_safetensors(path)
+    other = other_than_weights(path, head)
+    if other is not None:
+        raise ModelFileError(f"{path}: {other}")
     content = _read_torch(path)
     if isinstance(content, Mapping) and content.get("format") == FILE_FORMAT:
         return _own(path, content)
     kind = "torch's zip archive" if zipfile.is_zipfile(path) else "torch's format of before 1.6"
+    content = _as_mapping(content)
     tensors, inside, beside = _weights_in(content, "")
     if not tensors:
         held = ", ".join(beside[:6]) if beside else f"a {type(content).__name__}"
         raise ModelFileError(f"{path}: holds no tensors by name; it holds {held}")
-    return CheckpointFile(tensors, kind, inside, beside, {})
+    others = {place: tree for place, tree in _trees(content, "") if place != inside}
+    return CheckpointFile(tensors, kind, inside, beside, {}, others)
+
+
+def _head(path: Path) -> bytes:
+    if path.is_dir():
+        raise ModelFileError(f"{path}: is a folder; name the file of weights in it")
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file")
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if not head:
+        raise ModelFileError(f"{path}: is an empty file, maybe of a download that failed; fetch it again")
+    return head
 
 
 def _own(path: Path, content: Mapping[str, Any]) -> CheckpointFile:
@@ -99,14 +105,22 @@ def _read_safetensors(path: Path) -> CheckpointFile:
 
 
 def _read_torch(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(HARMLESS):
-            warnings.simplefilter("ignore")  # on pickle protocols, and on archives that are refused below
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (ModelFileError, MemoryError):
-        raise
-    except Exception as error:  # damaged pickles raise KeyError, EOFError, OSError, struct.error and others
-        raise ModelFileError(f"{path}: {_why_refused(str(error), error)}") from None
+    """Read with torch's restricted reader; settings of configuration libraries become inert objects, one at a time."""
+    allowed = list(HARMLESS)
+    for _ in range(MOST_STAND_INS):
+        try:
+            with warnings.catch_warnings(), torch.serialization.safe_globals(allowed):
+                warnings.simplefilter("ignore")  # on pickle protocols, and on archives that are refused below
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        except (ModelFileError, MemoryError):
+            raise
+        except Exception as error:  # damaged pickles raise KeyError, EOFError, OSError, struct.error and others
+            named = re.search(r"GLOBAL (\S+)", str(error))
+            replacement = stand_in(named[1]) if named else None
+            if replacement is None or replacement in allowed:
+                raise ModelFileError(f"{path}: {_why_refused(str(error), error)}") from None
+            allowed.append(replacement)
+    raise ModelFileError(f"{path}: is refused: its settings are of more than {MOST_STAND_INS} classes")
 
 
 def _why_refused(message: str, error: Exception) -> str:
@@ -124,6 +138,25 @@ def _why_refused(message: str, error: Exception) -> str:
     if "Weights only load failed" in message or isinstance(error, pickle.UnpicklingError):
         return "is refused: it is not a file of weights, maybe a pickle of something else; nothing of it was run"
     return "is not a checkpoint (torch, safetensors, MXNet .params), or it is truncated or damaged; fetch it again"
+
+
+def _as_mapping(content: Any) -> Any:
+    """Return a list or tuple as a dict by position: some programs save ``[state]`` or ``(state, epoch)``."""
+    if isinstance(content, list | tuple):
+        return {str(index): value for index, value in enumerate(content)}
+    return content
+
+
+def _trees(content: Any, inside: str, depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yield every dict that holds tensors by name, and where it is."""
+    if not isinstance(content, Mapping):
+        return
+    tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    if tensors:
+        yield inside, tensors
+    if depth < DEPTH:
+        for key, value in content.items():
+            yield from _trees(value, f"{inside}.{key}".lstrip("."), depth + 1)
 
 
 def _weights_in(content: Any, inside: str, depth: int = 0) -> tuple[dict[str, Tensor], str, list[str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from torch import Tensor
 
-from pipeline.checkpoints.kinds import KINDS, Kind, Shapes, Slot, shapes_of, without_counters
+from pipeline.checkpoints.kinds import DEFAULT_CLASSES, KINDS, Kind, Shapes, Slot, shapes_of, without_counters
 from pipeline.checkpoints.naming import COUNTER
 
 MOST_PREFIXES = 3
@@ -43,13 +44,52 @@ class Difference(NamedTuple):
 
 
 def recognise(tensors: Mapping[str, Tensor]) -> Recognised | None:
-    """Return what the tensors are, or None if they are of no known kind."""
-    for prefix, shapes in _without_prefixes(shapes_of(tensors)):
-        for kind in KINDS.values():
-            difference = _difference(kind, shapes)
-            if not (difference.missing or difference.left_over or difference.other_shape):
-                return _recognised(kind, prefix, shapes)
-    return None
+    """Return what the tensors are, or None if they are of no known kind, or of several networks."""
+    matches = networks_in(tensors)
+    return matches[0] if len(matches) == 1 else None
+
+
+def networks_in(tensors: Mapping[str, Tensor]) -> list[Recognised]:
+    """Return every known network among the tensors, each with the prefix below which it is.
+
+    Beside a network there may be tensors that are not its own, such as a metric's buffers or a loss's weights: they are
+    listed as ignored. A discriminator counts only where there is no network.
+    """
+    shapes = shapes_of(tensors)
+    matches: list[Recognised] = []
+    for kind in KINDS.values():
+        for prefix in _prefixes_of(kind, shapes):
+            if not any(prefix.startswith(match.prefix) for match in matches) and _is(kind, prefix, shapes):
+                matches.append(_recognised(kind, prefix, shapes))
+    matches = [match for match in matches if match.kind.spec is not None] or matches
+    return sorted(matches, key=lambda match: match.prefix)
+
+
+def _prefixes_of(kind: Kind, shapes: Shapes) -> list[str]:
+    """Return what is before the kind's first name wherever that name occurs."""
+    first = kind.slots(kind.classes(shapes))[0].theirs
+    prefixes = [name.removesuffix(first) for name in shapes if name.endswith(first)]
+    return [prefix for prefix in prefixes if not prefix or prefix.endswith(".")]
+
+
+def _is(kind: Kind, prefix: str, shapes: Shapes) -> bool:
+    """Return whether the whole kind is there below the prefix, and nothing else that may belong to a network."""
+    below = _below(prefix, shapes)
+    difference = _difference(kind, below)
+    if difference.missing or difference.other_shape or len(difference.left_over) > difference.fitting:
+        return False
+    return not any(name.partition(".")[0] in _known_parts() for name in difference.left_over)
+
+
+def _below(prefix: str, shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
+
+
+@cache
+def _known_parts() -> frozenset[str]:
+    """Return the first parts of all names of all kinds: what is called so and does not fit is no metric's buffer."""
+    kinds = KINDS.values()
+    return frozenset(slot.theirs.partition(".")[0] for kind in kinds for slot in kind.slots(DEFAULT_CLASSES))
 
 
 def closest(tensors: Mapping[str, Tensor]) -> str:
@@ -97,11 +137,16 @@ def _difference(kind: Kind, shapes: Shapes) -> Difference:
 
 
 def _recognised(kind: Kind, prefix: str, shapes: Shapes) -> Recognised:
-    classes = kind.classes(shapes)
-    slots = [slot for slot in kind.slots(classes) if slot.theirs in shapes]
-    expected = {slot.theirs for slot in slots}
-    ignored = [name for name in shapes if name not in expected]
+    below = _below(prefix, shapes)
+    classes = kind.classes(below)
+    slots = [slot for slot in kind.slots(classes) if slot.theirs in below]
+    expected = {prefix + slot.theirs for slot in slots}
+    ignored = [_short(name, prefix) for name in shapes if name not in expected]
     return Recognised(kind, classes, prefix, slots, ignored, any(name.endswith(COUNTER) for name in expected))
+
+
+def _short(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix) if name.startswith(prefix) else name
 
 
 def _sides(shape: tuple[int, ...]) -> str:

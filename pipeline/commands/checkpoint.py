@@ -24,6 +24,10 @@ app = typer.Typer(
 
 File = Annotated[Path, typer.Argument(help="a checkpoint: .pth, .pt, .safetensors, MXNet's .params, or a model.pt")]
 
+Prefix = Annotated[
+    str | None, typer.Option(help="which network, where the file holds several: student, teacher, state_dict.ema …")
+]
+
 
 class Branches(StrEnum):
     """How many ASPP branches are summed."""
@@ -34,11 +38,11 @@ class Branches(StrEnum):
 
 @app.command()
 @readable
-def info(file: File) -> None:
+def info(file: File, prefix: Prefix = None) -> None:
     """Say what a file of weights is: network, heads, classes, preprocessing, and how that is known."""
     from pipeline.checkpoints.convert import read_weights
 
-    console.print(_table(file, read_weights(file)))
+    console.print(_table(file, read_weights(file, prefix)))
 
 
 def _table(file: Path, weights: Weights) -> Table:
@@ -71,6 +75,7 @@ def import_(
     classes: Annotated[int | None, typer.Option(min=2, help="of the fresh head, where the file is an encoder")] = None,
     aspp_branches: Annotated[Branches | None, typer.Option(help="instead of what the weights show")] = None,
     preprocessing: Annotated[str | None, typer.Option(help="instead of what the weights show")] = None,
+    prefix: Prefix = None,
     force: Force = False,
 ) -> None:
     """Take a checkpoint in as a model file: for `weights` in params.yaml, or to predict."""
@@ -84,6 +89,7 @@ def import_(
         aspp_branches=None if aspp_branches is None else int(aspp_branches.value),
         preprocessing=preprocessing,
         classes=len(class_names_in(class_set)) if classes is None and class_set is not None else classes,
+        prefix=prefix,
     )
     console.print(_table(file, weights))
     console.print(f"written: {out}", highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.commands.class_table import show_class_set
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, NTHU_MERGES, ClassSet, class_set
@@ -23,12 +24,18 @@ _NAMES = ", ".join(PUBLISHED)
 
 @readable
 def classes(
+    file: Annotated[
+        Path | None, typer.Argument(help="a file of a class set, params.yaml, or a class set: shows its table")
+    ] = None,
     source: Annotated[str | None, typer.Option(help=f"a data set: {_NAMES}; default: params.yaml")] = None,
     target: Annotated[str | None, typer.Option(help="the same, for the labels that are scored")] = None,
     chosen: Annotated[str | None, typer.Option("--classes", help=f"a class set: {', '.join(CLASS_SETS)}")] = None,
     params: Annotated[Path, typer.Option(help="the params file")] = Path("params.yaml"),
 ) -> None:
-    """Show how label ids of source and target become classes: what maps, what merges, what is ignored."""
+    """Show a class set; or how label ids of source and target become classes: what maps, merges, is ignored."""
+    if file is not None:
+        show_class_set(file)
+        return
     if (source is None) != (target is None):
         raise ReadableError(
             f"say both --source and --target, or neither (params.yaml then says it); there are {_NAMES}"

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 
 from pipeline.common.errors import ReadableError
+from pipeline.common.system_errors import explained
+from pipeline.common.user import require_name
 
 # Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone. No markup: names of
 # files and keys of foreign checkpoints may hold brackets, and are printed as they are.
@@ -31,9 +33,17 @@ def readable(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
 
     @wraps(command)
     def wrapped(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
+        require_name()
         try:
             command(*arguments, **options)
-        except (ReadableError, OSError) as error:  # OSErrors name their file
+        except ReadableError as error:
             raise failed(str(error)) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            message = explained(error) or (str(error) if isinstance(error, OSError) else None)  # they name their file
+            if message is None:
+                raise
+            raise failed(message) from None
 
     return wrapped

@@ -15,6 +15,13 @@ def inspect(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="rounds to show; default: all")] = None,
     host: Annotated[str, typer.Option(help="address to listen on; the default is this machine alone")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port")] = 8600,
+    root_path: Annotated[
+        str, typer.Option(help="prefix of a proxy that passes it on: /user/me/proxy/8600 (JupyterHub, Open OnDemand)")
+    ] = "",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="a name under which a proxy or tunnel asks for the page; repeat for several"),
+    ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="open the page in the browser")] = False,
 ) -> None:
     """Serve a page to look at caches, selections and patches; it only reads, also while a dump is being written."""
@@ -30,4 +37,4 @@ def inspect(
     console.print(f"inspect: {url}  (Ctrl+C ends it)", soft_wrap=True, highlight=False)
     if browser:
         webbrowser.open(url)
-    serve(inspector, bound, host)
+    serve(inspector, bound, host, allow_host or [], root_path)

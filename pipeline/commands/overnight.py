@@ -16,6 +16,7 @@ from pipeline.evaluation.over_seeds import results_table
 from pipeline.evaluation.results import read_results
 from pipeline.overnight.early_stopping import Rules
 from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, plan_night, spans_of_night
+from pipeline.overnight.server_probe import require_server
 from pipeline.overnight.workspace_lock import night_lock
 from pipeline.params import read_params
 
@@ -66,6 +67,7 @@ def overnight(
     if dry_run:
         _print_plan(night, slots or 1)
     elif cron or pool:
+        require_server()
         _hand_over(root, parameters, cron, begin, pool)
     else:
         _run_here(night, parameters, begin)
@@ -174,6 +176,7 @@ def _run_here(night: Night, parameters: dict[str, Any], at: datetime | None) -> 
         _print_seeds(night)
         return
     else:
+        require_server()
         with night_lock(night.root):  # the flow would refuse, too, half a minute later
             pass
     from pipeline.overnight import prefect_settings

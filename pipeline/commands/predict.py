@@ -11,17 +11,19 @@ import typer
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.model_file import is_of_a_run, model_file
-from pipeline.commands.sizes import require_positive
+from pipeline.commands.sizes import require_positive, size_in
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
 
 if TYPE_CHECKING:
     from pipeline.params import Params
     from pipeline.prediction.pictures import Pictures
+    from pipeline.prediction.tiles import Tiling
 
 PARAMS = Path("params.yaml")
 SPLITS = ("source", "target", "target-labelled", "evaluation")
 SHOWN = 50
+OVERLAP = 64
 
 
 class FormatName(StrEnum):
@@ -33,10 +35,22 @@ class FormatName(StrEnum):
     overlay = "overlay"
 
 
+class Bits(StrEnum):
+    """How finely measures are written."""
+
+    eight = "8"
+    sixteen = "16"
+
+
 @readable
 def predict(
     model: Annotated[str, typer.Argument(help="a run (lse-3), a model file, or a checkpoint of others")],
-    images: Annotated[str, typer.Argument(help="a folder of images, or a prepared split (evaluation, target, source)")],
+    images: Annotated[
+        str,
+        typer.Argument(
+            help="an image, a folder of images or frames, a list (.txt), or a prepared split (evaluation …)"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="a new folder; a run that was stopped goes on in its own")],
     format_: Annotated[
         FormatName,
@@ -49,16 +63,32 @@ def predict(
             "image's own"
         ),
     ] = None,
+    tile: Annotated[
+        str | None,
+        typer.Option(help="HxW: see each image at its own size, in tiles of this size, blended; for large images"),
+    ] = None,
+    overlap: Annotated[
+        int | None, typer.Option(help="pixels over which neighbouring tiles are blended; default: 64, or an eighth")
+    ] = None,
     flip: Annotated[bool, typer.Option("--flip", help="see each image mirrored too")] = False,
     scales: Annotated[str, typer.Option(help="sizes at which each image is seen, such as 0.75,1,1.25")] = "1",
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="write the largest probability, too: grey PNGs in OUT/confidence")
+    ] = False,
+    entropy: Annotated[
+        bool, typer.Option("--entropy", help="write the entropy over ln C, too: grey PNGs in OUT/entropy")
+    ] = False,
+    bits: Annotated[Bits, typer.Option(help="of the confidence and entropy PNGs")] = Bits.eight,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="threads that decode and encode")] = 2,
 ) -> None:
     """Predict any images at their own sizes, one PNG each, under their names."""
+    tiling = _tiling(tile, overlap, size)
     from pipeline.checkpoints.import_export import open_model
     from pipeline.common.device import select_device
-    from pipeline.prediction.formats import classes_named
+    from pipeline.common.labels import classes_of_model
+    from pipeline.prediction.measures import Measures
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all
 
@@ -66,7 +96,7 @@ def predict(
     path = model_file(model)
     params = _params_for(path, images)
     pictures = _pictures(images, params, out)
-    if size is None and params is not None:
+    if size is None and tiling is None and params is not None:
         size = _size(images, params)
     views = Views(size, _scales(scales), flip)
     network = open_model(path)
@@ -74,10 +104,12 @@ def predict(
     computer.place(network)
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
     seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
+    seen = seen if tiling is None else f"tiles of {tiling.tile[0]}x{tiling.tile[1]}, {tiling.overlap} pixels blended"
     console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
+    measures = {"confidence": confidence, "entropy": entropy}
     outcome = predict_all(
         network,
-        classes_named(names),
+        classes_of_model(names, network.spec.get("palette")),
         pictures,
         out,
         format_.value,
@@ -85,6 +117,8 @@ def predict(
         computer,
         origin=file_hash(path),
         workers=workers,
+        tiling=tiling,
+        measures=Measures(tuple(name for name, wanted in measures.items() if wanted), int(bits.value)),
     )
     already = f", {outcome.there_already} were there already" if outcome.there_already else ""
     console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
@@ -94,11 +128,26 @@ def predict(
         raise failed(f"{len(outcome.problems)} of {len(pictures)} images have no prediction:\n{listed}{more}")
 
 
+def _tiling(tile: str | None, overlap: int | None, size: tuple[int, int] | None) -> Tiling | None:
+    from pipeline.prediction.tiles import Tiling
+
+    if tile is None:
+        if overlap is not None:
+            raise ReadableError("--overlap: is of tiles; say --tile, too")
+        return None
+    if size is not None:
+        raise ReadableError("--tile: tiles are cut from each image at its own size; leave --size out")
+    sides = size_in("--tile", tile)
+    tiling = Tiling(sides, min(OVERLAP, min(sides) // 8) if overlap is None else overlap)
+    tiling.require_sound()
+    return tiling
+
+
 def _params_for(path: Path, images: str) -> Params | None:
     """Return the params of this folder, if they matter: for a run's model, or a prepared split."""
     from pipeline.params import read_params
 
-    if (is_of_a_run(path) or not Path(images).is_dir()) and PARAMS.is_file():
+    if (is_of_a_run(path) or not Path(images).exists()) and PARAMS.is_file():
         return read_params(PARAMS)
     return None
 
@@ -106,12 +155,16 @@ def _params_for(path: Path, images: str) -> Params | None:
 def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
     from pipeline.datasets.manifest import manifest_path
     from pipeline.datasets.opening import prepared_split
-    from pipeline.prediction.pictures import FolderPictures, SplitPictures
+    from pipeline.prediction.pictures import SplitPictures, file_pictures, folder_pictures
 
     if Path(images).is_dir():
-        return FolderPictures(Path(images), out)
+        return folder_pictures(Path(images), out)
+    if Path(images).is_file():
+        return file_pictures(Path(images))
     if images not in SPLITS:
-        raise ReadableError(f"{images}: is neither a folder nor a prepared split ({', '.join(SPLITS)})")
+        raise ReadableError(
+            f"{images}: there is no such image, folder or list, and it is no prepared split ({', '.join(SPLITS)})"
+        )
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
     return SplitPictures(manifest_path(images), prepared_split(images).crop)
@@ -121,7 +174,7 @@ def _size(images: str, params: Params) -> tuple[int, int]:
     """Return the size at which training and evaluation see the images."""
     from pipeline.datasets.opening import prepared_split
 
-    own = None if Path(images).is_dir() else prepared_split(images).size
+    own = None if Path(images).exists() else prepared_split(images).size
     return own or params.data.size
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline.common.errors import ReadableError
 
 
@@ -13,3 +15,16 @@ def require_positive(size: tuple[int, int] | None) -> None:
     """
     if size is not None and min(size) < 1:
         raise ReadableError(f"--size: both sides must be at least 1, and it is {size[0]} {size[1]}")
+
+
+def size_in(option: str, text: str) -> tuple[int, int]:
+    """Return height and width of ``512x1024`` (or ``512,1024``, or ``512`` for a square).
+
+    Raises:
+        ReadableError: the text is no such size.
+    """
+    match = re.fullmatch(r"(\d{1,6})(?:\s*[x×,]\s*(\d{1,6}))?", text.strip().lower())
+    if match is None:
+        raise ReadableError(f"{option}: is {text!r}; height and width in pixels are needed, such as 512x1024")
+    height, width = match[1], match[2] or match[1]
+    return int(height), int(width)

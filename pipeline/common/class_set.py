@@ -26,6 +26,13 @@ class ClassSet:
     name: str
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
+    foreground: str | None = None
+    """The class that is looked for, of which tables show the IoU first; None where all count alike."""
+
+    @property
+    def foreground_metric(self) -> str | None:
+        """The name of the foreground's IoU among the metrics."""
+        return None if self.foreground is None else f"IoU {self.foreground}"
 
     def __len__(self) -> int:
         return len(self.names)

@@ -14,8 +14,11 @@ WITHOUT_EFFECT = {
     "pipeline.common.files": "files are whole or absent; what is in them is the caller's",
     "pipeline.common.labels": "prepare writes the chosen class set's names beside the manifests; only colours are read "
     "later, and the stages that draw list it",
+    "pipeline.common.own_classes": "the same for class sets of one's own",
     "pipeline.common.section": "types of params, as pipeline.params",
     "pipeline.common.processes": "child processes end with their parent",
+    "pipeline.common.system_errors": "messages",
+    "pipeline.common.user": "a name for a user without one",
     "pipeline.common.work": "unfinished work is continued, and published when it is whole",
     "pipeline.checkpoints": "tests hold what a known kind becomes; another checkpoint is another value in params.yaml",
     "pipeline.datasets.problems": "messages",

@@ -1,4 +1,4 @@
-"""The published class sets, and Cityscapes' label ids.
+"""The class sets, published ones and one's own, and Cityscapes' label ids.
 
 No stage but ``prepare`` depends on this table: ``prepare`` writes the names of the chosen set beside every manifest.
 """
@@ -6,8 +6,10 @@ No stage but ``prepare`` depends on this table: ``prepare`` writes the names of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pipeline.common.class_set import IGNORE, UNKNOWN, ClassSet, colour_label, id_table
+from pipeline.common.own_classes import is_file_of_classes, own_class_set, palette_of, read_class_set
 
 __all__ = [
     "CITYSCAPES_19",
@@ -19,8 +21,11 @@ __all__ = [
     "UNKNOWN",
     "ClassSet",
     "class_set",
+    "classes_named",
+    "classes_of_model",
     "colour_label",
     "id_table",
+    "own_palette",
 ]
 
 CITYSCAPES_19 = ClassSet(
@@ -72,18 +77,60 @@ NTHU_MERGES = {"wall": "building", "fence": "building", "pole": "building", "tru
 """How CBST scores a network of 19 classes on NTHU's 13. It leaves train out, which stays an error."""
 
 
-def class_set(classes: str | Mapping[str, Sequence[str]]) -> ClassSet:
-    """Return the class set of that name, or one's own: a mapping of one name to names of the 19 classes, in any order.
+KNOWN_COLOURS = {
+    name: colour for classes in CLASS_SETS.values() for name, colour in zip(classes.names, classes.palette, strict=True)
+}
+"""The colour of every class of a published set."""
+
+
+def classes_named(title: str, names: tuple[str, ...]) -> ClassSet:
+    """Return classes of which only the names are known: in the published sets' colours, else in drawn ones."""
+    return ClassSet(title, names, palette_of(names, {}, KNOWN_COLOURS))
+
+
+def classes_of_model(names: tuple[str, ...], palette: Sequence[Sequence[int]] | None) -> ClassSet:
+    """Return the classes of a model file, which has a palette where the colours of the names would be others."""
+    if palette is None:
+        return classes_named("a model's", names)
+    return ClassSet("a model's", names, tuple((red, green, blue) for red, green, blue in palette))
+
+
+def own_palette(classes: ClassSet) -> dict[str, list[list[int]]]:
+    """Return what a model file keeps of the colours: nothing where the names alone give the same."""
+    if classes.palette == classes_named("", classes.names).palette:
+        return {}
+    return {"palette": [list(colour) for colour in classes.palette]}
+
+
+def class_set(classes: str | Mapping[str, Any]) -> ClassSet:
+    """Return the class set that ``classes`` of params.yaml means.
+
+    A text is the name of a published set or the path of a YAML file; a mapping with ``names`` is a set of one's own
+    (own_classes.py), one of a new name to a list is a subset of the 19 classes in any order.
 
     Raises:
-        ValueError: the name is unknown, or the mapping is not of one new name to at least two classes.
+        ValueError: the set is unknown, the file cannot be read, or a set of one's own has something wrong.
     """
     if isinstance(classes, str):
+        if is_file_of_classes(classes):
+            return read_class_set(classes, KNOWN_COLOURS, tuple(CLASS_SETS))
         if classes not in CLASS_SETS:
-            raise ValueError(f"class set {classes!r} is unknown; choose one of {', '.join(CLASS_SETS)}")
+            raise ValueError(
+                f"class set {classes!r} is unknown; choose one of {', '.join(CLASS_SETS)}, or a file of one's own "
+                "such as data/classes/mine.yaml"
+            )
         return CLASS_SETS[classes]
+    if "names" in classes:
+        return own_class_set(classes, KNOWN_COLOURS, tuple(CLASS_SETS))
+    return _subset_of_the_19(classes)
+
+
+def _subset_of_the_19(classes: Mapping[str, Any]) -> ClassSet:
     if len(classes) != 1:
-        raise ValueError("classes of one's own are one name with a list of classes, such as {large-5: [road, sky]}")
+        raise ValueError(
+            "classes of one's own are {names: [background, crack]}, or one name with a list of the 19 classes, such as "
+            "{large-5: [road, sky]}"
+        )
     ((name, members),) = classes.items()
     if not isinstance(members, Sequence) or isinstance(members, str):
         raise ValueError(f"class set {name!r} needs a list of classes")
@@ -91,4 +138,7 @@ def class_set(classes: str | Mapping[str, Sequence[str]]) -> ClassSet:
         raise ValueError(f"class set {name!r} is a known one; choose another name for one's own")
     if len(members) < 2 or len(set(members)) < len(members):
         raise ValueError(f"class set {name!r} needs two or more classes, none of them twice")
+    if not set(members) & set(CITYSCAPES_19.names):
+        listed = ", ".join(map(str, members))
+        raise ValueError(f"none of {listed} is a class of {CITYSCAPES_19.name}; for one's own: names: [{listed}]")
     return CITYSCAPES_19.subset(name, tuple(members))

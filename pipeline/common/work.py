@@ -149,9 +149,9 @@ def shared_working_folder(stage: str, finish: Callable[[Path], bool], **inputs: 
     with held(lock, str(folder), shared=True) as descriptor:
         folder.mkdir(exist_ok=True)
         yield folder
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # first, so that of two that leave together one gets the lock
+        _flock(lock, descriptor, fcntl.LOCK_UN)  # first, so that of two that leave together one gets the lock
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(lock, descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
         if _is_open_under(lock, descriptor) and finish(folder):
@@ -179,13 +179,13 @@ def held(path: Path, what: str, *, shared: bool = False, wait: bool = True) -> I
     while True:
         with path.open("a+", encoding="utf-8") as lock:
             try:
-                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+                _flock(path, lock.fileno(), kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 message = f"{what}: another process works here ({_holder(path)})"
                 if not wait:
                     raise BlockingIOError(message) from None
                 print(f"{message}; waiting", file=sys.stderr, flush=True)
-                fcntl.flock(lock, kind)
+                _flock(path, lock.fileno(), kind)
             # The last holder may have removed the file: then the lock is on a file that nobody else can open.
             if _is_open_under(path, lock.fileno()):
                 lock.truncate(0)
@@ -193,6 +193,16 @@ def held(path: Path, what: str, *, shared: bool = False, wait: bool = True) -> I
                 lock.flush()
                 yield lock.fileno()
                 return
+
+
+def _flock(path: Path, descriptor: int, operation: int) -> None:
+    """Lock as the system does; an error (a file system without locks) names the file, which the system leaves out."""
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _holder(path: Path) -> str:

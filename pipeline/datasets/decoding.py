@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from pipeline.datasets.colour_table import ColourTable
 from pipeline.datasets.problems import DataError
 
 LabelReader = Callable[[bytes], Image.Image]
@@ -153,10 +154,10 @@ def read_colours(data: bytes) -> np.ndarray:
     picture = _opened(data)
     if picture.format in _LOSSY:
         raise DataError(f"is a {picture.format} label, whose compression changes colours; a PNG is needed")
-    if picture.mode not in ("RGB", "RGBA") or bits_of_png(data) > 8:
+    if picture.mode not in ("P", "RGB", "RGBA") or bits_of_png(data) > 8:
         raise DataError(f"is a label in mode {picture.mode}, not in colours of 8 bits a channel")
     _load(picture)
-    return np.asarray(picture)[..., :3]
+    return np.asarray(picture if picture.mode != "P" else picture.convert("RGB"))[..., :3]
 
 
 def read_deep_label(data: bytes) -> Image.Image:
@@ -201,35 +202,21 @@ def read_red_channel(data: bytes, largest: int) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(red_HW))
 
 
-def read_colour_ids(data: bytes, colours: list[list[int]]) -> Image.Image:
-    """Return ids in mode L of a label that holds colours (CamVid): positions in ``colours``, of red, green, blue.
+def read_colour_ids(data: bytes, colours: list[list[int]], ids: list[int] | None = None) -> Image.Image:
+    """Return ids in mode L of a label that holds colours: of ``ids``, else positions in ``colours`` (CamVid).
 
     Raises:
         DataError: the bytes are not a colour image, or hold a colour that is not in the list.
     """
-    colour_HW3 = read_colours(data)
-    red_HW, green_HW, blue_HW = np.moveaxis(colour_HW3.astype(np.uint32), -1, 0)
-    id_HW = _id_of_colour(tuple(map(tuple, colours)))[red_HW << 16 | green_HW << 8 | blue_HW]
-    unknown = id_HW == _NO_ID
-    if unknown.any():
-        first = tuple(int(value) for value in colour_HW3[unknown][0])
-        raise DataError(
-            f"holds {int(unknown.sum())} pixels of colours that the data set does not define, such as {first}; is it"
-            " resized or compressed? Take the label files as published"
-        )
-    return Image.fromarray(id_HW)
-
-
-_NO_ID = 255
+    given = tuple(range(len(colours)) if ids is None else ids)
+    return Image.fromarray(
+        _colour_table(tuple((red, green, blue) for red, green, blue in colours), given).ids(read_colours(data))
+    )
 
 
 @lru_cache(maxsize=4)
-def _id_of_colour(colours: tuple[tuple[int, int, int], ...]) -> np.ndarray:
-    """(2**24,) uint8 from red, green, blue in 24 bits to the colour's position; 16 MB for each list of colours."""
-    table = np.full(1 << 24, _NO_ID, np.uint8)
-    for identity, (red, green, blue) in enumerate(colours):
-        table[red << 16 | green << 8 | blue] = identity
-    return table
+def _colour_table(colours: tuple[tuple[int, int, int], ...], ids: tuple[int, ...]) -> ColourTable:
+    return ColourTable(colours, ids)
 
 
 class Decoder(NamedTuple):

@@ -18,6 +18,7 @@ from pipeline.datasets.layouts.bdd100k import BDD100K
 from pipeline.datasets.layouts.camvid import CAMVID
 from pipeline.datasets.layouts.carla import CARLA
 from pipeline.datasets.layouts.cityscapes import CITYSCAPES
+from pipeline.datasets.layouts.cracks import CRACKS
 from pipeline.datasets.layouts.digits import DIGITS
 from pipeline.datasets.layouts.folder import FOLDER
 from pipeline.datasets.layouts.gta5 import GTA5
@@ -46,6 +47,7 @@ LAYOUTS: dict[str, Layout] = {
         CAMVID,
         CARLA,
         STREETS,
+        CRACKS,
         DIGITS,
         FOLDER,
     )

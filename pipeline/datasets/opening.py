@@ -53,13 +53,30 @@ def labels_of(name: str, classes: ClassSet, size: Size | None) -> SplitLabels:
     """Open the labels of a prepared split, resized to ``size``, or at their own resolution where it is None.
 
     Raises:
-        DataError: the split keeps its labels private, or was prepared by another version.
+        DataError: the split keeps its labels private, or was prepared by another version or for other classes.
     """
+    require_classes(name, classes)
     manifest, labels = Manifest(manifest_path(name)), prepared_split(name).labels
     if labels is None:
         raise DataError(f"{manifest.path}: is a manifest without labels; labels of a target are kept from training")
     table = id_table(labels.class_of_id, classes)
     return SplitLabels(manifest, crop=labels.crop, size=size, table=table, read=labels.decoder.reader())
+
+
+def require_classes(name: str, classes: ClassSet) -> None:
+    """Raise DataError where a split was prepared for other classes than these: DVC would have prepared it again."""
+    prepared = prepared_split(name).class_names
+    if prepared != classes.names:
+        raise DataError(f"{manifest_path(name)}: {_other_classes(prepared, classes.names)}; run `dvc repro`")
+
+
+def _other_classes(prepared: tuple[str, ...], chosen: tuple[str, ...]) -> str:
+    here = [name for name in prepared if name not in chosen]
+    there = [name for name in chosen if name not in prepared]
+    if not here and not there:
+        return "was prepared for the same classes in another order than those of params.yaml"
+    only = [f"{', '.join(names)} only {where}" for names, where in ((here, "here"), (there, "there")) if names]
+    return f"was prepared for other classes than those of params.yaml ({'; '.join(only)})"
 
 
 def prepared_split(name: str) -> PreparedSplit:

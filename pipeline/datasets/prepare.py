@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from pipeline.common.labels import ClassSet
+from pipeline.datasets.cracks.files import write_cracks
 from pipeline.datasets.entries import LAYOUTS, Entry, entries, label_reader, label_table, meanings
 from pipeline.datasets.hold_back import divide, held_back
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
@@ -134,17 +136,24 @@ def _with_label(files: Iterator[Entry]) -> Iterator[Entry] | None:
 def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: bool) -> Iterator[Entry]:
     if split.layout == "digits":
         return _unpacked(name, split, progress)
-    if split.layout != "streets":
-        return entries(split)
+    folder = PREPARED / name
+    if split.layout == "streets":
+        return _drawn(name, partial(write_streets, split, seed, folder, classes, progress))
+    if split.layout == "cracks":
+        return _drawn(name, partial(write_cracks, split, seed, folder, classes, progress))
+    return entries(split)
+
+
+def _drawn(name: str, draw: Callable[[], None]) -> Iterator[Entry]:
     images, labels = PREPARED / name / "images", PREPARED / name / "labels"
     if name == "target":  # drawn together, kept apart: labels are never beside the images that adaptation reads
-        write_streets(split, seed, images.parent, classes, progress)
+        draw()
         labels.replace(PREPARED / "target-labelled" / "labels")
         labels = PREPARED / "target-labelled" / "labels"
     elif name == "target-labelled":
         _link_all(PREPARED / "target" / "images", images)  # so that the oracle depends on one folder
     else:
-        write_streets(split, seed, images.parent, classes, progress)
+        draw()
     return same_names(images, labels, endings=(".png",))
 
 

@@ -64,10 +64,20 @@ def predictions(
 
 
 def summary(
-    confusion_CC: np.ndarray, names: tuple[str, ...], subsets: dict[str, tuple[str, ...]]
+    confusion_CC: np.ndarray,
+    names: tuple[str, ...],
+    subsets: dict[str, tuple[str, ...]],
+    first: dict[str, tuple[str, ...]] | None = None,
 ) -> dict[str, float | None]:
-    """Return mIoU over all classes and over each named subset, and pixel accuracy; None where nothing is labelled."""
-    values = {"mIoU": mean_iou(confusion_CC)}
+    """Return mIoU over all classes and over each named subset, and pixel accuracy; None where nothing is labelled.
+
+    ``first`` are subsets that come before all others: the foreground, where there is one.
+    """
+    values = {
+        subset: mean_iou(confusion_CC, [names.index(name) for name in members])
+        for subset, members in (first or {}).items()
+    }
+    values["mIoU"] = mean_iou(confusion_CC)
     for subset, members in subsets.items():
         values[subset] = mean_iou(confusion_CC, [names.index(name) for name in members])
     values["pixel_accuracy"] = pixel_accuracy(confusion_CC)

@@ -68,7 +68,8 @@ def evaluate_run(
         answers = predictions(model, images.image, labels.label, len(images), computer)
         confusion_FCC = _score_images(answers, images, folds, classes, settings.merge, work)
         confusion_CC, names = merged(confusion_FCC.sum(axis=0), classes.names, settings.merge)
-        metrics: dict[str, object] = dict(summary(confusion_CC, names, settings.subsets))
+        foreground = _foreground(classes, settings.merge)
+        metrics: dict[str, object] = dict(summary(confusion_CC, names, settings.subsets, foreground))
         metrics |= _headline_over_folds(settings, confusion_FCC, classes)
         table = per_class(confusion_CC, names)
         if (folder / "selection").exists() and manifest_path("target-labelled").exists():
@@ -104,12 +105,18 @@ def _score_images(
     return confusion_FCC
 
 
+def _foreground(classes: ClassSet, merge: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The foreground as a subset of its own, by the name of its metric; empty where all classes count alike."""
+    name, metric = classes.foreground, classes.foreground_metric
+    return {} if name is None or metric is None or name in merge else {metric: (name,)}
+
+
 def _headline_over_folds(settings: Evaluate, confusion_FCC: np.ndarray, classes: ClassSet) -> dict[str, float]:
     """Return mean and deviation of the headline over folds; empty where there are none."""
     score_F = []
     for confusion_CC in confusion_FCC:
         merged_CC, names = merged(confusion_CC, classes.names, settings.merge)
-        members = settings.subsets.get(settings.headline, names)
+        members = (_foreground(classes, settings.merge) | settings.subsets).get(settings.headline, names)
         score_F.append(mean_iou(merged_CC, [names.index(name) for name in members]))
     return over_folds(score_F)
 

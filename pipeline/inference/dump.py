@@ -27,7 +27,7 @@ from pipeline.common.files import file_hash, fingerprint
 from pipeline.common.labels import ClassSet
 from pipeline.common.work import place_of, publish, shared_working_folder, working_folder
 from pipeline.datasets.loading import SplitImages
-from pipeline.datasets.opening import content_of, images_of
+from pipeline.datasets.opening import content_of, images_of, require_classes
 from pipeline.inference.views import Enlarge, enlarge_to, mean_probabilities, scaled_size, view_logits, views_of
 from pipeline.models.base import SegmentationModel, full_size
 from pipeline.models.state import load_model
@@ -65,6 +65,7 @@ def dump_target(
         "dump": settings.model_dump(),
         "computer": (computer.device.type, computer.bfloat16),
     }
+    require_classes("target", classes)
     images = images_of("target", size)
     model = load_model(model_path, "cpu")
     computer.place(model)

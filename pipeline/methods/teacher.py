@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.common.errors import did_you_mean
 from pipeline.common.labels import IGNORE, class_set
 from pipeline.common.section import Fraction, NotNegative, Positive, Rate, Section, Weight
 from pipeline.methods.method import (
@@ -213,10 +214,17 @@ def _batch_problems(params: Params, name: str) -> list[str]:
 def _feature_problems(params: Params, distance: FeatureDistance) -> list[str]:
     problems = []
     names = class_set(params.classes).names
-    if not set(distance.classes) & set(names):
+    absent = [name for name in distance.classes if name not in names]
+    unknown = [name for name in absent if name not in THINGS]
+    if len(absent) == len(distance.classes):
         problems.append(
             f"teacher.feature_distance.classes: {', '.join(distance.classes)}: none of these is a class here; choose "
-            f"some of {', '.join(names)}"
+            f"some of {', '.join(names)}, or leave feature_distance out"
+        )
+    elif unknown:
+        problems.append(
+            f"teacher.feature_distance.classes: {', '.join(unknown)}: not a class here ({', '.join(names)})"
+            f"{did_you_mean(unknown[0], names)}"
         )
     if not params.model.pretrained and params.model.weights is None:
         problems.append(

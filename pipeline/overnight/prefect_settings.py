@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline.overnight.server_probe import keep_loopback_off_proxies
+
 SLOT_LIMIT = "gpu-slot"
 """Name of the server's limit: one slot for each stage that may run a network at a time, over all flows."""
 LEASE_SECONDS = 60
@@ -40,6 +42,7 @@ def _own_home() -> dict[str, str]:
     return {"PREFECT_HOME": str(folder), **named}
 
 
+keep_loopback_off_proxies()
 for _name, _value in {**_SETTINGS, **({} if "PREFECT_HOME" in os.environ else _own_home())}.items():
     os.environ.setdefault(_name, _value)
 

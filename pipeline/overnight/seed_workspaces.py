@@ -20,7 +20,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.files import whole_file
 from pipeline.dvc_view.graph import dvc, environment
 
-FOLDERS = ("pipeline", "stages", "presets", "data/lists")
+FOLDERS = ("pipeline", "stages", "presets", "data/classes", "data/lists")
 _FILES = ("dvc.yaml", ".dvcignore", "site.yaml")
 _PATHS = ("root", "listed", "weights")
 

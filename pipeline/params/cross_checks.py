@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from pipeline.common.errors import did_you_mean
-from pipeline.common.labels import DIGITS_10, class_set
+from pipeline.common.labels import DIGITS_10, KNOWN_COLOURS, class_set
 from pipeline.methods.registry import METHODS
+from pipeline.params.class_map import named_in
 from pipeline.params.entry_changes import changes_of
 from pipeline.params.initial_models import TARGET_LABELLED
 from pipeline.params.params import RESERVED_METRICS, Params
@@ -101,7 +102,7 @@ def class_problems(params: Params) -> list[str]:
     problems += [
         f"evaluate.subsets.{subset}: is the name of a metric of its own; choose another"
         for subset in params.evaluate.subsets
-        if subset in RESERVED_METRICS
+        if subset in (*RESERVED_METRICS, classes.foreground_metric)
     ]
     problems += [
         f"evaluate.subsets.{subset}: names a class twice"
@@ -118,11 +119,29 @@ def class_problems(params: Params) -> list[str]:
         for name, entry in params.rounds.items()
         if entry.init in _from_oracle(params)
     ]
-    known = ("mIoU", "pixel_accuracy", *params.evaluate.subsets)
+    own = [] if classes.foreground in params.evaluate.merge else [classes.foreground_metric]
+    known = (*filter(None, own), "mIoU", "pixel_accuracy", *params.evaluate.subsets)
     if params.evaluate.headline not in known:
         hint = did_you_mean(params.evaluate.headline, known)
         problems.append(f"evaluate.headline: {params.evaluate.headline!r} is none of {', '.join(known)}{hint}")
     return problems
+
+
+def class_map_problems(raw: dict[str, Any]) -> list[str]:
+    """Return which names in maps of labels are neither a class here nor one of a published set, which is ignored."""
+    try:
+        classes = class_set(raw.get("classes", ""))
+    except (AttributeError, TypeError, ValueError):
+        return []  # is said of `classes`
+    known = (*classes.names, "ignore", *KNOWN_COLOURS)
+    return [
+        f"data.{where}.class_map: {name!r} is not a class of {classes.name} ({', '.join(classes.names)}), nor `ignore`"
+        f"{did_you_mean(name, known)}"
+        for where, split in _table(raw, "data").items()
+        if isinstance(split, dict) and split.get("layout") == "folder" and split.get("labels", "labels") is not None
+        for name in dict.fromkeys(named_in(split.get("class_map")))
+        if name not in known
+    ]
 
 
 def supervision_problems(params: Params) -> list[str]:

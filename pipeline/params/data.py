@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.common.errors import did_you_mean
-from pipeline.common.labels import CITYSCAPES_19, DIGITS_10
-from pipeline.common.section import Crop, LabelId, NotNegative, Positive, Section, Size
+from pipeline.common.section import Crop, NotNegative, Positive, Section, Size
+from pipeline.params.class_map import checked_class_map
 
 
 class Split(Section):
@@ -18,15 +17,29 @@ class Split(Section):
     size: Size | None = Field(None, description="height, width the network sees; default: data.size")
 
 
-class StreetsSplit(Split):
-    """Images of the generated pair of domains; ``prepare`` draws them."""
+class GeneratedSplit(Split):
+    """Images of a generated pair of domains; ``prepare`` draws them."""
 
-    layout: Literal["streets"]
     domain: Literal["source", "target"]
     images: Positive = 240
     first: NotNegative = Field(0, description="index of the first scene: splits that must not share scenes start apart")
+
+
+class StreetsSplit(GeneratedSplit):
+    """Streets with the 19 classes of Cityscapes."""
+
+    layout: Literal["streets"]
     draw_size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=64)]] = Field(
         (128, 256), description="height, width of the PNGs drawn"
+    )
+
+
+class CracksSplit(GeneratedSplit):
+    """Surfaces with cracks: the classes background and crack."""
+
+    layout: Literal["cracks"]
+    draw_size: tuple[Annotated[int, Field(ge=32)], Annotated[int, Field(ge=32)]] = Field(
+        (128, 128), description="height, width of the PNGs drawn"
     )
 
 
@@ -39,20 +52,20 @@ class FilesSplit(Split):
 
 
 class FolderSplit(FilesSplit):
-    """One's own data: a folder of images and, where there are any, a folder of 8-bit label PNGs of the same names."""
+    """One's own data: a folder of images and, where there are any, a folder of label PNGs of the same names."""
 
     layout: Literal["folder"]
     images: str = "images"
     labels: str | None = "labels"
-    class_map: dict[LabelId, str] = Field(default_factory=dict, description="label id: class name, or 'ignore'")
+    class_map: Annotated[dict[int | str, str] | tuple[str, ...] | str, BeforeValidator(checked_class_map)] = Field(
+        default_factory=dict,
+        description="what labels mean: {0: background, 1: crack} by id, {'#ff0000': crack} by colour, a list of the "
+        "classes with the ids 0, 1, …, or the name of a class set or of a data set whose ids these are; or 'ignore'",
+    )
     include: tuple[str, ...] = Field(("*",), description="patterns of image ids (file names without suffix)")
 
     @model_validator(mode="after")
-    def _class_names_are_known(self) -> FolderSplit:
-        known = (*CITYSCAPES_19.names, *DIGITS_10.names, "ignore")
-        wrong = [f"{name!r}{did_you_mean(name, known)}" for name in self.class_map.values() if name not in known]
-        if wrong:
-            raise ValueError(f"class_map names no such class: {'; '.join(wrong)}")
+    def _labels_have_a_map(self) -> FolderSplit:
         if self.labels is not None and not self.class_map:
             raise ValueError("class_map is needed where there are labels (or set labels: null)")
         return self
@@ -158,6 +171,7 @@ class DigitsSplit(Split):
 
 AnySplit = Annotated[
     StreetsSplit
+    | CracksSplit
     | FolderSplit
     | CityscapesSplit
     | Gta5Split

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.labels import CLASS_SETS, class_set
+from pipeline.common.own_classes import file_problem, is_file_of_classes
 from pipeline.common.section import NotNegative, Positive, Scale, Section
 from pipeline.methods.method import RoundEntry
 from pipeline.methods.registry import METHODS
@@ -55,7 +56,11 @@ class Evaluate(Section):
     subsets: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
         default_factory=dict, description="name: class names to average over"
     )
-    headline: str = Field("mIoU", description="mIoU (all classes), pixel_accuracy, or the name of a subset")
+    headline: str = Field(
+        "mIoU",
+        description="mIoU (all classes), pixel_accuracy, or the name of a subset; default where the classes have a "
+        "foreground: `IoU NAME` of it",
+    )
     gallery: Annotated[int, Field(ge=0, le=24)] = Field(4, description="images shown in the report")
 
 
@@ -78,8 +83,9 @@ class _UpToMethods(Section):
 
     # Required although they could have defaults: DVC refuses a stage whose params are not in the file.
     seed: NotNegative
-    classes: str | dict[str, tuple[str, ...]] = Field(
-        description=f"{', '.join(CLASS_SETS)}, or one's own: {{NAME: [class, …]}} of the 19 classes"
+    classes: str | dict[str, Any] = Field(
+        description=f"{', '.join(CLASS_SETS)}; one's own: {{names: [class, …], colours: {{class: [r, g, b]}}, "
+        "foreground: class}, or a file of that below data/classes/; {NAME: [class, …]}: some of the 19 classes"
     )
     runtime: Runtime = Runtime()
     data: Data
@@ -119,10 +125,15 @@ class Params(_UpToAdapt):
     def _classes_are_known(cls, classes: Any) -> Any:
         if isinstance(classes, dict):
             class_set(classes)
+        elif isinstance(classes, str) and is_file_of_classes(classes):
+            problem = file_problem(classes)
+            if problem is not None:
+                raise ValueError(problem)
+            class_set(classes)
         elif classes not in CLASS_SETS:
             known = ", ".join(repr(name) for name in CLASS_SETS)
             raise PydanticCustomError(
-                "literal_error", f"choose one of {known}, or name one's own: {{NAME: [class, …]}}"
+                "literal_error", f"choose one of {known}, or give one's own: {{names: [class, …]}} (docs/datasets.md)"
             )
         return classes
 

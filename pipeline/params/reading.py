@@ -12,8 +12,9 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.methods.registry import METHODS
-from pipeline.params.cross_checks import graph_problems, section_problems
+from pipeline.params.cross_checks import class_map_problems, graph_problems, section_problems
 from pipeline.params.data import Data
 from pipeline.params.entry_changes import SECTIONS, change_problems
 from pipeline.params.initial_models import INITIAL_MODELS
@@ -41,10 +42,10 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     """
     path = Path(path)
     raw, problems = _under_new_names(_read_yaml(path))
-    problems += graph_problems(raw)
+    problems += graph_problems(raw) + class_map_problems(raw)
     params = None
     try:
-        params = Params.model_validate(raw)
+        params = _with_headline(Params.model_validate(raw))
     except ValidationError as error:
         problems += [line for line in readable(error, raw) if line not in problems]
     problems += change_problems(raw)
@@ -61,6 +62,15 @@ def read_data(path: Path | str = "params.yaml") -> Data | None:
         return Data.model_validate(_read_yaml(Path(path)).get("data"))
     except (ParamsError, ValidationError):
         return None
+
+
+def _with_headline(params: Params) -> Params:
+    """The params with the foreground's IoU as headline, where there is a foreground and the file names no headline."""
+    classes = class_set(params.classes)
+    metric = None if classes.foreground in params.evaluate.merge else classes.foreground_metric
+    if metric is None or "headline" in params.evaluate.model_fields_set:
+        return params
+    return params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"headline": metric})})
 
 
 def json_schema() -> dict[str, Any]:

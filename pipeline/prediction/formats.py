@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import colorsys
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -15,18 +13,6 @@ from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, Cla
 FORMATS = ("label-ids", "train-ids", "colour", "overlay")
 OPACITY = 0.5
 FONT_SIZE, SWATCH, GAP, COLUMN = 12, 12, 4, 126
-
-
-def classes_named(names: tuple[str, ...]) -> ClassSet:
-    """Return classes with Cityscapes' colours; names that Cityscapes lacks get colours far apart from each other."""
-    known = dict(zip(CITYSCAPES_19.names, CITYSCAPES_19.palette, strict=True))
-    return ClassSet("a model's", names, tuple(known.get(name) or _colour(index) for index, name in enumerate(names)))
-
-
-def _colour(index: int) -> tuple[int, int, int]:
-    # Steps of the golden ratio around the circle of hues never come close to each other.
-    red, green, blue = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.65, 0.9)
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def table_of(format_: str, classes: ClassSet) -> np.ndarray:

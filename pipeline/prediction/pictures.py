@@ -1,7 +1,9 @@
-"""The images to be predicted, and the names of their predictions: a folder's, or a prepared split's."""
+"""The images to be predicted, and the names of their predictions: of a folder, a file, a list, a prepared split."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +14,10 @@ from pipeline.common.files import file_hash
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest
+
+LIST_SUFFIXES = (".txt", ".lst")
+VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm")
+_FRAMES = "write its frames into a folder first: `mkdir frames; ffmpeg -i VIDEO frames/%06d.png`"
 
 
 class Picture(NamedTuple):
@@ -29,23 +35,21 @@ class Pictures(Sequence[Picture]):
     """Where they come from: distinguishes them from others of the same names."""
 
 
-class FolderPictures(Pictures):
-    """All images below a folder; a prediction has its image's relative path, as a PNG.
+class NamedPictures(Pictures):
+    """Images below a folder, by their names; a prediction has its image's relative path, as a PNG.
 
     Raises:
         ReadableError: there is no image, or two images differ in their suffix only.
     """
 
-    def __init__(self, folder: Path, apart_from: Path) -> None:
-        self._folder, self.source = folder, str(folder.resolve())
-        inside = apart_from if apart_from.is_dir() and not apart_from.samefile(folder) else None
-        self._names = sorted(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
+    def __init__(self, folder: Path, names: Sequence[str], source: str) -> None:
+        self._folder, self._names, self.source = folder, sorted(names, key=natural), source
         if not self._names:
-            raise ReadableError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)})")
+            raise ReadableError(f"{source}: holds no image ({', '.join(IMAGE_SUFFIXES)}){_videos_in(folder)}")
         stems = sorted(self._names, key=without_suffix)
         for first, second in pairwise(stems):
             if without_suffix(first) == without_suffix(second):
-                raise ReadableError(f"{folder}: {first} and {second} would have one prediction; move one of them")
+                raise ReadableError(f"{source}: {first} and {second} would have one prediction; move one of them")
 
     def __len__(self) -> int:
         return len(self._names)
@@ -53,6 +57,75 @@ class FolderPictures(Pictures):
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
         name = self._names[position]
         return Picture(self._folder / name, f"{without_suffix(name)}.png", None)
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return a sorting key by which frame2 comes before frame10."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
+
+
+def folder_pictures(folder: Path, apart_from: Path) -> Pictures:
+    """Return all images below a folder, without the folder ``apart_from`` of predictions.
+
+    Raises:
+        ReadableError: there is no image, or two images differ in their suffix only.
+    """
+    inside = apart_from if apart_from.is_dir() and not apart_from.samefile(folder) else None
+    names = list(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
+    if not names:
+        raise ReadableError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)}){_videos_in(folder)}")
+    return NamedPictures(folder, names, str(folder.resolve()))
+
+
+def file_pictures(path: Path) -> Pictures:
+    """Return the image, or the images that a list (.txt) names, one a line.
+
+    A line is a path, absolute or relative to the list's folder or to the current one; of several columns the first
+    counts; empty lines and lines that begin with # are passed over.
+
+    Raises:
+        ReadableError: it is a video or neither an image nor a list, or a line of the list names no file.
+    """
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return NamedPictures(path.parent, [path.name], str(path.resolve()))
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise ReadableError(f"{path}: is a video; {_FRAMES}")
+    if path.suffix.lower() not in LIST_SUFFIXES:
+        known = ", ".join((*IMAGE_SUFFIXES, *LIST_SUFFIXES))
+        raise ReadableError(f"{path}: is neither an image nor a list of images ({known})")
+    listed = _listed(path)
+    folder = Path(os.path.commonpath([item.parent for item in listed]))
+    return NamedPictures(folder, [str(item.relative_to(folder)) for item in listed], f"{path.resolve()}")
+
+
+def _listed(path: Path) -> list[Path]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ReadableError(f"{path}: is not a text file (UTF-8)") from None
+    named = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not named:
+        raise ReadableError(f"{path}: names no image")
+    found = [_file_of(line, path.parent) for line in named]
+    missing = [line for line, file in zip(named, found, strict=True) if file is None]
+    if missing:
+        raise ReadableError(
+            f"{path}: {len(missing)} of {len(named)} lines name no file, relative to {path.parent} or to the current "
+            f"folder, such as {missing[0]!r}"
+        )
+    return list(dict.fromkeys(file for file in found if file is not None))
+
+
+def _file_of(line: str, folder: Path) -> Path | None:
+    """Return the file that a line names: the whole line, or its first column."""
+    candidates = [base / name for name in (line, line.split()[0]) for base in (folder, Path())]
+    return next((Path(os.path.normpath(file.absolute())) for file in candidates if file.is_file()), None)
+
+
+def _videos_in(folder: Path) -> str:
+    """Return what to do where a folder holds videos."""
+    video = next(iter(sorted(files_below(folder, VIDEO_SUFFIXES))), None)
+    return "" if video is None else f", but a video ({video}); {_FRAMES}"
 
 
 class SplitPictures(Pictures):

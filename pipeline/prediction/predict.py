@@ -16,16 +16,19 @@ from tqdm import tqdm
 
 from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
-from pipeline.common.files import read_json, whole_file, write_json
+from pipeline.common.files import read_json, write_json
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.decoding import read_image
 from pipeline.datasets.loading import box_of, crop_problem
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
 from pipeline.inference.views import enlarge_to, mean_probabilities, view_logits, views_of
 from pipeline.models.base import SegmentationModel
+from pipeline.prediction.by_tiles import Written, predict_by_tiles, save_png
 from pipeline.prediction.formats import picture_of, table_of
+from pipeline.prediction.measures import CLASSES_ONLY, Measures
 from pipeline.prediction.pictures import Picture, Pictures
+from pipeline.prediction.reading import read_picture
+from pipeline.prediction.tiles import Tiling
 
 RECORD = "predictions.json"
 IN_FLIGHT = 2  # decoded images that may wait, for each worker
@@ -67,6 +70,8 @@ def predict(
     *,
     origin: str,
     workers: int,
+    tiling: Tiling | None = None,
+    measures: Measures = CLASSES_ONLY,
 ) -> Outcome:
     """Write one PNG of the image's own size for each image; what is there already is passed over.
 
@@ -74,15 +79,72 @@ def predict(
 
     The model is on the computer's device, in evaluation mode. ``out`` is a new folder, or one that a run of the same
     model, images and settings has begun; ``format_`` is one of `formats.FORMATS`; ``origin`` identifies the model, such
-    as its file's hash; ``workers`` are threads that decode and encode.
+    as its file's hash; ``workers`` are threads that decode and encode. With ``tiling`` the network sees each image at
+    its own size, in tiles, one image after another; ``measures`` have PNGs of their own in folders below ``out``.
 
     Raises:
         ReadableError: ``out`` holds other files, or predictions of another model, other images or other settings.
     """
     table_of(format_, classes)  # refuses what cannot be written before anything is read
     settings = {"model": origin, "images": pictures.source, "classes": list(classes.names), "format": format_}
-    _claim(out, {**settings, **views._asdict()})
-    missing = [number for number in range(len(pictures)) if not (out / pictures[number].name).exists()]
+    cut = {"tile": None if tiling is None else tiling.tile, "overlap": None if tiling is None else tiling.overlap}
+    wanted = {"measures": measures.names or None, "bits": measures.bits if measures.names else None}
+    _claim(out, {**settings, **views._asdict(), **cut, **wanted})
+    missing = [number for number, picture in enumerate(pictures) if not _is_written(picture, out, measures)]
+    written = Written(format_, classes, measures)
+    if tiling is None:
+        problems = _predict_whole(model, pictures, missing, out, written, views, computer, workers)
+    else:
+        problems = _predict_in_tiles(model, pictures, missing, out, written, views, computer, tiling)
+    return Outcome(len(missing) - len(problems), len(pictures) - len(missing), problems)
+
+
+def _is_written(picture: Picture, out: Path, measures: Measures) -> bool:
+    return all(path.exists() for path in measures.paths(out, picture.name))
+
+
+def _predict_in_tiles(
+    model: SegmentationModel,
+    pictures: Pictures,
+    missing: list[int],
+    out: Path,
+    written: Written,
+    views: Views,
+    computer: Device,
+    tiling: Tiling,
+) -> list[str]:
+    """Predict images one by one; return a line for each that could not be read."""
+    problems = []
+    with tqdm(unit="tile", desc="predict", disable=None) as bar:
+
+        def probabilities(tile_hw3: np.ndarray) -> np.ndarray:
+            bar.update()
+            return _probabilities(model, tile_hw3, tile_hw3.shape[:2], views, computer)
+
+        for number in missing:
+            bar.set_postfix_str(pictures[number].name)
+            try:
+                predict_by_tiles(pictures[number], out, tiling, written, probabilities)
+            except DataError as error:
+                problems.append(f"{pictures[number].path}: {error}")
+            except OSError as error:
+                if error.filename != str(pictures[number].path):
+                    raise  # of what is written
+                problems.append(f"{pictures[number].path}: cannot be read ({error.strerror})")
+    return problems
+
+
+def _predict_whole(
+    model: SegmentationModel,
+    pictures: Pictures,
+    missing: list[int],
+    out: Path,
+    written: Written,
+    views: Views,
+    computer: Device,
+    workers: int,
+) -> list[str]:
+    """Predict images while others are decoded and encoded; return a line for each that could not be read."""
     problems: list[str] = []
     pending: deque[Future[None]] = deque()
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -92,14 +154,13 @@ def predict(
                 problems.append(f"{loaded.picture.path}: {loaded.problem}")
                 continue
             size = (loaded.image.height, loaded.image.width)
-            label_HW = predicted(model, loaded.input_HW3, size, views, computer)
-            pending.append(pool.submit(_write, out / loaded.picture.name, format_, label_HW, loaded.image, classes))
+            map_MHW = _maps(model, loaded.input_HW3, size, views, computer, written.measures)
+            pending.append(pool.submit(_write, loaded.picture, out, written, map_MHW, loaded.image))
             if len(pending) > workers:
                 pending.popleft().result()
-        for written in pending:
-            written.result()
-    done = len(pictures) - len(missing)
-    return Outcome(len(missing) - len(problems), done, problems)
+        for future in pending:
+            future.result()
+    return problems
 
 
 def _claim(out: Path, settings: dict[str, object]) -> None:
@@ -128,7 +189,7 @@ def _claim(out: Path, settings: dict[str, object]) -> None:
 
 def _load(picture: Picture, size: tuple[int, int] | None) -> _Loaded:
     try:
-        image = read_image(picture.path.read_bytes())
+        image = read_picture(picture)
         outside = crop_problem(picture.crop, image.height, image.width)
         if outside is not None:
             raise DataError(outside)
@@ -144,9 +205,38 @@ def _load(picture: Picture, size: tuple[int, int] | None) -> _Loaded:
     return _Loaded(picture, image, np.array(seen), None)
 
 
-def _write(path: Path, format_: str, label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> None:
-    with whole_file(path) as temporary:
-        picture_of(format_, label_HW, image, classes).save(temporary, format="PNG")
+def _write(picture: Picture, out: Path, written: Written, map_MHW: np.ndarray, image: Image.Image) -> None:
+    paths = written.measures.paths(out, picture.name)
+    for path, measure_HW in zip(paths[1:], map_MHW[1:], strict=True):
+        save_png(path, Image.fromarray(written.measures.grey(measure_HW)))
+    label_HW = map_MHW[0].astype(np.uint8)
+    save_png(paths[0], picture_of(written.format_, label_HW, image, written.classes))
+
+
+def _maps(
+    model: SegmentationModel,
+    image_HW3: np.ndarray,
+    size: tuple[int, int],
+    views: Views,
+    computer: Device,
+    measures: Measures,
+) -> np.ndarray:
+    """Return (1+M,H,W): classes, and each measure."""
+    if not measures.names:
+        return predicted(model, image_HW3, size, views, computer)[None]
+    return measures.reduce(_probabilities(model, image_HW3, size, views, computer))
+
+
+@torch.inference_mode()
+def _probabilities(
+    model: SegmentationModel, image_HW3: np.ndarray, size: tuple[int, int], views: Views, computer: Device
+) -> np.ndarray:
+    """Return the mean probabilities (C,H,W) float32 of all views at ``size``."""
+    image_1HW3 = torch.from_numpy(np.array(image_HW3))[None]
+    seen, enlarge = views_of(views.scales, views.flip), enlarge_to(model, size)
+    logits = view_logits(model, image_1HW3.permute(0, 3, 1, 2), seen, computer)
+    prob_CHW: np.ndarray = mean_probabilities(logits, seen, enlarge)[0].cpu().numpy()
+    return prob_CHW
 
 
 @torch.inference_mode()

@@ -130,7 +130,10 @@ def _same_map(one: Found, labelled: ClassMap) -> dict[Value, str]:
 def _own(labelled: ClassMap) -> dict[str, Any]:
     if are_cityscapes(labelled.names):
         return {"own": list(labelled.names)}
-    return {"names": list(labelled.names)}
+    own: dict[str, Any] = {"names": list(labelled.names)}
+    if len(labelled.names) == 2 and "background" in labelled.names:
+        own["foreground"] = next(name for name in labelled.names if name != "background")
+    return own
 
 
 def _size(found: dict[str, Found], sections: dict[str, Any], budget: Budget, why: list[str]) -> tuple[int, int]:

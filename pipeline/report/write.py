@@ -16,6 +16,7 @@ from pipeline.params import Params, read_params
 from pipeline.report.chains import chains_of
 from pipeline.report.environment import describe_environment
 from pipeline.report.gallery import PICTURES, draw_gallery, draw_sample, forget_pictures
+from pipeline.report.metrics_file import write_metrics
 from pipeline.report.page.render import write_page
 from pipeline.report.plot_files import write_plot_files
 from pipeline.report.record import nearest_preset, record_of
@@ -30,6 +31,7 @@ def make_report(params: Params, runs: Path, presets: Path, destination: Path) ->
     record["preset"] = nearest_preset(record["params"], read_presets(presets))
     pictures = draw_pictures(params, runs, [result.name for result in results], destination / PICTURES)
     write_report(record, describe_environment(), pictures, destination)
+    write_metrics(record, destination)
     write_plot_files(record, destination / "plots")
     for number in range(params.evaluate.gallery):
         figure = draw_rounds(runs, results, params.evaluate.headline, classes, number)

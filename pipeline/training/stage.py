@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.common.device import Device, select_device
 from pipeline.common.files import file_hash
-from pipeline.common.labels import ClassSet
+from pipeline.common.labels import ClassSet, own_palette
 from pipeline.common.work import publish
 from pipeline.models.base import SegmentationModel
 from pipeline.models.state import save_model
@@ -49,7 +49,7 @@ def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destinatio
     """Save the model as ``name``; move it and the curves to the run's folder. Of several processes, the first does."""
     if rank() > 0:
         return
-    save_model(model, folder / name, spec={"class_names": list(classes.names)})
+    save_model(model, folder / name, spec={"class_names": list(classes.names)} | own_palette(classes))
     (folder / "live" / CURVES).mkdir(parents=True, exist_ok=True)  # a model that is not trained has no curves
     # A copy: killed between the two moves, the next run still finds the curves in the working folder.
     shutil.copytree(folder / "live" / CURVES, folder / "curves", dirs_exist_ok=True)

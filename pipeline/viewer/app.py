@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.common.errors import ReadableError
 from pipeline.viewer.inspector import Inspector
@@ -31,8 +33,12 @@ Against = Annotated[str | None, Query(description="the run that differences are 
 Only = Annotated[str | None, Query(description="show this class alone")]
 
 
-def create_app(inspector: Inspector, hosts: list[str]) -> FastAPI:
-    """Return the page over an inspector; it refuses requests that name another host, so no foreign page reaches it."""
+def create_app(inspector: Inspector, hosts: list[str], root_path: str = "") -> FastAPI:
+    """Return the page over an inspector; it refuses requests that name another host, so no foreign page reaches it.
+
+    ``root_path`` is the prefix of a proxy that passes it on (``/user/me/proxy/8600``); one that takes it off needs
+    none.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -40,7 +46,8 @@ def create_app(inspector: Inspector, hosts: list[str]) -> FastAPI:
         inspector.close()
 
     app = FastAPI(title="roundabout inspect", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(_KnownHosts, hosts=hosts)
+    app.add_middleware(_WithoutPrefix, prefix=root_path.rstrip("/"))
     app.middleware("http")(_with_policy)
     app.exception_handler(ReadableError)(_error_response)
     _add_json(app, inspector)
@@ -52,6 +59,38 @@ def create_app(inspector: Inspector, hosts: list[str]) -> FastAPI:
         return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
 
     return app
+
+
+class _KnownHosts:
+    """Refuses requests that name another host, and says which option lets one in."""
+
+    def __init__(self, app: ASGIApp, hosts: list[str]) -> None:
+        self._app, self._hosts = app, [host.lower() for host in hosts]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        name = re.sub(r":\d*$", "", Headers(scope=scope).get("host", "")).lower()
+        if "*" in self._hosts or name in self._hosts:
+            await self._app(scope, receive, send)
+            return
+        advice = f"start `roundabout inspect --allow-host {name or 'NAME'}`"
+        answer = PlainTextResponse(f"This page does not answer to the host {name!r}: {advice}\n", status_code=400)
+        await answer(scope, receive, send)
+
+
+class _WithoutPrefix:
+    """Takes a proxy's prefix off the path of a request, where the proxy has left it on."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app, self._prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if self._prefix and path.startswith(f"{self._prefix}/"):
+            scope = {**scope, "path": path.removeprefix(self._prefix)}
+        await self._app(scope, receive, send)
 
 
 async def _with_policy(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:

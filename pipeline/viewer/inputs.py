@@ -14,7 +14,8 @@ from PIL import Image
 
 from pipeline.cache.schema import CacheSpec
 from pipeline.common.errors import ReadableError
-from pipeline.common.labels import class_set
+from pipeline.common.labels import ClassSet, class_set
+from pipeline.common.own_classes import FOLDER
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import images_of, labels_of
@@ -38,7 +39,9 @@ class Inputs:
         """Why there are no images; empty where there are."""
         self._images: SplitImages | None = None
         self._labels: SplitLabels | None = None
-        self._label_names: tuple[str, ...] = ()
+        self._no_labels = ""
+        self.classes: ClassSet | None = None
+        """What params.yaml names, with their colours."""
         self.refresh()
 
     @property
@@ -48,29 +51,33 @@ class Inputs:
 
     def refresh(self) -> None:
         """Open again what has changed."""
-        stamp = tuple(_changed(path) for path in (PARAMS, manifest_path("target"), manifest_path("target-labelled")))
+        read = (PARAMS, *sorted(FOLDER.glob("*")), manifest_path("target"), manifest_path("target-labelled"))
+        stamp = tuple(_changed(path) for path in read)
         with self._lock:
             if stamp != self._stamp:
                 self._stamp, self.problem = stamp, ""
-                self.params = self._images = self._labels = None
+                self.params = self.classes = self._images = self._labels = None
                 try:
                     self._open()
                 except ReadableError as error:
                     self.problem = str(error)
 
     def _open(self) -> None:
+        self._no_labels = "The target has no labels."
         self.params = read_params(PARAMS)
+        self.classes = class_set(self.params.classes)
         self._images = images_of("target", self.params.data.size)
         if manifest_path("target-labelled").exists():
-            classes = class_set(self.params.classes)
-            self._labels = labels_of("target-labelled", classes, self._images.size)
-            self._label_names = classes.names
+            try:
+                self._labels = labels_of("target-labelled", self.classes, self._images.size)
+            except DataError as error:  # prepared for other classes: the images can be seen all the same
+                self._no_labels = str(error)
 
     def labels_problem(self, spec: CacheSpec) -> str:
         """Return why there are no labels for a cache; empty where there are."""
-        if self._labels is None:
-            return "The target has no labels."
-        if self._label_names != spec.class_names:
+        if self._labels is None or self.classes is None:
+            return self._no_labels
+        if self.classes.names != spec.class_names:
             return f"The labels are of the classes that {PARAMS} names; the cache has others."
         return ""
 

@@ -61,6 +61,7 @@ class Inspector:
             }
             for run in self._runs.values():
                 run.kind, run.init = kinds.get(run.name, ""), inits.get(run.name)
+                run.chosen_classes = self.inputs.classes
                 run.refresh()
             self._refreshed = time.monotonic()
 

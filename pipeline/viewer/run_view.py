@@ -19,7 +19,7 @@ from pipeline.cache.schema import CacheError
 from pipeline.common.box import Box
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint, read_json
-from pipeline.common.labels import IGNORE, ClassSet
+from pipeline.common.labels import IGNORE, ClassSet, classes_named
 from pipeline.evaluation.results import Result, read_result
 from pipeline.health.record import HEALTH, Record, read_health
 from pipeline.methods.pseudo_labels import label_pixels
@@ -27,7 +27,6 @@ from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import Selection, read_selection, selection_fingerprint
 from pipeline.patches.file import PATCHES, PatchFile
 from pipeline.viewer.files import RUNS, CacheFolder, cache_folder
-from pipeline.viewer.palette import classes_of
 
 _IMAGES_IN_MEMORY = 4
 _MODEL = re.compile(r"runs/(?P<run>[^/]+)/model\.pt\b")
@@ -61,6 +60,8 @@ class RunView:
 
     def __init__(self, name: str, kind: str, init: str | None) -> None:
         self.name, self.kind, self.init = name, kind, init
+        self.chosen_classes: ClassSet | None = None
+        """What params.yaml names now; the cache may be of others."""
         self.problems: list[str] = []
         self.cache: CacheFolder | None = None
         self.selection: Selection | None = None
@@ -241,8 +242,9 @@ class RunView:
 
     @property
     def classes(self) -> ClassSet:
-        """Names and colours of the cache's classes."""
-        return classes_of(self.index.spec.class_names)
+        """Names and colours of the cache's classes: params.yaml's colours where it names the same classes."""
+        names, chosen = self.index.spec.class_names, self.chosen_classes
+        return chosen if chosen is not None and chosen.names == names else classes_named("cache", names)
 
     @property
     def network(self) -> str:

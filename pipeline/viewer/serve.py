@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
 import uvicorn
@@ -35,11 +36,13 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve(inspector: Inspector, bound: socket.socket, host: str) -> None:
-    """Serve the page until interrupted."""
-    hosts = ["127.0.0.1", "localhost", "[::1]"] if host in _LOOPBACK else ["*"]
+def serve(
+    inspector: Inspector, bound: socket.socket, host: str, allowed: Sequence[str] = (), root_path: str = ""
+) -> None:
+    """Serve the page until interrupted; ``allowed`` are hosts that requests may name beside this machine's own."""
+    hosts = ["127.0.0.1", "localhost", "[::1]", *allowed] if host in _LOOPBACK else ["*"]
     threading.Thread(target=_warm_up, args=(inspector,), name="warm up", daemon=True).start()
-    config = uvicorn.Config(create_app(inspector, hosts), log_level="warning", access_log=False)
+    config = uvicorn.Config(create_app(inspector, hosts, root_path), log_level="warning", access_log=False)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[bound])
 

@@ -91,3 +91,29 @@ def test_what_it_does_not_know_is_refused(arguments: list[str], said: str) -> No
     answer = call(*arguments)
     assert answer.exit_code == 1
     assert said in " ".join(answer.output.split())
+
+
+def test_a_class_set_is_shown_with_its_colours(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("names: [background, crack]\ncolours: {crack: [255, 48, 48]}\n", encoding="utf-8")
+    answer = call(str(path))
+    assert answer.exit_code == 0
+    table = rows(answer.output)
+    assert table["0"] == ["background", "#606060"] and table["1"] == ["crack", "#ff3030"]
+    assert rows(call("synthia-13").output)["0"] == ["road", "#804080"]
+    answer = call(str(tmp_path / "other.yaml"))
+    assert answer.exit_code == 1 and "other.yaml: cannot be read" in answer.output
+
+
+def test_params_yaml_shows_which_labels_are_a_class(tiny_params: dict[str, Any], write_params: Write) -> None:
+    tiny_params["classes"] = {"names": ["background", "crack"]}
+    tiny_params["evaluate"] = {"gallery": 0}
+    for name, class_map in (
+        ("source", {0: "background", 254: "crack", 255: "crack"}),
+        ("target", {0: "background"}),
+        ("evaluation", {"#000000": "background", "#ff0000": "crack"}),
+    ):
+        tiny_params["data"][name] = {"layout": "folder", "root": name, "class_map": class_map}
+    table = rows(call(str(write_params(tiny_params))).output)
+    assert table["0"][0] == "background" and table["0"][2:] == ["0", "#000000"]
+    assert table["1"][2:] == ["254, 255", "#ff0000"]

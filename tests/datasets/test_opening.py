@@ -50,9 +50,31 @@ def test_a_split_is_opened_from_its_folder_alone() -> None:
     assert sorted(np.unique(label_HW)) == [CITYSCAPES_19.index("road"), CITYSCAPES_19.index("terrain")]
 
 
-def test_labels_are_of_the_class_set_that_is_asked_for() -> None:
-    label_HW = labels_of("source", CLASS_SETS["synthia-16"], None).label(0)
-    assert sorted(np.unique(label_HW)) == [CLASS_SETS["synthia-16"].index("road"), IGNORE]
+def prepared_for(names: tuple[str, ...], folder: Path) -> None:
+    write_split(folder, prepared_split("source")._replace(class_names=names))
+
+
+def test_labels_of_classes_outside_the_set_are_ignored(folder: Path) -> None:
+    classes = CLASS_SETS["synthia-16"]
+    prepared_for(classes.names, folder)
+    label_HW = labels_of("source", classes, None).label(0)
+    assert sorted(np.unique(label_HW)) == [classes.index("road"), IGNORE]
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (CITYSCAPES_19.names[:-1], r"\(bicycle only there\)"),
+        ((*CITYSCAPES_19.names[:-1], "crack"), r"\(crack only here; bicycle only there\)"),
+        (CITYSCAPES_19.names[::-1], "the same classes in another order"),
+    ],
+)
+def test_a_split_that_was_prepared_for_other_classes_is_refused(
+    folder: Path, names: tuple[str, ...], words: str
+) -> None:
+    prepared_for(names, folder)
+    with pytest.raises(DataError, match=rf"source/manifest\.jsonl: .*{words}.*run `dvc repro`"):
+        labels_of("source", CITYSCAPES_19, None)
 
 
 def test_a_target_tells_nothing_of_its_labels(folder: Path) -> None:

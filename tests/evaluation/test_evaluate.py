@@ -121,3 +121,13 @@ def test_the_tables_are_files_that_others_can_read(tmp_path: Path) -> None:
 def test_a_confusion_of_more_classes_than_names_is_not_cut(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         write_tables(tmp_path, {}, {}, CONFUSION, NAMES[:2])
+
+
+def test_the_foreground_comes_before_all_other_metrics() -> None:
+    confusion_CC = np.array([[90, 5], [2, 3]])
+    metrics = summary(
+        confusion_CC, ("background", "crack"), {"all": ("background", "crack")}, {"IoU crack": ("crack",)}
+    )
+    assert list(metrics) == ["IoU crack", "mIoU", "all", "pixel_accuracy"]
+    assert metrics["IoU crack"] == pytest.approx(3 / 10)
+    assert metrics["mIoU"] == pytest.approx((3 / 10 + 90 / 97) / 2)

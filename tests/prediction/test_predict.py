@@ -195,16 +195,68 @@ def test_refusals(here: Path, model: Path, images: Path) -> None:
         ("nothing", images): "nothing: is neither a file nor a run with a model.pt",
         (model, here / "none"): "holds no image (.bmp, .jpeg",
         (model, images): "bonn/photo.jpg and bonn/photo.png would have one prediction",
-        (model, "evaluatoin"): "is neither a folder nor a prepared split (source, target",
+        (model, "evaluatoin"): "there is no such image, folder or list, and it is no prepared split (source, target",
         (model, "evaluation"): "is a prepared split, and there is no params.yaml here",
         (here / "three.pt", here / "one"): "label-ids: Cityscapes has no class class 0, class 1, class 2",
         (model, here / "one", "--scales", "1,x"): "--scales: is '1,x'; numbers with commas",
         (model, here / "one", "--size", "0", "512"): "--size: both sides must be at least 1, and it is 0 512",
+        (model, here / "one", "--tile", "32x"): "--tile: is '32x'; height and width in pixels are needed",
+        (model, here / "one", "--tile", "32", "--size", "32", "32"): "leave --size out",
+        (model, here / "one", "--tile", "32", "--overlap", "16"): "may be 0 to 10",
+        (model, here / "one", "--overlap", "16"): "--overlap: is of tiles; say --tile, too",
         (model, here / "one", "--scales", "1,1"): "different numbers from 0.1 to 4",
     }.items():
         answer = call("predict", *arguments, "--out", here / "out")
         assert answer.exit_code == 1, arguments
         assert message in words(answer.output), (arguments, answer.output)
+
+
+def test_tiles_measures_views_and_their_record(here: Path, model: Path, images: Path) -> None:
+    """A picture within one tile is predicted as without tiles; the measures are beside the classes."""
+    asked = ("--format", "train-ids", "--flip", "--scales", "1,0.75", "--confidence", "--entropy", "--bits", "16")
+    assert call("predict", model, images, "--out", "whole", *asked).exit_code == 0
+    answer = call("predict", model, images, "--out", "tiled", *asked, "--tile", "64x128")
+    assert answer.exit_code == 0, answer.output
+    assert "sees tiles of 64x128, 8 pixels blended; 3 images" in words(answer.output)
+    assert len(files(here / "whole")) == 10
+    assert files(here / "whole") == files(here / "tiled")
+    for name in files(here / "whole"):
+        if name.endswith(".png"):
+            whole, tiled = (np.asarray(Image.open(here / folder / name)) for folder in ("whole", "tiled"))
+            assert whole.dtype == (np.uint16 if name.startswith(("confidence/", "entropy/")) else np.uint8)
+            assert np.array_equal(whole, tiled), name
+    mixed = call("predict", model, images, "--out", "tiled", *asked, "--tile", "32")
+    assert "tile ([64, 128] then, [32, 32] now)" in words(mixed.output)
+    (here / "tiled" / "entropy" / "bonn" / "photo.png").unlink()
+    assert "1 predictions, 2 were there" in words(
+        call("predict", model, images, "--out", "tiled", *asked, "--tile", "64x128").output
+    )
+
+
+@pytest.mark.parametrize("format_", ["label-ids", "colour", "overlay"])
+def test_tiles_of_one_picture_are_blended(here: Path, model: Path, format_: str) -> None:
+    draw(here / "large.tif", (90, 130))
+    answer = call(
+        "predict", model, "large.tif", "--out", "out", "--tile", "40x48", "--overlap", "8", "--format", format_
+    )
+    assert answer.exit_code == 0, answer.output
+    picture = Image.open(here / "out" / "large.png")
+    assert (picture.width, picture.mode) == (130, {"label-ids": "L", "colour": "P", "overlay": "RGB"}[format_])
+    assert picture.height == 90 if format_ != "overlay" else picture.height > 90
+
+
+def test_a_picture_beyond_the_limit_is_told_of_tiles(here: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(here / "large.tif", (90, 130))
+    draw(here / "large.png", (90, 130))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
+    answer = call("predict", model, "large.tif", "--out", "out")
+    assert answer.exit_code == 1
+    assert "read whole; predict it in tiles: --tile 512x1024" in words(answer.output)
+    assert call("predict", model, "large.tif", "--out", "tiled", "--tile", "40").exit_code == 0
+    png = call("predict", model, "large.png", "--out", "png", "--tile", "40")
+    assert "write it as a TIFF in tiles" in words(png.output)
+    overlaid = call("predict", model, "large.tif", "--out", "overlaid", "--tile", "40", "--format", "overlay")
+    assert "too large for an overlay; choose --format colour" in words(overlaid.output)
 
 
 def test_views_are_averaged_after_softmax_at_the_image_s_size(model: Path) -> None:

@@ -62,6 +62,30 @@ def test_two_folders_become_params_that_pass_the_check() -> None:
     assert check.exit_code == 0, check.output
 
 
+def test_own_names_and_masks_become_a_class_set_with_a_foreground() -> None:
+    folder("mine", (0, 255))
+    folder("other", (0, 255))
+    answer = call("mine", "other", "--classes", "background,crack")
+    assert answer.exit_code == 0, answer.output
+    params = read_params()
+    assert params.classes == {"names": ["background", "crack"], "foreground": "crack"}
+    assert params.data.evaluation.class_map == {0: "background", 255: "crack"}
+    check = CliRunner().invoke(app, ["check"])
+    assert check.exit_code == 0, check.output
+
+
+def test_colours_become_a_map_by_colour() -> None:
+    folder("mine", (0, 1))
+    for path in Path("mine/masks").iterdir():
+        label_HW = np.asarray(Image.open(path))
+        published.save(Image.fromarray(np.array([[0, 0, 0], [255, 0, 16]], np.uint8)[label_HW]), path)
+    folder("other", None)
+    assert call("mine", "other").exit_code == 0
+    assert read_params().data.source.class_map == {"#000000": "class-0", "#ff0010": "class-1"}
+    check = CliRunner().invoke(app, ["check"])
+    assert check.exit_code == 0, check.output
+
+
 def test_params_are_kept_without_yes_and_set_aside_with_it() -> None:
     folder("mine", (0, 3, 7))
     Path("params.yaml").write_text("seed: 5\n")

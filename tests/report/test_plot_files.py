@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.common.files import read_json, write_text
+from pipeline.report.metrics_file import write_metrics
 from pipeline.report.plot_files import write_plot_files
 from tests.report.records import NAMES, record_of_runs, round_record, run_record
 
@@ -84,3 +85,15 @@ def test_dvc_plots_show_draws_results_and_curves_with_titles(
     assert not any("<DVC_METRIC" in json.dumps(spec) for spec in drawn.values())
     assert {row["chain"] for row in drawn["results by round"]["data"]["values"]} == {"LSE"}
     assert {row["percent"] for row in drawn["confusion"]["data"]["values"]} >= {75.0, 25.0}
+
+
+def test_dvc_lists_the_report_s_metrics_and_no_others(
+    dvc: Callable[..., str], tiny_params: dict[str, Any], write_params: Callable[[dict[str, Any]], Path], tmp_path: Path
+) -> None:
+    write_params(tiny_params)
+    shutil.copyfile(ROOT / "dvc.yaml", tmp_path / "dvc.yaml")
+    write_metrics(RECORD, tmp_path / "report")
+    write_text(tmp_path / "runs" / "lse-1" / "metrics.json", '{"mIoU": 0.5}')
+    shown = json.loads(dvc("metrics", "show", "--json"))[""]["data"]
+    numbers = {file: content["data"] for file, content in shown.items()}
+    assert numbers == {"report/metrics.json": {"coverage": 51.2, "precision": 87.6}}  # of lse-2, without an IoU

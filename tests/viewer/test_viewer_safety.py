@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import math
 import os
+import re
 import shutil
 import subprocess
 from functools import partial
@@ -92,7 +93,39 @@ def test_only_reading_is_possible(client: TestClient, project: Path) -> None:
 def test_another_host_is_refused(project: Path) -> None:
     with TestClient(create_app(Inspector([]), ["127.0.0.1", "localhost"])) as client:
         assert client.get("/", headers={"host": "evil.example"}).status_code == 400
-        assert client.get("/", headers={"host": "localhost:8600"}).status_code == 200
+        for host in ("localhost:8600", "LOCALHOST", "127.0.0.1:1"):
+            assert client.get("/", headers={"host": host}).status_code == 200
+        refused = client.get("/", headers={"host": "hub.example:443"})
+        assert "start `roundabout inspect --allow-host hub.example`" in refused.text
+
+
+def test_hosts_that_are_let_in(project: Path) -> None:
+    with TestClient(create_app(Inspector([]), ["[::1]", "Hub.example"])) as client:
+        for host in ("hub.example", "hub.example:8600", "[::1]:8600", "[::1]"):
+            assert client.get("/", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["/user/x/proxy/8600", "/user/x/proxy/8600/"])
+def test_the_page_behind_a_prefix(project: Path, prefix: str) -> None:
+    """A proxy may take the prefix off or leave it on; the page's own addresses are relative either way."""
+    with TestClient(create_app(Inspector([]), ["testserver"], prefix)) as client:
+        for before in ("", prefix.rstrip("/")):
+            page = client.get(f"{before}/")
+            assert page.status_code == 200
+            addresses = re.findall(r'(?:href|src)="([^"#][^"]*)"', page.text)
+            assert len(addresses) == 3
+            for name in (*addresses, "api/workspace"):
+                assert client.get(f"{before}/{name}").status_code == 200, name
+        assert client.get("/user/y/api/workspace").status_code == 404
+
+
+def test_no_script_names_an_absolute_address() -> None:
+    static = Path(__file__).resolve().parents[2] / "pipeline" / "viewer" / "static"
+    scripts = list(static.glob("*.js"))
+    assert len(scripts) >= 9
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        assert not re.findall(r"""["'`]/(?:api|picture|thumbnail|static|\$\{|\?)""", text), script.name
 
 
 def test_pages_may_load_nothing_from_elsewhere(client: TestClient) -> None:

@@ -7,6 +7,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PIL import ImageColor
+
+from pipeline.common.labels import CLASS_SETS, IGNORE
+from pipeline.datasets.decoding import IDS, Decoder
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
     EVERYTHING,
@@ -21,7 +25,7 @@ from pipeline.datasets.listing import (
     required_folder,
     without_suffix,
 )
-from pipeline.datasets.meaning import Meaning, Meanings
+from pipeline.datasets.meaning import NOTHING, Meaning, Meanings, numbered
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -47,8 +51,47 @@ def folder_entries(split: FolderSplit) -> Listing:
 
 
 def folder_meanings(split: FolderSplit) -> Meanings:
-    """Return ``class_map``: one's own ids have no names but those of the classes that they count as."""
-    return {identity: Meaning(name, name) for identity, name in split.class_map.items()}
+    """Return what ``class_map`` says: one's own ids have no names but those of the classes that they count as.
+
+    The ids of a map by colour are the numbers of its classes, in the order in which they come first.
+    """
+    class_map = split.class_map
+    if isinstance(class_map, str):
+        return _known_table(class_map)
+    if not isinstance(class_map, dict):
+        return numbered((name, name) for name in class_map)
+    if _by_colour(class_map):
+        number_of = _numbers(class_map)
+        return {
+            number: Meaning(" ".join(str(key) for key, other in class_map.items() if other == name), name)
+            for name, number in number_of.items()
+        }
+    return {int(identity): Meaning(name, name) for identity, name in class_map.items()}
+
+
+def _known_table(name: str) -> Meanings:
+    """The ids of a class set, with 255 ignored as in every label that a program wrote for training; or a data set's."""
+    from pipeline.datasets.entries import PUBLISHED  # which imports this file
+
+    if name in PUBLISHED:
+        return PUBLISHED[name]
+    return {**numbered((known, known) for known in CLASS_SETS[name].names), IGNORE: Meaning("ignored", NOTHING)}
+
+
+def _by_colour(class_map: dict[int | str, str]) -> bool:
+    return any(isinstance(key, str) for key in class_map)
+
+
+def _numbers(class_map: dict[int | str, str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(dict.fromkeys(class_map.values()))}
+
+
+def _decoder(split: FolderSplit) -> Decoder:
+    class_map = split.class_map
+    if not isinstance(class_map, dict) or not _by_colour(class_map):
+        return IDS
+    colours = [list(ImageColor.getrgb(str(key))[:3]) for key in class_map]
+    return Decoder("colours", {"colours": colours, "ids": [_numbers(class_map)[name] for name in class_map.values()]})
 
 
 def same_names(
@@ -85,4 +128,4 @@ def _why_empty(images: Path, endings: tuple[str, ...], names: list[str], include
     return f"{images}: `include` {list(include)} matches none of {len(names)} ids such as {ids}"
 
 
-FOLDER = Layout("folder", folder_entries, folder_meanings)
+FOLDER = Layout("folder", folder_entries, folder_meanings, decoder=_decoder)

@@ -62,7 +62,7 @@ export function pictureUrl(kind, layer, run, image, { against = "", only = "" } 
   const query = new URLSearchParams({ run: run.name, image, v: version });
   if (against) query.set("against", against);
   if (only) query.set("only", only);
-  return `/${kind}/${layer}?${query}`;
+  return `${kind}/${layer}?${query}`;
 }
 
 /** Why a picture did not come. @param {string} url @returns {Promise<string>} */

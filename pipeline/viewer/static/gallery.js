@@ -36,7 +36,7 @@ export function neighbour(step) {
 export async function load(run) {
   const request = ++requests;
   /** @type {Gallery} */
-  const answer = await getJson("/api/gallery", {
+  const answer = await getJson("api/gallery", {
     run: run.name,
     sort: state.sort,
     of: sortedBy(run),

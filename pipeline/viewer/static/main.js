@@ -59,7 +59,7 @@ async function attempt(work) {
 
 async function refresh() {
   await attempt(async () => {
-    workspace = await getJson("/api/workspace");
+    workspace = await getJson("api/workspace");
     isLoaded = true;
     rememberRuns(workspace.runs);
     error = "";
@@ -201,7 +201,7 @@ async function loadImage() {
 /** @type {(run: CachedRun, image: string) => Promise<ImageAnswer>} */
 async function imageAnswer(run, image) {
   try {
-    return { run, image: await getJson("/api/image", { run: run.name, image }) };
+    return { run, image: await getJson("api/image", { run: run.name, image }) };
   } catch (caught) {
     return { run, image: null, error: /** @type {Error} */ (caught).message };
   }
@@ -250,7 +250,7 @@ async function renderClassTable(run) {
   if (!classTables.has(key)) {
     renderClasses(run, undefined);
     await attempt(async () => {
-      classTables = new Map([[key, await getJson("/api/classes", { run: run.name })]]);
+      classTables = new Map([[key, await getJson("api/classes", { run: run.name })]]);
     });
   }
   renderClasses(run, classTables.get(key), error);

@@ -52,7 +52,7 @@ export async function askPixel(runs) {
 /** @type {(runs: CachedRun[], image: string, pixel: Point) => Promise<void>} */
 async function loadPixels(runs, image, { x, y }) {
   try {
-    const answers = runs.map((run) => getJson("/api/pixel", { run: run.name, image, x, y }));
+    const answers = runs.map((run) => getJson("api/pixel", { run: run.name, image, x, y }));
     const loaded = await Promise.all(answers);
     pixels = loaded.map((pixel, index) => [runs[index], pixel]);
     pixelError = "";

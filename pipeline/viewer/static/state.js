@@ -41,7 +41,7 @@ export function addressWith(changes = {}) {
   const next = { ...state, ...changes };
   for (const name of NAMES) if (next[name] !== DEFAULTS[name]) query.set(name, next[name]);
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~").replaceAll("%2F", "/");
-  return text ? `/?${text}` : "/";
+  return text ? `?${text}` : location.pathname; // relative: the page may be behind a prefix
 }
 
 /**

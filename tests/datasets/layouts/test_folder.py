@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN
-from pipeline.datasets.entries import DataError, entries, label_table
+from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE, UNKNOWN, class_set
+from pipeline.datasets.entries import PUBLISHED, DataError, entries, label_reader, label_table
+from pipeline.datasets.index import Problem, index_split
+from pipeline.datasets.loading import SplitLabels
+from pipeline.datasets.manifest import Manifest
 from pipeline.params import FolderSplit
+from pipeline.params.class_map import KNOWN_TABLES
 
 
 def touch(root: Path, *names: str) -> None:
@@ -155,3 +159,105 @@ def test_real_camvid_pairs_jpegs_with_pngs(real_data):
     assert len(found) == 101
     assert all(entry.image.suffix == ".jpg" and entry.label.suffix == ".png" for entry in found)
     assert Image.open(found[0].image).size == Image.open(found[0].label).size == (480, 360)
+
+
+CRACKS = class_set({"names": ["background", "crack"]})
+MASK_HW = np.zeros((4, 8), np.uint8)
+MASK_HW[1:3, 2:6] = 1
+
+
+def labelled(root: Path, picture: Image.Image, class_map: object) -> np.ndarray | list[Problem]:
+    """What the loader reads of a folder with one label, or what `prepare` has against it."""
+    (root / "images").mkdir(exist_ok=True)
+    (root / "labels").mkdir(exist_ok=True)
+    Image.new("RGB", picture.size).save(root / "images" / "a.png")
+    picture.save(root / "labels" / "a.png")
+    own = FolderSplit(layout="folder", root=str(root), class_map=class_map)
+    table, read = label_table(own, CRACKS), label_reader(own)
+    problems = index_split(
+        entries(own), table, root / "m.jsonl", needs_labels=True, crop=None, workers=1, progress=False, read=read
+    )
+    return problems or SplitLabels(Manifest(root / "m.jsonl"), crop=None, size=None, table=table, read=read).label(0)
+
+
+def palette_picture() -> Image.Image:
+    picture = Image.fromarray(MASK_HW + 3)  # its numbers are not the ids: a map by colour reads colours
+    picture.putpalette([0] * 12 + [255, 0, 0])
+    return picture
+
+
+COLOURS_HW3 = MASK_HW[..., None] * np.array((255, 0, 0), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("picture", "class_map"),
+    [
+        (Image.fromarray(MASK_HW), {0: "background", 1: "crack"}),
+        (Image.fromarray(MASK_HW * 255), {0: "background", 255: "crack"}),
+        (Image.fromarray(MASK_HW), ["background", "crack"]),
+        (Image.fromarray(COLOURS_HW3), {"#000000": "background", "#FF0000": "crack"}),
+        (Image.fromarray(COLOURS_HW3).convert("RGBA"), {"#000000": "background", "#ff0000": "crack"}),
+        (palette_picture(), {"#ff0000": "crack", "#000000": "background"}),
+    ],
+)
+def test_labels_of_own_classes_by_id_by_list_and_by_colour(
+    tmp_path: Path, picture: Image.Image, class_map: object
+) -> None:
+    assert np.array_equal(labelled(tmp_path, picture, class_map), MASK_HW)
+
+
+def test_several_colours_are_one_class_and_others_are_ignored(tmp_path: Path) -> None:
+    picture_HW3 = np.array([[[0, 0, 0], [1, 1, 1]], [[255, 0, 0], [9, 9, 9]]], np.uint8)
+    class_map = {"#000000": "background", "#010101": "background", "#ff0000": "crack", "#090909": "ignore"}
+    assert np.array_equal(labelled(tmp_path, Image.fromarray(picture_HW3), class_map), [[0, 0], [1, IGNORE]])
+
+
+@pytest.mark.parametrize(
+    ("picture", "class_map", "words"),
+    [
+        (Image.fromarray(COLOURS_HW3), {"#000000": "background"}, "(255, 0, 0) (8 pixels; nearest: (0, 0, 0))"),
+        (Image.fromarray(MASK_HW), {0: "background"}, "holds id 1 (8 pixels)"),
+        (Image.fromarray(MASK_HW), {"#000000": "background", "#ff0000": "crack"}, "in mode L, not in colours"),
+    ],
+)
+def test_what_the_map_does_not_have_is_refused_with_what_to_add(
+    tmp_path: Path, picture: Image.Image, class_map: object, words: str
+) -> None:
+    (problem,) = labelled(tmp_path, picture, class_map)
+    assert words in problem.message
+
+
+def test_a_known_table_gives_its_ids_and_ignores_what_the_set_lacks() -> None:
+    streets = class_set({"names": ["car", "road"]})
+    table = label_table(split(Path(), class_map="cityscapes"), streets)
+    assert (table[7], table[26], table[8], table[34], table[60]) == (1, 0, IGNORE, IGNORE, UNKNOWN)
+    table = label_table(split(Path(), class_map="cityscapes-19"), streets)
+    assert (table[0], table[13], table[1], table[255], table[19]) == (1, 0, IGNORE, IGNORE, UNKNOWN)
+    assert label_table(split(Path(), class_map="gta5"), streets)[255] == UNKNOWN
+
+
+def test_every_known_table_can_be_named() -> None:
+    # camvid-32 are positions in a list of colours, streets the train ids: neither is what somebody's label holds
+    assert set(KNOWN_TABLES) == {*CLASS_SETS, *PUBLISHED} - {"camvid-32", "streets"}
+    for name in KNOWN_TABLES:
+        assert (label_table(split(Path(), class_map=name), CLASS_SETS["synthia-13"]) != UNKNOWN).any()
+
+
+@pytest.mark.parametrize(
+    ("class_map", "words"),
+    [
+        ({"0": "road"}, "for an id, leave the quotes out: 0"),
+        ({"#8040": "road"}, "is not a colour such as '#804080'"),
+        ({0: "road", "#000000": "sky"}, "has ids and colours"),
+        ({"#ff0000": "road", "#FF0000": "sky"}, "has a colour twice"),
+        ({-1: "road"}, "-1 is neither an id from 0 to 255 nor a colour"),
+        ({0: None}, "0: None is not the name of a class; write one, or ignore"),
+        ("cityscape", "did you mean 'cityscapes'"),
+        ([0, 1], "a list holds the names"),
+        (None, "YAML takes # for a comment"),
+        (7, "is not a map of labels"),
+    ],
+)
+def test_a_map_that_cannot_be_read_says_how_to_write_it(tmp_path: Path, class_map: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        split(tmp_path, class_map=class_map)

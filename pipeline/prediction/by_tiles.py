@@ -1,0 +1,117 @@
+"""One picture of any size, predicted tile by tile and written row by row."""
+
+# C class, H/W pixels, h/w pixels of a tile or of a band
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from pipeline.common.files import whole_file
+from pipeline.common.labels import ClassSet
+from pipeline.datasets.loading import box_of, crop_problem
+from pipeline.datasets.problems import DataError
+from pipeline.prediction.formats import overlay, table_of
+from pipeline.prediction.measures import Measures
+from pipeline.prediction.pictures import Picture
+from pipeline.prediction.png_rows import PngRows
+from pipeline.prediction.reading import read_picture
+from pipeline.prediction.tiff_rows import HEADS, TiffRows
+from pipeline.prediction.tiles import Probabilities, Rows, Tiling, WholePicture, stitched
+
+AS_TILES = (
+    "write it as a TIFF in tiles (`gdal_translate -co TILED=YES`, or `vips copy IN OUT.tif[tile,compression=deflate]`)"
+)
+
+
+class Written(NamedTuple):
+    """What is written of a picture."""
+
+    format_: str
+    classes: ClassSet
+    measures: Measures
+
+
+def predict_by_tiles(
+    picture: Picture, out: Path, tiling: Tiling, written: Written, probabilities: Probabilities
+) -> None:
+    """Write the PNGs of a picture, whole or not at all.
+
+    Raises:
+        DataError: the picture cannot be read, or is too large for its format or for an overlay.
+    """
+    with opened_rows(picture) as rows:
+        bands = stitched(rows, tiling, probabilities, written.measures.reduce)
+        paths = written.measures.paths(out, picture.name)
+        if written.format_ == "overlay":
+            _write_overlay(paths, rows, bands, written)
+        else:
+            _write_rows(paths, (rows.height, rows.width), bands, written)
+
+
+@contextmanager
+def opened_rows(picture: Picture) -> Iterator[Rows]:
+    """Open a picture by rows: from the file where it is a TIFF of small pieces, else from memory.
+
+    Raises:
+        DataError: it cannot be read, or is too large to be decoded whole.
+    """
+    with picture.path.open("rb") as file:
+        is_tiff = file.read(4) in HEADS
+    if is_tiff and picture.crop is None:
+        with TiffRows(picture.path) as rows:
+            if rows.can_be_read_by_rows:
+                yield rows
+                return
+    yield WholePicture(_whole(picture))
+
+
+def _whole(picture: Picture) -> np.ndarray:
+    image = read_picture(picture, AS_TILES)
+    outside = crop_problem(picture.crop, image.height, image.width)
+    if outside is not None:
+        raise DataError(outside)
+    return np.asarray(image if picture.crop is None else image.crop(box_of(picture.crop)))
+
+
+def _write_rows(paths: Sequence[Path], size: tuple[int, int], bands: Iterator[np.ndarray], written: Written) -> None:
+    table = table_of(written.format_, written.classes)
+    with ExitStack() as stack:
+        writers = [stack.enter_context(_begun(path, size, index, written)) for index, path in enumerate(paths)]
+        for band_Mhw in bands:
+            writers[0].write(table[band_Mhw[0].astype(np.uint8)])
+            for writer, measure_hw in zip(writers[1:], band_Mhw[1:], strict=True):
+                writer.write(written.measures.grey(measure_hw))
+
+
+@contextmanager
+def _begun(path: Path, size: tuple[int, int], index: int, written: Written) -> Iterator[PngRows]:
+    """A PNG of classes (index 0) or of a measure, which takes its name at the end."""
+    colours = np.array(written.classes.palette, np.uint8).tobytes() if written.format_ == "colour" else None
+    options = {"palette": colours} if index == 0 else {"bits": written.measures.bits}
+    with whole_file(path) as temporary, temporary.open("wb") as file, PngRows(file, size, **options) as rows:  # type: ignore[arg-type]
+        yield rows
+
+
+def _write_overlay(paths: Sequence[Path], rows: Rows, bands: Iterator[np.ndarray], written: Written) -> None:
+    """An overlay is as large as the picture and its legend counts all pixels, so it is drawn in memory."""
+    if rows.height * rows.width > (Image.MAX_IMAGE_PIXELS or 0):
+        pixels = f"{rows.height * rows.width / 1e6:.0f} megapixels"
+        raise DataError(f"is a picture of {pixels}: too large for an overlay; choose --format colour")
+    map_MHW = np.concatenate(list(bands), axis=1)
+    image = Image.fromarray(rows.rows(0, rows.height))
+    pictures = [overlay(map_MHW[0].astype(np.uint8), image, written.classes)]
+    pictures += [Image.fromarray(written.measures.grey(measure_HW)) for measure_HW in map_MHW[1:]]
+    for path, picture in zip(paths, pictures, strict=True):
+        save_png(path, picture)
+
+
+def save_png(path: Path, picture: Image.Image) -> None:
+    """Write a PNG, whole or not at all."""
+    with whole_file(path) as temporary:
+        picture.save(temporary, format="PNG")

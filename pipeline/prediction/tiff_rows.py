@@ -1,0 +1,155 @@
+"""Rows of a TIFF without the rest of it: strips and tiles are decoded one by one, so that memory does not grow.
+
+Pillow decodes a TIFF whole. Each piece (a strip, a tile) is therefore put into a small TIFF of its own, with the tags
+of the large one, and read as other images are: the same rules for bits and bands, every compression that Pillow knows.
+"""
+
+# H/W pixels, h rows, 3 red, green, blue
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from PIL import TiffImagePlugin
+
+from pipeline.datasets.decoding import read_image
+from pipeline.datasets.problems import DataError
+
+HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
+_STRIP_OFFSETS, _STRIP_ROWS, _STRIP_BYTES, _PLANAR, _ORIENTATION = 273, 278, 279, 284, 274
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
+# photometry, fill order, predictor, palette, extra samples, sample format, JPEG's tables, YCbCr's constants
+_KEPT = (_BITS, _COMPRESSION, 262, 266, _SAMPLES, _PLANAR, 317, 320, 338, 339, 347, 529, 530, 531, 532)
+_UNCOMPRESSED = 1
+_MOST_PIXELS = 1 << 26
+"""of one piece; larger compressed ones cannot be decoded in part"""
+
+
+class Piece(NamedTuple):
+    """One strip or tile: where it is in the file and in the picture."""
+
+    offset: int
+    count: int
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class TiffRows:
+    """The first picture of a TIFF, read by rows."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the head of the file.
+
+        Raises:
+            DataError: it is damaged, or its pieces are not such that rows can be read.
+        """
+        self._file = path.open("rb")
+        try:
+            self._tags = _first_page(self._file.read(16), self._file)
+            self.width, self.height = int(self._tags[_WIDTH]), int(self._tags[_HEIGHT])
+            self._pieces = list(self._all_pieces())
+        except (KeyError, IndexError, SyntaxError, TypeError, ValueError, OSError) as error:
+            self._file.close()
+            raise DataError(f"is truncated or damaged ({error}); fetch the file again") from None
+
+    @property
+    def can_be_read_by_rows(self) -> bool:
+        """Return whether every piece is small enough, colours are interleaved, and nothing is turned."""
+        lies = self._tags.get(_PLANAR, 1) != 1 or self._tags.get(_ORIENTATION, 1) != 1
+        largest = max(piece.height * piece.width for piece in self._pieces)
+        return not lies and (largest <= _MOST_PIXELS or self._is_plain)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether rows are where their numbers say: not compressed, whole bytes, strips."""
+        bits = set(np.atleast_1d(self._tags.get(_BITS, 1)).tolist())
+        return self._tags.get(_COMPRESSION, 1) == _UNCOMPRESSED and bits == {8} and _TILE_WIDTH not in self._tags
+
+    def _all_pieces(self) -> Iterator[Piece]:
+        tags = self._tags
+        tiled = _TILE_WIDTH in tags
+        height = int(tags[_TILE_HEIGHT]) if tiled else min(int(tags.get(_STRIP_ROWS, self.height)), self.height)
+        width = int(tags[_TILE_WIDTH]) if tiled else self.width
+        offsets, counts = (
+            tags[key] for key in ((_TILE_OFFSETS, _TILE_BYTES) if tiled else (_STRIP_OFFSETS, _STRIP_BYTES))
+        )
+        columns = -(-self.width // width)
+        if len(offsets) < columns * -(-self.height // height):
+            raise ValueError("pieces are missing")
+        for number, (offset, count) in enumerate(zip(offsets, counts, strict=True)):
+            top, left = number // columns * height, number % columns * width
+            rows = height if tiled else min(height, self.height - top)
+            yield Piece(int(offset), int(count), top, left, rows, width)
+
+    def rows(self, top: int, bottom: int) -> np.ndarray:
+        """Return the rows (h,W,3) uint8 from ``top`` to before ``bottom``.
+
+        Raises:
+            DataError: a piece is damaged, or not of 8 bits a channel.
+        """
+        band_hW3 = np.empty((bottom - top, self.width, 3), np.uint8)
+        for piece in self._pieces:
+            first, last = max(top, piece.top), min(bottom, piece.top + piece.height)
+            if first >= last:
+                continue
+            if self._is_plain:
+                piece = self._part(piece, first, last)
+            pixel_hw3 = self._decoded(piece)
+            right = min(self.width, piece.left + piece.width)
+            part = pixel_hw3[first - piece.top : last - piece.top, : right - piece.left]
+            band_hW3[first - top : last - top, piece.left : right] = part
+        return band_hW3
+
+    def _part(self, piece: Piece, first: int, last: int) -> Piece:
+        """Rows of an uncompressed strip: they begin where their number says."""
+        stride = piece.width * int(self._tags.get(_SAMPLES, 1))
+        offset = piece.offset + (first - piece.top) * stride
+        return piece._replace(offset=offset, count=(last - first) * stride, top=first, height=last - first)
+
+    def _decoded(self, piece: Piece) -> np.ndarray:
+        self._file.seek(piece.offset)
+        data = self._file.read(piece.count)
+        if len(data) < piece.count:
+            raise DataError("is truncated; fetch the file again")
+        return np.asarray(read_image(self._small_tiff(piece, data)))
+
+    def _small_tiff(self, piece: Piece, data: bytes) -> bytes:
+        """Return a TIFF that holds one piece and nothing else."""
+        small = TiffImagePlugin.ImageFileDirectory_v2(prefix=self._tags.prefix)
+        for tag in _KEPT:
+            if tag in self._tags:
+                small.tagtype[tag] = self._tags.tagtype[tag]
+                small[tag] = self._tags[tag]
+        sizes = {_WIDTH: piece.width, _HEIGHT: piece.height, _STRIP_ROWS: piece.height, _STRIP_BYTES: len(data)}
+        for tag, value in {**sizes, _STRIP_OFFSETS: 0}.items():  # Pillow counts offsets from the end of the tags
+            small.tagtype[tag] = 4
+            small[tag] = value
+        little = self._tags.prefix == b"II"
+        head = b"II*\0\x08\0\0\0" if little else b"MM\0*\0\0\0\x08"
+        return head + small.tobytes(8) + data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._file.close()
+
+
+def _first_page(head: bytes, file: object) -> TiffImagePlugin.ImageFileDirectory_v2:
+    if head[:4] not in HEADS:
+        raise ValueError("not a TIFF")
+    is_big = 43 in head[2:4]
+    tags = TiffImagePlugin.ImageFileDirectory_v2(head if is_big else head[:8])
+    file.seek(tags.next)  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on damage: what is missing raises when it is asked for
+        tags.load(file)  # type: ignore[arg-type]
+    return tags

@@ -1,0 +1,149 @@
+"""A large picture in overlapping tiles, and their probabilities stitched: never more in memory than a row of tiles.
+
+Where two tiles overlap, both are weighted by linear ramps that sum to 1 over ``overlap`` pixels in the middle of their
+common strip; what is farther out in a tile, where the network sees least around a pixel, is not used.
+"""
+
+# C class, H/W pixels of the picture, h/w pixels of a tile or a part of it, O overlap
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from pipeline.common.errors import ReadableError
+
+Probabilities = Callable[[np.ndarray], np.ndarray]
+"""From a tile (h,w,3) uint8 to its probabilities (C,h,w) float32."""
+
+
+class Rows(Protocol):
+    """A picture that is read by rows."""
+
+    height: int
+    width: int
+
+    def rows(self, top: int, bottom: int) -> np.ndarray:
+        """Return the rows (h,W,3) uint8."""
+
+
+class Tiling(NamedTuple):
+    """How pictures are cut."""
+
+    tile: tuple[int, int]
+    """Height and width."""
+    overlap: int
+    """Pixels over which neighbours are blended."""
+
+    def require_sound(self) -> None:
+        """Refuse what cannot be stitched.
+
+        Raises:
+            ReadableError: a side is not positive, or the overlap is more than a third of a side.
+        """
+        if min(self.tile) < 1:
+            raise ReadableError(f"--tile: both sides must be at least 1, and it is {self.tile[0]}x{self.tile[1]}")
+        most = min(self.tile) // 3
+        if not 0 <= self.overlap <= most:
+            raise ReadableError(
+                f"--overlap: is {self.overlap}; with tiles of {self.tile[0]}x{self.tile[1]} it may be 0 to {most}"
+            )
+
+
+class Span(NamedTuple):
+    """One tile along an axis: what the network sees, and which of it is used."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def spans_of(length: int, tile: int, overlap: int) -> list[Span]:
+    """Return evenly spread tiles of equal length; the used parts of neighbours overlap by exactly ``overlap``."""
+    if length <= tile:
+        return [Span(0, length, 0, length)]
+    count = -(-(length - overlap) // (tile - overlap))
+    starts = [index * (length - tile) // (count - 1) for index in range(count)]
+    ramps = [(starts[index + 1] + starts[index] + tile - overlap) // 2 for index in range(count - 1)]
+    firsts, lasts = [0, *ramps], [*(ramp + overlap for ramp in ramps), length]
+    return [Span(start, start + tile, *used) for start, *used in zip(starts, firsts, lasts, strict=True)]
+
+
+def stitched(
+    picture: Rows, tiling: Tiling, probabilities: Probabilities, reduce: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Yield bands of the whole width from the top to the bottom, each ``reduce`` of the blended probabilities.
+
+    ``reduce`` takes a part (C,h,w) and returns (M,h,w), M numbers for each pixel; it is called part by part, so that
+    the probabilities of a whole band never exist.
+    """
+    overlap = tiling.overlap
+    columns = spans_of(picture.width, tiling.tile[1], overlap)
+    lines = spans_of(picture.height, tiling.tile[0], overlap)
+    above_COW: np.ndarray | None = None
+    for line in lines:
+        seen_hW3 = picture.rows(line.start, line.stop)
+        is_last = line is lines[-1]
+        height = line.last - line.first - (0 if is_last else overlap)
+        below_COW: np.ndarray | None = None
+        left_ChO: np.ndarray | None = None
+        parts = []
+        for column in columns:
+            prob_Chw = probabilities(seen_hW3[:, column.start : column.stop])
+            prob_Chw = _weighted(prob_Chw, line, column, overlap, (picture.height, picture.width))
+            width = column.last - column.first - (0 if column is columns[-1] else overlap)
+            if overlap and not is_last:
+                if below_COW is None:
+                    below_COW = np.zeros((len(prob_Chw), overlap, picture.width), np.float32)
+                below_COW[:, :, column.first : column.last] += prob_Chw[:, height:]
+            total_Chw = prob_Chw[:, :height, :width]
+            if left_ChO is not None:
+                total_Chw[:, :, :overlap] += left_ChO
+            if above_COW is not None:
+                total_Chw[:, :overlap] += above_COW[:, :, column.first : column.first + width]
+            left_ChO = prob_Chw[:, :height, width:].copy() if overlap else None
+            parts.append(reduce(total_Chw))
+        above_COW = below_COW
+        yield np.concatenate(parts, axis=2)
+
+
+def _weighted(prob_Chw: np.ndarray, line: Span, column: Span, overlap: int, size: tuple[int, int]) -> np.ndarray:
+    """Return the used part of a tile under its ramps."""
+    used = (slice(span.first - span.start, span.last - span.start) for span in (line, column))
+    part_Chw = np.array(prob_Chw[:, *used])
+    part_Chw *= _ramps(line, overlap, size[0])[:, None]
+    part_Chw *= _ramps(column, overlap, size[1])
+    return part_Chw
+
+
+def _ramps(span: Span, overlap: int, length: int) -> np.ndarray:
+    """Return the weights along an axis: a rise where a tile is before, a fall where one follows."""
+    weights = np.ones(span.last - span.first, np.float32)
+    rise = np.arange(1, overlap + 1, dtype=np.float32) / (overlap + 1)
+    if overlap and span.first > 0:
+        weights[:overlap] = rise
+    if overlap and span.last < length:
+        weights[-overlap:] = 1 - rise
+    return weights
+
+
+class WholePicture:
+    """A picture that is in memory, by rows."""
+
+    def __init__(self, pixel_HW3: np.ndarray) -> None:
+        self._pixel_HW3 = pixel_HW3
+        self.height, self.width = pixel_HW3.shape[:2]
+
+    def rows(self, top: int, bottom: int) -> np.ndarray:
+        """Return the rows (h,W,3) uint8."""
+        return self._pixel_HW3[top:bottom]
+
+
+def tile_count(size: tuple[int, int], tiling: Tiling) -> int:
+    """Return how many tiles a picture of ``size`` = (H, W) has."""
+    sides: Sequence[tuple[int, int]] = list(zip(size, tiling.tile, strict=True))
+    lines, columns = (len(spans_of(length, tile, tiling.overlap)) for length, tile in sides)
+    return lines * columns
