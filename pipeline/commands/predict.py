@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +18,6 @@ from pipeline.common.files import file_hash
 if TYPE_CHECKING:
     from pipeline.params import Params
     from pipeline.prediction.pictures import Pictures
-    from pipeline.prediction.predict import Outcome
     from pipeline.prediction.tiles import Tiling
 
 PARAMS = Path("params.yaml")
@@ -108,7 +106,9 @@ def predict(
     seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
     seen = seen if tiling is None else f"tiles of {tiling.tile[0]}x{tiling.tile[1]}, {tiling.overlap} pixels blended"
     console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
-    _say_what_is_left_out(images, pictures.left_out)
+    if pictures.left_out:
+        listed = ", ".join(f"{count} × {what}" for what, count in sorted(pictures.left_out.items()))
+        console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
     measures = {"confidence": confidence, "entropy": entropy}
     outcome = predict_all(
         network,
@@ -123,17 +123,12 @@ def predict(
         tiling=tiling,
         measures=Measures(tuple(name for name, wanted in measures.items() if wanted), int(bits.value)),
     )
-    _conclude(outcome, out, len(pictures))
-
-
-def _conclude(outcome: Outcome, out: Path, images: int) -> None:
-    """Say what was written; raise where images have no prediction."""
     already = f", {outcome.there_already} were there already" if outcome.there_already else ""
     console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
     if outcome.problems:
         listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
         more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
-        raise failed(f"{len(outcome.problems)} of {images} images have no prediction:\n{listed}{more}")
+        raise failed(f"{len(outcome.problems)} of {len(pictures)} images have no prediction:\n{listed}{more}")
 
 
 def _tiling(tile: str | None, overlap: int | None, size: tuple[int, int] | None) -> Tiling | None:
@@ -149,12 +144,6 @@ def _tiling(tile: str | None, overlap: int | None, size: tuple[int, int] | None)
     tiling = Tiling(sides, min(OVERLAP, min(sides) // 8) if overlap is None else overlap)
     tiling.require_sound()
     return tiling
-
-
-def _say_what_is_left_out(images: str, left_out: Mapping[str, int]) -> None:
-    if left_out:
-        listed = ", ".join(f"{count} × {what}" for what, count in sorted(left_out.items()))
-        console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
 
 
 def _params_for(path: Path, images: str) -> Params | None:
