@@ -8,17 +8,19 @@ from rich.table import Table
 
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
+from pipeline.common.labels import class_set
 from pipeline.evaluation.over_seeds import percent
 from pipeline.evaluation.results import Result, baseline, gap_closed, read_results
 from pipeline.health.record import verdict_in_words
-from pipeline.params import Params, read_params
-from pipeline.report.chains import chains_of
-from pipeline.report.control import control_of
+from pipeline.params import read_params
+from pipeline.report.answers import Answers, answers_of
+from pipeline.report.seed_set import Bundle, SeedSet
+from pipeline.report.summary import summary_of
 
 
 @readable
 def results() -> None:
-    """Print the results of all evaluated initial models and rounds, and the verdict on each round."""
+    """Print the results of all evaluated runs, and whether it worked, on which classes, how sure that is, what next."""
     params = read_params(Path("params.yaml"))
     runs = Path("runs")
     results = read_results(runs, params.run_kinds())
@@ -27,12 +29,11 @@ def results() -> None:
     headline = params.evaluate.headline
     verdicts = {result.name: verdict_in_words(runs / result.name) for result in results}
     console.print(_summary_table(results, headline, {name: verdict for name, (verdict, _) in verdicts.items()}))
-    for name, (verdict, words) in verdicts.items():
-        if words != verdict:
-            console.print(f"{name}: {words}", soft_wrap=True, highlight=False, markup=False)
     console.print(_class_table(results))
-    for sentence in _control_sentences(params, results):
-        console.print(sentence, highlight=False)
+    seed_set = SeedSet([Bundle(summary_of(params, runs, results, class_set(params.classes)), {}, {}, runs)])
+    notes = [f"{name}: {words}" for name, (verdict, words) in verdicts.items() if words != verdict]
+    for line in _answer_lines(answers_of(seed_set), notes):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     if Path("report/index.html").exists():
         console.print(f"report: {Path('report/index.html').resolve()}", soft_wrap=True, highlight=False)
 
@@ -59,22 +60,16 @@ def _summary_table(results: list[Result], headline: str, verdicts: dict[str, str
     return table
 
 
-def _control_sentences(params: Params, results: list[Result]) -> list[str]:
-    """Return how the last round of each chain compares with its control, where one was evaluated."""
-    headline = params.evaluate.headline
-    values = {result.name: result.metrics.get(headline) for result in results}
-    kinds = {result.name: result.kind for result in results}
-    sentences = []
-    for chain in chains_of(kinds, {name: entry.init for name, entry in params.rounds.items()}):
-        name, control = chain.last, control_of(params, chain.last)
-        value, other = values[name], None if control is None else values.get(control)
-        if value is not None and other is not None:
-            verb = "beats" if value > other else "does not beat"
-            sentences.append(
-                f"{name} {verb} its control ({control}), the same initial model trained for as many steps: "
-                f"{percent(value)} and {percent(other)} percent {headline}."
-            )
-    return sentences
+def _answer_lines(answers: Answers, verdicts: list[str]) -> list[str]:
+    """Return the answers below their questions; ``verdicts``: on rounds that do not hold."""
+    steps = [line for step in answers.steps for line in (step.why, *(f"    {line}" for line in step.lines))]
+    questions = {
+        "Did it work?": [*answers.worked, answers.caution] if answers.caution else answers.worked,
+        "Which classes?": answers.classes,
+        "Can I trust it?": [*verdicts, *answers.trust],
+        "What next?": steps,
+    }
+    return [line for question, lines in questions.items() if lines for line in (question, *lines, "")]
 
 
 def _class_table(results: list[Result]) -> Table:

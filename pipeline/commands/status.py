@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,8 @@ from ruamel.yaml.error import YAMLError
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
-from pipeline.dvc_view.graph import Graph, Stage, changed_stages, descendants, needs_of, read_graph
+from pipeline.dvc_view.graph import Changes, Graph, Stage, descendants, find_changes, needs_of, read_graph
+from pipeline.dvc_view.lock_file import read_steadily
 from pipeline.health.record import verdict_in_words
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
@@ -24,6 +25,7 @@ from pipeline.timing.estimates import Past, estimate, past_seconds
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
 
 _SOURCES_NAMED = 3
+_RESTORE_SECONDS = 2.0  # about, by links
 
 
 class Line(NamedTuple):
@@ -44,15 +46,15 @@ class Line(NamedTuple):
 @readable
 def status() -> None:
     """Say of every stage whether it is done, running or stale, what `dvc repro` would run, and which rounds hold."""
-    with ThreadPoolExecutor(2) as pool:
-        reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(changed_stages, Path.cwd())
-    graph = _graph_or_params_problems(reading)
-    finished, past = stages_with_results(Path("dvc.lock")), past_seconds(workspaces_of(Path()))
-    lines = status_lines(comparing.result(), graph, finished, work_folders(), past, queued_jobs())
+    (graph, changes, finished), whole = read_steadily(Path("dvc.lock"), _read_workspace)
+    past = past_seconds(workspaces_of(Path()))
+    lines = status_lines(changes.reasons, graph, finished, work_folders(), past, queued_jobs(), changes.cached)
     table = Table("stage", "state", "why", "takes about")
     for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
     console.print(table)
+    if not whole:
+        console.print("DVC writes dvc.lock all the time: some of this may be of a moment ago.")
     for verdict in verdict_lines(lines, Path("runs")):
         console.print(verdict, soft_wrap=True)
     todo = [line for line in lines if line.will_run]
@@ -64,6 +66,13 @@ def status() -> None:
     console.print("Times are those of past runs; a stage whose inputs turn out the same is skipped.")
 
 
+def _read_workspace() -> tuple[Graph, Changes, set[str]]:
+    """Return the stages, what has changed, and which have a result."""
+    with ThreadPoolExecutor(2) as pool:
+        reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(find_changes, Path.cwd())
+    return _graph_or_params_problems(reading), comparing.result(), stages_with_results(Path("dvc.lock"))
+
+
 def status_lines(
     changed: dict[str, list[Any]],
     graph: Graph,
@@ -71,11 +80,12 @@ def status_lines(
     works: list[Work],
     past: Past,
     jobs: dict[str, str],
+    cached: Container[str] = (),
 ) -> list[Line]:
     """Return one line for each stage, in the order in which they run.
 
     ``changed`` is the output of `dvc status --json`; ``finished``: stages with a result; ``jobs``: numbers of Slurm
-    jobs, whose working folders are locked on another machine.
+    jobs, whose working folders are locked on another machine; ``cached``: stages whose results DVC's cache has.
     """
     stale = {stage: reasons for stage, reasons in changed.items() if stage in graph}
     follows = descendants(needs_of(graph), stale) - set(stale)
@@ -93,7 +103,10 @@ def status_lines(
             state, why = ("running" if work.running else "stopped"), _progress(work)
         if stage in jobs and state != "done":
             state, why = "running", f"job {jobs[stage]} is in Slurm's queue{_parts(work)}"
-        lines.append(Line(stage, state, why, estimate(graph[stage].program, graph[stage].run, past)))
+        seconds = estimate(graph[stage].program, graph[stage].run, past)
+        if stage in cached and state in ("stale", "missing"):
+            why, seconds = f"{why}; in DVC's cache, restored in seconds", _RESTORE_SECONDS
+        lines.append(Line(stage, state, why, seconds))
     return lines
 
 
@@ -148,7 +161,7 @@ def stages_with_results(lock: Path) -> set[str]:
     """Return the stages of dvc.lock of whose outputs something exists.
 
     Raises:
-        ReadableError: where dvc.lock is not YAML.
+        ReadableError: where dvc.lock is not YAML, or holds something else.
     """
     if not lock.exists():
         return set()
@@ -156,7 +169,14 @@ def stages_with_results(lock: Path) -> set[str]:
         stages = (YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
     except YAMLError as error:
         raise ReadableError(f"{lock}: is not YAML ({error}); restore it from git") from None
-    return {name for name, entry in stages.items() if any(Path(out["path"]).exists() for out in entry.get("outs", []))}
+    try:
+        return {name for name, entry in stages.items() if any(map(_exists, entry.get("outs", [])))}
+    except (AttributeError, KeyError, TypeError):
+        raise ReadableError(f"{lock}: is not DVC's list of results; restore it from git") from None
+
+
+def _exists(out: dict[str, Any]) -> bool:
+    return Path(out["path"]).exists()
 
 
 def _graph_or_params_problems(reading: Future[Graph]) -> Graph:

@@ -123,8 +123,22 @@ def _reached(directed: nx.DiGraph, names: Iterable[str]) -> set[str]:
     return names.union(*(nx.descendants(directed, name) for name in names))
 
 
+class Changes(NamedTuple):
+    """The stages without an up-to-date result."""
+
+    reasons: dict[str, list[Any]]
+    """Why, in the words of `dvc status`."""
+    cached: set[str]
+    """Those of whose results for the present inputs DVC's cache has a copy."""
+
+
 def changed_stages(workspace: Path) -> dict[str, list[Any]]:
-    """Return the stages without an up-to-date result in the workspace, and why, in the words of `dvc status`.
+    """Return the reasons of ``find_changes``."""
+    return find_changes(workspace).reasons
+
+
+def find_changes(workspace: Path) -> Changes:
+    """Return the stages without an up-to-date result in the workspace.
 
     Works while stages run, which `dvc status` does not.
 
@@ -138,8 +152,8 @@ def changed_stages(workspace: Path) -> dict[str, list[Any]]:
     )  # fmt: skip
     if answer.returncode:
         raise ReadableError(f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}")
-    reasons: dict[str, list[Any]] = json.loads(answer.stdout)
-    return reasons
+    found = json.loads(answer.stdout)
+    return Changes(found["reasons"], set(found["cached"]))
 
 
 def dvc() -> list[str]:

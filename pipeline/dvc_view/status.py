@@ -1,4 +1,4 @@
-"""A program that prints what `dvc status --json` prints, also while a stage runs.
+"""A program that prints what `dvc status --json` prints, also while a stage runs, and what DVC's cache has.
 
 DVC's own command locks all that stages read and write. A running stage holds the locks of its outputs, and
 `dvc status` fails. Of such a stage this program reports what it sees: its old result is missing, or changes.
@@ -14,16 +14,18 @@ from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.stage.cache import _can_hash
 
 
 def main() -> None:
-    """Print the reasons of all changed stages of the current directory as JSON."""
+    """Print the reasons of all changed stages of the current directory, and those in DVC's cache, as JSON."""
     try:
         with Repo() as repo:
-            reasons = {stage.addressing: reasons_of(stage) for stage in repo.index.stages}
+            reasons = {stage.addressing: (stage, why) for stage in repo.index.stages if (why := reasons_of(stage))}
+            cached = [address for address, (stage, _) in reasons.items() if is_cached(repo, stage)]
     except DvcException as error:
         sys.exit(str(error))
-    print(json.dumps({address: why for address, why in reasons.items() if why}))
+    print(json.dumps({"reasons": {address: why for address, (_, why) in reasons.items()}, "cached": cached}))
 
 
 def reasons_of(stage: Any) -> list[Any]:
@@ -38,6 +40,23 @@ def reasons_of(stage: Any) -> list[Any]:
     if stage.changed_stage():
         reasons.append("changed command")
     return reasons
+
+
+def is_cached(repo: Any, stage: Any) -> bool:
+    """Return whether `dvc repro` would take the outputs from DVC's cache, as far as the dependencies are there.
+
+    As `StageCache.restore` does it: the outputs of dvc.lock where inputs are those of dvc.lock, and otherwise those of
+    an earlier run with the inputs of now.
+    """
+    try:
+        if not stage.changed_stage() and stage.deps_cached():
+            return all(out.hash_info for out in stage.outs) and bool(stage.outs_cached())
+        stage.save_deps()  # in memory: the hashes, which DVC has just looked up
+        if not _can_hash(stage) or not (entry := repo.stage_cache._load(stage)):
+            return False
+        return bool(repo.stage_cache._create_stage(entry, wdir=stage.wdir).outs_cached())
+    except (DvcException, OSError):  # an input is missing, or vanishes meanwhile
+        return False
 
 
 def _named(items: list[Any]) -> dict[str, Any]:

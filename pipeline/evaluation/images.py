@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -54,13 +55,56 @@ def score_image(image_id: str, confusion_CC: np.ndarray, entropy_hw: np.ndarray)
     )
 
 
-def write_scores(path: Path, scores: list[ImageScore]) -> None:
-    """Write per_image.csv: one row per image, empty cells where nothing is labelled."""
+class ClassPixels(NamedTuple):
+    """Pixels of each image by class: sums over images give the IoU of any subset of the images."""
+
+    images: list[str]
+    names: list[str]
+    intersection_NC: np.ndarray
+    """Right pixels, int64."""
+    union_NC: np.ndarray
+    """Pixels that are true or predicted, int64."""
+
+
+_INTERSECTION, _UNION = "intersection ", "union "
+"""Beginnings of columns of per_image.csv; the class follows."""
+
+
+def write_scores(
+    path: Path, scores: list[ImageScore], names: Sequence[str] = (), confusions: Sequence[np.ndarray] = ()
+) -> None:
+    """Write per_image.csv: one row per image, empty cells where nothing is labelled.
+
+    With a confusion (C,C) of each image, the intersection and the union of each class follow, in pixels.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(ImageScore._fields)
-    writer.writerows(["" if value is None else value for value in score] for score in scores)
+    columns = [what + name for what in (_INTERSECTION, _UNION) for name in names]
+    writer.writerow([*ImageScore._fields, *columns])
+    counts = [_counts(confusion_CC) for confusion_CC in confusions] if names else [[]] * len(scores)
+    for score, pixels in zip(scores, counts, strict=True):
+        writer.writerow([*("" if value is None else value for value in score), *pixels])
     write_text(path, text.getvalue())
+
+
+def _counts(confusion_CC: np.ndarray) -> list[int]:
+    intersection_C = np.diag(confusion_CC)
+    union_C = confusion_CC.sum(axis=0) + confusion_CC.sum(axis=1) - intersection_C
+    return [*intersection_C.tolist(), *union_C.tolist()]
+
+
+def read_class_pixels(path: Path) -> ClassPixels | None:
+    """Return the counts of per_image.csv; None without the file, or where an earlier version has written it."""
+    if not path.exists():
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    names = [column.removeprefix(_INTERSECTION) for column in head if column.startswith(_INTERSECTION)]
+    if not names or not rows:
+        return None
+    first = len(ImageScore._fields)
+    count_N2C = np.array([row[first:] for row in rows], dtype=np.int64)
+    return ClassPixels([row[0] for row in rows], names, count_N2C[:, : len(names)], count_N2C[:, len(names) :])
 
 
 def read_scores(path: Path) -> list[ImageScore]:

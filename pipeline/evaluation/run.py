@@ -93,15 +93,17 @@ def _score_images(
     folder: Path,
 ) -> np.ndarray:
     """Write predictions.h5 and per_image.csv, and return the confusions (F,C,C) of the folds."""
-    confusion_FCC, scores = np.zeros((folds, len(classes), len(classes)), dtype=np.int64), []
+    confusion_FCC = np.zeros((folds, len(classes), len(classes)), dtype=np.int64)
+    scores, confusions, names = [], [], tuple(name for name in classes.names if name not in merge)
     with PredictionsWriter(folder / PREDICTIONS, len(images), classes.names) as writer:
         for number, answer in enumerate(answers):
             image_CC = confusion_matrix(answer.truth_HW, answer.prediction_HW, len(classes))
             confusion_FCC[fold_of(number, len(images), folds)] += image_CC
             merged_CC, _ = merged(image_CC, classes.names, merge)
             scores.append(score_image(images.id(number), merged_CC, answer.entropy_hw))
+            confusions.append(merged_CC)
             writer.add(images.id(number), answer)
-    write_scores(folder / PER_IMAGE, scores)
+    write_scores(folder / PER_IMAGE, scores, names, confusions)
     return confusion_FCC
 
 

@@ -5,7 +5,10 @@ A round that does not beat it has earned nothing that more training on the sourc
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -17,16 +20,10 @@ def control_of(params: Params, name: str) -> str | None:
     It learns from the same images, aligned alike, for at least the steps of the chain's initial model and of its rounds
     up to this one. Trainings whose length is in epochs have none.
     """
-    lengths: list[int | None] = []
-    run = name
-    while run in params.rounds:
-        lengths.append(params.adapt_of(run).steps)
-        run = params.rounds[run].init
-    lengths.append(params.pretrain_of(run).steps)
-    known = [length for length in lengths if length is not None]
-    if len(known) < len(lengths):
+    run, needed = _chain(params, name)
+    if needed is None:
         return None
-    needed, kind = sum(known), _kind(params, run)
+    kind = _kind(params, run)
     steps = {
         other: params.pretrain_of(other).steps or 0
         for other in params.initial_models
@@ -34,6 +31,38 @@ def control_of(params: Params, name: str) -> str | None:
     }
     long_enough = [other for other, count in steps.items() if count >= needed]
     return min(long_enough, key=steps.__getitem__, default=None)
+
+
+def control_to_add(params: Params, name: str) -> str | None:
+    """Return the line that gives a round its control in ``initial_models``; None where one is there or cannot be."""
+    run, needed = _chain(params, name)
+    if needed is None or control_of(params, name) is not None:
+        return None
+    entry = params.initial_models[run].model_dump(mode="json", exclude_unset=True)
+    changes = {key: value for key, value in (entry.get("pretrain") or {}).items() if key not in ("steps", "epochs")}
+    text = io.StringIO()
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = True, 1000, False
+    yaml.dump({_free_name(params): entry | {"pretrain": {**changes, "steps": needed}}}, text)
+    return text.getvalue().strip().removeprefix("{").removesuffix("}")
+
+
+def _free_name(params: Params) -> str:
+    taken = {*params.initial_models, *params.rounds, *params.translations}
+    names = ("control", *(f"control-{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
+
+
+def _chain(params: Params, name: str) -> tuple[str, int | None]:
+    """Return the initial model of a round's chain, and the steps of both; None for lengths in epochs."""
+    lengths: list[int | None] = []
+    run = name
+    while run in params.rounds:
+        lengths.append(params.adapt_of(run).steps)
+        run = params.rounds[run].init
+    lengths.append(params.pretrain_of(run).steps)
+    known = [length for length in lengths if length is not None]
+    return run, sum(known) if len(known) == len(lengths) else None
 
 
 def _kind(params: Params, initial: str) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
+from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
@@ -14,9 +17,34 @@ _PACKAGES = ("roundabout", "torch", "torchvision", "numpy", "h5py", "pillow", "n
 _WRITTEN_BY_DVC = ("dvc.lock",)  # while it runs: says nothing about the code
 
 
-def describe_environment(times: Path = TIMES) -> dict[str, Any]:
-    """Return the current folder's git revision, versions, and what each stage's last result took where it is known."""
-    return {"git": git_state(), "versions": versions(), "times": stage_times(times)}
+def describe_environment(times: Path = TIMES, device: str = "auto") -> dict[str, Any]:
+    """Return the current folder's git revision, versions, this machine, and what each stage's last result took."""
+    return {"git": git_state(), "versions": versions(), "machine": machine(device), "times": stage_times(times)}
+
+
+def machine(device: str = "auto") -> dict[str, Any]:
+    """Return processor, threads and device that stages compute with here, and today's date (UTC)."""
+    import torch
+
+    name = device
+    if device == "auto" or device.startswith("cuda"):
+        name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {
+        "processor": processor(Path("/proc/cpuinfo")),
+        "threads": torch.get_num_threads(),
+        "device": name,
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def processor(cpuinfo: Path) -> str:
+    """Return the processor's name as Linux knows it, or its architecture."""
+    with suppress(OSError):
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and value.strip():
+                return " ".join(value.split())
+    return platform.machine() or "unknown processor"
 
 
 def git_state(folder: Path | None = None) -> dict[str, Any] | None:

@@ -14,19 +14,15 @@ import numpy as np
 
 from pipeline.cache.index import CacheIndex
 from pipeline.cache.schema import CacheError
-from pipeline.common.errors import ReadableError
-from pipeline.common.flat import flat
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.manifest import Manifest, manifest_path
-from pipeline.evaluation.results import Result, baseline, gap_closed
-from pipeline.health.record import read_health
+from pipeline.evaluation.results import Result
 from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import read_selection
 from pipeline.models.model_file import read_model_file
 from pipeline.patches.file import PATCHES, PatchFile
-from pipeline.report.chains import depth
 from pipeline.report.charts.lines import read_curve
-from pipeline.report.control import control_of
+from pipeline.report.summary import summary_of
 
 if TYPE_CHECKING:
     from pipeline.params import Params
@@ -37,45 +33,13 @@ SPLITS = ("source", "target", "target-labelled", "evaluation")
 
 def record_of(params: Params, runs: Path, results: list[Result], classes: ClassSet) -> dict[str, Any]:
     """Return everything but pictures, times and versions; ``results``: of the folder ``runs``."""
-    headline = params.evaluate.headline
-    inits = {name: entry.init for name, entry in params.rounds.items()}
-    kinds = {result.name: result.kind for result in results}
-    source, oracle = baseline(results, "initial", headline), baseline(results, "oracle", headline)
-    return {
-        "format": FORMAT,
-        "headline": headline,
-        "seed": params.seed,
-        "classes": {
-            "set": classes.name,
-            "names": list(classes.names),
-            "palette": [list(colour) for colour in classes.palette],
-            # where evaluate.merge counts some classes as others, there are fewer
-            "evaluated": list(results[0].class_iou) if results else list(classes.names),
-        },
-        "metrics": list(results[0].metrics) if results else [],
-        "params": flat(params.model_dump(mode="json", exclude={"runtime"})),
-        "data": data_facts(params),
-        "runs": [
-            {
-                "name": result.name,
-                "kind": result.kind,
-                "init": inits.get(result.name),
-                "round": depth(result.name, kinds, inits),
-                "control": control_of(params, result.name) if result.name in inits else None,
-                **result.metrics,
-                "gap_closed": gap_closed(result.metrics.get(headline), source, oracle),
-                "IoU": result.class_iou,
-                "pseudo_labels": result.pseudo_labels,
-                "class_pseudo_labels": result.class_pseudo_labels,
-                **run_facts(runs / result.name, classes),
-            }
-            for result in results
-        ],
-    }
+    summary = summary_of(params, runs, results, classes)
+    facts = [row | run_facts(runs / row["name"], classes) for row in summary["runs"]]
+    return {"format": FORMAT, **summary, "data": data_facts(params), "runs": facts}
 
 
 def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
-    """Return a run's confusion, curves, decay of an average; of a round, verdict, thresholds, frequencies, sizes."""
+    """Return a run's confusion, curves, decay of an average; of a round, thresholds, frequencies, sizes."""
     facts: dict[str, Any] = {
         "confusion": read_confusion(folder / "confusion.csv"),
         "curves": {
@@ -93,7 +57,6 @@ def run_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:
             "thresholds": dict(zip(classes.names, thresholds, strict=True)),
             "unit": method_named(selection.method).threshold(selection).unit,
         }
-    facts |= _health_facts(folder)
     return facts | _cache_facts(folder / "cache", classes) | _patch_facts(folder / "patches" / PATCHES, classes)
 
 
@@ -110,15 +73,6 @@ def _weights_facts(path: Path) -> dict[str, Any]:
     """Return the decay of a model whose weights are an exponential moving average; {} for any other."""
     decay = read_model_file(path, mapped=True)["spec"].get("ema") if path.exists() else None
     return {} if decay is None else {"ema": decay}
-
-
-def _health_facts(folder: Path) -> dict[str, Any]:
-    """Return the content of health.json; {} without it. One that cannot be read becomes a ``problem``."""
-    try:
-        record = read_health(folder)
-    except ReadableError as error:
-        return {"health": {"problem": str(error)}}
-    return {} if record is None else {"health": record.as_json()}
 
 
 def _cache_facts(folder: Path, classes: ClassSet) -> dict[str, Any]:

@@ -82,6 +82,17 @@ class SeedSet:
         """Return the headline metric's difference to source-only, or to another run, taken seed by seed."""
         return difference(self.values(name, self.headline), self.values(over or self.source, self.headline))
 
+    def class_gain(self, name: str, class_name: str, over: str | None = None) -> Spread | None:
+        """Return the difference of a class's IoU to source-only, or to another run, taken seed by seed."""
+        return difference(self.values(name, "IoU", class_name), self.values(over or self.source, "IoU", class_name))
+
+    def interval(self, name: str, *, over_control: bool = False) -> tuple[float, float] | None:
+        """Return the 95 % interval over images of ``gain``; None where it is not known, and for several seeds."""
+        if len(self.bundles) > 1:
+            return None
+        found = self.runs(name)[0].get("control_interval" if over_control else "gain_interval")
+        return None if found is None else (found[0], found[1])
+
     def gap_closed(self, name: str) -> float | None:
         """Return mean gain over the oracle's mean gain; None without an oracle that is better than source-only."""
         gain = self.gain(name)

@@ -30,7 +30,7 @@ def make_report(params: Params, runs: Path, presets: Path, destination: Path) ->
     record = record_of(params, runs, results, classes)
     record["preset"] = nearest_preset(record["params"], read_presets(presets))
     pictures = draw_pictures(params, runs, [result.name for result in results], destination / PICTURES)
-    write_report(record, describe_environment(), pictures, destination)
+    write_report(record, describe_environment(device=params.runtime.device), pictures, destination)
     write_metrics(record, destination)
     write_plot_files(record, destination / "plots")
     for number in range(params.evaluate.gallery):

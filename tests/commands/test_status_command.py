@@ -60,6 +60,14 @@ def test_what_follows_from_a_stale_stage_would_run_too() -> None:
     assert {state for state, _ in states({}, []).values()} == {"done"}
 
 
+def test_a_result_in_dvc_s_cache_takes_no_time() -> None:
+    lines = status_lines(CHANGED, GRAPH, {"dump@r-1"}, [], {}, {}, {"dump@r-1", "report"})
+    found = {line.stage: line for line in lines}
+    assert found["dump@r-1"].why == "inputs: dump.batch, pipeline/cache; in DVC's cache, restored in seconds"
+    assert found["dump@r-1"].seconds == 2.0
+    assert (found["report"].state, found["report"].seconds) == ("follows", None), "its inputs are not known yet"
+
+
 def test_work_is_running_or_was_stopped(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "part-00000.h5").touch()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.common.errors import ReadableError
-from pipeline.dvc_view.graph import changed_stages, dvc, environment, read_graph
+from pipeline.dvc_view.graph import changed_stages, dvc, environment, find_changes, read_graph
 from pipeline.dvc_view.status import reasons_of
 from tests.programs import program, wait_until
 
@@ -66,11 +66,19 @@ def test_its_answers_are_those_of_dvc_status(workspace: Path) -> None:
     assert set(agreed()) == {"double", "show@a", "show@b", "always"}
     repro(workspace)
     assert agreed() == {"always": ["always changed"]}
+    assert find_changes(workspace).cached == set()
     described = DVC_YAML.replace("    outs: [twice]", "    meta: {gpu: true}\n    outs: [twice]")
     (workspace / "dvc.yaml").write_text(described, encoding="utf-8")
     assert agreed() == {"always": ["always changed"]}, "facts about a stage are no input of it"
     assert read_graph(workspace)["double"].facts.gpu
+    (workspace / "shown-b").unlink()
+    assert find_changes(workspace).cached == {"show@b"}, "its output was deleted, and its inputs are the same"
+    (workspace / "shown-b").write_text("42")
+    (workspace / "dvc.lock").unlink()
+    assert find_changes(workspace).cached == {"double", "show@a", "show@b"}, "results of the run cache"
+    repro(workspace)
     (workspace / "params.yaml").write_text("number: 4\n", encoding="utf-8")
+    assert find_changes(workspace).cached == set()
     (workspace / "shown-a").unlink()
     shutil.rmtree(workspace / "twice")
     (workspace / "dvc.yaml").write_text(DVC_YAML.replace("cp twice", "cp  twice"), encoding="utf-8")
@@ -88,6 +96,7 @@ def test_a_stage_that_runs_does_not_keep_it_from_saying_so(
     found = changed_stages(workspace)
     assert set(found) == {"double", "show@a", "show@b", "always"}
     assert {"changed outs": {"twice": "deleted"}} in found["double"]
+    assert find_changes(workspace).cached == set(), "no result of this program"
     with pytest.raises(subprocess.CalledProcessError):
         said_by_dvc(workspace)
     assert process.poll() is None

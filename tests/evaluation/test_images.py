@@ -18,6 +18,7 @@ from pipeline.evaluation.images import (
     PredictionsWriter,
     doubled,
     halved,
+    read_class_pixels,
     read_scores,
     score_image,
     write_scores,
@@ -54,6 +55,20 @@ def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert (tmp_path / "per_image.csv").read_bytes().decode() == (
         f'image,pixel_accuracy,mIoU,entropy\n"a, with a comma",0.1,{1 / 3},0.7\nb,,,0.0\n'
     )
+
+
+def test_the_pixels_of_each_class_are_read_as_they_were_counted(tmp_path: Path) -> None:
+    path = tmp_path / "per_image.csv"
+    assert read_class_pixels(path) is None
+    scores = [ImageScore("a", 0.1, 0.2, 0.7), ImageScore("b", None, None, 0.0)]
+    write_scores(path, scores)
+    assert read_class_pixels(path) is None, "of an earlier version"
+    write_scores(path, scores, ("road, lane", "sky"), [np.array([[5, 1], [2, 3]]), np.zeros((2, 2), int)])
+    assert read_scores(path) == scores
+    pixels = read_class_pixels(path)
+    assert pixels is not None and (pixels.images, pixels.names) == (["a", "b"], ["road, lane", "sky"])
+    assert pixels.intersection_NC.tolist() == [[5, 3], [0, 0]]
+    assert pixels.union_NC.tolist() == [[8, 6], [0, 0]]
 
 
 def test_predictions_are_read_by_id_and_equal_runs_write_equal_bytes(tmp_path: Path) -> None:

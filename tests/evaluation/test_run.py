@@ -23,7 +23,7 @@ from pipeline.datasets.prepare import prepare
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou, merged
 from pipeline.evaluation.evaluate import per_class, predictions, summary
 from pipeline.evaluation.folds import over_folds
-from pipeline.evaluation.images import PredictionsReader, doubled, read_scores, score_image
+from pipeline.evaluation.images import PredictionsReader, doubled, read_class_pixels, read_scores, score_image
 from pipeline.evaluation.pseudo_labels import PseudoLabelScore
 from pipeline.evaluation.run import evaluate_run
 from pipeline.methods.lse import select_lse
@@ -117,6 +117,9 @@ def test_merged_classes_subsets_and_folds_reach_every_table(params: Params) -> N
         score_image(images.id(number), one_CC, answers[number].entropy_hw)
         for number, one_CC in enumerate((first_CC, second_CC))
     ]
+    pixels = read_class_pixels(RUN / "per_image.csv")
+    assert pixels is not None and pixels.names == list(names)
+    assert pixels.intersection_NC.tolist() == [np.diag(first_CC).tolist(), np.diag(second_CC).tolist()]
     all_classes = evaluate(params, merge=merge, subsets=subsets, headline="mIoU")
     assert all_classes["folds_mean"] == pytest.approx(np.mean([mean_iou(first_CC), mean_iou(second_CC)]))
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.common.files import write_json
 from pipeline.params import Params
-from pipeline.report.control import control_of
-from pipeline.report.page.verdict import control_sentence
+from pipeline.report.answers import control_sentence
+from pipeline.report.control import control_of, control_to_add
 from pipeline.report.seed_set import Bundle, SeedSet
 from tests.report.records import record_of_runs, round_record, run_record
 
@@ -71,9 +72,25 @@ def test_the_report_says_on_which_side_of_its_control_a_round_is(values: list[tu
     assert words in control_sentence(seed_set_of(*values), "lse-1")
 
 
-def test_without_an_evaluated_control_nothing_is_said() -> None:
-    assert control_sentence(seed_set_of((0.3, None)), "lse-1") == ""
-    assert control_sentence(seed_set_of((0.3, 0.2)), "source-only") == ""
+def test_without_an_evaluated_control_it_says_so() -> None:
+    assert control_sentence(seed_set_of((0.3, None)), "lse-1").startswith(" No control with equal steps was run")
+
+
+def test_the_line_that_adds_a_control_gives_one(tiny_params: dict[str, Any]) -> None:
+    tiny_params["initial_models"]["source-only"]["pretrain"] = {"steps": 5, "batch": 3}
+    params = params_of(tiny_params, control={"supervision": "source", "pretrain": {"steps": 2}})
+    line = control_to_add(params, "lse-2")
+    assert line is not None and line.startswith("control-2: {supervision: source") and len(line.splitlines()) == 1
+    added = YAML(typ="safe").load(line)
+    assert added["control-2"]["pretrain"] == {"steps": 10, "batch": 3}  # 5 + 2 + 3 steps, as source-only trains
+    with_control = params_of(tiny_params, **added)
+    assert control_of(with_control, "lse-2") == "control-2"
+    assert control_to_add(with_control, "lse-2") is None
+
+
+def test_lengths_in_epochs_get_no_line(tiny_params: dict[str, Any]) -> None:
+    tiny_params["rounds"]["lse-1"]["adapt"] = {"epochs": 1.0}
+    assert control_to_add(params_of(tiny_params), "lse-1") is None
 
 
 def test_the_results_say_whether_the_last_round_beats_its_control(
@@ -89,5 +106,6 @@ def test_the_results_say_whether_the_last_round_beats_its_control(
         write_json(Path("runs") / name / "metrics.json", {"mIoU": value})
         write_json(Path("runs") / name / "per_class.json", {"road": {"IoU": value}})
     printed = " ".join(CliRunner().invoke(app, ["results"]).output.split())
-    assert "lse-2 beats its control (longer)" in printed and "31.0 and 25.0 percent mIoU" in printed
-    assert "lse-1 beats" not in printed and "lse-1 does not" not in printed  # only the last model counts
+    assert "LSE gains 11.0 points of mIoU in 2 rounds: 20.0 → 31.0" in printed
+    assert printed.count("control (longer)") == 1 and "It is 6.0 points above its control (longer)" in printed
+    assert "Is it the seed? Train with two more:" in printed

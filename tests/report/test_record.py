@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,9 @@ from pipeline.methods.selection_file import Compat, Selection, write_selection
 from pipeline.models.build import build_model
 from pipeline.models.state import save_model
 from pipeline.patches.file import PatchWriter
-from pipeline.report.environment import git_state, stage_times, versions
+from pipeline.report.environment import git_state, machine, processor, stage_times, versions
 from pipeline.report.record import differences, nearest_preset, run_facts
+from pipeline.report.summary import health_facts
 from pipeline.timing.log import record
 from tests.health.records import health_record
 
@@ -80,11 +82,20 @@ def test_a_model_that_is_an_average_is_noticed(tmp_path: Path) -> None:
 
 def test_a_round_has_its_verdict_and_one_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     write_json(tmp_path / "health.json", health_record("fails", "sky is lost", "init").as_json())
-    health = run_facts(tmp_path, CLASSES)["health"]
+    health = health_facts(tmp_path)["health"]
     assert (health["verdict"], health["reason"], health["result"]) == ("fails", "sky is lost", "init")
     assert health["criteria"]["share_drift"]["threshold"] == 0.2
     write_text(tmp_path / "health.json", "{")
-    assert "is not a verdict of this version" in run_facts(tmp_path, CLASSES)["health"]["problem"]
+    assert "is not a verdict of this version" in health_facts(tmp_path)["health"]["problem"]
+
+
+def test_the_processor_is_named_as_linux_does(tmp_path: Path) -> None:
+    write_text(tmp_path / "cpuinfo", "processor\t: 0\nmodel name\t: A  64-Core\nmodel name\t: other\n")
+    assert processor(tmp_path / "cpuinfo") == "A 64-Core"
+    assert processor(tmp_path / "none") == (platform.machine() or "unknown processor")
+    assert machine("cpu") | {"date": "", "processor": ""} == {
+        "processor": "", "threads": torch.get_num_threads(), "device": "cpu", "date": "",
+    }  # fmt: skip
 
 
 def test_params_become_flat_and_the_nearest_preset_is_found() -> None:

@@ -22,6 +22,7 @@ from tests.report.records import made_by, record_of_runs, round_record, run_reco
 VOID = ("meta", "img", "line", "polyline", "path", "rect", "circle")
 SOURCE, ORACLE = run_record("source-only", "initial", 0.4), run_record("oracle", "oracle", 0.6)
 ROUND = round_record("lse-1", 0.45)
+NO_CONTROL = " No control with equal steps was run: more training on the source may earn as much."
 
 
 class Cells(HTMLParser):
@@ -78,7 +79,9 @@ def test_averages_of_weights_are_named_with_their_decay() -> None:
 
 def test_the_verdict_comes_first_and_is_of_the_last_round() -> None:
     page, rows = page_of([SOURCE, ROUND, round_record("lse-2", 0.38, "lse-1"), ORACLE])
-    assert leads(page) == ["LSE loses 2.0 points of mIoU in 2 rounds: 40.0 → 38.0, -10 % of the gap to the oracle."]
+    assert leads(page) == [
+        f"LSE loses 2.0 points of mIoU in 2 rounds: 40.0 → 38.0, -10 % of the gap to the oracle.{NO_CONTROL}"
+    ]
     assert "One seed (1)" in page
     assert page.index('class="lead"') < page.index("<table>")
     assert rows[:4] == [
@@ -109,7 +112,7 @@ def test_seeds_are_told_as_mean_and_deviation_and_gains_seed_by_seed() -> None:
     page, rows = page_of(*seeds)
     assert leads(page) == [
         "LSE gains 5.0 ± 1.0 points of mIoU in 1 round: 40.0 ± 10.0 → 45.0 ± 9.5, 17 % of the gap to the oracle; "
-        "more than the spread over the seeds."
+        f"more than the spread over the seeds.{NO_CONTROL}"
     ]
     assert "3 seeds (1, 2, 3)" in page
     assert ["LSE", "40.0 ± 10.0", "45.0 ± 9.5", "+5.0 ± 1.0", "17 %"] in rows
@@ -118,7 +121,7 @@ def test_seeds_are_told_as_mean_and_deviation_and_gains_seed_by_seed() -> None:
 def test_a_gain_within_the_spread_is_called_so() -> None:
     seeds = [[run_record("source-only", "initial", 0.4), round_record("lse-1", value)] for value in (0.35, 0.46)]
     page, _ = page_of(*seeds)
-    assert leads(page)[0].endswith("; within the spread over the seeds.")
+    assert leads(page)[0].endswith(f"; within the spread over the seeds.{NO_CONTROL}")
     assert "of the gap" not in page.split("</section>")[0].replace("Gap closed", "")
 
 
@@ -251,8 +254,8 @@ def test_classes_that_are_merged_in_the_evaluation_are_left_out_there_and_stay_a
     record["classes"]["evaluated"] = ["road & lane"]
     parser = Cells()
     parser.feed(render(SeedSet([Bundle(record, made_by(), {"gallery": [], "sample": []}, Path())])))
-    assert ["road & lane", "40.0", "45.0"] in parser.rows
-    assert ["<sky>", "–", "–"] not in parser.rows  # no IoU
+    assert ["road & lane", "40.0", "45.0", "+5.0"] in parser.rows
+    assert ["<sky>", "–", "–", "–"] not in parser.rows  # no IoU
     assert ["<sky>", "–", "25.0", "0.0"] in parser.rows  # but a frequency among the pseudo-labels
 
 
@@ -271,12 +274,38 @@ def test_an_evaluation_split_without_labels_is_told() -> None:
     nothing = {"confusion": [[0, 0], [0, 0]], "pixel_accuracy": None}
     page, rows = page_of([run_record("source-only", "initial", None) | nothing, round_record("lse-1", None) | nothing])
     assert leads(page) == ["The evaluation split holds no labelled pixel."]
-    assert ["road & lane", "–", "–"] in rows
+    assert ["road & lane", "–", "–", "–"] in rows
+
+
+def test_a_class_that_a_chain_has_lost_is_marked() -> None:
+    page, rows = page_of([SOURCE, round_record("lse-1", 0.36), ORACLE])
+    assert ["road & lane", "40.0", "36.0", "60.0", "-4.0"] in rows
+    table = page[page.index("IoU, percent") : page.index("Bold: the best")]
+    assert re.findall(r'style="background:rgb\(213 94 0[^"]*">([^<]*)', table) == ["-4.0"]
+    assert "213 94 0" not in page_of([SOURCE, round_record("lse-1", 0.38)])[0].split("Bold: the best")[0]
+
+
+def test_the_page_asks_and_answers_four_questions_before_all_tables() -> None:
+    page, _ = page_of([SOURCE, round_record("lse-1", 0.36), ORACLE])
+    head = page[: page.index("<table>")]
+    assert re.findall(r"<h3>([^<]*)</h3>", head) == [
+        "Did it work?", "Which classes?", "Can I trust it?", "What next?",
+    ]  # fmt: skip
+    assert "<pre><code>roundabout compare source-only lse-1\nroundabout inspect lse-1</code></pre>" in head
+
+
+def test_the_machine_and_the_date_are_named_where_they_were_recorded() -> None:
+    machine = {"processor": "A <64", "threads": 4, "device": "cpu", "date": "2026-11-28"}
+    made = made_by() | {"machine": machine, "versions": {"torch": "2.14"}}
+    page = render(SeedSet([Bundle(record_of_runs([SOURCE, ROUND]), made, {"gallery": [], "sample": []}, Path())]))
+    assert "Written on 2026-11-28 on A &lt;64, threads: 4, device: cpu, torch 2.14;" in page
+    assert "<dt>threads</dt><dd>4</dd>" in page
+    assert "Written on" not in page_of([SOURCE, ROUND])[0]
 
 
 def test_the_best_of_each_class_is_marked_among_adapted_runs() -> None:
     page, _ = page_of([SOURCE, ROUND, ORACLE])
-    table = page[page.index("IoU, percent") : page.index("Bold: the best")]
+    table = page[page.index("IoU, percent") : page.index("Bold: the best")].replace("+5.0", "")
     assert re.findall(r'<td class="strong"[^>]*>([^<]*)', table) == ["45.0"]
 
 
@@ -305,6 +334,15 @@ def test_provenance_names_revision_versions_data_and_the_difference_to_the_prese
     assert ["data.size", "[128, 256]"] in rows
 
 
+def assert_pictures_enlarge(page: str, count: int) -> None:
+    """Each figure is the target of its own picture, and closing leads back to its strip."""
+    figures = re.findall(r'<figure id="([^"]+)">.*?</figure>', page, re.DOTALL)
+    pictures, closes = (re.findall(rf'class="{what}" href="#([^"]+)"', page) for what in ("picture", "close"))
+    assert figures == pictures and len(set(figures)) == count
+    strips = re.findall(r'class="strip" id="([^"]+)"', page)
+    assert closes == [figure.rpartition("-")[0] for figure in figures] and set(closes) == set(strips)
+
+
 def test_pictures_are_inside_the_file_and_nothing_is_fetched(tmp_path: Path) -> None:
     picture = np.zeros((4, 8, 3), np.uint8)
     (tmp_path / "pictures").mkdir()
@@ -322,5 +360,6 @@ def test_pictures_are_inside_the_file_and_nothing_is_fetched(tmp_path: Path) -> 
     assert len(parser.images) == 10
     assert all((image["src"] or "").startswith("data:image/") and image["alt"] for image in parser.images)
     assert "a&lt;b: 50.0 → 75.0 % of the pixels right" in page
+    assert_pictures_enlarge(page, 6 + 2)
     assert not re.search(r"https?:|//[a-z]|<script|<link|@import", page)
     assert json.loads((tmp_path / "results.json").read_text())["headline"] == "mIoU"

@@ -45,8 +45,8 @@ _CUT = """() => [...document.querySelectorAll("svg text")].filter((text) => {
 """The words of charts that reach beyond their chart, where they are cut."""
 
 
-@pytest.mark.parametrize("width", [1280, 800])
-def test_the_page_is_quiet_fits_and_is_accessible(report: Path, width: int) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (800, "light"), (1280, "dark"), (390, "dark")])
+def test_the_page_is_quiet_fits_and_is_accessible(report: Path, width: int, scheme: str) -> None:
     playwright = pytest.importorskip("playwright.sync_api")
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     chromium = shutil.which("chromium")
@@ -54,7 +54,7 @@ def test_the_page_is_quiet_fits_and_is_accessible(report: Path, width: int) -> N
         pytest.skip("needs Debian's chromium")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900})
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         told: list[str] = []
         page.on("console", lambda message: told.append(message.text))
         page.on("request", lambda request: told.append(request.url))

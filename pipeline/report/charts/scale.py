@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 # Okabe and Ito (2008): distinct with every kind of colour vision; their yellow is too light for lines on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#AA4499", "#B07D00", "#3A9BD9", "#000000")
-INK, GREY = "#1b1f24", "#6e7781"
+INK, GREY = "currentColor", "#6e7781"
 """Of strokes; of the baselines."""
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pipeline.evaluation.over_seeds import Spread
+from pipeline.report.answers import LOST
 from pipeline.report.charts.bars import class_bars
 from pipeline.report.page.health import has_verdicts, verdict_cell
-from pipeline.report.page.table import DASH, Cell, Row, Table, amount, points_cell, share_cell
+from pipeline.report.page.table import DASH, Cell, Row, Table, amount, balance, points_cell, share_cell
 from pipeline.report.seed_set import SeedSet
+
+_LOST = balance(-1.0)
 
 
 def runs_table(seed_set: SeedSet) -> Table:
@@ -50,28 +53,35 @@ def _run_row(seed_set: SeedSet, name: str, metrics: list[str]) -> Row:
 
 
 def class_table(seed_set: SeedSet) -> Table:
-    """Return the IoU of each class and run; the best but for the oracle is bold."""
-    rows = []
-    for name in seed_set.evaluated:
-        values = {run: seed_set.spread(run, "IoU", name) for run in seed_set.names}
-        best = max(
-            (value.mean for run, value in values.items() if value and seed_set.kinds[run] != "oracle"), default=0.0
+    """Return the IoU of each class and run, and its difference to source-only after the last round of each chain."""
+    chains = seed_set.chains if seed_set.source is not None else []
+    return Table(
+        "IoU, percent",
+        "class",
+        [*seed_set.names, *(f"Δ {chain.label}" for chain in chains)],
+        [_class_row(seed_set, name, [chain.last for chain in chains]) for name in seed_set.evaluated],
+        "Bold: the best without the oracle." + (_about_differences(seed_set.source) if chains else ""),
+    )
+
+
+def _about_differences(source: str | None) -> str:
+    return f" Δ: points over {source} after the last round; orange: more than {100 * LOST:.0f} points lost."
+
+
+def _class_row(seed_set: SeedSet, name: str, last_rounds: list[str]) -> Row:
+    values = {run: seed_set.spread(run, "IoU", name) for run in seed_set.names}
+    best = max((value.mean for run, value in values.items() if value and seed_set.kinds[run] != "oracle"), default=0.0)
+    cells = [
+        share_cell(
+            value,
+            "" if value is None else amount(value.mean),
+            strong=value is not None and 0.0005 <= best == value.mean and seed_set.kinds[run] != "oracle",
         )
-        rows.append(
-            Row(
-                name,
-                [
-                    share_cell(
-                        value,
-                        "" if value is None else amount(value.mean),
-                        strong=value is not None and 0.0005 <= best == value.mean and seed_set.kinds[run] != "oracle",
-                    )
-                    for run, value in values.items()
-                ],
-                swatch=rgb(seed_set.colour(name)),
-            )
-        )
-    return Table("IoU, percent", "class", seed_set.names, rows, "Bold: the best without the oracle.")
+        for run, value in values.items()
+    ]
+    gains = [seed_set.class_gain(run, name) for run in last_rounds]
+    cells += [points_cell(gain)._replace(shade=_LOST if gain and gain.mean < -LOST else "") for gain in gains]
+    return Row(name, cells, swatch=rgb(seed_set.colour(name)))
 
 
 def bars(seed_set: SeedSet) -> str:

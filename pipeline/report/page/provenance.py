@@ -19,7 +19,29 @@ def facts(seed_set: SeedSet) -> list[tuple[str, str]]:
     rows += [("code", _agreed([_revision(one["git"]) for one in environments]))]
     for name in environments[0]["versions"]:
         rows.append((name, _agreed([one["versions"].get(name, "–") for one in environments])))
+    machines = [one.get("machine", {}) for one in environments]
+    rows += [
+        (what, _agreed([str(one.get(what, "–")) for one in machines]))
+        for what in _MACHINE
+        if any(what in one for one in machines)
+    ]
     return rows
+
+
+_MACHINE = ("processor", "threads", "device", "date")
+
+
+def circumstances(seed_set: SeedSet) -> list[str]:
+    """Return a sentence with what numbers may depend on beside code and params; none where it was not recorded."""
+    machines = [bundle.environment.get("machine") for bundle in seed_set.bundles]
+    if not all(machines):
+        return []
+    torch = _agreed([bundle.environment["versions"].get("torch", "–") for bundle in seed_set.bundles])
+    values = {key: _agreed([str(machine[key]) for machine in machines if machine]) for key in _MACHINE}
+    return [
+        f"Written on {values['date']} on {values['processor']}, threads: {values['threads']}, device: "
+        f"{values['device']}, torch {torch}; figures of other machines may differ."
+    ]
 
 
 def warnings(seed_set: SeedSet) -> list[str]:

@@ -30,11 +30,13 @@ def render(seed_set: SeedSet) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    verdict = verdict_of(seed_set)
     environment.globals["style"] = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     return environment.get_template("report.html").render(
         seed_set=seed_set,
-        verdict=verdict_of(seed_set),
+        verdict=verdict,
         health_sentences=health.sentences(seed_set),
+        trust=[*health.holding(seed_set), *verdict.answers.trust, *provenance.circumstances(seed_set)],
         runs=classes.runs_table(seed_set),
         health_tables=health.tables(seed_set),
         class_bars=classes.bars(seed_set),
