@@ -245,7 +245,7 @@ def _folder(path: Path, key: str | None, layout: Layout) -> Volumes:
     # macOS leaves ._name.npy
     files = sorted(file for file in path.rglob("*.np[yz]") if not file.name.startswith("."))
     if not files:
-        raise CacheError(f"{path}: holds no .npy and no .npz files")
+        raise CacheError(f"{path}: holds no .npy files and no .npz files")
     first = _image_in(files[0], key)
     if first.ndim != 3:
         raise CacheError(f"{files[0]}: holds an array of shape {first.shape}; one image, (C,H,W) or (H,W,C), is needed")

@@ -19,6 +19,7 @@ from pipeline.common.labels import classes_of_model
 if TYPE_CHECKING:
     from pipeline.params import Params
     from pipeline.prediction.pictures import Pictures
+    from pipeline.prediction.predict import Outcome
     from pipeline.prediction.tiles import Tiling
 
 PARAMS = Path("params.yaml")
@@ -43,42 +44,47 @@ class Bits(StrEnum):
     sixteen = "16"
 
 
+Images = Annotated[
+    str,
+    typer.Argument(help="an image, a folder of images or frames, a list (.txt), or a prepared split (evaluation …)"),
+]
+Format = Annotated[
+    FormatName,
+    typer.Option("--format", help="label-ids: Cityscapes' ids, for its test server; colour: a palette PNG"),
+]
+Size = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        help="height width that the network sees; default: a prepared split's size, data.size for runs, else each "
+        "image's own"
+    ),
+]
+Tile = Annotated[
+    str | None,
+    typer.Option(help="HxW: see each image at its own size, in tiles of this size, blended; for large images"),
+]
+Overlap = Annotated[
+    int | None, typer.Option(help="pixels over which neighbouring tiles are blended; default: 64, or an eighth")
+]
+Confidence = Annotated[
+    bool, typer.Option("--confidence", help="write the largest probability, too: grey PNGs in OUT/confidence")
+]
+Entropy = Annotated[bool, typer.Option("--entropy", help="write the entropy over ln C, too: grey PNGs in OUT/entropy")]
+
+
 @readable
 def predict(
     model: Annotated[str, typer.Argument(help="a run (lse-3), a model file, or a checkpoint of others")],
-    images: Annotated[
-        str,
-        typer.Argument(
-            help="an image, a folder of images or frames, a list (.txt), or a prepared split (evaluation …)"
-        ),
-    ],
+    images: Images,
     out: Annotated[Path, typer.Option(help="a new folder; a run that was stopped goes on in its own")],
-    format_: Annotated[
-        FormatName,
-        typer.Option("--format", help="label-ids: Cityscapes' ids, for its test server; colour: a palette PNG"),
-    ] = FormatName.label_ids,
-    size: Annotated[
-        tuple[int, int] | None,
-        typer.Option(
-            help="height width that the network sees; default: a prepared split's size, data.size for runs, else each "
-            "image's own"
-        ),
-    ] = None,
-    tile: Annotated[
-        str | None,
-        typer.Option(help="HxW: see each image at its own size, in tiles of this size, blended; for large images"),
-    ] = None,
-    overlap: Annotated[
-        int | None, typer.Option(help="pixels over which neighbouring tiles are blended; default: 64, or an eighth")
-    ] = None,
+    format_: Format = FormatName.label_ids,
+    size: Size = None,
+    tile: Tile = None,
+    overlap: Overlap = None,
     flip: Annotated[bool, typer.Option("--flip", help="see each image mirrored too")] = False,
     scales: Annotated[str, typer.Option(help="sizes at which each image is seen, such as 0.75,1,1.25")] = "1",
-    confidence: Annotated[
-        bool, typer.Option("--confidence", help="write the largest probability, too: grey PNGs in OUT/confidence")
-    ] = False,
-    entropy: Annotated[
-        bool, typer.Option("--entropy", help="write the entropy over ln C, too: grey PNGs in OUT/entropy")
-    ] = False,
+    confidence: Confidence = False,
+    entropy: Entropy = False,
     bits: Annotated[Bits, typer.Option(help="of the confidence and entropy PNGs")] = Bits.eight,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16")] = "auto",
@@ -123,12 +129,17 @@ def predict(
         tiling=tiling,
         measures=Measures(tuple(name for name, wanted in measures.items() if wanted), int(bits.value)),
     )
+    _report(outcome, out, len(pictures))
+
+
+def _report(outcome: Outcome, out: Path, count: int) -> None:
+    """Print how many predictions there are; fail with a line for each image that has none."""
     already = f", {outcome.there_already} were there already" if outcome.there_already else ""
     console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
     if outcome.problems:
         listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
         more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
-        raise failed(f"{len(outcome.problems)} of {len(pictures)} images have no prediction:\n{listed}{more}")
+        raise failed(f"{len(outcome.problems)} of {count} images have no prediction:\n{listed}{more}")
 
 
 def _tiling(tile: str | None, overlap: int | None, size: tuple[int, int] | None) -> Tiling | None:

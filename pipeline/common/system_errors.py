@@ -58,7 +58,7 @@ def _chain(error: BaseException) -> list[BaseException]:
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
         chain.insert(0, cause)
-        cause = cause.__cause__ or cause.__context__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return chain
 
 

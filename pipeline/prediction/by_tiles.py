@@ -86,7 +86,7 @@ def _write_rows(paths: Sequence[Path], size: tuple[int, int], bands: Iterator[np
         for band_Mhw in bands:
             writers[0].write(table[band_Mhw[0].astype(np.uint8)])
             for writer, measure_hw in zip(writers[1:], band_Mhw[1:], strict=True):
-                writer.write(written.measures.grey(measure_hw))
+                writer.write(measure_hw)
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def _write_overlay(paths: Sequence[Path], rows: Rows, bands: Iterator[np.ndarray
     map_MHW = np.concatenate(list(bands), axis=1)
     image = Image.fromarray(rows.rows(0, rows.height))
     pictures = [overlay(map_MHW[0].astype(np.uint8), image, written.classes)]
-    pictures += [Image.fromarray(written.measures.grey(measure_HW)) for measure_HW in map_MHW[1:]]
+    pictures += [Image.fromarray(measure_HW) for measure_HW in map_MHW[1:]]
     for path, picture in zip(paths, pictures, strict=True):
         save_png(path, picture)
 

@@ -40,18 +40,19 @@ class Measures(NamedTuple):
         """Return where the classes of a picture and its measures are written, in this order."""
         return [out / name, *(out / measure / name for measure in self.names)]
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Return the type of the files' values."""
+        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+
     def reduce(self, prob_Chw: np.ndarray) -> np.ndarray:
-        """Return (1+M,h,w) float32: the class of the largest probability, and each measure."""
-        return np.stack(
-            [prob_Chw.argmax(axis=0).astype(np.float32), *(MEASURES[name](prob_Chw) for name in self.names)]
-        )
+        """Return (1+M,h,w): the class of the largest probability, and each measure as grey values."""
+        measures = (self.grey(MEASURES[name](prob_Chw)) for name in self.names)
+        return np.stack([prob_Chw.argmax(axis=0).astype(self.dtype), *measures])
 
     def grey(self, measure_hw: np.ndarray) -> np.ndarray:
         """Return a measure (h,w) from 0 to 1 as whole grey values."""
-        most = (1 << self.bits) - 1
-        value_hw: np.ndarray = np.rint(np.clip(measure_hw, 0, 1) * most).astype(
-            np.uint8 if self.bits == 8 else np.uint16
-        )
+        value_hw: np.ndarray = np.rint(np.clip(measure_hw, 0, 1) * ((1 << self.bits) - 1)).astype(self.dtype)
         return value_hw
 
 

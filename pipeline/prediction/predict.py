@@ -208,7 +208,7 @@ def _load(picture: Picture, size: tuple[int, int] | None) -> _Loaded:
 def _write(picture: Picture, out: Path, written: Written, map_MHW: np.ndarray, image: Image.Image) -> None:
     paths = written.measures.paths(out, picture.name)
     for path, measure_HW in zip(paths[1:], map_MHW[1:], strict=True):
-        save_png(path, Image.fromarray(written.measures.grey(measure_HW)))
+        save_png(path, Image.fromarray(measure_HW))
     label_HW = map_MHW[0].astype(np.uint8)
     save_png(paths[0], picture_of(written.format_, label_HW, image, written.classes))
 

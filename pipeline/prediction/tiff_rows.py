@@ -36,7 +36,7 @@ class Piece(NamedTuple):
     """One strip or tile: where it is in the file and in the picture."""
 
     offset: int
-    count: int
+    byte_count: int
     top: int
     left: int
     height: int
@@ -113,12 +113,12 @@ class TiffRows:
         """Rows of an uncompressed strip: they begin where their number says."""
         stride = piece.width * int(self._tags.get(_SAMPLES, 1))
         offset = piece.offset + (first - piece.top) * stride
-        return piece._replace(offset=offset, count=(last - first) * stride, top=first, height=last - first)
+        return piece._replace(offset=offset, byte_count=(last - first) * stride, top=first, height=last - first)
 
     def _decoded(self, piece: Piece) -> np.ndarray:
         self._file.seek(piece.offset)
-        data = self._file.read(piece.count)
-        if len(data) < piece.count:
+        data = self._file.read(piece.byte_count)
+        if len(data) < piece.byte_count:
             raise DataError("is truncated; fetch the file again")
         return np.asarray(read_image(self._small_tiff(piece, data), self._reading))
 

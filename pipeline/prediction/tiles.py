@@ -80,34 +80,56 @@ def stitched(
     ``reduce`` takes a part (C,h,w) and returns (M,h,w), M numbers for each pixel; it is called part by part, so that
     the probabilities of a whole band never exist.
     """
-    overlap = tiling.overlap
-    columns = spans_of(picture.width, tiling.tile[1], overlap)
-    lines = spans_of(picture.height, tiling.tile[0], overlap)
-    above_COW: np.ndarray | None = None
+    columns = spans_of(picture.width, tiling.tile[1], tiling.overlap)
+    lines = spans_of(picture.height, tiling.tile[0], tiling.overlap)
+    border = _Border(tiling.overlap, picture.width)
     for line in lines:
         seen_hW3 = picture.rows(line.start, line.stop)
-        is_last = line is lines[-1]
-        height = line.last - line.first - (0 if is_last else overlap)
-        below_COW: np.ndarray | None = None
-        left_ChO: np.ndarray | None = None
-        parts = []
+        height = line.last - line.first - (0 if line is lines[-1] else tiling.overlap)
+        band_MhW: np.ndarray | None = None
         for column in columns:
             prob_Chw = probabilities(seen_hW3[:, column.start : column.stop])
-            prob_Chw = _weighted(prob_Chw, line, column, overlap, (picture.height, picture.width))
-            width = column.last - column.first - (0 if column is columns[-1] else overlap)
-            if overlap and not is_last:
-                if below_COW is None:
-                    below_COW = np.zeros((len(prob_Chw), overlap, picture.width), np.float32)
-                below_COW[:, :, column.first : column.last] += prob_Chw[:, height:]
-            total_Chw = prob_Chw[:, :height, :width]
-            if left_ChO is not None:
-                total_Chw[:, :, :overlap] += left_ChO
-            if above_COW is not None:
-                total_Chw[:, :overlap] += above_COW[:, :, column.first : column.first + width]
-            left_ChO = prob_Chw[:, :height, width:].copy() if overlap else None
-            parts.append(reduce(total_Chw))
-        above_COW = below_COW
-        yield np.concatenate(parts, axis=2)
+            prob_Chw = _weighted(prob_Chw, line, column, tiling.overlap, (picture.height, picture.width))
+            width = column.last - column.first - (0 if column is columns[-1] else tiling.overlap)
+            part_Mhw = reduce(border.blended(prob_Chw, column.first, height, width))
+            if band_MhW is None:
+                band_MhW = np.empty((len(part_Mhw), height, picture.width), part_Mhw.dtype)
+            band_MhW[:, :, column.first : column.first + width] = part_Mhw
+        assert band_MhW is not None
+        yield band_MhW
+
+
+class _Border:
+    """What weighted tiles hold for their neighbours to the right and below; they come line by line, left to right."""
+
+    def __init__(self, overlap: int, width: int) -> None:
+        self._overlap, self._width = overlap, width
+        self._above_COW: np.ndarray | None = None
+        self._left_ChO = self._corner_COO = np.zeros((1, 1, 0), np.float32)
+
+    def blended(self, prob_Chw: np.ndarray, first: int, height: int, width: int) -> np.ndarray:
+        """Return the finished part of a tile that begins at column ``first``, and keep the rest for its neighbours."""
+        overlap, is_first = self._overlap, first == 0
+        total_Chw = prob_Chw[:, :height, :width]
+        if not overlap:
+            return total_Chw
+        if not is_first:
+            total_Chw[:, :, :overlap] += self._left_ChO
+        if self._above_COW is not None:
+            total_Chw[:, :overlap] += self._above_COW[:, :, first : first + width]
+        if prob_Chw.shape[1] > height:
+            self._keep_for_below(prob_Chw[:, height:], first, width)
+        self._left_ChO = prob_Chw[:, :height, width:].copy()
+        return total_Chw
+
+    def _keep_for_below(self, rest_COw: np.ndarray, first: int, width: int) -> None:
+        """Replace what came from above, which the tile has used: no later tile of this line uses these columns."""
+        if self._above_COW is None:
+            self._above_COW = np.zeros((len(rest_COw), self._overlap, self._width), np.float32)
+        if first:
+            rest_COw[:, :, : self._overlap] += self._corner_COO
+        self._above_COW[:, :, first : first + width] = rest_COw[:, :, :width]
+        self._corner_COO = rest_COw[:, :, width:].copy()
 
 
 def _weighted(prob_Chw: np.ndarray, line: Span, column: Span, overlap: int, size: tuple[int, int]) -> np.ndarray:

@@ -407,8 +407,8 @@ def test_one_channel_is_the_second_of_two_classes(tmp_path: Path, suffix: str, s
     assert (found.shape, found.image_ids) == ((2, 12, 20), ["0", "1", "2"])
     import_volumes(found, tmp_path / "cache", ("background", "crack"), workers=1)
     reader = CacheReader(tmp_path / "cache")
-    for number, image_id in enumerate(reader.image_ids):
-        prob_CHW = reader.probabilities(image_id)
+    for number in range(len(reader)):
+        prob_CHW = reader.probability(number).numpy()
         np.testing.assert_allclose(prob_CHW[1], crack_NHW[number], atol=1e-6)
         np.testing.assert_allclose(prob_CHW.sum(axis=0), 1, atol=1e-6)
 

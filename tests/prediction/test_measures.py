@@ -30,4 +30,4 @@ def test_classes_come_first() -> None:
     reduced = Measures(("confidence", "entropy")).reduce(PROB_C12)
     assert reduced.shape == (3, 1, 2)
     assert reduced[0].tolist() == [[0, 0]]
-    assert reduced[1].tolist() == [[0.5, 1.0]]
+    assert reduced[1].tolist() == [[128, 255]]
