@@ -21,6 +21,7 @@ def main() -> None:
         class_set(params.classes),
         workers=params.runtime.workers,
         progress=sys.stderr.isatty(),
+        say=lambda notice: print(f"prepare: {notice}"),
     )
     print("prepare: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     if HELD_BACK in counts:

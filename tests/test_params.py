@@ -343,7 +343,7 @@ def test_a_subset_that_names_a_class_twice_is_refused(tiny_params: dict, write_p
 def test_an_unknown_layout_is_told_with_the_choices(tiny_params: dict, write_params: Write) -> None:
     tiny_params["data"]["source"] = {"layout": "foldr", "root": "x"}
     (problem,) = problems_of(write_params(tiny_params))
-    assert problem.startswith("data.source.layout: is 'foldr'; choose one of streets, folder, cityscapes, gta5")
+    assert problem.startswith("data.source.layout: is 'foldr'; choose one of streets, cracks, folder, cityscapes, gta5")
     assert problem.endswith("did you mean 'folder'?")
 
 

@@ -24,12 +24,12 @@ from pipeline.cache.measure import Average, Job, encoding_jobs
 from pipeline.cache.parts import is_finished, part_name, write_part
 from pipeline.cache.schema import CacheError, CacheSpec
 from pipeline.common.files import forget_partial_files
+from pipeline.common.system_errors import ADVICE, system_number
 
 Network = Callable[[Tensor], list[Tensor]]
 """RGB bytes (N,3,H,W) on the CPU -> logits (N,C,h,w) of each view, on the network's device."""
-
-
 Loaded = TypeVar("Loaded")
+_NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your quota is used up (`quota -s`)"}
 
 
 class Share(NamedTuple):
@@ -218,8 +218,10 @@ class _Pipeline:
 
 def _unwritable(folder: Path, number: int, spec: CacheSpec, error: OSError) -> CacheError:
     finished = sum(1 for _ in folder.glob("part-*.h5"))
-    what = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else f"cannot be written ({error})"
+    reason = system_number(error)
+    what = _NO_ROOM.get(reason) or ADVICE.get(reason) or f"cannot be written ({error})"
+    room = "Make room and run" if reason in _NO_ROOM else "Run"
     return CacheError(
         f"{folder / part_name(number)}: {what}; {finished} of {spec.parts} parts are finished and stay. "
-        "Make room and run the dump again: it continues from there"
+        f"{room} the dump again: it continues from there"
     )

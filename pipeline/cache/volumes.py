@@ -52,21 +52,22 @@ class Volumes(NamedTuple):
 
 
 def open_volumes(path: Path, *, key: str | None = None, layout: Layout = "auto") -> Volumes:
-    """Open a .npz or .npy with an array (N,C,H,W), or a folder of .npy files with one image (C,H,W) or (H,W,C) each.
+    """Open a .npz or .npy with an array (N,C,H,W), or a folder of .npy or .npz files with one image each.
 
-    ``layout`` hwc: an array is (N,H,W,C). Memory holds one image, also of a .npz.
+    An image in a folder is (C,H,W), (H,W,C) or, of one channel, (H,W). One channel is the probability of the second of
+    two classes: the first has the rest. ``layout`` hwc: an array is (N,H,W,C). Memory holds one image, also of a .npz.
 
     Raises:
         CacheError: there are no such volumes; the message names what is there instead.
     """
     if path.is_dir():
-        return _named(_folder(path, layout))
+        return _named(_two_classes(_folder(path, key, layout)))
     if path.suffix == ".npz" and path.is_file():
-        return _named(_last_axis_first(_npz(path, key), layout))
+        return _named(_two_classes(_last_axis_first(_npz(path, key), layout)))
     if path.suffix == ".npy" and path.is_file():
-        return _named(_last_axis_first(_npy(path), layout))
+        return _named(_two_classes(_last_axis_first(_npy(path), layout)))
     cause = "there is no such file or folder" if not path.exists() else "it is none of these"
-    raise CacheError(f"{path}: volumes come as a .npz, a .npy or a folder of .npy files; {cause}")
+    raise CacheError(f"{path}: volumes come as a .npz, a .npy or a folder of .npy or .npz files; {cause}")
 
 
 def _named(volumes: Volumes) -> Volumes:
@@ -77,6 +78,20 @@ def _named(volumes: Volumes) -> Volumes:
         except UnicodeEncodeError:
             raise CacheError(f"{name!a}: this name is not UTF-8; rename the file or the image") from None
     return volumes
+
+
+def _two_classes(volumes: Volumes) -> Volumes:
+    """Return volumes of one channel as those of two classes, of which it is the second."""
+    if volumes.shape[0] != 1:
+        return volumes
+
+    def read(number: int) -> np.ndarray:
+        image_1HW = volumes.read(number)
+        if image_1HW.ndim != 3 or len(image_1HW) != 1:
+            return image_1HW  # of another shape than the first: whoever checks it names it
+        return np.concatenate([1 - image_1HW, image_1HW])
+
+    return volumes._replace(shape=(2, *volumes.shape[1:]), read=read)
 
 
 def _last_axis_first(volumes: Volumes, layout: Layout) -> Volumes:
@@ -206,22 +221,39 @@ class _Stream:
                 yield np.frombuffer(image, self._dtype).reshape(self._shape)
 
 
-def _single(array: np.ndarray) -> np.ndarray:
-    return array[0] if array.ndim == 4 and len(array) == 1 else array
+def _image_in(path: Path, key: str | None) -> np.ndarray:
+    """Return the one image of a file, (C,H,W) or (H,W,C); one of a single channel without its axis gets it in front."""
+    array = _loaded(path) if path.suffix == ".npy" else _only_array(path, key)
+    if array.ndim == 4 and len(array) == 1:
+        return array[0]
+    return array[None] if array.ndim == 2 else array
 
 
-def _folder(path: Path, layout: Layout) -> Volumes:
-    files = sorted(file for file in path.rglob("*.npy") if not file.name.startswith("."))  # macOS leaves ._name.npy
+def _only_array(path: Path, key: str | None) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = [key] if key is not None else [name for name in _USUAL_NAMES if name in arrays] or arrays.files
+            if len(names) != 1 or names[0] not in arrays:
+                raise CacheError(f"{path}: holds {', '.join(arrays.files) or 'no array'}; name one with --key")
+            array: np.ndarray = arrays[names[0]]
+            return array
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        raise CacheError(f"{path}: cannot be read as .npz ({error})") from None
+
+
+def _folder(path: Path, key: str | None, layout: Layout) -> Volumes:
+    # macOS leaves ._name.npy
+    files = sorted(file for file in path.rglob("*.np[yz]") if not file.name.startswith("."))
     if not files:
-        raise CacheError(f"{path}: holds no .npy files")
-    first = _single(_loaded(files[0]))
+        raise CacheError(f"{path}: holds no .npy and no .npz files")
+    first = _image_in(files[0], key)
     if first.ndim != 3:
         raise CacheError(f"{files[0]}: holds an array of shape {first.shape}; one image, (C,H,W) or (H,W,C), is needed")
     if layout == "auto":
         layout = _layout_of(files[0], first)
 
     def read(number: int) -> np.ndarray:
-        array = _single(_loaded(files[number]))
+        array = _image_in(files[number], key)
         return array.transpose(2, 0, 1) if layout == "hwc" and array.ndim == 3 else array
 
     ids = [str(file.relative_to(path).with_suffix("")) for file in files]
@@ -230,7 +262,9 @@ def _folder(path: Path, layout: Layout) -> Volumes:
 
 
 def _layout_of(path: Path, array: np.ndarray) -> Literal["chw", "hwc"]:
-    """Return the layout in which probabilities sum to 1 over the class axis."""
+    """Return the layout: one channel is where the 1 is; of several, probabilities sum to 1 over the class axis."""
+    if 1 in (array.shape[0], array.shape[2]):
+        return "chw" if array.shape[0] == 1 else "hwc"
     errors = {axis: np.abs(array.sum(axis=axis, dtype=np.float64) - 1).max() for axis in (0, 2)}
     if min(errors.values()) > 0.05:
         raise CacheError(f"{path}: sums to 1 neither over its first nor over its last axis; probabilities are needed")

@@ -115,7 +115,9 @@ def compact(
 @app.command("import")
 @readable
 def import_(
-    volumes: Annotated[Path, typer.Argument(help="a .npz or .npy (N,C,H,W), or a folder of .npy, one image each")],
+    volumes: Annotated[
+        Path, typer.Argument(help="a .npz or .npy (N,C,H,W), or a folder of .npy or .npz, one image each")
+    ],
     out: Annotated[Path, typer.Argument(help="the cache's folder; a killed import is continued there")],
     key: Annotated[str | None, typer.Option(help="name of the array in a .npz that has several")] = None,
     layout: Annotated[VolumeLayout, typer.Option(help="order of the axes; auto finds it where a file is one image")] = (

@@ -106,6 +106,9 @@ def predict(
     seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
     seen = seen if tiling is None else f"tiles of {tiling.tile[0]}x{tiling.tile[1]}, {tiling.overlap} pixels blended"
     console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
+    if pictures.left_out:
+        listed = ", ".join(f"{count} × {what}" for what, count in sorted(pictures.left_out.items()))
+        console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
     measures = {"confidence": confidence, "entropy": entropy}
     outcome = predict_all(
         network,
@@ -167,7 +170,8 @@ def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
         )
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")
-    return SplitPictures(manifest_path(images), prepared_split(images).crop)
+    split = prepared_split(images)
+    return SplitPictures(manifest_path(images), split.crop, split.reading)
 
 
 def _size(images: str, params: Params) -> tuple[int, int]:

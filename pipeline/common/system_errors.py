@@ -42,7 +42,7 @@ _TORCH_CANNOT_WRITE = ("PytorchStreamWriter failed", "unexpected pos")
 def explained(error: BaseException) -> str | None:
     """Return the sentence about an error of the system, or about one that it has caused; None of any other error."""
     for cause in _chain(error):
-        number = _number(cause)
+        number = system_number(cause)
         if number in ADVICE:
             return f"{_path(cause)}: {ADVICE[number]} ({os.strerror(number)})"
         if isinstance(cause, RuntimeError) and any(words in str(cause) for words in _TORCH_CANNOT_WRITE):
@@ -62,7 +62,8 @@ def _chain(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def _number(error: BaseException) -> int:
+def system_number(error: BaseException) -> int:
+    """Return the system's number of an error (`errno`), also where it is in the text only; 0 where there is none."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     if not isinstance(error, OSError | RuntimeError) and type(error).__name__ != "SafetensorError":

@@ -9,59 +9,148 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile
 
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading, select, too_deep, unreadable_as_is
 from pipeline.datasets.colour_table import ColourTable
+from pipeline.datasets.picture_files import (
+    bits_of,
+    bits_of_png,
+    load,
+    opened,
+    orientation_of,
+    tiff_facts,
+    turned,
+    turned_by,
+    upright_size,
+)
 from pipeline.datasets.problems import DataError
 
 LabelReader = Callable[[bytes], Image.Image]
 """From a label file's bytes to ids in mode L or P; raises DataError."""
 
-FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-_LOSSY = ("JPEG", "WEBP")
-_PNG_END = b"IEND\xaeB`\x82"
+_LOSSY = ("JPEG", "MPO", "WEBP")
 _GREY_AND_ALPHA = 4  # a colour type of PNG
 _INSTEAD = "a label is an 8-bit PNG of one channel (mode L or P) whose values are class ids"
+_COLOUR_MODES = ("RGB", "RGBA", "LA")
+_LABEL_MODES = ("1", "L", "P", "I", "I;16", "I;16B", *_COLOUR_MODES)
+_STRETCHED = {"L;2": 85, "L;4": 17}  # Pillow stretches these over 0 … 255: id 1 of four bits would be read as 17
+
+ALPHA = "alpha (transparency) is left out"
+INFRARED = "the fourth band, which the TIFF calls alpha, is left out (is it infrared? then say bands)"
+CMYK = "CMYK becomes RGB without the file's colour profile"
+GREY = "grey becomes three equal channels"
+TURNED = "turned as the EXIF orientation says"
+SEVERAL = "of several pictures (pages, frames) in the file, the first is read"
+CLIPPED = "more than 1 % of the values are outside `range` and are clipped"
 
 
-def read_image(data: bytes) -> Image.Image:
-    """Return the picture in mode RGB; raise DataError where the bytes are not a complete 8-bit image."""
+class ImageFacts(NamedTuple):
+    """What a look at an image file saw."""
+
+    height: int
+    width: int
+    notes: tuple[str, ...] = ()
+    """What is left out or converted."""
+
+
+def read_image(data: bytes, reading: ImageReading = AS_THEY_ARE) -> Image.Image:
+    """Return the upright picture in mode RGB.
+
+    Raises:
+        DataError: the bytes are not a complete image of 8 bits a channel, or not what ``reading`` describes.
+    """
+    if reading != AS_THEY_ARE:
+        return select(data, reading).picture
     picture = _opened_image(data)
-    _load(picture)
-    return picture.convert("RGB")
+    load(picture)
+    orientation = orientation_of(picture)
+    return turned_by(orientation, picture.convert("RGB"))
 
 
-def check_image(data: bytes) -> tuple[int, int]:
+def check_image(data: bytes, reading: ImageReading = AS_THEY_ARE) -> tuple[int, int]:
     """Return height and width of a picture that decodes to its end; raises what read_image raises, and is faster."""
-    picture = _opened_image(data)
-    width, height = picture.size
-    picture.draft("RGB", (1, 1))  # JPEG only: all bytes are still decoded, but at an eighth of the size
-    _load(picture)
-    return height, width
+    facts = look_at_image(data, reading)
+    return facts.height, facts.width
+
+
+def look_at_image(data: bytes, reading: ImageReading = AS_THEY_ARE) -> ImageFacts:
+    """Return the size of an upright picture that decodes to its end, and what reading it leaves out or converts.
+
+    Raises:
+        DataError: as read_image does.
+    """
+    if reading != AS_THEY_ARE:
+        picture, clipped = select(data, reading)
+        return ImageFacts(picture.height, picture.width, (CLIPPED,) if clipped > 0.01 else ())
+    file = _opened_image(data)
+    stored, several = file.size, _pictures_in(file, data) > 1
+    file.draft("RGB", (1, 1))  # JPEG only: all bytes are still decoded, but at an eighth of the size
+    load(file)
+    height, width = upright_size(file, stored)
+    return ImageFacts(height, width, _notes(file, several))
+
+
+def _notes(picture: ImageFile.ImageFile, several: bool) -> tuple[str, ...]:
+    notes = [SEVERAL] if several else []
+    if picture.mode == "CMYK":
+        notes.append(CMYK)
+    if picture.mode in ("1", "L", "LA"):
+        notes.append(GREY)
+    if picture.has_transparency_data and not _is_opaque(picture):
+        notes.append(INFRARED if picture.format == "TIFF" else ALPHA)
+    if orientation_of(picture) in range(2, 9):
+        notes.append(TURNED)
+    return tuple(notes)
+
+
+def _is_opaque(picture: Image.Image) -> bool:
+    if "A" not in picture.getbands():
+        return False  # a transparent colour of a palette
+    return picture.getchannel("A").getextrema() == (255, 255)
+
+
+def _pictures_in(picture: ImageFile.ImageFile, data: bytes) -> int:
+    facts = tiff_facts(data)
+    return int(getattr(picture, "n_frames", 1)) if facts is None else facts.pages
 
 
 def read_label(data: bytes) -> Image.Image:
     """Return the label in mode L or P: its pixels are the ids in the file, never a palette's colours.
 
+    Ids of one bit to 32 bits are taken, and colour pictures whose three channels are equal.
+
     Raises:
-        DataError: the bytes are not a complete image of 8-bit ids in one channel.
+        DataError: the bytes are not a complete, lossless image of ids from 0 to 255.
     """
-    picture = _opened(data)
+    picture = _opened_label(data)
+    packed = _packing(picture)
+    load(picture)
+    ids = _equal_channels(picture) if picture.mode in _COLOUR_MODES else _ids(picture, packed)
+    return turned_by(orientation_of(picture), ids)
+
+
+def _opened_label(data: bytes) -> ImageFile.ImageFile:
+    """A label whose container keeps ids, before it is decoded."""
+    facts = tiff_facts(data)
+    if facts is not None and facts.bands > 4:
+        raise DataError(f"is a label of {facts.bands} bands, not ids in one channel; {_INSTEAD}")
+    picture = opened(data)
     if picture.format in _LOSSY:
         raise DataError(f"is a {picture.format} label, whose compression changes ids; {_INSTEAD}")
-    if picture.mode.startswith("I") or picture.mode == "F":
-        raise DataError(f"is a 16-bit (or wider) label (mode {picture.mode}); {_INSTEAD}")
-    if picture.mode not in ("L", "P"):
-        raise DataError(f"is a label in mode {picture.mode}, not ids in one channel of 8 bits; {_INSTEAD}")
-    packed = _packing(picture)
-    if packed.startswith("L;"):  # Pillow stretches these over 0 … 255: id 1 of four bits would be read as 17
-        raise DataError(f"is a grey label packed as {packed}, not 8-bit; {_INSTEAD}")
-    _load(picture)
+    if facts is not None and not facts.is_lossless:
+        how = f"{picture.info.get('compression', 'number')} ({facts.compression})"
+        raise DataError(f"is a label in a TIFF of the lossy compression {how}, which changes ids; {_INSTEAD}")
+    if (facts.pages if facts is not None else int(getattr(picture, "n_frames", 1))) > 1:
+        raise DataError(f"holds several pictures (one for each class?), of which one is read; {_INSTEAD}")
+    if picture.mode not in _LABEL_MODES:
+        raise DataError(f"is a label in mode {picture.mode}, not ids in one channel; {_INSTEAD}")
+    if picture.mode in _COLOUR_MODES and bits_of(data) > 8:
+        raise DataError(f"is a label in mode {picture.mode} of {bits_of(data)} bits a channel, not ids in one channel")
     return picture
 
 
@@ -72,41 +161,52 @@ def _packing(picture: ImageFile.ImageFile) -> str:
     return str(first)
 
 
+def _ids(picture: Image.Image, packed: str) -> Image.Image:
+    """The ids of a loaded picture of one channel, as they are in the file."""
+    if picture.mode in ("1", "L") and packed not in ("1", "1;R", "L", "L;R", *_STRETCHED):
+        raise DataError(f"is a grey label packed as {packed} (0 is white?), not 8-bit; {_INSTEAD}")
+    if picture.mode == "1":
+        return Image.fromarray(np.asarray(picture).astype(np.uint8))
+    if packed in _STRETCHED:
+        return Image.fromarray(np.asarray(picture) // _STRETCHED[packed])
+    return picture if picture.mode in ("L", "P") else _wide_ids(np.asarray(picture))
+
+
+def _wide_ids(id_HW: np.ndarray) -> Image.Image:
+    """Ids of 16 or 32 bits that fit into 8."""
+    smallest, largest = int(id_HW.min()), int(id_HW.max())
+    if smallest < 0 or largest > 255:
+        wrong = smallest if smallest < 0 else largest
+        raise DataError(f"is a 16-bit (or wider) label that holds {wrong}, and ids are 0 to 255 (is it a depth?)")
+    return Image.fromarray(id_HW.astype(np.uint8))
+
+
+def _equal_channels(picture: Image.Image) -> Image.Image:
+    """The ids of a label that a program has saved in colours: three times the same value, and opaque."""
+    if "A" in picture.getbands() and picture.getchannel("A").getextrema() != (255, 255):
+        raise DataError(
+            f"is a label in mode {picture.mode} with transparent pixels, whose ids are in doubt; {_INSTEAD}"
+        )
+    first, *others = [channel for band, channel in zip(picture.getbands(), picture.split(), strict=True) if band != "A"]
+    if any(ImageChops.difference(first, other).getbbox() is not None for other in others):
+        raise DataError(
+            f"is a label in mode {picture.mode} that holds colours, not ids in one channel (or three equal ones);"
+            f" {_INSTEAD}"
+        )
+    return first
+
+
 def _opened_image(data: bytes) -> ImageFile.ImageFile:
-    picture = _opened(data)
+    facts = tiff_facts(data)
+    problem = None if facts is None else unreadable_as_is(facts)
+    if problem is not None:
+        raise DataError(problem)
+    picture = opened(data)
+    if facts is None and bits_of_png(data) > 8:  # Pillow would keep the upper 8
+        raise DataError(too_deep(bits_of_png(data)))
     if picture.mode not in _EIGHT_BIT:
-        raise DataError(f"is an image in mode {picture.mode}; save it with 8 bits a channel")
+        raise DataError(f"is an image in mode {picture.mode}; save it as RGB with 8 bits a channel")
     return picture
-
-
-def _opened(data: bytes) -> ImageFile.ImageFile:
-    if not data:
-        raise DataError("is an empty file")
-    try:
-        picture = Image.open(BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise DataError(f"is not an image ({', '.join(FORMATS)}), or is truncated at its head") from None
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise DataError(f"is truncated or damaged ({error}); fetch the file again") from None
-    if picture.format == "PNG" and data.rfind(_PNG_END) < 0:  # Pillow is content once it has all pixels, checked or not
-        raise DataError("is truncated or damaged (a PNG without its end); fetch the file again")
-    return picture
-
-
-def _load(picture: Image.Image) -> None:
-    try:
-        picture.load()
-    except MemoryError:
-        raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, zlib.error and others
-        raise DataError(f"is truncated or damaged ({error}); fetch the file again") from None
-
-
-def bits_of_png(data: bytes) -> int:
-    """Return the bits of one channel of a PNG, as its header says; 0 where the bytes are not a PNG."""
-    return data[24] if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) > 24 else 0
 
 
 def first_deep_channel(data: bytes) -> np.ndarray:
@@ -119,7 +219,7 @@ def first_deep_channel(data: bytes) -> np.ndarray:
     Raises:
         DataError: the file is damaged.
     """
-    mode = _opened(data).mode
+    mode = opened(data).mode
     if mode == "I;16":
         grey_HW: np.ndarray = np.asarray(_unpacked(data, "I;16B")).astype(np.uint16)
         return grey_HW
@@ -134,15 +234,15 @@ def first_deep_channel(data: bytes) -> np.ndarray:
 
 def _unpacked(data: bytes, packing: str) -> Image.Image:
     """A PNG whose pixels are taken to be packed so (Pillow's "raw mode"), whatever its head says."""
-    picture = _opened(data)
+    picture = opened(data)
     picture.tile = [picture.tile[0]._replace(args=packing)]
-    _load(picture)
+    load(picture)
     return picture
 
 
 def is_grey(data: bytes) -> bool:
     """Return whether the file has one channel (grey, or indices of a palette)."""
-    return _opened(data).mode in ("1", "L", "P", "I", "I;16", "F")
+    return opened(data).mode in ("1", "L", "P", "I", "I;16", "F")
 
 
 def read_colours(data: bytes) -> np.ndarray:
@@ -151,13 +251,17 @@ def read_colours(data: bytes) -> np.ndarray:
     Raises:
         DataError: it is not a lossless colour image of 8 bits a channel.
     """
-    picture = _opened(data)
+    picture = opened(data)
     if picture.format in _LOSSY:
         raise DataError(f"is a {picture.format} label, whose compression changes colours; a PNG is needed")
-    if picture.mode not in ("P", "RGB", "RGBA") or bits_of_png(data) > 8:
+    facts = tiff_facts(data)
+    if facts is not None and not facts.is_lossless:
+        raise DataError(f"is a label in a TIFF of the lossy compression {facts.compression}; a PNG is needed")
+    if picture.mode not in ("P", "RGB", "RGBA") or bits_of(data) > 8:
         raise DataError(f"is a label in mode {picture.mode}, not in colours of 8 bits a channel")
-    _load(picture)
-    return np.asarray(picture if picture.mode != "P" else picture.convert("RGB"))[..., :3]
+    load(picture)
+    upright = turned(picture)
+    return np.asarray(upright if upright.mode != "P" else upright.convert("RGB"))[..., :3]
 
 
 def read_deep_label(data: bytes) -> Image.Image:
@@ -173,16 +277,22 @@ def read_deep_label(data: bytes) -> Image.Image:
         largest = int(class_HW.max())
         if largest > 255:
             raise DataError(f"holds {largest} in its first channel, where a class id should be (instances?)")
-        return Image.fromarray(class_HW.astype(np.uint8))
-    try:
-        return read_label(data)
-    except DataError as error:
-        if "label in mode RGB" not in str(error):
-            raise
+        return _as_the_file_lies(data, Image.fromarray(class_HW.astype(np.uint8)))
+    if opened(data).mode in ("RGB", "RGBA"):
         raise DataError(
             "is a colour image of 8 bits, not ids in 16 bits: either a picture to look at (SYNTHIA's GT/COLOR), or a"
             " label that a program saved again and cut to its upper bits; unpack GT/LABELS again"
-        ) from None
+        )
+    return read_label(data)
+
+
+def _as_the_file_lies(data: bytes, ids: Image.Image) -> Image.Image:
+    """Ids of a PNG, turned as its EXIF data says; hardly any has such data."""
+    if b"eXIf" not in data:
+        return ids
+    picture = opened(data)
+    load(picture)
+    return turned_by(orientation_of(picture), ids)
 
 
 def read_red_channel(data: bytes, largest: int) -> Image.Image:

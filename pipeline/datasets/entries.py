@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.common.labels import ClassSet
+from pipeline.datasets.bands import ImageReading
 from pipeline.datasets.decoding import LabelReader
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.bdd100k import BDD100K
@@ -33,7 +34,17 @@ from pipeline.datasets.problems import DataError
 if TYPE_CHECKING:
     from pipeline.params import AnySplit
 
-__all__ = ["LAYOUTS", "PUBLISHED", "DataError", "Entry", "entries", "label_reader", "label_table", "meanings"]
+__all__ = [
+    "LAYOUTS",
+    "PUBLISHED",
+    "DataError",
+    "Entry",
+    "entries",
+    "image_reading",
+    "label_reader",
+    "label_table",
+    "meanings",
+]
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
@@ -79,6 +90,11 @@ def label_table(split: AnySplit, classes: ClassSet) -> np.ndarray:
     Ids of classes outside the set are IGNORE (255); ids that the data set does not define are UNKNOWN (254).
     """
     return table_of(meanings(split), classes)
+
+
+def image_reading(split: AnySplit) -> ImageReading:
+    """Return which bands and which range of the split's image files become red, green and blue."""
+    return LAYOUTS[split.layout].reading(split)
 
 
 def label_reader(split: AnySplit) -> LabelReader:

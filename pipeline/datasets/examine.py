@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pipeline.datasets.decoding import check_image, read_label
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
+from pipeline.datasets.decoding import look_at_image, read_label
 from pipeline.datasets.listing import Entry
-from pipeline.datasets.loading import Crop, box_of, crop_problem, unknown_ids
+from pipeline.datasets.loading import Crop, box_of, crop_problem, train_ids_problem, unknown_ids
 from pipeline.datasets.manifest import Row, content_hash
 from pipeline.datasets.problems import DataError, Problem
 
@@ -25,6 +27,8 @@ class Examined(NamedTuple):
     problems: list[Problem]
     pixels_of_id: np.ndarray | None = None
     """(256,) of the label inside the crop, where there is one."""
+    notes: tuple[str, ...] = ()
+    """What reading the image leaves out or converts."""
 
 
 class _File(NamedTuple):
@@ -33,6 +37,7 @@ class _File(NamedTuple):
     height: int
     width: int
     pixels_of_id: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
 def examine(
@@ -42,28 +47,36 @@ def examine(
     *,
     needs_labels: bool,
     read: Callable[[bytes], Image.Image] = read_label,
+    reading: ImageReading = AS_THEY_ARE,
 ) -> Examined:
     """Read an entry's files, each once, decodes them to the end and checks that they fit each other.
 
-    ``table`` is the (256,) id table, ``read`` decodes a label; labels are checked inside the crop, the only pixels that
-    are ever used. Without ``needs_labels`` no label file is opened and the row has none.
+    ``table`` is the (256,) id table, ``read`` decodes a label, ``reading`` is how images are read. Labels are checked
+    inside the crop, the only pixels that are ever used. Without ``needs_labels`` no label file is opened and the row
+    has none.
     """
     problems: list[Problem] = _name_problems(entry)
     image_data = _read(entry.image)
-    if isinstance(image_data, FileNotFoundError) and entry.label is not None:
+    if isinstance(image_data, FileNotFoundError) and entry.label is not None and not os.path.lexists(entry.image):
         orphan = Problem(
             str(entry.label), f"has no image of the same id (such as {entry.image}); add it or remove this"
         )
         return Examined(None, [orphan] if needs_labels else [])
-    image = _image(entry.image, image_data, crop, problems)
+    image = _image(entry.image, image_data, crop, problems, reading)
     label = None
     if needs_labels and entry.label is None:
-        problems.append(Problem(str(entry.image), "has no label; add it, or leave the image out of the split"))
+        problems.append(
+            Problem(
+                str(entry.image),
+                "has no label; add it, or leave the image out of the split (layout folder: do names differ in an"
+                " ending? say image_ending and label_ending)",
+            )
+        )
     elif needs_labels and entry.label is not None:
         label = _label(entry.label, image, table, crop, problems, read)
     if problems or image is None:
         return Examined(None, problems)
-    return Examined(_row(entry, image, label), [], None if label is None else label.pixels_of_id)
+    return Examined(_row(entry, image, label), [], None if label is None else label.pixels_of_id, image.notes)
 
 
 def _name_problems(entry: Entry) -> list[Problem]:
@@ -83,19 +96,31 @@ def _read(path: Path) -> bytes | OSError:
         return error
 
 
-def _image(path: Path, data: bytes | OSError, crop: Crop | None, problems: list[Problem]) -> _File | None:
+def _why_unread(path: Path, error: OSError) -> Problem:
+    """What is wrong with a listed file that cannot be read: links into a data set that has moved are usual."""
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        target = path.readlink()
+        return Problem(
+            str(path), f"is a link to {target}, where there is nothing; is that disk mounted, the data there?"
+        )
+    return Problem(str(path), f"cannot be read ({error.strerror})")
+
+
+def _image(
+    path: Path, data: bytes | OSError, crop: Crop | None, problems: list[Problem], reading: ImageReading
+) -> _File | None:
     if isinstance(data, OSError):
-        problems.append(Problem(str(path), f"cannot be read ({data.strerror})"))
+        problems.append(_why_unread(path, data))
         return None
     try:
-        height, width = check_image(data)
+        height, width, notes = look_at_image(data, reading)
     except DataError as error:
         problems.append(Problem(str(path), str(error)))
         return None
     outside = crop_problem(crop, height, width)
     if outside is not None:
         problems.append(Problem(str(path), outside))
-    return _File(content_hash(data), len(data), height, width)
+    return _File(content_hash(data), len(data), height, width, notes=notes)
 
 
 def _label(
@@ -108,7 +133,7 @@ def _label(
 ) -> _File | None:
     data = _read(path)
     if isinstance(data, OSError):
-        problems.append(Problem(str(path), f"cannot be read ({data.strerror})"))
+        problems.append(_why_unread(path, data))
         return None
     try:
         label = read(data)
@@ -118,11 +143,11 @@ def _label(
     width, height = label.size
     if image is not None and (height, width) != (image.height, image.width):
         sizes = f"is {height} high and {width} wide, its image is {image.height} high and {image.width} wide"
-        problems.append(Problem(str(path), f"{sizes}; they should be equal (is the image turned by its EXIF data?)"))
+        problems.append(Problem(str(path), f"{sizes}; they should be equal (both are upright, as their EXIF data say)"))
     if crop is not None and crop_problem(crop, height, width) is None:
         label = label.crop(box_of(crop))
     pixels_of_id = np.asarray(label.histogram()[:256])
-    unknown = unknown_ids(pixels_of_id, table)
+    unknown = unknown_ids(pixels_of_id, table) or train_ids_problem(pixels_of_id, table)
     if unknown is not None:
         problems.append(Problem(str(path), unknown))
     return _File(content_hash(data), len(data), height, width, pixels_of_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,10 +15,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from pipeline.common.labels import UNKNOWN
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import read_label
 from pipeline.datasets.examine import Examined, examine
 from pipeline.datasets.listing import Entry
-from pipeline.datasets.loading import Crop
+from pipeline.datasets.loading import Crop, train_ids_problem
 from pipeline.datasets.manifest import Manifest, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import Problem, raise_on, write_report
@@ -37,17 +39,20 @@ def index_split(
     workers: int,
     progress: bool,
     read: Callable[[bytes], Image.Image] = read_label,
+    reading: ImageReading = AS_THEY_ARE,
+    notes: Counter[str] | None = None,
 ) -> list[Problem]:
     """Write the manifest of a split, or return what is wrong with every bad file and writes none.
 
     ``entries`` must be sorted by id; ``table`` is the (256,) id table and ``read`` decodes a label. Without
     ``needs_labels`` labels are neither opened nor written, also where entries have them: so a target's labels stay
-    private. Memory does not grow with the number of files, but for one line per problem.
+    private. ``reading`` is how images are read; ``notes`` counts the images of which something is left out or
+    converted. Memory does not grow with the number of files, but for one line per problem.
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary = destination.with_name(destination.name + ".part")
-    look = partial(_look, table=table, crop=crop, needs_labels=needs_labels, read=read)
+    look = partial(_look, table=table, crop=crop, needs_labels=needs_labels, read=read, reading=reading)
     length = operator.length_hint(entries) or None
     try:
         # Threads, not processes: Pillow and hashlib work outside the interpreter's lock, and a file is never copied.
@@ -59,7 +64,9 @@ def index_split(
         if not written.rows and not problems:
             problems.append(Problem(str(destination), "the split has no images"))
         elif needs_labels and not problems:
-            problems += _nothing_to_learn(written, table)
+            problems += _nothing_to_learn(written, table) or _train_ids(written, table)
+        if notes is not None:
+            notes.update(written.notes)
         if not problems:
             temporary.replace(destination)
     finally:
@@ -73,19 +80,22 @@ class _Written(NamedTuple):
     pixels_of_id: np.ndarray
     """(256,) of all labels."""
     first_label: str
+    notes: Counter[str]
 
 
 def _write_rows(results: Iterable[Examined], manifest: TextIO) -> _Written:
     rows, problems, pixels_of_id, first_label = 0, list[Problem](), np.zeros(256, np.int64), ""
+    notes = Counter[str]()
     for examined in results:
         problems += examined.problems
+        notes.update(examined.notes)
         if examined.row is not None:
             rows += 1
             first_label = first_label or examined.row.label or ""
             manifest.write(line_of(examined.row))
         if examined.pixels_of_id is not None:
             pixels_of_id += examined.pixels_of_id
-    return _Written(rows, problems, pixels_of_id, first_label)
+    return _Written(rows, problems, pixels_of_id, first_label, notes)
 
 
 def _nothing_to_learn(written: _Written, table: np.ndarray) -> list[Problem]:
@@ -99,6 +109,12 @@ def _nothing_to_learn(written: _Written, table: np.ndarray) -> list[Problem]:
         " saved them again, with the channels turned round or cut to 8 bits?"
     )
     return [Problem(written.first_label, why)]
+
+
+def _train_ids(written: _Written, table: np.ndarray) -> list[Problem]:
+    """Labels that are sound one by one, and together look like another numbering."""
+    message = train_ids_problem(written.pixels_of_id, table, written.rows)
+    return [] if message is None else [Problem(written.first_label, f"and {written.rows - 1} others: {message}")]
 
 
 def shared_images(target: Manifest, evaluation: Manifest) -> list[Problem]:
@@ -131,10 +147,11 @@ def _look(
     crop: Crop | None,
     needs_labels: bool,
     read: Callable[[bytes], Image.Image],
+    reading: ImageReading,
 ) -> Examined:
     entry, double = pair
     if double is None:
-        return examine(entry, table, crop, needs_labels=needs_labels, read=read)
+        return examine(entry, table, crop, needs_labels=needs_labels, read=read, reading=reading)
     if entry.image != double.image:
         return Examined(None, [Problem(str(entry.image), f"has the same id {entry.id!r} as {double.image}; keep one")])
     if needs_labels:

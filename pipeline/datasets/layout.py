@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import IDS, Decoder
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.meaning import Meanings
@@ -21,5 +22,7 @@ class Layout(NamedTuple):
     published: Mapping[str, Meanings] = {}
     """The tables that `roundabout classes` shows by name: one for each edition."""
     decoder: Callable[[Any], Decoder] = lambda _split: IDS
+    reading: Callable[[Any], ImageReading] = lambda _split: AS_THEY_ARE
+    """Which bands and which range of its images become red, green and blue."""
     folds: Callable[[Any], int] = lambda _split: 1
     """Into how many runs of its sorted ids an evaluation cuts the images."""

@@ -6,7 +6,6 @@ Only names are held in memory, one string per file; an Entry is created on deman
 from __future__ import annotations
 
 import heapq
-import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
@@ -14,8 +13,27 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.datasets.pairing import pair_labels
 from pipeline.datasets.problems import DataError
 from pipeline.datasets.split_lists import read_list
+from pipeline.datasets.walking import files_below
+
+__all__ = [
+    "EVERYTHING",
+    "IMAGE_SUFFIXES",
+    "SAME_NAME",
+    "Choice",
+    "Entry",
+    "Listing",
+    "Naming",
+    "counted",
+    "expanded",
+    "files_below",
+    "first_folder",
+    "paired",
+    "required_folder",
+    "without_suffix",
+]
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -94,34 +112,6 @@ def _folders_in(folder: Path, most: int) -> list[Path]:
         return []
 
 
-def files_below(folder: Path, endings: tuple[str, ...], apart_from: Path | None = None) -> Iterator[str]:
-    """Yield paths below a folder, relative to it and with ``/``, of the files whose names end so (in either case).
-
-    Hidden names are passed over (macOS leaves ``._name.png`` beside files), and so is the folder ``apart_from``:
-    labels may lie below the images' folder.
-    """
-    seen = set() if apart_from is None else {_identity(apart_from)}
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        identity = _identity(folder / inside)
-        if identity in seen:  # a link that leads back up would never end
-            continue
-        seen.add(identity)
-        try:
-            items = os.scandir(folder / inside)
-        except OSError as error:
-            raise DataError(f"{folder / inside}: cannot be listed ({error.strerror}); may you read it?") from None
-        with items as listed:
-            for item in listed:
-                if item.name.startswith("."):
-                    continue
-                if item.is_dir():
-                    waiting.append(f"{inside}{item.name}/")
-                elif item.name.lower().endswith(endings):
-                    yield inside + item.name
-
-
 def without_suffix(name: str) -> str:
     """Return the id of a file: its path below the folder without the suffix; ``/`` is kept."""
     return name.rpartition(".")[0]
@@ -138,6 +128,12 @@ class Naming(NamedTuple):
 
     identity: Callable[[str], str] = without_suffix
     image_of_label: Callable[[str], str] = str  # where the image of a label should be: by default the same name
+    identity_of_label: Callable[[str], str] | None = None  # where it is not as images'
+
+    @property
+    def of_label(self) -> Callable[[str], str]:
+        """Return the function from a label's name to its id."""
+        return self.identity_of_label or self.identity
 
 
 SAME_NAME = Naming()
@@ -167,12 +163,16 @@ def paired(
 ) -> Listing:
     """List entries of images and labels that have the same id, sorted by id.
 
+    Names that differ in letter case or Unicode form are paired, too, and twins of labels left out (pairing.py).
+
     An image without label has ``label=None``. A label without image is listed (see Entry), and so is every
     combination where an id has several images or labels: index_split reports both.
 
     Raises:
-        DataError: ``choice`` names images that are not there, or leaves none.
+        DataError: ``choice`` names images that are not there, or leaves none; a label may be of several images.
     """
+    label_names, identity_of_label = pair_labels(image_names, naming.identity, label_names, naming.of_label)
+    naming = naming._replace(identity_of_label=identity_of_label)
     if choice != EVERYTHING:
         image_names, label_names = _chosen(images, image_names, label_names, naming, choice)
     length = max(len(image_names), len(label_names))
@@ -182,16 +182,17 @@ def paired(
 def _chosen(
     images: Path, image_names: Sequence[str], label_names: Sequence[str], naming: Naming, choice: Choice
 ) -> tuple[Sequence[str], Sequence[str]]:
-    image_names, label_names = (sorted(names, key=naming.identity) for names in (image_names, label_names))
+    image_names = sorted(image_names, key=naming.identity)
+    label_names = sorted(label_names, key=naming.of_label)
     if choice.listed is not None:
         chosen = read_list(expanded(choice.listed), {naming.identity(name) for name in image_names}, naming.identity)
         image_names = [name for name in image_names if naming.identity(name) in chosen]
-        label_names = [name for name in label_names if naming.identity(name) in chosen]
+        label_names = [name for name in label_names if naming.of_label(name) in chosen]
     if choice.take != (None, None):
         taken = image_names[slice(*choice.take)]
         if not taken:
             raise DataError(f"{images}: `take` {list(choice.take)} keeps none of {len(image_names)} images")
-        label_names = _between(label_names, naming.identity(taken[0]), naming.identity(taken[-1]), naming.identity)
+        label_names = _between(label_names, naming.identity(taken[0]), naming.identity(taken[-1]), naming.of_label)
         image_names = taken
     return image_names, label_names
 
@@ -207,7 +208,7 @@ def _pairs(
 ) -> Iterator[Entry]:
     merged = heapq.merge(
         ((naming.identity(name), 0, name) for name in sorted(image_names, key=naming.identity)),
-        ((naming.identity(name), 1, name) for name in sorted(label_names, key=naming.identity)),
+        ((naming.of_label(name), 1, name) for name in sorted(label_names, key=naming.of_label)),
         key=itemgetter(0),
     )
     for identity, files in groupby(merged, key=itemgetter(0)):
@@ -219,11 +220,6 @@ def _pairs(
         for image in image_paths or [images / naming.image_of_label(names[1][0])]:
             for label in label_paths or [None]:
                 yield Entry(identity, image, label)
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
 
 
 def _names(folder: Path, most: int = 8) -> str:

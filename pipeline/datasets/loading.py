@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipeline.common.labels import IGNORE, UNKNOWN
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import LabelReader, read_image, read_label
 from pipeline.datasets.manifest import AGAIN, Manifest
 from pipeline.datasets.problems import DataError
@@ -21,10 +23,15 @@ Crop = tuple[int, int, int, int]
 
 
 class SplitImages:
-    """Images of one manifest, ready for the network; labels are out of its reach."""
+    """Images of one manifest, ready for the network; labels are out of its reach.
 
-    def __init__(self, manifest: Manifest, *, crop: Crop | None, size: Size) -> None:
-        self.manifest, self.crop, self.size = manifest, crop, size
+    ``reading`` says which bands and which range of 16 bits become red, green and blue.
+    """
+
+    def __init__(
+        self, manifest: Manifest, *, crop: Crop | None, size: Size, reading: ImageReading = AS_THEY_ARE
+    ) -> None:
+        self.manifest, self.crop, self.size, self.reading = manifest, crop, size, reading
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -40,7 +47,7 @@ class SplitImages:
             DataError: the file has changed since prepare, or cannot be read.
         """
         row = self.manifest[position]
-        picture = _picture(read_image, row.image, row.image_bytes, self.crop)
+        picture = _picture(partial(read_image, reading=self.reading), row.image, row.image_bytes, self.crop)
         return np.array(_resized(picture, self.size, Image.Resampling.BICUBIC))
 
 
@@ -148,8 +155,43 @@ def unknown_ids(pixels_of_id: np.ndarray, table: np.ndarray) -> str | None:
     names = "id" if len(unknown) == 1 else "ids"
     advice = "mend the label or, in the layout `folder`, add to class_map a class or `ignore` for each"
     if unknown[-1] == IGNORE and not pixels_of_id[_TRAIN_IDS:IGNORE].any():
-        advice = "are these train ids? gta5 and synthia take them with label_ids: cityscapes-19"
+        advice = f"are these train ids? {TRAIN_IDS_ADVICE}"
     return f"holds {names} {counted} that the data set does not define; {advice}"
 
 
 _TRAIN_IDS = 19  # of Cityscapes: the ids 0 to 18, and 255 for what is ignored
+_LAST_LABEL_ID = 34
+
+
+def train_ids_problem(pixels_of_id: np.ndarray, table: np.ndarray, labels: int = 1) -> str | None:
+    """Return a message where labels that should hold Cityscapes' label ids seem to hold its train ids; or None.
+
+    Args:
+        pixels_of_id: (256,) counts of one label's ids, or of the ids of all of a split.
+        table: (256,) id table. Tables without Cityscapes' label ids (0 to 6 ignored, 7 to 33 defined) are no matter.
+        labels: how many labels were counted.
+
+    Published label ids cannot be taken for train ids: from 19 on are traffic lights, vegetation, sky, people and
+    vehicles; 255 is not published but for number plates, which are on vehicles; and there is more road (7) than
+    unlabelled (0, in train ids road). One label is refused that has 255 and nothing from 19 on, a split of ten and more
+    without 255 where nothing from 19 on is in any label.
+    """
+    if (table[:_ROAD] != IGNORE).any() or (table[_ROAD:_LAST_LABEL_ID] == UNKNOWN).any():
+        return None
+    if pixels_of_id[_TRAIN_IDS : _LAST_LABEL_ID + 1].any() or pixels_of_id[0] <= pixels_of_id[_ROAD]:
+        return None
+    if not pixels_of_id[IGNORE] and labels < _ENOUGH_LABELS:
+        return None
+    ids = ", ".join(map(str, np.flatnonzero(pixels_of_id)))
+    return (
+        f"holds the ids {ids}, which are read as Cityscapes' label ids (7 road, 26 car); are these train ids (0 road,"
+        f" 13 car)? {TRAIN_IDS_ADVICE}"
+    )
+
+
+_ROAD = 7
+_ENOUGH_LABELS = 10  # in none of which there is vegetation, sky, a person or a car
+TRAIN_IDS_ADVICE = (
+    "cityscapes, gta5, nthu, synscapes and synthia take them with label_ids: cityscapes-19; `folder` with"
+    " class_map: cityscapes-19"
+)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pipeline.common.files import file_hash, read_json, write_json
 from pipeline.common.labels import ClassSet, id_table
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import Decoder
 from pipeline.datasets.loading import Crop, Size, SplitImages, SplitLabels
 from pipeline.datasets.manifest import AGAIN, Manifest, manifest_path
@@ -41,12 +42,14 @@ class PreparedSplit(NamedTuple):
     crop: Crop | None
     labels: LabelFormat | None
     """None in a split that keeps labels private."""
+    reading: ImageReading = AS_THEY_ARE
+    """Which bands and which range of its images become red, green and blue."""
 
 
 def images_of(name: str, size: Size) -> SplitImages:
     """Open the images of a prepared split at its own size, or else at ``size``."""
     manifest, split = Manifest(manifest_path(name)), prepared_split(name)
-    return SplitImages(manifest, crop=split.crop, size=split.size or size)
+    return SplitImages(manifest, crop=split.crop, size=split.size or size, reading=split.reading)
 
 
 def labels_of(name: str, classes: ClassSet, size: Size | None) -> SplitLabels:
@@ -99,7 +102,10 @@ def prepared_split(name: str) -> PreparedSplit:
 def write_split(folder: Path, split: PreparedSplit) -> None:
     """Write what ``prepared_split`` reads into the folder of a split."""
     labels = split.labels and {**split.labels._asdict(), "decoder": split.labels.decoder._asdict()}
-    write_json(folder / SPLIT, {"version": _VERSION, **split._asdict(), "labels": labels})
+    read = {"version": _VERSION, **split._asdict(), "labels": labels, "reading": split.reading._asdict()}
+    if split.reading == AS_THEY_ARE:
+        del read["reading"]
+    write_json(folder / SPLIT, read)
 
 
 def content_of(name: str) -> list[str]:
@@ -108,8 +114,19 @@ def content_of(name: str) -> list[str]:
     return [file_hash(manifest), file_hash(manifest.with_name(SPLIT))]
 
 
-def _split_of(class_names: list[str], size: Any, crop: Any, labels: dict[str, Any] | None) -> PreparedSplit:
-    return PreparedSplit(tuple(class_names), _tuple(size), _tuple(crop), None if labels is None else _labels(**labels))
+def _split_of(
+    class_names: list[str],
+    size: Any,
+    crop: Any,
+    labels: dict[str, Any] | None,
+    reading: dict[str, Any] | None = None,
+) -> PreparedSplit:
+    format_ = None if labels is None else _labels(**labels)
+    return PreparedSplit(tuple(class_names), _tuple(size), _tuple(crop), format_, _reading(**(reading or {})))
+
+
+def _reading(bands: Any = None, range: Any = None) -> ImageReading:
+    return ImageReading(_tuple(bands), _tuple(range))
 
 
 def _labels(crop: Any, decoder: dict[str, Any], class_of_id: dict[str, str], folds: int) -> LabelFormat:

@@ -7,7 +7,9 @@ evaluation of pseudo-labels and the oracle open.
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +21,7 @@ from tqdm import tqdm
 
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.cracks.files import write_cracks
-from pipeline.datasets.entries import LAYOUTS, Entry, entries, label_reader, label_table, meanings
+from pipeline.datasets.entries import LAYOUTS, Entry, entries, image_reading, label_reader, label_table, meanings
 from pipeline.datasets.hold_back import divide, held_back
 from pipeline.datasets.index import Problem, index_split, raise_on, shared_images
 from pipeline.datasets.layouts.digits import digit_entries, has_labels, write_digits, write_labels
@@ -29,6 +31,7 @@ from pipeline.datasets.opening import HELD_BACK, LabelFormat, PreparedSplit, lab
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets.files import write_streets
+from pipeline.datasets.walking import passed_over
 
 if TYPE_CHECKING:
     from pipeline.params import AnySplit, Data, DigitsSplit
@@ -37,8 +40,18 @@ REPORT = Path("data") / "problems.txt"
 SPLITS = ("source", "target", "target-labelled", "evaluation", HELD_BACK)
 
 
-def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress: bool) -> dict[str, int]:
+def prepare(
+    data: Data,
+    seed: int,
+    classes: ClassSet,
+    *,
+    workers: int,
+    progress: bool,
+    say: Callable[[str], object] = lambda _notice: None,
+) -> dict[str, int]:
     """Write the manifests of all splits and return how many images each has.
+
+    ``say`` takes a line for each kind of thing that is left out, converted or passed over.
 
     Raises:
         DataError: with the first problems; data/problems.txt then names every file.
@@ -53,10 +66,13 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
         ("target-labelled", data.target, True),
         ("evaluation", data.evaluation, True),
     ):
-        files = _files(name, split, seed, classes, progress)
+        notes = Counter[str]()
+        with passed_over() as left_out:
+            files = _files(name, split, seed, classes, progress)
         if name == "target-labelled":
-            labelled = _with_label(files)
+            labelled = _with_label(files, halves := Counter[str]())
             if labelled is None:
+                _say(say, "target", Counter(), halves)
                 (PREPARED / name / "no-labels.txt").write_text("the target has no labels\n", encoding="utf-8")
                 continue
             files = labelled
@@ -69,7 +85,13 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
             workers=workers,
             progress=progress,
             read=label_reader(split),
+            reading=image_reading(split),
+            notes=notes,
         )
+        if name == "target-labelled":  # the same files once more
+            _say(say, "target", Counter(), halves)
+        else:
+            _say(say, name, left_out, notes)
         write_split(PREPARED / name, _resolved(split, classes, needs_labels))
     if not problems:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
@@ -78,6 +100,15 @@ def prepare(data: Data, seed: int, classes: ClassSet, *, workers: int, progress:
     _hold_back(data, seed, classes)
     _spatial_prior(data, classes, workers=workers, progress=progress)
     return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+
+
+def _say(say: Callable[[str], object], name: str, left_out: Counter[str], notes: Counter[str]) -> None:
+    """One line for what was passed over, one for each note about images."""
+    if left_out:
+        listed = ", ".join(f"{count} × {what}" for what, count in sorted(left_out.items()))
+        say(f"data.{name}: passed over {listed}")
+    for note, count in sorted(notes.items()):
+        say(f"data.{name}: {count} image{'s' * (count > 1)}: {note}")
 
 
 def _hold_back(data: Data, seed: int, classes: ClassSet) -> None:
@@ -99,7 +130,7 @@ def _resolved(split: AnySplit, classes: ClassSet, needs_labels: bool) -> Prepare
         layout = LAYOUTS[split.layout]
         class_of_id = {identity: meaning.counts_as for identity, meaning in meanings(split).items()}
         labels = LabelFormat(split.crop, layout.decoder(split), class_of_id, layout.folds(split))
-    return PreparedSplit(classes.names, split.size, split.crop, labels)
+    return PreparedSplit(classes.names, split.size, split.crop, labels, image_reading(split))
 
 
 def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: bool) -> None:
@@ -118,11 +149,30 @@ def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: boo
         write_prior(folder, estimate(drawn, len(classes), size), classes)
 
 
-def _with_label(files: Iterator[Entry]) -> Iterator[Entry] | None:
-    """The entries that have both files; None where no entry has. A target may be labelled in part, or not at all."""
-    labelled = (entry for entry in files if entry.label is not None and entry.image.exists())
+def _with_label(files: Iterator[Entry], halves: Counter[str]) -> Iterator[Entry] | None:
+    """The entries that have both files; None where no entry has. A target may be labelled in part, or not at all.
+
+    ``halves`` counts the labels without image and, where other images have one, the images without label.
+    """
+    labelled = (entry for entry in files if not _is_half(entry, halves))
     first = next(labelled, None)
-    return None if first is None else chain([first], labelled)
+    if first is None:
+        del halves[_NO_LABEL]
+        return None
+    return chain([first], labelled)
+
+
+_NO_LABEL = "without a label, which only adaptation sees"
+
+
+def _is_half(entry: Entry, halves: Counter[str]) -> bool:
+    if entry.label is None:
+        halves[_NO_LABEL] += 1
+        return True
+    if os.path.lexists(entry.image):
+        return False
+    halves["missing of which there is a label (do names differ? layout folder: image_ending, label_ending)"] += 1
+    return True
 
 
 def _files(name: str, split: AnySplit, seed: int, classes: ClassSet, progress: bool) -> Iterator[Entry]:

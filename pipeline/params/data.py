@@ -9,6 +9,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from pipeline.common.section import Crop, NotNegative, Positive, Section, Size
 from pipeline.params.class_map import checked_class_map
 
+Ending = Annotated[str, Field(min_length=1, pattern=r"^[^/\\]+$")]
+CityscapesIds = Annotated[
+    Literal["cityscapes", "cityscapes-19"],
+    Field(description="cityscapes-19: labels hold train ids, which a converter left under the published names"),
+]
+
 
 class Split(Section):
     """What every data set split may say."""
@@ -63,11 +69,28 @@ class FolderSplit(FilesSplit):
         "classes with the ids 0, 1, …, or the name of a class set or of a data set whose ids these are; or 'ignore'",
     )
     include: tuple[str, ...] = Field(("*",), description="patterns of image ids (file names without suffix)")
+    image_ending: Ending | None = Field(None, description="what images' names end in, such as _rgb.png or _rgb")
+    label_ending: Ending | None = Field(None, description="what labels' names end in, such as _mask.png")
+    bands: tuple[Positive, Positive, Positive] | None = Field(
+        None, description="the bands that are red, green and blue, counted from 1, of images (TIFF) with others"
+    )
+    depth: Literal[8, 16] = Field(8, description="bits of a channel of the images; 16 needs `range`")
+    range: tuple[NotNegative, Annotated[int, Field(ge=1, le=65535, strict=True)]] | None = Field(
+        None, description="of 16 bits, the values that become 0 and 255; what is outside is clipped"
+    )
 
     @model_validator(mode="after")
     def _labels_have_a_map(self) -> FolderSplit:
         if self.labels is not None and not self.class_map:
             raise ValueError("class_map is needed where there are labels (or set labels: null)")
+        return self
+
+    @model_validator(mode="after")
+    def _sixteen_bits_have_a_range(self) -> FolderSplit:
+        if (self.depth == 16) != (self.range is not None):
+            raise ValueError("depth: 16 needs range: [low, high], what becomes 0 and 255; and range needs depth: 16")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range: the first of {list(self.range)} becomes 0 and must be the smaller")
         return self
 
 
@@ -76,6 +99,7 @@ class CityscapesSplit(FilesSplit):
 
     layout: Literal["cityscapes"]
     split: Literal["train", "val", "test"]
+    label_ids: CityscapesIds = "cityscapes"
 
 
 class Gta5Split(FilesSplit):
@@ -104,6 +128,7 @@ class SynscapesSplit(FilesSplit):
 
     layout: Literal["synscapes"]
     images: Literal["rgb", "rgb-2k"] = "rgb"
+    label_ids: CityscapesIds = "cityscapes"
 
 
 class NthuSplit(FilesSplit):
@@ -115,6 +140,7 @@ class NthuSplit(FilesSplit):
     fold: Annotated[int, Field(ge=0, le=9, strict=True)] | None = Field(
         None, description="one of ten folds of the test images; default: all of them"
     )
+    label_ids: CityscapesIds = "cityscapes"
     part: Literal["adapt", "score"] = Field("score", description="of a fold: nine tenths to adapt to, or one to score")
 
     @model_validator(mode="after")

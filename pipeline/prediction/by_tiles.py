@@ -64,7 +64,7 @@ def opened_rows(picture: Picture) -> Iterator[Rows]:
     with picture.path.open("rb") as file:
         is_tiff = file.read(4) in HEADS
     if is_tiff and picture.crop is None:
-        with TiffRows(picture.path) as rows:
+        with TiffRows(picture.path, picture.reading) as rows:
             if rows.can_be_read_by_rows:
                 yield rows
                 return

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.walking import passed_over
 
 LIST_SUFFIXES = (".txt", ".lst")
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm")
@@ -26,6 +28,7 @@ class Picture(NamedTuple):
     path: Path
     name: str
     crop: Crop | None
+    reading: ImageReading = AS_THEY_ARE
 
 
 class Pictures(Sequence[Picture]):
@@ -33,6 +36,8 @@ class Pictures(Sequence[Picture]):
 
     source: str
     """Where they come from: distinguishes them from others of the same names."""
+    left_out: Mapping[str, int] = {}
+    """How many files beside them are not predicted, by what they are."""
 
 
 class NamedPictures(Pictures):
@@ -71,10 +76,13 @@ def folder_pictures(folder: Path, apart_from: Path) -> Pictures:
         ReadableError: there is no image, or two images differ in their suffix only.
     """
     inside = apart_from if apart_from.is_dir() and not apart_from.samefile(folder) else None
-    names = list(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
+    with passed_over() as left_out:
+        names = list(files_below(folder, IMAGE_SUFFIXES, apart_from=inside))
     if not names:
         raise ReadableError(f"{folder}: holds no image ({', '.join(IMAGE_SUFFIXES)}){_videos_in(folder)}")
-    return NamedPictures(folder, names, str(folder.resolve()))
+    pictures = NamedPictures(folder, names, str(folder.resolve()))
+    pictures.left_out = left_out
+    return pictures
 
 
 def file_pictures(path: Path) -> Pictures:
@@ -131,8 +139,8 @@ def _videos_in(folder: Path) -> str:
 class SplitPictures(Pictures):
     """The images of a prepared split, cropped; a prediction is named after its image's id."""
 
-    def __init__(self, manifest: Path, crop: Crop | None) -> None:
-        self._manifest, self._crop = Manifest(manifest), crop
+    def __init__(self, manifest: Path, crop: Crop | None, reading: ImageReading = AS_THEY_ARE) -> None:
+        self._manifest, self._crop, self._reading = Manifest(manifest), crop, reading
         window = "" if crop is None else f", crop {', '.join(map(str, crop))}"
         self.source = f"{manifest} of hash {file_hash(manifest)}{window}"
 
@@ -141,4 +149,4 @@ class SplitPictures(Pictures):
 
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
         row = self._manifest[position]
-        return Picture(Path(row.image), f"{row.id}.png", self._crop)
+        return Picture(Path(row.image), f"{row.id}.png", self._crop, self._reading)

@@ -23,7 +23,7 @@ def read_picture(picture: Picture, advice: str = IN_TILES) -> Image.Image:
     if pixels:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6
         raise DataError(f"is of {pixels / 1e6:.0f} megapixels, and at most {limit:.0f} are read whole; {advice}")
-    return read_image(picture.path.read_bytes())
+    return read_image(picture.path.read_bytes(), picture.reading)
 
 
 def _pixels_beyond_limit(picture: Picture) -> int:

@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from PIL import TiffImagePlugin
 
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import read_image
 from pipeline.datasets.problems import DataError
 
@@ -45,13 +46,13 @@ class Piece(NamedTuple):
 class TiffRows:
     """The first picture of a TIFF, read by rows."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the head of the file.
+    def __init__(self, path: Path, reading: ImageReading = AS_THEY_ARE) -> None:
+        """Read the head of the file; ``reading`` says which bands and which range become red, green and blue.
 
         Raises:
             DataError: it is damaged, or its pieces are not such that rows can be read.
         """
-        self._file = path.open("rb")
+        self._file, self._reading = path.open("rb"), reading
         try:
             self._tags = _first_page(self._file.read(16), self._file)
             self.width, self.height = int(self._tags[_WIDTH]), int(self._tags[_HEIGHT])
@@ -119,7 +120,7 @@ class TiffRows:
         data = self._file.read(piece.count)
         if len(data) < piece.count:
             raise DataError("is truncated; fetch the file again")
-        return np.asarray(read_image(self._small_tiff(piece, data)))
+        return np.asarray(read_image(self._small_tiff(piece, data), self._reading))
 
     def _small_tiff(self, piece: Piece, data: bytes) -> bytes:
         """Return a TIFF that holds one piece and nothing else."""

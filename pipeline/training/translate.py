@@ -38,7 +38,7 @@ def translate(params: Params, name: str, destination: Path) -> None:
         run_cyclegan(name, settings, Domains(source, target), params.seed, params.runtime, inputs, destination)
         return
     # At the source's size, because frequencies are counted per image
-    target = SplitImages(target.manifest, crop=target.crop, size=source.size)
+    target = SplitImages(target.manifest, crop=target.crop, size=source.size, reading=target.reading)
     with working_folder(f"translate-{name}", **inputs) as folder:
         _measure(settings, Domains(source, target), params.seed, folder)
         publish(folder / "run", destination)

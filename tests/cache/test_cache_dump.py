@@ -240,6 +240,26 @@ def test_a_full_disk_keeps_what_is_finished_and_the_next_dump_goes_on(
     assert content_of(tmp_path / "full") == content_of(tmp_path / "at-once")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), r"your quota is used up .*Make room and run the dump again"),
+        (OSError("write failed: errno = 28, error message = 'No space left'"), "the disk is full; 0 of 3 .*Make room"),
+        (OSError(errno.EROFS, "Read-only"), r"the file system is read-only; .*stay\. Run the dump again"),
+        (OSError("something else"), r"cannot be written \(something else\)"),
+    ],
+)
+def test_what_else_a_part_cannot_be_written_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, said: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pipeline.cache.dump.write_part", fails)
+    with pytest.raises(CacheError, match=said):
+        run(tmp_path, Network())
+
+
 # ------------------------------------------------------------------------------ measured on the device, as on a GPU
 
 

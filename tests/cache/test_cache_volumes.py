@@ -390,3 +390,49 @@ def test_a_folder_may_have_a_dot_in_its_name(tmp_path: Path) -> None:
     assert export_cache(reader, tmp_path / "labels-p0.2", "labels") == 5
     with pytest.raises(CacheError, match="exports go into"):
         export_cache(reader, tmp_path / "labels.h5", "labels")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("shape", [(12, 20), (1, 12, 20), (12, 20, 1)], ids=str)
+def test_one_channel_is_the_second_of_two_classes(tmp_path: Path, suffix: str, shape: tuple[int, ...]) -> None:
+    crack_NHW = np.random.default_rng(1).random((3, 12, 20), dtype=np.float32)
+    (tmp_path / "folder").mkdir()
+    for number, crack_HW in enumerate(crack_NHW):
+        path = tmp_path / "folder" / f"{number}{suffix}"
+        if suffix == ".npy":
+            np.save(path, crack_HW.reshape(shape))
+        else:
+            np.savez(path, prob=crack_HW.reshape(shape))
+    found = open_volumes(tmp_path / "folder")
+    assert (found.shape, found.image_ids) == ((2, 12, 20), ["0", "1", "2"])
+    import_volumes(found, tmp_path / "cache", ("background", "crack"), workers=1)
+    reader = CacheReader(tmp_path / "cache")
+    for number, image_id in enumerate(reader.image_ids):
+        prob_CHW = reader.probabilities(image_id)
+        np.testing.assert_allclose(prob_CHW[1], crack_NHW[number], atol=1e-6)
+        np.testing.assert_allclose(prob_CHW.sum(axis=0), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("write", [as_npy, as_npz])
+def test_arrays_of_one_channel_are_two_classes(tmp_path: Path, write: Write) -> None:
+    crack_N1HW = np.random.default_rng(1).random((2, 1, 4, 6), dtype=np.float32)
+    found = open_volumes(write(tmp_path, crack_N1HW), key="prob" if write is as_npz else None)
+    assert found.shape == (2, 4, 6)
+    np.testing.assert_allclose(found.read(1)[1], crack_N1HW[1, 0])
+
+
+def test_one_channel_of_logits_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((4, 6), 3.0, np.float32))
+    with pytest.raises(CacheError, match="smallest value -2"):
+        import_volumes(open_volumes(tmp_path), tmp_path / "cache", ("no", "yes"), workers=1)
+
+
+def test_a_folder_of_archives_with_several_arrays_needs_the_key(tmp_path: Path) -> None:
+    prob_CHW = volumes(1)[0]
+    np.savez(tmp_path / "a.npz", first=prob_CHW, second=prob_CHW)
+    with pytest.raises(CacheError, match=r"a\.npz: holds first, second; name one with --key"):
+        open_volumes(tmp_path)
+    assert open_volumes(tmp_path, key="second").shape == prob_CHW.shape
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 damaged")
+    with pytest.raises(CacheError, match=r"a\.npz: cannot be read as \.npz"):
+        open_volumes(tmp_path)

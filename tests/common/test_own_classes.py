@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def test_drawn_colours_all_differ_and_neighbours_clearly(count: int) -> None:
     names = [f"class {number}" for number in range(count)]
     palette = class_set({"names": names}).palette
     assert len(set(palette)) == count and (0, 0, 0) not in palette
-    assert min(distance(one, other) for one, other in zip(palette, palette[1:], strict=False)) >= 120
+    assert min(distance(one, other) for one, other in pairwise(palette)) >= 120
     assert palette == class_set({"names": names}).palette
 
 

@@ -154,7 +154,7 @@ def test_no_image_and_empty_file(pairs):
 
 def test_sixteen_bit_image(pairs):
     Image.fromarray(np.zeros((8, 16), np.uint16)).save(pairs.image("good"))
-    assert "is an image in mode I;16; save it with 8 bits" in pairs.problem().message
+    assert "has 16 bits a channel; save it with 8 bits" in pairs.problem().message
 
 
 def test_label_of_another_size_says_both(pairs):
@@ -244,10 +244,10 @@ def four_bit_grey(value: int) -> bytes:
 @pytest.mark.parametrize(
     ("label", "says"),
     [
-        (Image.new("RGB", (16, 8)), "mode RGB, not ids in one channel"),
-        (Image.new("RGBA", (16, 8)), "mode RGBA, not ids in one channel"),
-        (Image.new("1", (16, 8)), "mode 1, not ids in one channel"),
-        (Image.new("I;16", (16, 8)), r"is a 16-bit \(or wider\) label"),
+        (Image.new("RGB", (16, 8), (128, 64, 128)), "mode RGB that holds colours, not ids in one channel"),
+        (Image.new("RGBA", (16, 8), (128, 64, 128, 255)), "mode RGBA that holds colours, not ids in one channel"),
+        (Image.new("RGBA", (16, 8)), "mode RGBA with transparent pixels"),
+        (Image.new("I;16", (16, 8), 256), r"is a 16-bit \(or wider\) label that holds 256"),
     ],
 )
 def test_labels_that_are_no_eight_bit_ids(pairs, label, says):
@@ -258,10 +258,10 @@ def test_labels_that_are_no_eight_bit_ids(pairs, label, says):
         raise_on([problem])
 
 
-def test_four_bit_grey_label_is_refused_because_pillow_stretches_it(pairs):
-    pairs.label("good").write_bytes(four_bit_grey(1))
-    assert np.asarray(Image.open(pairs.label("good")))[0, 0] == 17
-    assert "packed as L;4, not 8-bit" in pairs.problem().message
+def test_four_bit_grey_label_is_read_though_pillow_stretches_it(pairs):
+    pairs.label("good").write_bytes(four_bit_grey(2))
+    assert np.asarray(Image.open(pairs.label("good")))[0, 0] == 34
+    assert "holds id 2 (128 pixels) that the data set does not define" in pairs.problem().message
 
 
 def test_lossy_label(pairs):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, IGNORE
+from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import Decoder
 from pipeline.datasets.opening import (
     SPLIT,
@@ -41,6 +42,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     splits["source"]["crop"] = (0, 0, 16, 12)
     prepare(Data.model_validate({"size": (16, 16), **splits}), 1, CITYSCAPES_19, workers=1, progress=False)
     return tmp_path / "data" / "prepared" / "source"
+
+
+def test_bands_and_range_are_kept_with_a_split_and_absent_where_there_are_none(folder: Path) -> None:
+    assert "reading" not in json.loads((folder / SPLIT).read_text(encoding="utf-8"))
+    reading = ImageReading((3, 2, 1), None)
+    write_split(folder, prepared_split("source")._replace(reading=reading))
+    assert prepared_split("source").reading == reading
+    before = images_of("source", (16, 12)).image(0)
+    write_split(folder, prepared_split("source")._replace(reading=AS_THEY_ARE))
+    assert np.array_equal(images_of("source", (16, 12)).image(0), before[..., ::-1])
 
 
 def test_a_split_is_opened_from_its_folder_alone() -> None:

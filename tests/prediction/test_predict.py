@@ -315,3 +315,18 @@ def test_a_run_and_a_prepared_split_score_as_in_our_evaluator_and_in_cityscapess
     expected = [result["classScores"][name] for name in CITYSCAPES_19.names]
     np.testing.assert_allclose(intersection_over_union(confusion_CC), expected, atol=1e-12)
     assert read_json(here / "out" / "predictions.json")["size"] == [32, 64]
+
+
+def test_a_turned_photograph_is_predicted_upright_and_what_lies_beside_it_is_counted(model: Path, here: Path) -> None:
+    draw(here / "photos" / "upright.png", (32, 64))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(here / "photos" / "upright.png") as upright:
+        upright.transpose(Image.Transpose.ROTATE_90).save(here / "photos" / "turned.png", exif=exif)
+    draw(here / "photos" / "@eaDir" / "thumb.png", (32, 64))
+    result = call("predict", model, here / "photos", "--out", here / "out")
+    assert result.exit_code == 0, result.output
+    assert "passed over 1 × folder @eaDir" in words(result.output)
+    with Image.open(here / "out" / "turned.png") as turned, Image.open(here / "out" / "upright.png") as upright:
+        assert turned.size == (64, 32)
+        assert np.array_equal(np.asarray(turned), np.asarray(upright))

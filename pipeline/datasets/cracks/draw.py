@@ -1,8 +1,8 @@
 """Cracks in a surface under two cameras: a generated pair of domains with two classes, for data that are no streets.
 
 The source is a laboratory's: clean grey concrete, even light, sharp pictures, dark cracks. The target is a survey's:
-asphalt with stones, shadows, oil stains, saw-cut joints and paint, pale and dark cracks, blur, noise and compression. A
-joint and a shadow's edge are background, and look like cracks to a network that has seen concrete only.
+asphalt with stones, shadows, oil stains and paint, pale and dark cracks, blur, noise and compression. Stains and the
+edges of shadows are background, and look like cracks to a network that has seen concrete only.
 """
 
 # H/W pixels, 3 red, green, blue; pictures are float32 in 0 … 1 until they are bytes
@@ -43,7 +43,7 @@ def draw(domain: str, seed: int, index: int, height: int, width: int) -> tuple[n
     if domain == "source":
         return _bytes(_cracked(_concrete(surface_rng, height, width), share_HW, 0.72)), label_HW
     surface_HW3 = _stained(surface_rng, _asphalt(surface_rng, height, width))
-    depth = float(surface_rng.uniform(0.45, 0.75))
+    depth = float(surface_rng.uniform(0.4, 0.7))
     lit_HW3 = _lit(surface_rng, _cracked(surface_HW3, share_HW, depth))
     return _photographed(camera_rng, lit_HW3), label_HW
 
@@ -57,7 +57,7 @@ def _cracks(rng: np.random.Generator, height: int, width: int) -> list[_Crack]:
         across = rng.random() < 0.5
         start = (0.0, rng.uniform(0, height)) if across else (rng.uniform(0, width), 0.0)
         heading = rng.normal(0.0 if across else np.pi / 2, 0.45)
-        main = _walk(rng, start, heading, rng.uniform(0.5, 1.3) * max(height, width), scale * rng.uniform(4.0, 9.0))
+        main = _walk(rng, start, heading, rng.uniform(0.5, 1.3) * max(height, width), scale * rng.uniform(3.0, 7.0))
         cracks.append(main)
         for _ in range(int(rng.integers(0, 3))):
             at = int(rng.integers(len(main.points) // 4, len(main.points)))
@@ -121,18 +121,16 @@ def _cracked(surface_HW3: np.ndarray, share_HW: np.ndarray, depth: float) -> np.
 
 
 def _stained(rng: np.random.Generator, surface_HW3: np.ndarray) -> np.ndarray:
-    """Oil stains, and in half of the pictures a saw-cut joint or a stripe of paint: straight, and no cracks."""
+    """Oil stains, and in half of the pictures a worn stripe of paint."""
     height, width, _ = surface_HW3.shape
     spots_HW = np.clip(_noise(rng, height, width, 28) - rng.uniform(0.9, 1.8), 0.0, 1.0)
     stained_HW3 = surface_HW3 * (1.0 - 0.45 * spots_HW)[..., None]
     if rng.random() < 0.5:
         return stained_HW3
-    painted = rng.random() < 0.5
-    wide = height / _REFERENCE * (rng.uniform(10, 20) if painted else rng.uniform(3, 7))
-    distance_HW = _distance_to_a_line(rng, height, width)
-    band_HW = np.clip(wide / 2 - np.abs(distance_HW) + 0.5, 0.0, 1.0)[..., None]
-    worn_HW = np.clip(0.8 + 0.2 * _noise(rng, height, width, 5), 0.0, 1.0)[..., None]
-    return stained_HW3 + band_HW * worn_HW * (0.85 - stained_HW3 if painted else -0.5 * stained_HW3)
+    wide = height / _REFERENCE * rng.uniform(10, 20)
+    band_HW = np.clip(wide / 2 - np.abs(_distance_to_a_line(rng, height, width)) + 0.5, 0.0, 1.0)
+    worn_HW = np.clip(0.8 + 0.2 * _noise(rng, height, width, 5), 0.0, 1.0)
+    return stained_HW3 + (band_HW * worn_HW)[..., None] * (0.85 - stained_HW3)
 
 
 def _distance_to_a_line(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
+    IMAGE_SUFFIXES,
     Choice,
     Listing,
     Naming,
@@ -36,9 +37,9 @@ def bdd100k_entries(split: Bdd100kSplit) -> Listing:
     root = expanded(split.root)
     advice = "Set `root` to the folder bdd100k, which holds images/ and labels/ as the archives unpack them."
     images = first_folder(root, (f"images/10k/{split.split}", f"seg/images/{split.split}"), advice)
-    image_names = list(files_below(images, (".jpg",)))
+    image_names = list(files_below(images, IMAGE_SUFFIXES))
     if not image_names:
-        raise DataError(f"{images}: holds no *.jpg; {advice}")
+        raise DataError(f"{images}: holds no image; {advice}")
     old = images.parts[-3:-1] == ("seg", "images")
     labels = root / "seg" / "labels" / split.split if old else root / "labels" / "sem_seg" / "masks" / split.split
     choice = Choice(split.listed, split.take)

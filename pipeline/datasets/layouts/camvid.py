@@ -8,6 +8,7 @@ from pipeline.datasets.decoding import IDS, Decoder
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import (
+    IMAGE_SUFFIXES,
     Choice,
     Listing,
     Naming,
@@ -80,7 +81,7 @@ def camvid_entries(split: CamvidSplit) -> Listing:
     advice = "Set `root` to the folder that holds the two archives unpacked; or say edition: segnet-11."
     images = first_folder(root, ORIGINAL_IMAGES, advice)
     labels = first_folder(root, ORIGINAL_LABELS, advice)
-    image_names = list(files_below(images, (".png",)))
+    image_names = list(files_below(images, IMAGE_SUFFIXES))
     if not image_names:
         raise DataError(f"{images}: holds no image; {advice}")
     return paired(images, image_names, labels, list(files_below(labels, (LABEL_ENDING.lower(),))), NAMING, choice)

@@ -18,6 +18,7 @@ from pipeline.datasets.listing import (
 )
 from pipeline.datasets.meaning import GTA5_IDS, TRAIN_IDS, Meanings
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.walking import pass_over
 
 if TYPE_CHECKING:
     from pipeline.params import Gta5Split
@@ -32,7 +33,7 @@ def gta5_meanings(split: Gta5Split) -> Meanings:
 
 
 def gta5_entries(split: Gta5Split) -> Listing:
-    """List ``images/*.png`` with the labels of the same names, sorted by id; ``take`` counts them as published.
+    """List ``images/*.png`` (or .jpg) with labels of the same names, sorted by id; ``take`` counts them as published.
 
     The two pairs in MISMATCHED are left out. ``*_labelTrainIds.png`` beside the labels are passed over; with
     ``label_ids: cityscapes-19`` they are the labels, where there are any.
@@ -44,9 +45,9 @@ def gta5_entries(split: Gta5Split) -> Listing:
     advice = "Set `root` to the folder that holds images/ and labels/ as the archives unpack them."
     images = required_folder(root, "images", advice)
     labels = required_folder(root, "labels", advice)
-    image_names = list(files_below(images, (".png",)))
+    image_names = list(files_below(images, IMAGE_SUFFIXES))
     if not image_names:
-        raise DataError(f"{images}: holds no image (.png); {advice}")
+        raise DataError(f"{images}: holds no image ({', '.join(IMAGE_SUFFIXES)}); {advice}")
     listing = paired(images, image_names, labels, _label_names(labels, split), NAMING, Choice(split.listed, split.take))
     return Listing((entry for entry in listing if entry.id not in MISMATCHED), listing.__length_hint__())
 
@@ -58,6 +59,7 @@ def _label_names(labels: Path, split: Gta5Split) -> list[str]:
         return converted or names
     if converted and len(converted) == len(names):
         raise DataError(f"{labels}: holds *{TRAIN_ID_ENDING} only; say label_ids: cityscapes-19")
+    pass_over(f"*{TRAIN_ID_ENDING}", len(converted))
     return [name for name in names if not name.endswith(TRAIN_ID_ENDING)]
 
 

@@ -8,6 +8,7 @@ from pipeline.common.labels import CLASS_SETS
 from pipeline.datasets.folds import fold_of
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.listing import (
+    IMAGE_SUFFIXES,
     Choice,
     Listing,
     Naming,
@@ -17,7 +18,7 @@ from pipeline.datasets.listing import (
     required_folder,
     without_suffix,
 )
-from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, Meanings
+from pipeline.datasets.meaning import CITYSCAPES_IDS, NOTHING, TRAIN_IDS, Meanings
 from pipeline.datasets.problems import DataError
 
 if TYPE_CHECKING:
@@ -26,11 +27,21 @@ if TYPE_CHECKING:
 LABEL_ENDING = "_eval.png"
 FOLDS = 10
 
-NTHU_IDS: Meanings = {
-    identity: meaning if meaning.counts_as in CLASS_SETS["nthu-13"].names else meaning._replace(counts_as=NOTHING)
-    for identity, meaning in CITYSCAPES_IDS.items()
-}
+
+def _of_13_classes(meanings: Meanings) -> Meanings:
+    return {
+        identity: meaning if meaning.counts_as in CLASS_SETS["nthu-13"].names else meaning._replace(counts_as=NOTHING)
+        for identity, meaning in meanings.items()
+    }
+
+
+NTHU_IDS: Meanings = _of_13_classes(CITYSCAPES_IDS)
 """Label ids of Cityscapes, of which 13 classes are scored; the others are ignored."""
+
+
+def nthu_meanings(split: NthuSplit) -> Meanings:
+    """Return Cityscapes' label ids, or the train ids that a converter left under the published names."""
+    return NTHU_IDS if split.label_ids == "cityscapes" else _of_13_classes(TRAIN_IDS)
 
 
 def nthu_entries(split: NthuSplit) -> Listing:
@@ -43,7 +54,7 @@ def nthu_entries(split: NthuSplit) -> Listing:
     advice = "Set `root` to the folder that holds Rio/, Rome/, Taipei/ and Tokyo/ as the archives unpack them."
     part = "Train" if split.split == "train" else "Test"
     images = required_folder(root, f"{split.city}/Images/{part}", advice)
-    names = sorted(files_below(images, (".jpg", ".jpeg", ".png")), key=without_suffix)
+    names = sorted(files_below(images, IMAGE_SUFFIXES), key=without_suffix)
     if not names:
         raise DataError(f"{images}: holds no image; {advice}")
     choice = Choice(split.listed, split.take)
@@ -78,7 +89,7 @@ NAMING = Naming(_identity, _image_of_label)
 NTHU = Layout(
     "nthu",
     nthu_entries,
-    lambda _split: NTHU_IDS,
+    nthu_meanings,
     {"nthu": NTHU_IDS},
     folds=lambda split: FOLDS if split.fold is None else 1,
 )

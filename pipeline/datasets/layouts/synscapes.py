@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.datasets.layout import Layout
 from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.listing import Choice, Listing, Naming, counted, expanded, required_folder
-from pipeline.datasets.meaning import CITYSCAPES_IDS
+from pipeline.datasets.meaning import CITYSCAPES_IDS, TRAIN_IDS, Meanings
 
 if TYPE_CHECKING:
     from pipeline.params import SynscapesSplit
@@ -25,7 +25,12 @@ def synscapes_entries(split: SynscapesSplit) -> Listing:
     advice = "Set `root` to the folder Synscapes, which holds img/ as the archive unpacks it."
     images = required_folder(root, f"img/{split.images}", advice)
     labels = required_folder(root, "img/class", advice)
-    return same_names(images, labels, endings=(".png",), choice=Choice(split.listed, split.take), naming=NAMING)
+    return same_names(images, labels, choice=Choice(split.listed, split.take), naming=NAMING)
 
 
-SYNSCAPES = Layout("synscapes", synscapes_entries, lambda _split: CITYSCAPES_IDS, {"synscapes": CITYSCAPES_IDS})
+def synscapes_meanings(split: SynscapesSplit) -> Meanings:
+    """Return Cityscapes' label ids, or the 19 train ids that a converter left under the published names."""
+    return CITYSCAPES_IDS if split.label_ids == "cityscapes" else TRAIN_IDS
+
+
+SYNSCAPES = Layout("synscapes", synscapes_entries, synscapes_meanings, {"synscapes": CITYSCAPES_IDS})

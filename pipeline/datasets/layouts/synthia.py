@@ -20,6 +20,7 @@ from pipeline.datasets.listing import (
 )
 from pipeline.datasets.meaning import TRAIN_IDS, Meaning, Meanings, numbered
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.walking import pass_over
 
 if TYPE_CHECKING:
     from pipeline.params import SynthiaSplit
@@ -60,7 +61,9 @@ def synthia_entries(split: SynthiaSplit) -> Listing:
     if not image_names:
         raise DataError(f"{images}: holds no image; {advice}")
     train_ids = split.label_ids == "cityscapes-19"
-    label_names = [name for name in files_below(labels, IMAGE_SUFFIXES) if name.endswith(TRAIN_ID_ENDING) == train_ids]
+    names = list(files_below(labels, IMAGE_SUFFIXES))
+    label_names = [name for name in names if name.endswith(TRAIN_ID_ENDING) == train_ids]
+    pass_over("label of the other kind of ids", len(names) - len(label_names))
     if not label_names:
         raise DataError(_no_labels(labels, train_ids))
     return paired(images, image_names, labels, label_names, NAMING, Choice(split.listed, split.take))

@@ -15,6 +15,7 @@ from pipeline.common.device import Device, select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash, whole_file, write_json
 from pipeline.common.work import publish, working_folder
+from pipeline.datasets.bands import AS_THEY_ARE
 from pipeline.datasets.loading import SplitImages
 from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import prepared_split, write_split
@@ -72,7 +73,8 @@ def run_cyclegan(
         prepared, translated = manifest_path(name).parent, folder / "translated"
         write_images(generators.to_target, domains.source, translated / "images", computer, runtime.workers)
         write_manifest(domains.source, translated / "images", prepared / "images", translated / "manifest.jsonl")
-        write_split(translated, prepared_split("source")._replace(crop=None))  # the images are cut and sized already
+        # the images are cut, sized and in three bands already
+        write_split(translated, prepared_split("source")._replace(crop=None, reading=AS_THEY_ARE))
         write_json(translated / SETTINGS, {"method": settings.method})
         _write_run(generators, domains, translated / "images", folder / "run", seed)
         shutil.copytree(folder / "live" / CURVES, folder / "run" / "curves", dirs_exist_ok=True)

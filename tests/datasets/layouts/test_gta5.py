@@ -94,5 +94,8 @@ def test_train_ids_under_the_published_names_are_told_from_gta5_s_own(tmp_path):
         return index_split(entries(given), table, out, needs_labels=True, crop=None, workers=1, progress=False)
 
     (problem,) = problems(split(tmp_path))
-    assert "are these train ids? gta5 and synthia take them with label_ids: cityscapes-19" in problem.message
+    assert (
+        "are these train ids? cityscapes, gta5, nthu, synscapes and synthia take them with label_ids:"
+        in problem.message
+    )
     assert problems(split(tmp_path, label_ids="cityscapes-19")) == []

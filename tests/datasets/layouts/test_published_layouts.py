@@ -83,7 +83,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_layout_is_tried() -> None:
-    assert {fields["layout"] for _, fields in LAYOUTS.values()} == set(ALL_LAYOUTS) - {"streets", "folder", "digits"}
+    assert {fields["layout"] for _, fields in LAYOUTS.values()} == set(ALL_LAYOUTS) - {
+        "streets",
+        "cracks",
+        "folder",
+        "digits",
+    }
     assert set(HAND_PICKED) == set(LAYOUTS)
 
 
@@ -414,3 +419,15 @@ def test_a_target_beside_its_labels_is_prepared_without_them(here: Path, name: s
     with pytest.raises(DataError, match="labels of a target are kept from training"):
         labels_of("target", CITYSCAPES_19, None)
     assert labels_of("target-labelled", CITYSCAPES_19, None).label(0).shape == published.SIZE
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".JPG", ".png", ".webp"])
+@pytest.mark.parametrize("layout", ["cityscapes", "gta5", "synthia", "synscapes", "nthu", "bdd100k", "camvid-32"])
+def test_copies_with_other_suffixes_are_taken(tmp_path, layout, suffix):
+    from tests.datasets.test_split_lists import SPLITS, touch
+
+    split, image, label = SPLITS[layout]
+    copied = image.rpartition(".")[0] + suffix
+    touch(tmp_path, copied.format("00001"), label.format("00001"))
+    ((_, found, found_label),) = entries(split.model_copy(update={"root": str(tmp_path)}))
+    assert (found, found_label) == (tmp_path / copied.format("00001"), tmp_path / label.format("00001"))
