@@ -13,6 +13,7 @@ from pipeline.commands.classes import classes
 from pipeline.commands.compare import compare
 from pipeline.commands.doctor import doctor
 from pipeline.commands.export import export
+from pipeline.commands.init import init
 from pipeline.commands.inspect import inspect
 from pipeline.commands.overnight import overnight
 from pipeline.commands.predict import predict
@@ -35,6 +36,7 @@ app = typer.Typer(
 # In the order in which one meets them.
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Params and data": {
+        "init": init,
         "use": use,
         "check": check,
         "doctor": doctor,

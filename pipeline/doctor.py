@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from packaging.requirements import Requirement
 
-from pipeline.check import data_problems
+from pipeline.check import changed_files, data_problems
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.common.system_errors import explained
@@ -61,6 +61,7 @@ def examine(path: Path) -> Iterator[Finding]:
     yield _workers(params)
     problems = data_problems(params)
     yield from _data(params, problems)
+    yield from _changes(params)
     yield _classes(params)
     yield _disk(*_cache_bytes(params))
 
@@ -183,6 +184,14 @@ def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
         yield Finding(
             "fail", what, message, "docs/datasets.md has the tree of each data set" if "data." in what else ""
         )
+
+
+def _changes(params: Params) -> Iterator[Finding]:
+    """Yield the splits whose files are no longer those that prepare read."""
+    for line in changed_files(params.data):
+        what, _, changes = line.partition(": ")
+        message, _, advice = changes.rpartition(": ")
+        yield Finding("warn", what, f"since prepare {message}", advice)
 
 
 def _images(split: AnySplit) -> int:

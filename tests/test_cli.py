@@ -72,7 +72,8 @@ def test_check_lists_every_problem_of_the_data(here: Path, tiny_params: dict, wr
     answer = call("check")
     said = words(answer.output)
     assert answer.exit_code == 1
-    assert "params.yaml: 4 problem(s) with the data" in said
+    assert "params.yaml: 5 problem(s) with the data" in said
+    assert "- data.target: own/images/a.png: is an empty file" in said
     assert "- data.source: " in said
     assert "initial_models.oracle: needs labels of the target, and data.target has none" in said
     assert "- data.evaluation: " in said

@@ -8,27 +8,52 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.console import console, readable
+from pipeline.commands.console import console, failed, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import write_text
-from pipeline.params import explained_changes, json_schema, read_params
+from pipeline.common.labels import class_set
+from pipeline.params import ParamsError, explained_changes, json_schema, read_data, read_params
 
 
 @readable
 def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("params.yaml")) -> None:
-    """Check params.yaml and the data paths; every problem at once."""
-    from pipeline.check import data_problems, held_back_in_words
+    """Check params.yaml, the data paths and some files of each split; every problem at once."""
+    # Before the imports: a typo is answered at once, whatever else takes seconds
+    try:
+        checked = read_params(params)
+    except ParamsError as error:
+        failed(str(error))
+        _data_beside(params)
+        raise typer.Exit(1) from None
+    from pipeline.check import changed_files, data_problems, held_back_in_words, look_at_files
 
-    checked = read_params(params)
     problems = data_problems(checked)
+    wrong = {problem.partition(":")[0].removeprefix("data.") for problem in problems}
+    look = look_at_files(checked.data, class_set(checked.classes), apart_from=wrong)
+    problems += look.problems
     if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{listed}")
+        raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{_listed(problems)}")
     for line in explained_changes(checked):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"{params} is fine: {len(checked.initial_models)} initial models, {len(checked.rounds)} rounds")
     if (held_back := held_back_in_words(checked)) is not None:
         console.print(held_back)
+    for line in (*look.notes, *changed_files(checked.data)):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _data_beside(params: Path) -> None:
+    """Print what is wrong with the data of a params file that has other problems, if its section `data` is sound."""
+    from pipeline.check import path_problems
+
+    data = read_data(params)
+    problems = [] if data is None else path_problems(data)
+    if problems:
+        failed(f"{params}: {len(problems)} problem(s) with the data\n{_listed(problems)}")
+
+
+def _listed(problems: list[str]) -> str:
+    return "\n".join(f"  - {problem}" for problem in problems)
 
 
 @readable

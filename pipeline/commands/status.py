@@ -11,6 +11,7 @@ from rich.table import Table
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.check import changed_files
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
@@ -19,7 +20,7 @@ from pipeline.dvc_view.lock_file import read_steadily
 from pipeline.health.record import verdict_in_words
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
-from pipeline.params import read_params
+from pipeline.params import read_data, read_params
 from pipeline.timing.estimates import Past, estimate, past_seconds
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
@@ -57,6 +58,8 @@ def status() -> None:
         console.print("DVC writes dvc.lock all the time: some of this may be of a moment ago.")
     for verdict in verdict_lines(lines, Path("runs")):
         console.print(verdict, soft_wrap=True)
+    for changes in _changes_unknown_to_dvc(lines):
+        console.print(changes, style="yellow", highlight=False, soft_wrap=True)
     todo = [line for line in lines if line.will_run]
     if not todo:
         console.print("Everything is done: `dvc repro` would run nothing.")
@@ -114,6 +117,14 @@ def verdict_lines(lines: Iterable[Line], runs: Path) -> list[str]:
     """Return the verdict without labels on each round that has one, and its reason where it is not *holds*."""
     rounds = {line.stage.removeprefix("health@"): line for line in lines if line.stage.startswith("health@")}
     return [words for name, line in rounds.items() if (words := _verdict(runs / name, line))]
+
+
+def _changes_unknown_to_dvc(lines: Iterable[Line]) -> list[str]:
+    """Return what differs between the data sets' files and those that a `prepare` that is done has read."""
+    if not any(line.stage == "prepare" and line.state == "done" for line in lines):
+        return []
+    data = read_data()
+    return [] if data is None else changed_files(data)
 
 
 def _verdict(folder: Path, line: Line) -> str:

@@ -22,6 +22,7 @@ WITHOUT_EFFECT = {
     "pipeline.common.work": "unfinished work is continued, and published when it is whole",
     "pipeline.checkpoints": "tests hold what a known kind becomes; another checkpoint is another value in params.yaml",
     "pipeline.datasets.problems": "messages",
+    "pipeline.datasets.seen": "stops a stage whose files have changed",
     "pipeline.dvc_view": "looks at what DVC does",
     "pipeline.launcher": "where a stage runs",
     "pipeline.overnight": "when a stage runs",

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -15,6 +14,7 @@ from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import LabelReader, read_image, read_label
 from pipeline.datasets.manifest import AGAIN, Manifest
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.seen import Seen
 
 Size = tuple[int, int]
 """height, width"""
@@ -32,6 +32,7 @@ class SplitImages:
         self, manifest: Manifest, *, crop: Crop | None, size: Size, reading: ImageReading = AS_THEY_ARE
     ) -> None:
         self.manifest, self.crop, self.size, self.reading = manifest, crop, size, reading
+        self._seen = Seen(manifest)
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -47,7 +48,8 @@ class SplitImages:
             DataError: the file has changed since prepare, or cannot be read.
         """
         row = self.manifest[position]
-        picture = _picture(partial(read_image, reading=self.reading), row.image, row.image_bytes, self.crop)
+        read = partial(read_image, reading=self.reading)
+        picture = _picture(read, self._seen.image(position, row), row.image, self.crop)
         return np.array(_resized(picture, self.size, Image.Resampling.BICUBIC))
 
 
@@ -70,6 +72,7 @@ class SplitLabels:
         if manifest[0].label is None:
             raise DataError(f"{manifest.path}: is a manifest without labels; labels of a target are kept from training")
         self.manifest, self.crop, self.size, self.table, self.read = manifest, crop, size, table, read
+        self._seen = Seen(manifest)
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -85,9 +88,9 @@ class SplitLabels:
             DataError: the file has changed since prepare, cannot be read, or holds an id that the table does not know.
         """
         row = self.manifest[position]
-        if row.label is None or row.label_bytes is None:
+        if row.label is None:
             raise DataError(f"{self.manifest.path}: has no label for {row.id!r}; {AGAIN}")
-        picture = _picture(self.read, row.label, row.label_bytes, self.crop)
+        picture = _picture(self.read, self._seen.label(position, row), row.label, self.crop)
         if self.size is not None:
             picture = _resized(picture, self.size, Image.Resampling.NEAREST)
         unknown = unknown_ids(np.asarray(picture.histogram()[:256]), self.table)  # ten times as fast as numpy's
@@ -97,25 +100,13 @@ class SplitLabels:
         return label_HW
 
 
-def _picture(read: LabelReader, path: str, size: int, crop: Crop | None) -> Image.Image:
-    """The decoded file, cut. Raises DataError that names it where it has changed since prepare or cannot be read."""
-    data = _unchanged(path, size)
+def _picture(read: LabelReader, data: bytes, path: str, crop: Crop | None) -> Image.Image:
+    """Return the decoded file, cut; raise DataError that names it where it cannot be decoded."""
     try:
         picture = read(data)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return _cropped(picture, crop, path)
-
-
-def _unchanged(path: str, size: int) -> bytes:
-    """The file's bytes. Raises DataError where there are more or fewer than when prepare read them."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read any more ({error.strerror}); restore it or {AGAIN}") from None
-    if len(data) != size:
-        raise DataError(f"{path}: changed since prepare ({size} bytes then, {len(data)} now); {AGAIN}")
-    return data
 
 
 def _cropped(picture: Image.Image, crop: Crop | None, path: str) -> Image.Image:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from pipeline.datasets.layouts.folder import same_names
 from pipeline.datasets.manifest import PREPARED, Manifest, manifest_path
 from pipeline.datasets.opening import HELD_BACK, LabelFormat, PreparedSplit, labels_of, write_split
 from pipeline.datasets.parallel import in_order
+from pipeline.datasets.seen import write_times
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets.files import write_streets
 from pipeline.datasets.walking import passed_over
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from pipeline.params import AnySplit, Data, DigitsSplit
 
 REPORT = Path("data") / "problems.txt"
+_CLOCKS_DIFFER = 10 * 10**9
+"""Nanoseconds: a file server's clock may be late."""
 SPLITS = ("source", "target", "target-labelled", "evaluation", HELD_BACK)
 
 
@@ -57,6 +61,7 @@ def prepare(
         DataError: with the first problems; data/problems.txt then names every file.
     """
     problems: list[Problem] = []
+    began = time.time_ns() - _CLOCKS_DIFFER
     for name in SPLITS:
         shutil.rmtree(PREPARED / name, ignore_errors=True)
         (PREPARED / name).mkdir(parents=True)
@@ -99,7 +104,10 @@ def prepare(
     raise_on(list(dict.fromkeys(problems)), REPORT)
     _hold_back(data, seed, classes)
     _spatial_prior(data, classes, workers=workers, progress=progress)
-    return {name: len(Manifest(manifest_path(name))) for name in SPLITS if manifest_path(name).exists()}
+    manifests = {name: Manifest(manifest_path(name)) for name in SPLITS if manifest_path(name).exists()}
+    for manifest in manifests.values():
+        write_times(manifest, began)
+    return {name: len(manifest) for name, manifest in manifests.items()}
 
 
 def _say(say: Callable[[str], object], name: str, left_out: Counter[str], notes: Counter[str]) -> None:

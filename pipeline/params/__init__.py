@@ -43,7 +43,7 @@ from pipeline.params.initial_models import (
 from pipeline.params.model import Model
 from pipeline.params.params import Dump, Evaluate, Params, Round, Runtime
 from pipeline.params.photometric import Photometric
-from pipeline.params.reading import ParamsError, json_schema, read_params
+from pipeline.params.reading import ParamsError, json_schema, read_data, read_params
 from pipeline.params.training import Adapt, Augmentation, Optimiser, Training
 from pipeline.params.translations import AnyTranslation, ColourTranslation, CycleganTranslation, FourierTranslation
 
@@ -102,5 +102,6 @@ __all__ = [
     "Training",
     "explained_changes",
     "json_schema",
+    "read_data",
     "read_params",
 ]

@@ -15,6 +15,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.methods.registry import METHODS
 from pipeline.params.cross_checks import class_map_problems, graph_problems, section_problems
+from pipeline.params.data import Data
 from pipeline.params.entry_changes import SECTIONS, change_problems
 from pipeline.params.initial_models import INITIAL_MODELS
 from pipeline.params.messages import readable
@@ -53,6 +54,14 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     if problems or params is None:
         raise ParamsError(path, problems)
     return params
+
+
+def read_data(path: Path | str = "params.yaml") -> Data | None:
+    """Read the section ``data`` alone, for a look at its files where other sections are wrong; None if it is, too."""
+    try:
+        return Data.model_validate(_read_yaml(Path(path)).get("data"))
+    except (ParamsError, ValidationError):
+        return None
 
 
 def _with_headline(params: Params) -> Params:

@@ -1,7 +1,9 @@
 """Arrays of a manifest: crop, size, id tables, and files that changed."""
 
 import inspect
+import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,13 @@ import pytest
 from PIL import Image
 
 from pipeline.common.labels import IGNORE, UNKNOWN
+from pipeline.datasets import seen
 from pipeline.datasets.index import index_split
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.loading import SplitImages, SplitLabels
 from pipeline.datasets.manifest import Manifest
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.seen import times_of, write_times
 
 TABLE = np.full(256, UNKNOWN, np.uint8)
 TABLE[[3, 5, 9]] = 0, 1, IGNORE
@@ -130,7 +134,7 @@ def test_file_that_is_gone_or_damaged_is_named(pair):
     images = SplitImages(manifest_of(pair), crop=None, size=(2, 4))
     data = pair.image.read_bytes()
     pair.image.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))  # as long as before
-    with pytest.raises(DataError, match=r"image.png: is truncated or damaged"):
+    with pytest.raises(DataError, match=r"image.png: changed since prepare"):
         images.image(0)
     pair.image.unlink()
     with pytest.raises(DataError, match=r"image.png: cannot be read any more \(No such file"):
@@ -141,3 +145,62 @@ def test_crop_outside_is_refused_not_filled_with_black(pair):
     images = SplitImages(manifest_of(pair), crop=(0, 0, 21, 40), size=(2, 4))
     with pytest.raises(DataError, match=r"image.png: is 20 high and 40 wide, and crop \[0, 0, 21, 40\]"):
         images.image(0)
+
+
+def overwritten(path: Path) -> None:
+    """The same file with another content, of as many bytes; as an editor would, with a new time."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    before = path.stat().st_mtime_ns
+    path.write_bytes(data)
+    os.utime(path, ns=(before, before + 10**9))
+
+
+@pytest.mark.parametrize("kind", ["image", "label"])
+@pytest.mark.parametrize("times", [True, False])
+def test_file_with_as_many_bytes_and_another_content_has_changed_since_prepare(pair, kind, times, monkeypatch):
+    monkeypatch.chdir(pair.image.parent)
+    manifest = manifest_of(pair)
+    if times:
+        write_times(manifest, time.time_ns() + 10**9)
+    overwritten(getattr(pair, kind))
+    opened = SplitImages(manifest, crop=None, size=(20, 40))
+    read = opened.image if kind == "image" else SplitLabels(manifest, crop=None, size=None, table=TABLE).label
+    with pytest.raises(DataError, match=rf"{kind}.png: changed since prepare \(as many bytes, another content\); run"):
+        read(0)
+
+
+def test_only_a_file_with_another_time_is_compared_and_only_once(pair, monkeypatch):
+    monkeypatch.chdir(pair.image.parent)
+    manifest = manifest_of(pair)
+    write_times(manifest, time.time_ns() + 10**9)
+    hashed = []
+    real = seen.content_hash
+    monkeypatch.setattr(seen, "content_hash", lambda data: hashed.append(len(data)) or real(data))
+    images = SplitImages(manifest, crop=None, size=(20, 40))
+    images.image(0)
+    assert hashed == []
+    os.utime(pair.image)  # as a copy elsewhere has
+    images.image(0), images.image(0)
+    assert hashed == [pair.image.stat().st_size]
+    assert pickle.loads(pickle.dumps(images)).image(0).shape == (20, 40, 3)
+
+
+def test_times_of_another_manifest_are_not_believed(pair, monkeypatch):
+    monkeypatch.chdir(pair.image.parent)
+    manifest = manifest_of(pair)
+    write_times(manifest, time.time_ns() + 10**9)
+    text = manifest.path.read_text().replace(manifest[0].label_hash, "0" * 32)  # DVC has brought back an older one
+    manifest.path.write_text(text)
+    with pytest.raises(DataError, match=r"label.png: changed since prepare \(as many bytes"):
+        SplitLabels(Manifest(manifest.path), crop=None, size=None, table=TABLE).label(0)
+
+
+def test_a_file_written_while_prepare_ran_has_no_known_time_unless_it_is_the_same(pair, monkeypatch):
+    monkeypatch.chdir(pair.image.parent)
+    manifest = manifest_of(pair)
+    overwritten(pair.label)
+    write_times(manifest, 0)
+    times = times_of(manifest)
+    assert times["image"].tolist() == [pair.image.stat().st_mtime_ns]
+    assert times["label"].tolist() == [0]

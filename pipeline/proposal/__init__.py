@@ -1,0 +1,1 @@
+"""What `roundabout init` proposes: folders looked at, and a params.yaml for them."""
