@@ -47,9 +47,9 @@ class Line(NamedTuple):
 @readable
 def status() -> None:
     """Say of every stage whether it is done, running or stale, what `dvc repro` would run, and which rounds hold."""
-    (graph, changes, finished), whole = read_steadily(Path("dvc.lock"), _read_workspace)
+    (graph, found, finished), whole = read_steadily(Path("dvc.lock"), _read_workspace)
     past = past_seconds(workspaces_of(Path()))
-    lines = status_lines(changes.reasons, graph, finished, work_folders(), past, queued_jobs(), changes.cached)
+    lines = status_lines(found.reasons, graph, finished, work_folders(), past, queued_jobs(), found.cached)
     table = Table("stage", "state", "why", "takes about")
     for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))

@@ -48,6 +48,8 @@ def is_cached(repo: Any, stage: Any) -> bool:
     As `StageCache.restore` does it: the outputs of dvc.lock where inputs are those of dvc.lock, and otherwise those of
     an earlier run with the inputs of now.
     """
+    if stage.is_callback or stage.always_changed or not stage.outs:
+        return False
     try:
         if not stage.changed_stage() and stage.deps_cached():
             return all(out.hash_info for out in stage.outs) and bool(stage.outs_cached())

@@ -86,4 +86,5 @@ def _accuracy(intersection_RC: np.ndarray, union_RC: np.ndarray) -> np.ndarray:
 
 
 def _quotient(part_R: np.ndarray, whole_R: np.ndarray) -> np.ndarray:
-    return np.divide(part_R, whole_R, out=np.full(len(part_R), np.nan), where=whole_R > 0)
+    quotient_R: np.ndarray = np.divide(part_R, whole_R, out=np.full(len(part_R), np.nan), where=whole_R > 0)
+    return quotient_R

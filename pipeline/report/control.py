@@ -42,7 +42,8 @@ def control_to_add(params: Params, name: str) -> str | None:
     changes = {key: value for key, value in (entry.get("pretrain") or {}).items() if key not in ("steps", "epochs")}
     text = io.StringIO()
     yaml = YAML(typ="safe")
-    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = True, 1000, False
+    yaml.default_flow_style, yaml.width = True, 1000
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump({_free_name(params): entry | {"pretrain": {**changes, "steps": needed}}}, text)
     return text.getvalue().strip().removeprefix("{").removesuffix("}")
 
