@@ -225,7 +225,7 @@ def _image_in(path: Path, key: str | None) -> np.ndarray:
     """Return the one image of a file, (C,H,W) or (H,W,C); one of a single channel without its axis gets it in front."""
     array = _loaded(path) if path.suffix == ".npy" else _only_array(path, key)
     if array.ndim == 4 and len(array) == 1:
-        return array[0]
+        return np.asarray(array[0])
     return array[None] if array.ndim == 2 else array
 
 

@@ -102,7 +102,7 @@ def _notes(sample: _Sample, classes: ClassSet, data: Data) -> Iterator[str]:
         return
     table = label_table(sample.split, classes)
     yield from _nearly_empty(sample.name, counted, table, len(classes))
-    pixels_of_id = np.sum([examined.pixels_of_id for examined in counted], axis=0)
+    pixels_of_id = np.sum(np.stack([np.asarray(examined.pixels_of_id) for examined in counted]), axis=0)
     absent = _absent(pixels_of_id, table, classes)
     if absent:
         of = "its" if sample.whole else f"{len(counted)} sampled"

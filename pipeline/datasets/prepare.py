@@ -65,39 +65,14 @@ def prepare(
     for name in SPLITS:
         shutil.rmtree(PREPARED / name, ignore_errors=True)
         (PREPARED / name).mkdir(parents=True)
-    for name, split, needs_labels in (
-        ("source", data.source, True),
-        ("target", data.target, False),
-        ("target-labelled", data.target, True),
-        ("evaluation", data.evaluation, True),
-    ):
-        notes = Counter[str]()
+    index = partial(_index, classes=classes, workers=workers, progress=progress, say=say)
+    for name, split in (("source", data.source), ("target", data.target), ("evaluation", data.evaluation)):
         with passed_over() as left_out:
             files = _files(name, split, seed, classes, progress)
-        if name == "target-labelled":
-            labelled = _with_label(files, halves := Counter[str]())
-            if labelled is None:
-                _say(say, "target", Counter(), halves)
-                (PREPARED / name / "no-labels.txt").write_text("the target has no labels\n", encoding="utf-8")
-                continue
-            files = labelled
-        problems += index_split(
-            files,
-            label_table(split, classes),
-            manifest_path(name),
-            needs_labels=needs_labels,
-            crop=split.crop,
-            workers=workers,
-            progress=progress,
-            read=label_reader(split),
-            reading=image_reading(split),
-            notes=notes,
-        )
-        if name == "target-labelled":  # the same files once more
-            _say(say, "target", Counter(), halves)
-        else:
-            _say(say, name, left_out, notes)
-        write_split(PREPARED / name, _resolved(split, classes, needs_labels))
+        problems += index(name, split, files, left_out, needs_labels=name != "target")
+    problems += _index_labelled(
+        data.target, _files("target-labelled", data.target, seed, classes, progress), index, say
+    )
     if not problems:
         problems += shared_images(Manifest(manifest_path("target")), Manifest(manifest_path("evaluation")))
     REPORT.unlink(missing_ok=True)
@@ -108,6 +83,52 @@ def prepare(
     for manifest in manifests.values():
         write_times(manifest, began)
     return {name: len(manifest) for name, manifest in manifests.items()}
+
+
+def _index(
+    name: str,
+    split: AnySplit,
+    files: Iterator[Entry],
+    left_out: Counter[str] | None,
+    *,
+    needs_labels: bool,
+    classes: ClassSet,
+    workers: int,
+    progress: bool,
+    say: Callable[[str], object],
+) -> list[Problem]:
+    """Write a split's manifest and return its problems; ``left_out`` None: what is passed over was said before."""
+    notes = Counter[str]()
+    problems = index_split(
+        files,
+        label_table(split, classes),
+        manifest_path(name),
+        needs_labels=needs_labels,
+        crop=split.crop,
+        workers=workers,
+        progress=progress,
+        read=label_reader(split),
+        reading=image_reading(split),
+        notes=notes,
+    )
+    if left_out is not None:
+        _say(say, name, left_out, notes)
+    write_split(PREPARED / name, _resolved(split, classes, needs_labels))
+    return problems
+
+
+def _index_labelled(
+    split: AnySplit, files: Iterator[Entry], index: Callable[..., list[Problem]], say: Callable[[str], object]
+) -> list[Problem]:
+    """Write the manifest of the target's images with labels, or a file that says that there is none."""
+    name, halves = "target-labelled", Counter[str]()
+    labelled, problems = _with_label(files, halves), []
+    if labelled is None:
+        (PREPARED / name / "no-labels.txt").write_text("the target has no labels\n", encoding="utf-8")
+    else:
+        problems = index(name, split, labelled, None, needs_labels=True)
+    _say(say, "target", Counter(), halves)
+    return problems
 
 
 def _say(say: Callable[[str], object], name: str, left_out: Counter[str], notes: Counter[str]) -> None:

@@ -94,7 +94,7 @@ def _begun(path: Path, size: tuple[int, int], index: int, written: Written) -> I
     """A PNG of classes (index 0) or of a measure, which takes its name at the end."""
     colours = np.array(written.classes.palette, np.uint8).tobytes() if written.format_ == "colour" else None
     options = {"palette": colours} if index == 0 else {"bits": written.measures.bits}
-    with whole_file(path) as temporary, temporary.open("wb") as file, PngRows(file, size, **options) as rows:  # type: ignore[arg-type]
+    with whole_file(path) as temporary, temporary.open("wb") as file, PngRows(file, size, **options) as rows:
         yield rows
 
 

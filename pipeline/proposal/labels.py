@@ -80,7 +80,7 @@ def class_map_of(values: Counter[Value], names: Sequence[str] | None) -> ClassMa
     Raises:
         ReadableError: there are more or fewer names than values.
     """
-    kept = [value for value in sorted(values, key=str if _colours(values) else int)  # type: ignore[arg-type]
+    kept = [value for value in sorted(values, key=str if _colours(values) else int)
             if value != IGNORE or set(values) == _BINARY]  # fmt: skip
     if len(kept) < 2:
         raise ReadableError(

@@ -171,7 +171,8 @@ def _photographed(rng: np.random.Generator, picture_HW3: np.ndarray) -> np.ndarr
     file = io.BytesIO()
     noisy_HW3 = np.asarray(blurred, np.float32) / 255 + noise_HW3
     Image.fromarray(_bytes(noisy_HW3)).save(file, "JPEG", quality=int(rng.integers(55, 92)))
-    return np.asarray(Image.open(file)).copy()
+    pixels_HW3: np.ndarray = np.array(Image.open(file))
+    return pixels_HW3
 
 
 def _bytes(picture_HW3: np.ndarray) -> np.ndarray:
