@@ -50,7 +50,19 @@ def values_in(files: Sequence[Entry]) -> Counter[Value]:
             raise ReadableError(
                 f"{entry.label}: labels hold more than {_MOST_VALUES} values; are they photographs, or resized or JPEG?"
             )
-    return counts
+    return _as_ids(counts) if all(map(_is_grey, counts)) else counts
+
+
+def _is_grey(value: Value) -> bool:
+    return isinstance(value, int) or value[1:3] == value[3:5] == value[5:7]
+
+
+def _as_ids(counts: Counter[Value]) -> Counter[Value]:
+    """Ids that were saved as grey colours. One picture does not tell: where nothing but black is in it, it may be one."""
+    ids: Counter[Value] = Counter()
+    for value, count in counts.items():
+        ids[value if isinstance(value, int) else int(value[1:3], 16)] += count
+    return ids
 
 
 def _values_of(path: Path) -> dict[Value, int]:
@@ -62,8 +74,6 @@ def _values_of(path: Path) -> dict[Value, int]:
         raise ReadableError(f"{path}: is a label that cannot be read ({error})") from None
     if pixels.ndim == 3 and mode in ("RGB", "RGBA"):
         colours, counts = np.unique(pixels[..., :3].reshape(-1, 3), axis=0, return_counts=True)
-        if (colours == colours[:, :1]).all():  # grey saved as colours
-            return {int(colour[0]): int(count) for colour, count in zip(colours, counts, strict=True)}
         return {"#" + bytes(colour).hex(): int(count) for colour, count in zip(colours, counts, strict=True)}
     if pixels.ndim != 2:
         raise ReadableError(f"{path}: is a label in mode {mode}, neither ids nor colours")

@@ -76,14 +76,21 @@ def test_own_names_and_masks_become_a_class_set_with_a_foreground() -> None:
 
 def test_colours_become_a_map_by_colour() -> None:
     folder("mine", (0, 1))
-    for path in Path("mine/masks").iterdir():
-        label_HW = np.asarray(Image.open(path))
+    for number, path in enumerate(sorted(Path("mine/masks").iterdir())):
+        label_HW = np.asarray(Image.open(path)) * (number > 0)  # nothing but black in the first
         published.save(Image.fromarray(np.array([[0, 0, 0], [255, 0, 16]], np.uint8)[label_HW]), path)
     folder("other", None)
     assert call("mine", "other").exit_code == 0
     assert read_params().data.source.class_map == {"#000000": "class-0", "#ff0010": "class-1"}
     check = CliRunner().invoke(app, ["check"])
     assert check.exit_code == 0, check.output
+
+
+def test_ids_in_three_equal_channels_are_ids() -> None:
+    folder("mine", (0, 3))
+    for path in Path("mine/masks").iterdir():
+        Image.open(path).convert("RGB").save(path)
+    assert class_map_of(values_in(propose_entries("mine")), None).meaning == {0: "class-0", 3: "class-1"}
 
 
 def test_params_are_kept_without_yes_and_set_aside_with_it() -> None:
