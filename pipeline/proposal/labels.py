@@ -58,7 +58,7 @@ def _is_grey(value: Value) -> bool:
 
 
 def _as_ids(counts: Counter[Value]) -> Counter[Value]:
-    """Ids that were saved as grey colours. One picture does not tell: where nothing but black is in it, it may be one."""
+    """Ids that were saved as grey colours. One picture alone does not show it: a colour label may be all black."""
     ids: Counter[Value] = Counter()
     for value, count in counts.items():
         ids[value if isinstance(value, int) else int(value[1:3], 16)] += count
