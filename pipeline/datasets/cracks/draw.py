@@ -176,4 +176,5 @@ def _photographed(rng: np.random.Generator, picture_HW3: np.ndarray) -> np.ndarr
 
 
 def _bytes(picture_HW3: np.ndarray) -> np.ndarray:
-    return (np.clip(picture_HW3, 0.0, 1.0) * 255).round().astype(np.uint8)
+    bytes_HW3: np.ndarray = (np.clip(picture_HW3, 0.0, 1.0) * 255).round().astype(np.uint8)
+    return bytes_HW3
