@@ -34,6 +34,7 @@ ADVICE = {
     errno.ENOLCK: _LOCKS,
     errno.EOPNOTSUPP: _LOCKS,
 }
+_OF_STAGES = ("runs/", "data/prepared/")  # what a stage writes for the next one, relative to the workspace
 _NUMBER = re.compile(r"\[Errno (\d+)\]|errno = (\d+)|os error (\d+)|code: (\d+)")
 _NAME = re.compile(r"(?:file)?name = '([^']+)'")
 _TORCH_CANNOT_WRITE = ("PytorchStreamWriter failed", "unexpected pos")
@@ -49,6 +50,8 @@ def explained(error: BaseException) -> str | None:
             return (
                 f"{_path(cause)}: a checkpoint could not be written: the disk is full or a quota is used up; {_RESUMES}"
             )
+        if isinstance(cause, FileNotFoundError) and _path(cause).startswith(_OF_STAGES):
+            return f"{_path(cause)}: is missing: the stage before has not run; run `dvc repro`"
     return None
 
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from pipeline.commands.console import readable
-from pipeline.common.files import whole_file, write_bytes
+from pipeline.common.files import file_hash, whole_file, write_bytes
 from pipeline.common.system_errors import ADVICE, explained
 from pipeline.common.user import has_name, require_name
 from pipeline.common.work import held, working_folder
@@ -38,6 +38,15 @@ WORDS = {
 
 def test_every_number_has_a_sentence() -> None:
     assert set(WORDS) == set(ADVICE)
+
+
+def test_what_the_stage_before_should_have_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        print_errors(lambda: file_hash(Path("runs/source-only/model.pt")))
+    assert capsys.readouterr().err == (
+        "error: runs/source-only/model.pt: is missing: the stage before has not run; run `dvc repro`\n"
+    )
+    assert explained(FileNotFoundError(errno.ENOENT, "no such file", "other/model.pt")) is None
 
 
 @pytest.mark.parametrize("number", WORDS)
