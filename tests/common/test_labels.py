@@ -92,7 +92,7 @@ def test_a_class_set_of_ones_own_keeps_its_order_and_the_colours() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"a": ["road", "sky"], "b": ["road", "sky"]}, "one name with a list of classes"),
+        ({"a": ["road", "sky"], "b": ["road", "sky"]}, "one name with a list of the 19 classes"),
         ({"synthia-16": ["road", "sky"]}, "'synthia-16' is a known one"),
         ({"one": ["road"]}, "needs two or more classes"),
         ({"twice": ["road", "road"]}, "none of them twice"),
