@@ -655,3 +655,10 @@ def test_things_of_a_feature_distance_are_classes_here(tiny_params: dict, write_
     assert problem.startswith("teacher.feature_distance.classes: backround: not a class here (background, crack)")
     params["teacher"]["feature_distance"]["classes"] = ["crack"]
     assert read_params(write_params(params)).teacher is not None
+
+
+@pytest.mark.parametrize("classes", [[1], [["road"]], None, 3, True])
+def test_classes_that_are_no_name_are_refused_in_words(tiny_params, write_params, classes):
+    tiny_params["classes"] = classes
+    with pytest.raises(ParamsError, match="classes: "):
+        read_params(write_params(tiny_params))

@@ -70,6 +70,13 @@ def _json(path: Path, text: bytes) -> str:
 
 def _archive(path: Path) -> str | None:
     """Return which files a zip or tar archive holds, unless it is one of torch's own."""
+    try:
+        return _in_archive(path)
+    except Exception as error:  # a damaged directory raises BadZipFile, UnicodeDecodeError, TarError and others
+        return f"is an archive (torch's are zip) that is truncated or damaged ({error}); fetch it again"
+
+
+def _in_archive(path: Path) -> str | None:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

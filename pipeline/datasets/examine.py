@@ -17,6 +17,7 @@ from pipeline.datasets.decoding import look_at_image, read_label
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.loading import Crop, box_of, crop_problem, train_ids_problem, unknown_ids
 from pipeline.datasets.manifest import Row, content_hash
+from pipeline.datasets.picture_files import require_undamaged_png
 from pipeline.datasets.problems import DataError, Problem
 
 
@@ -114,6 +115,7 @@ def _image(
         return None
     try:
         height, width, notes = look_at_image(data, reading)
+        require_undamaged_png(data)
     except DataError as error:
         problems.append(Problem(str(path), str(error)))
         return None
@@ -137,6 +139,7 @@ def _label(
         return None
     try:
         label = read(data)
+        require_undamaged_png(data)
     except DataError as error:
         problems.append(Problem(str(path), str(error)))
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import islice
@@ -22,6 +23,7 @@ LIMIT = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # of half of LIMIT; too_large has words for more
 _EXIF_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 """Where Pillow keeps what may hold an orientation."""
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}
@@ -110,6 +112,28 @@ def opened(data: bytes) -> ImageFile.ImageFile:
     if picture.format == "PNG" and data.rfind(_PNG_END) < 0:  # Pillow is content once it has all pixels, checked or not
         raise DataError("is truncated or damaged (a PNG without its end); fetch the file again")
     return picture
+
+
+def require_undamaged_png(data: bytes) -> None:
+    """Compare the checksums of a PNG's pixel data; other formats pass.
+
+    Pillow stops once it has all pixels, before the checksum of what they were unpacked from: zeros in the last part of
+    a label become other ids. `prepare` compares; later, the file's hash says that nothing has changed.
+
+    Raises:
+        DataError: a checksum differs.
+    """
+    at = len(_PNG_HEAD)
+    if not data.startswith(_PNG_HEAD):
+        return
+    while at + 8 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
+        end = at + 8 + length
+        if kind == b"IDAT" and zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
+            raise DataError("is damaged (the checksum of its pixels differs); fetch the file again")
+        if kind == b"IEND":
+            return
+        at = end + 4
 
 
 def load(picture: Image.Image) -> None:

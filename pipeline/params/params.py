@@ -130,7 +130,7 @@ class Params(_UpToAdapt):
             if problem is not None:
                 raise ValueError(problem)
             class_set(classes)
-        elif classes not in CLASS_SETS:
+        elif not isinstance(classes, str) or classes not in CLASS_SETS:
             known = ", ".join(repr(name) for name in CLASS_SETS)
             raise PydanticCustomError(
                 "literal_error", f"choose one of {known}, or give one's own: {{names: [class, …]}} (docs/datasets.md)"

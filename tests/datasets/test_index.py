@@ -382,3 +382,15 @@ def test_real_jpeg_cut_in_half_and_a_few_bytes_short(pairs, real_data):
     for kept in (len(data) // 2, len(data) - 2000):
         (pairs.root / "images" / "real.jpg").write_bytes(data[:kept])
         assert "truncated" in pairs.problem(needs_labels=False).message
+
+
+def test_a_png_whose_pixels_do_not_have_their_checksum_is_refused(tmp_path: Path) -> None:
+    """Pillow reads them without an error: where the last pixels are damaged, as other ids (seed 101 of bench.fuzz)."""
+    pairs = Pairs(tmp_path)
+    label_HW = np.random.default_rng(0).integers(0, 2, (8, 16), np.uint8)
+    pairs.add("a", label=label_HW)
+    data = bytearray(pairs.label("a").read_bytes())
+    data[data.index(b"IEND") - 8] ^= 1  # the checksum itself; the pixels are sound
+    pairs.label("a").write_bytes(data)
+    assert np.array_equal(np.asarray(Image.open(pairs.label("a"))), label_HW)
+    assert "a.png: is damaged (the checksum of its pixels differs)" in str(pairs.problem())
