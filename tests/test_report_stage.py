@@ -37,7 +37,7 @@ def test_a_report_of_two_seeds_and_what_dvc_says_of_a_change(tmp_path):
     assert made["times"]["adapt@lse-1"]["seconds"] > 0
     page = (folders[0] / "report" / "index.html").read_text(encoding="utf-8")
     assert not re.search(r"https?:|<script|<link|@import", page)
-    assert page.count("<figure>") >= 6
+    assert page.count("<figure") >= 6
 
     found = merge_seeds(folders, tmp_path / "both")
     assert found.seeds == [1, 2]
