@@ -177,7 +177,7 @@ def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
         return file_pictures(Path(images))
     if images not in SPLITS:
         raise ReadableError(
-            f"{images}: there is no such image, folder or list, and it is no prepared split ({', '.join(SPLITS)})"
+            f"{images}: is neither an image, a folder or a list nor a prepared split ({', '.join(SPLITS)})"
         )
     if params is None:
         raise ReadableError(f"{images}: is a prepared split, and there is no {PARAMS} here that describes it")

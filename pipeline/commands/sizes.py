@@ -21,7 +21,7 @@ def size_in(option: str, text: str) -> tuple[int, int]:
     """Return height and width of ``512x1024`` (or ``512,1024``, or ``512`` for a square).
 
     Raises:
-        ReadableError: the text is no such size.
+        ReadableError: the text is not a size.
     """
     match = re.fullmatch(r"(\d{1,6})(?:\s*[x×,]\s*(\d{1,6}))?", text.strip().lower())
     if match is None:

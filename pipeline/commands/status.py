@@ -47,9 +47,9 @@ class Line(NamedTuple):
 @readable
 def status() -> None:
     """Say of every stage whether it is done, running or stale, what `dvc repro` would run, and which rounds hold."""
-    (graph, found, finished), whole = read_steadily(Path("dvc.lock"), _read_workspace)
+    (graph, changes, finished), whole = read_steadily(Path("dvc.lock"), _read_workspace)
     past = past_seconds(workspaces_of(Path()))
-    lines = status_lines(found.reasons, graph, finished, work_folders(), past, queued_jobs(), found.cached)
+    lines = status_lines(changes.reasons, graph, finished, work_folders(), past, queued_jobs(), changes.cached)
     table = Table("stage", "state", "why", "takes about")
     for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
@@ -58,8 +58,8 @@ def status() -> None:
         console.print("DVC writes dvc.lock all the time: some of this may be of a moment ago.")
     for verdict in verdict_lines(lines, Path("runs")):
         console.print(verdict, soft_wrap=True)
-    for changes in _changes_unknown_to_dvc(lines):
-        console.print(changes, style="yellow", highlight=False, soft_wrap=True)
+    for message in _changes_unknown_to_dvc(lines):
+        console.print(message, style="yellow", highlight=False, soft_wrap=True)
     todo = [line for line in lines if line.will_run]
     if not todo:
         console.print("Everything is done: `dvc repro` would run nothing.")

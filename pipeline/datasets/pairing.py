@@ -66,11 +66,13 @@ def _meant(labels: list[str], label_identity: Identity, images: list[str], image
             images_of.setdefault(folded(key), set()).add(image)
     meant = {}
     for label in labels:
-        found = sorted(images_of.get(folded(label_identity(label)), ()))
-        if len(found) > 1:
-            raise DataError(f"the label {label} may be of {found[0]} or of {found[1]}; rename one of the images")
-        if found:
-            meant[label] = image_identity(found[0])
+        images_meant = sorted(images_of.get(folded(label_identity(label)), ()))
+        if len(images_meant) > 1:
+            raise DataError(
+                f"the label {label} may be of {images_meant[0]} or of {images_meant[1]}; rename one of the images"
+            )
+        if images_meant:
+            meant[label] = image_identity(images_meant[0])
     return meant
 
 

@@ -74,25 +74,27 @@ class _Known:
         if line in self._ids:
             return line
         names = _names_in(line)
-        found = next((found for name in names if (found := self._by_tail(name)) is not None), None)
-        return found or self._by_name(names[0])
+        identity = next((one for name in names if (one := self._by_tail(name)) is not None), None)
+        return identity or self._by_name(names[0])
 
     def _exact(self, text: str) -> str | None:
         return next((one for one in (text, self._identity(text)) if one in self._ids), None)
 
     def _by_tail(self, text: str) -> str | None:
         """The id whose path the text ends with, however many folders stand before it."""
-        return next((found for tail in _tails(text) if (found := self._exact(tail)) is not None), None)
+        return next((one for tail in _tails(text) if (one := self._exact(tail)) is not None), None)
 
     def _by_name(self, text: str) -> str | None:
         """The id that is equal in all but folders, letter case, Unicode form or zeros in front."""
         for tail in _tails(text):
             keys = (folded(tail), folded(self._identity(tail)))
-            found = sorted(set().union(*(self._others.get(key, set()) for key in keys)))
-            if len(found) > 1:
-                raise DataError(f"{self._path}: {text!r} may name {found[0]!r} or {found[1]!r}; say the folder, too")
-            if found:
-                return found[0]
+            identities = sorted(set().union(*(self._others.get(key, set()) for key in keys)))
+            if len(identities) > 1:
+                raise DataError(
+                    f"{self._path}: {text!r} may name {identities[0]!r} or {identities[1]!r}; say the folder, too"
+                )
+            if identities:
+                return identities[0]
         return None
 
     @cached_property

@@ -152,8 +152,8 @@ def find_changes(workspace: Path) -> Changes:
     )  # fmt: skip
     if answer.returncode:
         raise ReadableError(f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}")
-    found = json.loads(answer.stdout)
-    return Changes(found["reasons"], set(found["cached"]))
+    changes = json.loads(answer.stdout)
+    return Changes(changes["reasons"], set(changes["cached"]))
 
 
 def dvc() -> list[str]:

@@ -114,14 +114,14 @@ def _listed(path: Path) -> list[Path]:
     named = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not named:
         raise ReadableError(f"{path}: names no image")
-    found = [_file_of(line, path.parent) for line in named]
-    missing = [line for line, file in zip(named, found, strict=True) if file is None]
+    files = [_file_of(line, path.parent) for line in named]
+    missing = [line for line, file in zip(named, files, strict=True) if file is None]
     if missing:
         raise ReadableError(
             f"{path}: {len(missing)} of {len(named)} lines name no file, relative to {path.parent} or to the current "
             f"folder, such as {missing[0]!r}"
         )
-    return list(dict.fromkeys(file for file in found if file is not None))
+    return list(dict.fromkeys(file for file in files if file is not None))
 
 
 def _file_of(line: str, folder: Path) -> Path | None:

@@ -88,8 +88,8 @@ def predict(
     table_of(format_, classes)  # refuses what cannot be written before anything is read
     settings = {"model": origin, "images": pictures.source, "classes": list(classes.names), "format": format_}
     cut = {"tile": None if tiling is None else tiling.tile, "overlap": None if tiling is None else tiling.overlap}
-    wanted = {"measures": measures.names or None, "bits": measures.bits if measures.names else None}
-    _claim(out, {**settings, **views._asdict(), **cut, **wanted})
+    measured = {"measures": measures.names or None, "bits": measures.bits if measures.names else None}
+    _claim(out, {**settings, **views._asdict(), **cut, **measured})
     missing = [number for number, picture in enumerate(pictures) if not _is_written(picture, out, measures)]
     written = Written(format_, classes, measures)
     if tiling is None:

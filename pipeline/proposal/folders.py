@@ -28,7 +28,7 @@ _NO_MAP = {"class_map": {0: "ignore"}}
 """Stands in until the labels are looked at: nothing is decoded by it."""
 
 
-class Found(NamedTuple):
+class ImageFolder(NamedTuple):
     """A folder, as a section of params.yaml (of one's own data without its ``class_map``)."""
 
     section: dict[str, Any]
@@ -47,7 +47,7 @@ class Found(NamedTuple):
         return list(entries(_split(self.section)))
 
 
-def look_at(folder: Path, part: Part) -> Found:
+def look_at(folder: Path, part: Part) -> ImageFolder:
     """Say what a folder is, for the source, the target or the evaluation.
 
     Raises:
@@ -58,7 +58,7 @@ def look_at(folder: Path, part: Part) -> Found:
     section, why = _published(folder, part) or _own(folder, part)
     listing = entries(_split(section))
     images = operator.length_hint(listing)
-    return Found(section, why, images, any(entry.label is not None for entry in listing))
+    return ImageFolder(section, why, images, any(entry.label is not None for entry in listing))
 
 
 def _split(section: dict[str, Any]) -> AnySplit:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.errors import ReadableError
-from pipeline.proposal.folders import Found, look_at
+from pipeline.proposal.folders import ImageFolder, look_at
 from pipeline.proposal.labels import ClassMap, Value, are_cityscapes, class_map_of, evenly, values_in
 from pipeline.proposal.size import Budget, crop_to_shape, size_of_files, typical, working_size
 from pipeline.proposal.write import params_text
@@ -38,26 +38,26 @@ def propose(source: Path, target: Path, evaluation: Path | None, names: Names, b
     Raises:
         ReadableError: a folder has no images, the source has no labels, or names and labels do not fit.
     """
-    found = {"source": look_at(source, "source"), "target": look_at(target, "target")}
-    if not found["source"].has_labels:
+    folders = {"source": look_at(source, "source"), "target": look_at(target, "target")}
+    if not folders["source"].has_labels:
         raise ReadableError(
-            f"{source}: {found['source'].why}; the source needs labels: give the folder that holds both"
+            f"{source}: {folders['source'].why}; the source needs labels: give the folder that holds both"
         )
-    why = [f"{name}: {one.images} images; {one.why}" for name, one in found.items()]
-    sections = {name: dict(one.section) for name, one in found.items()}
-    found["evaluation"] = _evaluation(found, sections, target, evaluation, why)
-    sections.setdefault("evaluation", dict(found["evaluation"].section))
-    classes = _classes(found, sections, names, why)
-    size = _size(found, sections, budget, why)
-    splits = {name: (sections[name], f"{found[name].why}") for name in ("source", "target", "evaluation")}
+    why = [f"{name}: {one.images} images; {one.why}" for name, one in folders.items()]
+    sections = {name: dict(one.section) for name, one in folders.items()}
+    folders["evaluation"] = _evaluation(folders, sections, target, evaluation, why)
+    sections.setdefault("evaluation", dict(folders["evaluation"].section))
+    classes = _classes(folders, sections, names, why)
+    size = _size(folders, sections, budget, why)
+    splits = {name: (sections[name], f"{folders[name].why}") for name in ("source", "target", "evaluation")}
     steps = f"{budget.pretrain_steps} steps on the source, then two rounds of {budget.adapt_steps}"
     why.append(f"budget: {budget.device}: {steps}; a mean teacher, whose rounds are judged without labels")
     return Proposal(params_text(classes, size, splits, budget), why)
 
 
 def _evaluation(
-    found: dict[str, Found], sections: dict[str, Any], target: Path, evaluation: Path | None, why: list[str]
-) -> Found:
+    folders: dict[str, ImageFolder], sections: dict[str, Any], target: Path, evaluation: Path | None, why: list[str]
+) -> ImageFolder:
     """Choose the images that are scored: those given, a part of their own below the target's folder, or a fifth."""
     if evaluation is not None:
         chosen = look_at(evaluation, "evaluation")
@@ -66,25 +66,25 @@ def _evaluation(
         why.append(f"evaluation: {chosen.images} images; {chosen.why}")
         return chosen
     part = _part_for_scoring(target)
-    if part is not None and part.section != found["target"].section:
+    if part is not None and part.section != folders["target"].section:
         why.append(f"evaluation: {part.images} images; {part.why}")
         return part
-    of = "target" if found["target"].has_labels and found["target"].images > _SCORED else "source"
-    count = found[of].images - max(1, found[of].images // _SCORED)
+    of = "target" if folders["target"].has_labels and folders["target"].images > _SCORED else "source"
+    count = folders[of].images - max(1, folders[of].images // _SCORED)
     sections["evaluation"] = sections[of] | {"take": [count, None]}
     sections[of]["take"] = [None, count]
     why.append(
-        f"evaluation: the last {found[of].images - count} images of the {of}"
+        f"evaluation: the last {folders[of].images - count} images of the {of}"
         + (
             ""
             if of == "target"
             else ": the target has no labels, so that scores say nothing of it (--evaluation FOLDER)"
         )
     )
-    return found[of]
+    return folders[of]
 
 
-def _part_for_scoring(target: Path) -> Found | None:
+def _part_for_scoring(target: Path) -> ImageFolder | None:
     """Return the labelled images of a folder ``val`` or the like below the target, or of a published set's part."""
     try:
         part = look_at(target, "evaluation")
@@ -93,21 +93,23 @@ def _part_for_scoring(target: Path) -> Found | None:
     return part if part.has_labels else None
 
 
-def _classes(found: dict[str, Found], sections: dict[str, Any], names: Names, why: list[str]) -> str | dict[str, Any]:
+def _classes(
+    folders: dict[str, ImageFolder], sections: dict[str, Any], names: Names, why: list[str]
+) -> str | dict[str, Any]:
     """Return ``classes`` and put class maps into the sections of one's own images."""
-    own = [name for name, one in found.items() if not one.published and one.has_labels]
-    if found["source"].published:
+    own = [name for name, one in folders.items() if not one.published and one.has_labels]
+    if folders["source"].published:
         if own:
             raise ReadableError(f"{', '.join(own)}: own labels, and a published source; write the class_map by hand")
         why.append("classes: those of Cityscapes that the source has")
-        return "synthia-16" if found["source"].section["layout"] == "synthia" else "cityscapes-19"
-    labelled = class_map_of(values_in(found["source"].entries()), names.source)
+        return "synthia-16" if folders["source"].section["layout"] == "synthia" else "cityscapes-19"
+    labelled = class_map_of(values_in(folders["source"].entries()), names.source)
     for name in own:
-        of_target = found[name] is not found["source"]
+        of_target = folders[name] is not folders["source"]
         if of_target and names.target is not None:
-            own_map = class_map_of(values_in(found[name].entries()), names.target).meaning
+            own_map = class_map_of(values_in(folders[name].entries()), names.target).meaning
         else:
-            own_map = _same_map(found[name], labelled) if of_target else labelled.meaning
+            own_map = _same_map(folders[name], labelled) if of_target else labelled.meaning
         sections[name]["class_map"] = dict(own_map)
         why.append(f"{name}: labels {', '.join(f'{value} {meaning}' for value, meaning in own_map.items())}")
     if len(own) > 1 and names.target is None:
@@ -115,7 +117,7 @@ def _classes(found: dict[str, Found], sections: dict[str, Any], names: Names, wh
     return _own(labelled)
 
 
-def _same_map(one: Found, labelled: ClassMap) -> dict[Value, str]:
+def _same_map(one: ImageFolder, labelled: ClassMap) -> dict[Value, str]:
     """Return the source's map; raise ReadableError where labels hold what is not in it."""
     strange = set(values_in(one.entries())) - set(labelled.meaning)
     if not strange:
@@ -136,11 +138,11 @@ def _own(labelled: ClassMap) -> dict[str, Any]:
     return own
 
 
-def _size(found: dict[str, Found], sections: dict[str, Any], budget: Budget, why: list[str]) -> tuple[int, int]:
+def _size(folders: dict[str, ImageFolder], sections: dict[str, Any], budget: Budget, why: list[str]) -> tuple[int, int]:
     """Return the working size, of the target's shape; the source is cut to it where it would be stretched."""
     sizes = {
         name: size_of_files([entry.image for entry in evenly(one.entries(), _SIZES_READ)])
-        for name, one in found.items()
+        for name, one in folders.items()
     }
     shape = typical(sizes["target"])
     size = working_size(shape, budget.pixels)

@@ -90,8 +90,8 @@ class SeedSet:
         """Return the 95 % interval over images of ``gain``; None where it is not known, and for several seeds."""
         if len(self.bundles) > 1:
             return None
-        found = self.runs(name)[0].get("control_interval" if over_control else "gain_interval")
-        return None if found is None else (found[0], found[1])
+        ends = self.runs(name)[0].get("control_interval" if over_control else "gain_interval")
+        return None if ends is None else (ends[0], ends[1])
 
     def gap_closed(self, name: str) -> float | None:
         """Return mean gain over the oracle's mean gain; None without an oracle that is better than source-only."""

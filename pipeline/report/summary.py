@@ -84,14 +84,14 @@ def _subsets(params: Params, classes: ClassSet) -> Subsets:
 
 
 def _resampled(params: Params, runs: Path, results: list[Result], subsets: Subsets) -> Resampled:
-    found = {}
+    scores = {}
     for result in results:
         pixels = read_class_pixels(runs / result.name / PER_IMAGE)
         if pixels is not None:
             score_R = resampled(pixels, params.evaluate.headline, subsets, params.seed)
             if score_R is not None:
-                found[result.name] = (pixels.images, score_R)
-    return found
+                scores[result.name] = (pixels.images, score_R)
+    return scores
 
 
 def _interval(over_images: Resampled, name: str, other: str | None) -> list[float] | None:
@@ -99,8 +99,8 @@ def _interval(over_images: Resampled, name: str, other: str | None) -> list[floa
     if other is None or name == other or name not in over_images or other not in over_images:
         return None
     (images, score_R), (others, other_R) = over_images[name], over_images[other]
-    found = interval(score_R, other_R) if images == others else None
-    return None if found is None else list(found)
+    ends = interval(score_R, other_R) if images == others else None
+    return None if ends is None else list(ends)
 
 
 def health_facts(folder: Path) -> dict[str, Any]:

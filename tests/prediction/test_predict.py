@@ -195,7 +195,7 @@ def test_refusals(here: Path, model: Path, images: Path) -> None:
         ("nothing", images): "nothing: is neither a file nor a run with a model.pt",
         (model, here / "none"): "holds no image (.bmp, .jpeg",
         (model, images): "bonn/photo.jpg and bonn/photo.png would have one prediction",
-        (model, "evaluatoin"): "there is no such image, folder or list, and it is no prepared split (source, target",
+        (model, "evaluatoin"): "is neither an image, a folder or a list nor a prepared split (source, target",
         (model, "evaluation"): "is a prepared split, and there is no params.yaml here",
         (here / "three.pt", here / "one"): "label-ids: Cityscapes has no class class 0, class 1, class 2",
         (model, here / "one", "--scales", "1,x"): "--scales: is '1,x'; numbers with commas",

@@ -42,7 +42,7 @@ def sentences(seed_set: SeedSet) -> list[str]:
 def holding(seed_set: SeedSet) -> list[str]:
     """Return a sentence with the rounds that hold in all seeds that have a verdict; none without any."""
     verdicts = {name: {health["verdict"] for health in _by_seed(seed_set, name).values()} for name in seed_set.names}
-    names = [name for name, found in verdicts.items() if found == {"holds"}]
+    names = [name for name, of_seeds in verdicts.items() if of_seeds == {"holds"}]
     return [f"The verdict without labels of the target holds: {', '.join(names)}."] if names else []
 
 
