@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.check.problems import splits_of
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.decoding import LabelReader
-from pipeline.datasets.entries import Entry, entries, label_reader, label_table
+from pipeline.datasets.entries import Entry, entries, image_reading, label_reader, label_table
 from pipeline.datasets.examine import Examined, examine
 from pipeline.datasets.manifest import Row
 from pipeline.datasets.problems import DataError
@@ -80,13 +80,13 @@ def _sample(name: str, split: AnySplit, classes: ClassSet) -> _Sample | None:
 
 def _evenly(listing: Iterator[Entry], length: int) -> Iterator[Entry]:
     step = max(1, length / SAMPLE)
-    wanted = {int(number * step) for number in range(SAMPLE)}
-    return (entry for position, entry in enumerate(listing) if position in wanted)
+    chosen = {int(number * step) for number in range(SAMPLE)}
+    return (entry for position, entry in enumerate(listing) if position in chosen)
 
 
 def _look(entry: Entry, *, table: np.ndarray, split: AnySplit, read: LabelReader, labels: bool) -> Examined:
     needs_labels = labels or (entry.label is not None and entry.image.exists())
-    return examine(entry, table, split.crop, needs_labels=needs_labels, read=read)
+    return examine(entry, table, split.crop, needs_labels=needs_labels, read=read, reading=image_reading(split))
 
 
 def _rows(sample: _Sample) -> list[Row]:

@@ -12,6 +12,7 @@ from pipeline.check import look_at_files
 from pipeline.check.files import SAMPLE
 from pipeline.common.labels import CITYSCAPES_19
 from pipeline.params import Data
+from tests.datasets.own_data import png_of_16_bits
 
 CLASSES = CITYSCAPES_19.subset("two", ("road", "sky"))
 
@@ -55,6 +56,15 @@ def test_a_label_that_prepare_refuses_is_a_problem(splits: dict) -> None:
         ["data.evaluation", "evaluation/labels/000.png"],
     ]
     assert "holds id 7 (512 pixels)" in problems[0]
+
+
+def test_sixteen_bits_are_read_as_the_split_says(splits: dict) -> None:
+    for path in Path("source/images").iterdir():
+        path.write_bytes(png_of_16_bits(np.full((16, 32, 1), 2000, np.uint16)))
+    problems, _ = look(splits)
+    assert len(problems) == 2 and "16 bits" in problems[0]
+    splits["source"] |= {"depth": 16, "range": [0, 4095]}
+    assert look(splits).problems == []
 
 
 def test_a_label_in_colours_is_a_problem(splits: dict) -> None:
