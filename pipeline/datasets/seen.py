@@ -37,20 +37,21 @@ class Seen:
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest, self._times = manifest, times_of(manifest)
-        self._compared: dict[tuple[str, int], int] = {}
+        self._compared = {kind: np.zeros(len(manifest), np.int64) for kind in ("image", "label")}
 
     def __reduce__(self) -> tuple[type[Seen], tuple[Manifest]]:
         return Seen, (self._manifest,)  # else pickle would copy the times into every worker
 
     def image(self, position: int, row: Row) -> bytes:
         """Return the bytes of a row's image; raise DataError if they are not what ``prepare`` read."""
-        return self._unchanged(("image", position), seen_image(row, self._times, position))
+        return self._unchanged(seen_image(row, self._times, position), self._compared["image"], position)
 
     def label(self, position: int, row: Row) -> bytes:
         """Return the bytes of a row's label; raise DataError if they are not what ``prepare`` read."""
-        return self._unchanged(("label", position), seen_label(row, self._times, position))
+        return self._unchanged(seen_label(row, self._times, position), self._compared["label"], position)
 
-    def _unchanged(self, key: tuple[str, int], file: SeenFile) -> bytes:
+    def _unchanged(self, file: SeenFile, compared: np.ndarray, position: int) -> bytes:
+        """Read a file; ``compared`` (of each row the time at which its content was compared) spares a second hash."""
         try:
             with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - as fast as Path.read_bytes
                 time = os.fstat(stream.fileno()).st_mtime_ns
@@ -59,10 +60,10 @@ class Seen:
             raise DataError(f"{file.path}: cannot be read any more ({error.strerror}); restore it or {AGAIN}") from None
         if len(data) != file.bytes:
             raise DataError(f"{file.path}: changed since prepare ({file.bytes} bytes then, {len(data)} now); {AGAIN}")
-        if time != file.time and self._compared.get(key) != time:
+        if time != file.time and compared[position] != time:
             if content_hash(data) != file.hash:
                 raise DataError(f"{file.path}: changed since prepare (as many bytes, another content); {AGAIN}")
-            self._compared[key] = time
+            compared[position] = time
         return data
 
 
