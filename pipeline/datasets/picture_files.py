@@ -25,7 +25,7 @@ _EXIF_KEYS = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 """Where Pillow keeps what may hold an orientation."""
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB`\x82"
-_TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 50000}
 """TIFF's compressions that keep every bit: none, CCITT, LZW, deflate, PackBits, LZMA, Zstandard."""
 _MOST_PAGES = 1000
@@ -194,7 +194,7 @@ def bits_of(data: bytes) -> int:
 
 def tiff_facts(data: bytes) -> TiffFacts | None:
     """Return what a TIFF's head says, also where Pillow cannot open it; None for other files and damaged heads."""
-    if data[:4] not in _TIFF_HEADS:
+    if data[:4] not in TIFF_HEADS:
         return None
     try:
         pages = list(islice(_pages(data), _MOST_PAGES))

@@ -15,13 +15,14 @@ from PIL import Image
 from pipeline.common.files import whole_file
 from pipeline.common.labels import ClassSet
 from pipeline.datasets.loading import box_of, crop_problem
+from pipeline.datasets.picture_files import TIFF_HEADS
 from pipeline.datasets.problems import DataError
 from pipeline.prediction.formats import overlay, table_of
 from pipeline.prediction.measures import Measures
 from pipeline.prediction.pictures import Picture
 from pipeline.prediction.png_rows import PngRows
 from pipeline.prediction.reading import read_picture
-from pipeline.prediction.tiff_rows import HEADS, TiffRows
+from pipeline.prediction.tiff_rows import TiffRows
 from pipeline.prediction.tiles import Probabilities, Rows, Tiling, WholePicture, stitched
 
 AS_TILES = (
@@ -62,7 +63,7 @@ def opened_rows(picture: Picture) -> Iterator[Rows]:
         DataError: it cannot be read, or is too large to be decoded whole.
     """
     with picture.path.open("rb") as file:
-        is_tiff = file.read(4) in HEADS
+        is_tiff = file.read(4) in TIFF_HEADS
     if is_tiff and picture.crop is None:
         with TiffRows(picture.path, picture.reading) as rows:
             if rows.can_be_read_by_rows:

@@ -19,9 +19,9 @@ from PIL import TiffImagePlugin
 
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import read_image
+from pipeline.datasets.picture_files import TIFF_HEADS
 from pipeline.datasets.problems import DataError
 
-HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
 _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_BYTES, _PLANAR, _ORIENTATION = 273, 278, 279, 284, 274
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
@@ -145,7 +145,7 @@ class TiffRows:
 
 
 def _first_page(head: bytes, file: object) -> TiffImagePlugin.ImageFileDirectory_v2:
-    if head[:4] not in HEADS:
+    if head[:4] not in TIFF_HEADS:
         raise ValueError("not a TIFF")
     is_big = 43 in head[2:4]
     tags = TiffImagePlugin.ImageFileDirectory_v2(head if is_big else head[:8])

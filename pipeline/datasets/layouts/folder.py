@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import ImageColor
-
 from pipeline.common.labels import CLASS_SETS, IGNORE
+from pipeline.common.own_classes import colour_of
 from pipeline.datasets.bands import ImageReading
 from pipeline.datasets.decoding import IDS, Decoder
 from pipeline.datasets.layout import Layout
@@ -96,7 +95,7 @@ def _decoder(split: FolderSplit) -> Decoder:
     class_map = split.class_map
     if not isinstance(class_map, dict) or not _by_colour(class_map):
         return IDS
-    colours = [list(ImageColor.getrgb(str(key))[:3]) for key in class_map]
+    colours = [list(colour_of(key) or ()) for key in class_map]  # checked by params
     return Decoder("colours", {"colours": colours, "ids": [_numbers(class_map)[name] for name in class_map.values()]})
 
 
