@@ -73,6 +73,9 @@ class Runtime(Section):
     workers: Positive = 2
     checkpoint_every: Positive = 50
     log_every: Positive = 10
+    log_to: Literal["none", "tensorboard", "mlflow", "wandb"] = Field(
+        "none", description="where curves, tables and galleries go beside runs/ and report/ (docs/inspection.md)"
+    )
 
 
 Entry = TypeVar("Entry")
