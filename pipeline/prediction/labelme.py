@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from contourpy import FillType, contour_generator
@@ -26,8 +26,7 @@ _MARGIN = 0.45
 class Region(NamedTuple):
     """A region of pixels of one class that are neighbours by their sides."""
 
-    index: int
-    """Of the class."""
+    class_index: int
     outline_P2: np.ndarray
     """Its outer border, in pixels from the upper left corner of the image."""
 
@@ -44,7 +43,7 @@ def _outlines(mask_HW: np.ndarray) -> list[np.ndarray]:
     top, left = lines[0], columns[0]
     part_HW = np.pad(mask_HW[top : lines[-1] + 1, left : columns[-1] + 1], 1).astype(np.float32)
     contours = contour_generator(z=part_HW, name="serial", fill_type=FillType.OuterOffset)
-    borders, offsets = contours.filled(1 - _MARGIN, 2.0)
+    borders, offsets = cast("tuple[list[np.ndarray], list[np.ndarray]]", contours.filled(1 - _MARGIN, 2.0))
     origin_2 = np.array([left - 0.5, top - 0.5])  # the pad is one pixel, centres are at one half
     return [_corners(border_P2[: ends[1] - 1]) + origin_2 for border_P2, ends in zip(borders, offsets, strict=True)]
 
@@ -76,7 +75,7 @@ def labelme_of(label_HW: np.ndarray, image: Path, beside: Path, classes: ClassSe
 
 def _shape(region: Region, classes: ClassSet) -> dict[str, Any]:
     return {
-        "label": classes.names[region.index],
+        "label": classes.names[region.class_index],
         "points": region.outline_P2.round(2).tolist(),
         "group_id": None,
         "description": "",

@@ -65,7 +65,7 @@ def test_filling_the_polygons_in_order_gives_the_label_back(drawn, size: tuple[i
 def test_pixels_that_touch_at_corners_are_regions_of_their_own_and_holes_come_later() -> None:
     label_HW = np.zeros((5, 5), np.uint8)
     label_HW[1, 1] = label_HW[2, 2] = 1
-    assert [region.index for region in regions_of(label_HW)] == [0, 1, 1]
+    assert [region.class_index for region in regions_of(label_HW)] == [0, 1, 1]
     x_P, y_P = regions_of(label_HW)[0].outline_P2.T
     assert (x_P.min(), y_P.min(), x_P.max(), y_P.max()) == pytest.approx((0.05, 0.05, 4.95, 4.95))
 
