@@ -79,7 +79,7 @@ PANELS = {
         Entry(
             "inspect",
             "inspect:inspect",
-            "Serve a page to look at caches, selections and patches; it only reads, also while a dump is being "
+            "Serve a page to look at caches, selections and evaluations; it only reads, also while a dump is being "
             "written.",
         ),
         Entry(
@@ -94,7 +94,7 @@ PANELS = {
         ),
     ),
     "Beside the pipeline": (
-        Entry("predict", "predict:predict", "Predict any images at their own sizes, one PNG each, under their names."),
+        Entry("predict", "predict:predict", "Predict any images at their own sizes, one file each, under their names."),
         Entry(
             "export",
             "export:export",
