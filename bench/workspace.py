@@ -54,8 +54,10 @@ def link_data(folder: Path, params: dict[str, Any]) -> None:
 
 def write_params(folder: Path, params: dict[str, Any]) -> None:
     """Writes params.yaml."""
+    yaml = YAML(typ="safe")
+    yaml.sort_base_mapping_type_on_output = False  # the first initial model and the order of rounds mean something
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML(typ="safe").dump(params, file)
+        yaml.dump(params, file)
 
 
 def preset(name: str) -> dict[str, Any]:

@@ -127,6 +127,20 @@ def class_problems(params: Params) -> list[str]:
     return problems
 
 
+def class_weight_problems(params: Params) -> list[str]:
+    """Return which weighted classes the class set does not have."""
+    classes = class_set(params.classes)
+    places = {"pretrain": params.pretrain.class_weights, "adapt": params.adapt.class_weights}
+    places |= {where: changes.get("class_weights", {}) for where, changes in changes_of(params)}
+    return [
+        f"{where}.class_weights: {name!r} is not a class of {classes.name}{did_you_mean(name, classes.names)}"
+        for where, weights in places.items()
+        if isinstance(weights, dict)
+        for name in weights
+        if name not in classes.names
+    ]
+
+
 def class_map_problems(raw: dict[str, Any]) -> list[str]:
     """Return which names in maps of labels are neither a class here nor one of a published set, which is ignored."""
     try:
@@ -238,6 +252,7 @@ def _from_oracle(params: Params) -> set[str]:
 def section_problems(params: Params) -> list[str]:
     """Return what is wrong between the sections of params whose every section is right by itself."""
     checks = (
-        class_problems, alignment_problems, method_problems, digit_problems, supervision_problems, translation_problems,
+        class_problems, class_weight_problems, alignment_problems, method_problems, digit_problems,
+        supervision_problems, translation_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(params)]

@@ -24,6 +24,19 @@ Decay = Annotated[
 ]
 
 
+def _is_weighting(value: object) -> object:
+    """Refuse a value once, not once for each type that it might have been."""
+    if not (value in ("none", "balanced") if isinstance(value, str) else isinstance(value, dict)):
+        raise ValueError("must be none, balanced, or the weights of some classes, such as {crack: 4}")
+    return value
+
+
+ClassWeights = Annotated[
+    Literal["none", "balanced"] | dict[str, Rate],  # for editors
+    BeforeValidator(_is_weighting),
+]
+
+
 class Optimiser(Section):
     """Which optimiser, at which rates."""
 
@@ -74,6 +87,11 @@ class Training(Section):
     schedule: Schedule = Schedule()
     gradient_clip: Rate | None = Field(None, description="largest norm of the gradient")
     augmentation: Augmentation = Augmentation()
+    class_weights: ClassWeights = Field(
+        "none",
+        description="of the classes in the cross entropy of labelled images: none, balanced (1 over the square root of "
+        "a class's share of the pixels), or weights by name, 1 for the others ({crack: 4})",
+    )
     ema: Decay = Field(
         "none",
         description="the result is an exponential moving average of the weights, with this decay; auto: over the last "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property, reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from pipeline.common.files import file_hash
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.loading import Crop
-from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.manifest import Manifest, Row
 from pipeline.datasets.walking import passed_over
 
 LIST_SUFFIXES = (".txt", ".lst")
@@ -29,6 +30,8 @@ class Picture(NamedTuple):
     name: str
     crop: Crop | None
     reading: ImageReading = AS_THEY_ARE
+    size: tuple[int, int] | None = None
+    """(H,W) of the whole upright image, where a manifest knows it."""
 
 
 class Pictures(Sequence[Picture]):
@@ -36,6 +39,8 @@ class Pictures(Sequence[Picture]):
 
     source: str
     """Where they come from: distinguishes them from others of the same names."""
+    folder: Path
+    """All images are below it."""
     left_out: Mapping[str, int] = {}
     """How many files beside them are not predicted, by what they are."""
 
@@ -48,7 +53,7 @@ class NamedPictures(Pictures):
     """
 
     def __init__(self, folder: Path, names: Sequence[str], source: str) -> None:
-        self._folder, self._names, self.source = folder, sorted(names, key=natural), source
+        self.folder, self._names, self.source = folder, sorted(names, key=natural), source
         if not self._names:
             raise ReadableError(f"{source}: holds no image ({', '.join(IMAGE_SUFFIXES)}){_videos_in(folder)}")
         stems = sorted(self._names, key=without_suffix)
@@ -61,7 +66,7 @@ class NamedPictures(Pictures):
 
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
         name = self._names[position]
-        return Picture(self._folder / name, f"{without_suffix(name)}.png", None)
+        return Picture(self.folder / name, f"{without_suffix(name)}.png", None)
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -148,5 +153,20 @@ class SplitPictures(Pictures):
         return len(self._manifest)
 
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
-        row = self._manifest[position]
-        return Picture(Path(row.image), f"{row.id}.png", self._crop, self._reading)
+        return self._picture(self._manifest[position])
+
+    def of_id(self, identity: str) -> Picture:
+        """Return the image of an id; raise DataError where the split has none."""
+        return self._picture(self._manifest[self._manifest.index_of(identity)])
+
+    def _picture(self, row: Row) -> Picture:
+        return Picture(Path(row.image), f"{row.id}.png", self._crop, self._reading, (row.height, row.width))
+
+    @cached_property
+    def folder(self) -> Path:  # type: ignore[override]
+        """The folder below which all images are; the manifest is read through for it."""
+        return Path(reduce(lambda one, other: os.path.commonpath([one, other]), map(_folder_of, self._manifest)))
+
+
+def _folder_of(row: Row) -> str:
+    return str(Path(row.image).parent)

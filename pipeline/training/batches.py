@@ -29,6 +29,8 @@ class Labelled(NamedTuple):
     ids: list[str]
     draws: range = range(0)
     """Numbers of the samples since step 0, over all processes: an objective's random draws are a function of them."""
+    class_weight_C: Tensor | None = None
+    """Weight of each class (C) in the loss of these labels; None where all count the same."""
 
 
 Batch = dict[str, Labelled]
@@ -48,6 +50,7 @@ class Stream(NamedTuple):
     rank: int = 0
     processes: int = 1
     """Several processes draw one batch: each its share of the samples that one process would draw."""
+    class_weight_C: Tensor | None = None
 
     def at(self, step: int) -> Labelled:
         """Return the batch of a step, or this process's share of it."""
@@ -57,7 +60,8 @@ class Stream(NamedTuple):
         ids = [sample[0] for sample in samples]
         image_NHW3 = torch.from_numpy(np.stack([sample[1] for sample in samples]))
         label_NHW = torch.from_numpy(np.stack([sample[2] for sample in samples]))
-        return Labelled(image_NHW3.permute(0, 3, 1, 2).contiguous(), label_NHW, ids, draws)
+        image_N3HW = image_NHW3.permute(0, 3, 1, 2).contiguous()
+        return Labelled(image_N3HW, label_NHW, ids, draws, self.class_weight_C)
 
     def _draw(self, draw: int) -> Sample:
         key = [self.seed, zlib.crc32(f"{self.run}/{self.name}".encode())]

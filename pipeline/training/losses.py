@@ -21,13 +21,24 @@ def cross_entropy_per_pixel(logits_NCHW: Tensor, label_NHW: Tensor) -> tuple[Ten
     return loss_NHW, all_reduce_sum((label_NHW != IGNORE).sum())
 
 
-def cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor) -> Tensor:
+def cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor, weight_C: Tensor | None = None) -> Tensor:
     """Return the mean cross entropy over the pixels that count (LSE Eq. 1, 2, 4).
 
     The papers write sums; their code takes means, and so do we: a sum would tie the learning rate to the image size.
+    With weights of the classes it is the weighted mean, each pixel having its label's.
     """
     loss_NHW, counted = cross_entropy_per_pixel(logits_NCHW, label_NHW)
-    return all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
+    if weight_C is None:
+        return all_reduce_sum(loss_NHW.sum()) / counted.clamp(min=1)
+    weight_NHW = pixel_weights_of(label_NHW, weight_C)
+    total = all_reduce_sum(weight_NHW.sum()).clamp(min=torch.finfo(weight_NHW.dtype).tiny)
+    return all_reduce_sum((loss_NHW * weight_NHW).sum()) / total
+
+
+def pixel_weights_of(label_NHW: Tensor, weight_C: Tensor) -> Tensor:
+    """Return the weight (N,H,W) of each pixel's class; 0 where ignored."""
+    labelled_NHW = label_NHW != IGNORE
+    return weight_C[torch.where(labelled_NHW, label_NHW, 0).long()] * labelled_NHW
 
 
 def weighted_cross_entropy(logits_NCHW: Tensor, label_NHW: Tensor, weight_NHW: Tensor | None = None) -> Tensor:

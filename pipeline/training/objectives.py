@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
-from pipeline.training.batches import Batch
+from pipeline.training.batches import Batch, Labelled
 from pipeline.training.distributed import all_reduce_sum, count_of
 from pipeline.training.forward import Outputs, forward_batch
 from pipeline.training.losses import cross_entropy, cross_entropy_per_pixel, focal_loss, focal_of_mean
@@ -26,18 +26,19 @@ AUXILIARY_WEIGHT = 0.1
 """Of the auxiliary head's loss (AdaptSegNet, ADVENT)."""
 
 
-def segmentation_loss(outputs: Outputs, label_NHW: Tensor) -> Tensor:
-    """Return the cross entropy (LSE Eq. 1), plus 0.1 times that of a second head."""
-    loss = cross_entropy(outputs.main_NCHW, label_NHW)
+def segmentation_loss(outputs: Outputs, labelled: Labelled) -> Tensor:
+    """Return the cross entropy (LSE Eq. 1) with the batch's weights of classes, plus 0.1 · a second head's."""
+    label_NHW, weight_C = labelled.label_NHW, labelled.class_weight_C
+    loss = cross_entropy(outputs.main_NCHW, label_NHW, weight_C)
     if outputs.auxiliary_NCHW is not None:
-        loss = loss + AUXILIARY_WEIGHT * cross_entropy(outputs.auxiliary_NCHW, label_NHW)
+        loss = loss + AUXILIARY_WEIGHT * cross_entropy(outputs.auxiliary_NCHW, label_NHW, weight_C)
     return loss
 
 
 def supervised(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
     """Yield the cross entropy on labelled source images."""
     labelled = batch["source"]
-    yield "source", segmentation_loss(forward_batch(model, labelled), labelled.label_NHW)
+    yield "source", segmentation_loss(forward_batch(model, labelled), labelled)
 
 
 @dataclass(frozen=True)

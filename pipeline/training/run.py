@@ -17,6 +17,7 @@ from pipeline.models.base import SegmentationModel
 from pipeline.models.build import set_normalisation
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import SampleAt, Stream
+from pipeline.training.class_weights import class_weights
 from pipeline.training.distributed import rank, share_normalisation, world_size
 from pipeline.training.ema import Ema, decay_of
 from pipeline.training.image_samples import labelled_samples, unlabelled_samples
@@ -28,6 +29,10 @@ from pipeline.translation.source import identity_of, labelled_images
 
 if TYPE_CHECKING:
     from pipeline.params import Model, Runtime, Training
+
+
+SOURCE = "source"
+"""What batches call the stream of labelled images, whichever split it is."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,14 @@ class Task(NamedTuple):
 
 
 def labelled_stream(run: RunSettings, batch: int, augment: Augment | None = None) -> Stream:
-    """Return the stream of the run's labelled split, called ``source`` in batches whichever split it is.
+    """Return the stream of the run's labelled split, called ``source`` in batches.
 
     ``augment`` defaults to what the training section asks for.
     """
     images, style = labelled_images(run.labelled, run.size)
     labels = labels_of(run.labelled, run.classes, images.size)
     samples = labelled_samples(images, labels, augment or augment_of(run.training), style)
-    return run.stream("source", samples, len(images), batch)
+    return run.stream(SOURCE, samples, len(images), batch)
 
 
 def unlabelled_stream(run: RunSettings) -> Stream:
@@ -116,6 +121,8 @@ def fit(
 ) -> None:
     """Train the model in place, resumed from ``folder`` where it has begun.
 
+    The stream of labelled images, where there is one, has the weights of classes that the training section asks for.
+
     Where the training section asks for an average of the weights, the model ends as that average, and its spec says so.
 
     Raises:
@@ -135,7 +142,12 @@ def fit(
         task.state.to(computer.device)
     plan = plan_of(training, task.steps, runtime, compiled=runtime.compile)
     optimiser = make_optimiser(model.parameter_groups(), training.optimiser)
-    streams = [_share_of_process(stream) for stream in task.streams]
+    weight_C = class_weights(run, folder) if any(stream.name == SOURCE for stream in task.streams) else None
+    weight_C = None if weight_C is None else weight_C.to(computer.device)
+    streams = [
+        _share_of_process(stream._replace(class_weight_C=weight_C) if stream.name == SOURCE else stream)
+        for stream in task.streams
+    ]
     train(
         model, task.objective, streams, optimiser, plan, computer, folder,
         name=run.name, seed=run.seed, adversary=adversary, ema=ema, state=task.state,

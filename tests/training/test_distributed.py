@@ -80,12 +80,18 @@ def aligned(name: str) -> Alignment:
     }[name]()
 
 
+def weighting(model: SegmentationModel, batch: Batch) -> Iterator[Term]:
+    """Yield the cross entropy with weights of classes."""
+    yield from supervised(model, {"source": batch["source"]._replace(class_weight_C=torch.tensor([0.2, 1.0, 5.0]))})
+
+
 # case: objective, normalisation, batch
 CASES = {
     "supervised": (supervised, "frozen", 4),
     "supervised, uneven shares": (supervised, "frozen", 5),
     "supervised, batch statistics": (supervised, "train", 5),
     "supervised, batch statistics of fixed layers": (supervised, "affine_frozen", 4),
+    "supervised, weights of classes": (weighting, "frozen", 5),
     "lse, focal of pixels": (PseudoLabelObjective(0.5, 3.0), "frozen", 5),
     "lse, focal of the mean": (PseudoLabelObjective(0.5, 2.0, "mean"), "frozen", 4),
     "cada": (PseudoLabelObjective(over_all_pixels=True), "frozen", 5),

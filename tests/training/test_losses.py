@@ -32,6 +32,17 @@ def test_cross_entropy_is_the_mean_of_minus_ln_p_over_pixels_that_count() -> Non
     assert loss.item() == pytest.approx((-math.log(0.5) - math.log(0.75)) / 2)
 
 
+def test_with_weights_of_classes_it_is_torchs_weighted_mean() -> None:
+    logits_NCHW = torch.randn((2, 3, 3, 4), generator=torch.Generator().manual_seed(0))
+    label_NHW = torch.randint(0, 3, (2, 3, 4), generator=torch.Generator().manual_seed(1))
+    label_NHW[0, 0] = IGNORE
+    weight_C = torch.tensor([0.5, 4.0, 1.0])
+    expected = functional.cross_entropy(logits_NCHW, label_NHW, weight=weight_C, ignore_index=IGNORE)
+    torch.testing.assert_close(cross_entropy(logits_NCHW, label_NHW.to(torch.uint8), weight_C), expected)
+    nothing_NHW = torch.full((2, 3, 4), IGNORE, dtype=torch.uint8)
+    assert cross_entropy(logits_NCHW, nothing_NHW, weight_C).item() == 0
+
+
 def test_the_loss_of_a_pixel_is_0_where_ignored() -> None:
     loss_NHW, counted = cross_entropy_per_pixel(logits_of(0.5, 0.25, 0.9), label_of(0, 1, IGNORE))
     assert loss_NHW.flatten().tolist() == pytest.approx([-math.log(0.5), -math.log(0.75), 0.0])

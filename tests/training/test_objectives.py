@@ -60,6 +60,18 @@ def test_supervision_is_cross_entropy_at_full_size() -> None:
     torch.testing.assert_close(terms["source"], cross_entropy(model.full(source, model.main), source.label_NHW))
 
 
+def test_labelled_images_weigh_their_classes_and_patches_do_not() -> None:
+    model, weight_C = Half(), torch.tensor([1.0, 8.0, 1.0])
+    batch: Batch = {**BATCH, "source": BATCH["source"]._replace(class_weight_C=weight_C)}
+    weighted, plain = (dict(PseudoLabelObjective()(model, each)) for each in (batch, BATCH))
+    source = BATCH["source"]
+    torch.testing.assert_close(
+        weighted["source"], cross_entropy(model.full(source, model.main), source.label_NHW, weight_C)
+    )
+    assert not torch.isclose(weighted["source"], plain["source"])
+    assert torch.equal(weighted["patches"], plain["patches"])
+
+
 def test_a_second_head_adds_a_tenth_of_its_loss() -> None:
     model = Half(heads=2)
     assert model.auxiliary is not None

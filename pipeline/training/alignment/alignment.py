@@ -54,7 +54,7 @@ class Alignment:
         self.discriminators.requires_grad_(False)
         labelled = batch[self._labelled]
         first = forward_batch(model, labelled, front=self._front)
-        yield self._labelled, segmentation_loss(first, labelled.label_NHW)
+        yield self._labelled, segmentation_loss(first, labelled)
         first = first.detached()
         second = forward_batch(model, batch[self._unlabelled], front=self._front)
         self._outputs = (first, second.detached()) if self._adversarial else None

@@ -22,7 +22,8 @@ from pipeline.patches.target_statistics import TargetStatistics
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Sample, SampleAt, Stream
 from pipeline.training.image_samples import labelled_samples, samples_to_be_labelled
-from pipeline.training.run import RunSettings, labelled_stream
+from pipeline.training.label_counts import source_counts
+from pipeline.training.run import SOURCE, RunSettings, labelled_stream
 from pipeline.training.teacher.class_draws import (
     RECROPS,
     ClassAwareOrder,
@@ -30,14 +31,10 @@ from pipeline.training.teacher.class_draws import (
     first_crop_with_class,
     images_with_class,
 )
-from pipeline.training.teacher.label_counts import label_counts
 from pipeline.translation.source import labelled_images
 
 if TYPE_CHECKING:
     from pipeline.methods.teacher import Teacher
-
-SOURCE_COUNTS = "source-classes.npy"
-"""In the round's working folder."""
 
 
 def source_stream(run: RunSettings, section: Teacher, batch: int, augment: Augment, folder: Path) -> Stream:
@@ -53,8 +50,7 @@ def source_stream(run: RunSettings, section: Teacher, batch: int, augment: Augme
         return labelled_stream(run, batch, augment)
     images, style = labelled_images(run.labelled, run.size)
     labels = labels_of(run.labelled, run.classes, images.size)
-    count_NC = label_counts(labels, len(run.classes), folder / SOURCE_COUNTS)
-    order = _order(run.labelled, section, count_NC, math.prod(images.size), draws.source_temperature)
+    order = _order(run.labelled, section, source_counts(run, folder), math.prod(images.size), draws.source_temperature)
     least_share, strictly = draws.crop_share * draws.smallest_share, _strictly(section)
 
     def sample_at(_: int, generator: np.random.Generator) -> Sample:
@@ -62,7 +58,7 @@ def source_stream(run: RunSettings, section: Teacher, batch: int, augment: Augme
         keeping = KeepingClass(augment, class_index, least_share, strictly)
         return labelled_samples(images, labels, keeping, style)(image_index, generator)
 
-    return run.stream("source", sample_at, len(images), batch)
+    return run.stream(SOURCE, sample_at, len(images), batch)
 
 
 def target_stream(run: RunSettings, section: Teacher, augment: Augment, statistics: TargetStatistics) -> Stream:

@@ -23,7 +23,7 @@ from pipeline.models.base import SegmentationModel
 from pipeline.training.batches import Batch, Labelled
 from pipeline.training.distributed import mean
 from pipeline.training.forward import Outputs, forward_batch
-from pipeline.training.losses import model_regulariser, weighted_cross_entropy
+from pipeline.training.losses import model_regulariser, pixel_weights_of, weighted_cross_entropy
 from pipeline.training.objectives import AUXILIARY_WEIGHT, Term, segmentation_loss
 from pipeline.training.photometric import Photometric
 from pipeline.training.teacher.classmix import chosen_classes, paste, pixels_of
@@ -100,7 +100,7 @@ class TeacherObjective(nn.Module):
             yield "masked", mask.weight * ramp * self._masked_loss(model, target, weight_NHW)
         if "patches" in batch:
             patches = batch["patches"]
-            loss = segmentation_loss(forward_batch(model, patches), patches.label_NHW)
+            loss = segmentation_loss(forward_batch(model, patches), patches)
             yield "patches", self.section.patches_weight * ramp * loss
         yield "trusted", mean(weight_NHW)
 
@@ -110,9 +110,11 @@ class TeacherObjective(nn.Module):
         shown = self._changed(source, self.changes.source, "source")
         outputs = forward_batch(model, shown, front=bool(self._reference))
         if self.section.compat == "author":
-            loss = _weighted_loss(outputs, source.label_NHW)
+            weight_C = source.class_weight_C
+            weight_NHW = None if weight_C is None else pixel_weights_of(source.label_NHW, weight_C)
+            loss = _weighted_loss(outputs, source.label_NHW, weight_NHW)
         else:
-            loss = segmentation_loss(outputs, source.label_NHW)
+            loss = segmentation_loss(outputs, source)
         if self._reference and self.section.feature_distance is not None:
             distance = self._distance(outputs, shown)
             yield "source", loss + self.section.feature_distance.weight * distance

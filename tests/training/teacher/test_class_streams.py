@@ -26,9 +26,10 @@ from pipeline.patches.file import PATCHES, PatchFile, PatchWriter
 from pipeline.patches.target_statistics import TARGET, TargetStatistics
 from pipeline.training.augmentation import Augment
 from pipeline.training.batches import Labelled, Stream
+from pipeline.training.label_counts import SOURCE_COUNTS
 from pipeline.training.run import RunSettings, labelled_stream
 from pipeline.training.teacher.class_draws import class_probabilities, images_with_class
-from pipeline.training.teacher.class_streams import SOURCE_COUNTS, KeepingClass, source_stream, target_stream
+from pipeline.training.teacher.class_streams import KeepingClass, source_stream, target_stream
 from pipeline.training.teacher.task import teacher_task
 from tests.training.run_settings import run_settings
 

@@ -35,7 +35,8 @@ def own_of(labelled: Labelled) -> Labelled:
     if "RANK" not in os.environ:
         return labelled
     own = slice(rank(), rank() + 1)
-    return Labelled(*(part[own] for part in labelled))  # type: ignore[arg-type]
+    image_N3HW, label_NHW, ids, draws, _ = labelled
+    return Labelled(image_N3HW[own], label_NHW[own], ids[own], draws[own])
 
 
 def step_of_objective() -> tuple[dict[str, float], list[float]]:
