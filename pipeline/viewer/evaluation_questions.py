@@ -63,7 +63,7 @@ class _Confused(NamedTuple):
 
     pair: np.ndarray
     """label * C + prediction"""
-    count: np.ndarray
+    pixels: np.ndarray
     labelled: int
 
 
@@ -273,7 +273,7 @@ def _share(confused: _Confused, label: int | None, prediction: int | None, class
         is_counted &= confused.pair // classes == label
     if prediction is not None:
         is_counted &= confused.pair % classes == prediction
-    return float(confused.count[is_counted].sum() / confused.labelled)
+    return float(confused.pixels[is_counted].sum() / confused.labelled)
 
 
 def _taken_for(path: Path) -> dict[str, list[dict[str, Any]]]:

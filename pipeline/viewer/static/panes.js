@@ -168,10 +168,10 @@ function legend(layers, run, against) {
     return html("span", { className: "scale" }, "0", html("i"), largest);
   }
   if (layers.includes("entropy-change")) {
-    return html("span", { className: "scale change" }, `surer than ${networkTitle(against)}`, html("i"), "less sure");
+    return html("span", { className: "scale change" }, `surer than ${against}`, html("i"), "less sure");
   }
   if (layers.includes("change")) {
-    return html("span", { textContent: `against ${networkTitle(against)}; unchanged is dark` });
+    return html("span", { textContent: `against ${against}; unchanged is dark` });
   }
   if (layers.includes("gain")) {
     return html("span", { textContent: `blue: right only here, orange: only with ${against}` });
