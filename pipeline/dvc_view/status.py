@@ -31,8 +31,8 @@ def main() -> None:
     except DvcException as error:
         sys.exit(str(error))
     meta = {name: getattr(stage, "meta", None) for name, stage in stages.items()}
-    why = {address: why for address, (_, why) in reasons.items()}
-    print(json.dumps({"needs": needs, "meta": meta, "reasons": why, "cached": cached}, default=str))
+    in_words = {address: words for address, (_, words) in reasons.items()}
+    print(json.dumps({"needs": needs, "meta": meta, "reasons": in_words, "cached": cached}, default=str))
 
 
 def _look_once() -> None:
