@@ -203,7 +203,7 @@ def test_results_show_the_verdict_on_each_round(here: Path, tiny_params: dict, w
     assert {row[0]: row[-1] for row in rows if len(row) == 8} == {
         "source-only": "–", "lse-1": "holds", "lse-2": "fails",
     }  # fmt: skip
-    lines = [line for line in answer.output.splitlines() if line.startswith("lse-")]
+    lines = [line for line in answer.output.splitlines() if line.startswith("lse-2: ")]
     assert lines == [f"lse-2: fails: {reason}; its result is its init's network (guard)"]
     write_json(here / "runs" / "lse-2" / "health.json", {"format": 0})
     answer = call("results")
