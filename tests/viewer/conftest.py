@@ -19,6 +19,7 @@ from pipeline.cache.dump import dump
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheSpec
 from pipeline.common.labels import class_set
+from pipeline.datasets.manifest import Manifest, line_of, manifest_path
 from pipeline.datasets.opening import images_of
 from pipeline.datasets.prepare import prepare
 from pipeline.evaluation.confusion import confusion_matrix
@@ -112,6 +113,10 @@ def project(made_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def evaluated_project(project: Path) -> Path:
     """The project with predictions of two rounds on an evaluation split of four images."""
+    path = manifest_path("evaluation")
+    row = next(iter(Manifest(path)))
+    path.unlink()  # it is mapped into memory
+    path.write_text("".join(line_of(row._replace(id=f"val/{number}")) for number in range(4)), encoding="utf-8")
     for number, name in enumerate(("lse-1", "lse-2")):
         write_evaluation(project / "runs" / name, number)
     return project
