@@ -28,6 +28,8 @@ class Trial(NamedTuple):
     instant: str
     detail: str
     seconds: float
+    torn: list[str]
+    """Files of DVC that were cut, and were set aside."""
     problems: list[str]
 
 
@@ -59,39 +61,31 @@ class Campaign:
         while True:
             began = time.monotonic()
             struck = Run(folder, log, choose).watch()
-            problems = struck.problems + acknowledged.problems()
+            problems, torn = acknowledged.problems(struck)
+            problems += struck.problems
             if not struck.killed and struck.ended != 0:
                 failed += 1
                 problems.append(f"does not continue: {_last_lines(log)}")
-            for trial in self._trials(number, struck, time.monotonic() - began, problems):
+            for trial in self._trials(number, struck, time.monotonic() - began, torn, problems):
                 killing = done(trial)
             self._seconds |= {
                 name: min(seconds, self._seconds.get(name, seconds)) for name, seconds in struck.seconds.items()
             }
-            if problems:
-                _repair(folder, problems, acknowledged)
             if failed == TRIES:
                 return ["given up"]
             if struck.ended == 0:
                 break
         return acknowledged.at_the_end()
 
-    def _trials(self, number: int, struck: Struck, seconds: float, problems: list[str]) -> list[Trial]:
-        """Return the faults of a run, the last with its problems; a failure without a fault is a trial, too."""
+    def _trials(self, number: int, struck: Struck, seconds: float, torn: list[str], problems: list[str]) -> list[Trial]:
+        """Return the faults of a run, the last with what it led to; a failure without a fault is a trial, too."""
         name, trials = self._reference.folder.name, []
         for fault, detail in struck.faults:
             program, kind = fault.stage.partition("@")[0], fault.kind
-            trials.append(Trial(name, number, program, fault.stage, *kind, detail, seconds, []))
+            trials.append(Trial(name, number, program, fault.stage, *kind[:3], detail, seconds, [], []))
         if problems and not trials:
-            trials = [Trial(name, number, "", "", "", "", "", "after the faults before", seconds, [])]
-        return [*trials[:-1], *(trial._replace(problems=problems) for trial in trials[-1:])]
-
-
-def _repair(folder: Path, problems: list[str], acknowledged: Acknowledged) -> None:
-    """Delete a torn dvc.lock, as a person would; DVC's cache of runs still knows what it recorded."""
-    if any("dvc.lock" in problem for problem in problems):
-        (folder / "dvc.lock").unlink(missing_ok=True)
-        acknowledged.forget()
+            trials = [Trial(name, number, "", "", "", "", "", "after the faults before", seconds, [], [])]
+        return [*trials[:-1], *(trial._replace(torn=torn, problems=problems) for trial in trials[-1:])]
 
 
 def _last_lines(log: Path) -> str:

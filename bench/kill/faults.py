@@ -15,6 +15,8 @@ class Kind(NamedTuple):
     signal: str
     victim: Victim
     instant: Instant
+    file: str = ""
+    """Only operations on files of that name count."""
 
     @property
     def at_an_operation(self) -> bool:
@@ -43,11 +45,17 @@ AT_AN_OPERATION = (
     *[Kind("SIGKILL", "stage", "torn")] * 3,
     *[Kind("SIGKILL", "DVC", "clean")] * 2,
     *[Kind("SIGKILL", "DVC", "torn")] * 2,
+    Kind("SIGKILL", "DVC", "clean", "dvc.lock"),
+    Kind("SIGKILL", "DVC", "torn", "dvc.lock"),
 )
 
 
 AFTERWARDS = 0.7
 """Seconds after a stage in which DVC records it and looks at the next."""
+
+
+FEW = 4
+"""Operations with which DVC writes dvc.lock, at least."""
 
 
 class Fault(NamedTuple):
@@ -77,6 +85,8 @@ class Deck:
         if not kind.at_an_operation:
             more = AFTERWARDS if kind.victim == "DVC" else 0.0
             return Fault(kind, stage, seconds=self._random.uniform(0, seconds + more))
+        if kind.file:
+            return Fault(kind, stage, number=self._random.randint(1, FEW))
         of_dvc = kind.victim == "DVC"
         return Fault(kind, stage, number=self._number(program, of_dvc, operations_of_dvc if of_dvc else operations))
 

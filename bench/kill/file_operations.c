@@ -13,15 +13,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static char folder[PATH_MAX];
+static char folder[PATH_MAX], file[NAME_MAX + 1];
 static long counted, fatal;
 static int torn, report = -1;
 
-/* Count the operations of this process below `below` from now on; the n-th is fatal (0: none). */
-void kill_at(const char *below, long n, int in_the_middle, int descriptor) {
+/* Count the operations of this process below `below` from now on, only those on files called `only` if that is not empty;
+ * the n-th is fatal (0: none). */
+void kill_at(const char *below, const char *only, long n, int in_the_middle, int descriptor) {
     counted = 0;
     fatal = n;
     torn = in_the_middle;
+    strncpy(file, only, NAME_MAX);
     report = descriptor;
     strncpy(folder, strcmp(below, ".") ? below : "", PATH_MAX - 1);
 }
@@ -39,7 +41,9 @@ static void die(const char *name, const char *path) {
 
 /* Compiled modules do not count: they are written once. */
 static int below(const char *path) {
-    return folder[0] && !strncmp(path, folder, strlen(folder)) && !strstr(path, "/__pycache__/");
+    const char *name = strrchr(path, '/');
+    return folder[0] && !strncmp(path, folder, strlen(folder)) && !strstr(path, "/__pycache__") &&
+           (!file[0] || !strcmp(name + 1, file));
 }
 
 static int path_of(int descriptor, char *path) {

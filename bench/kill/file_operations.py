@@ -36,11 +36,14 @@ def _library() -> ctypes.CDLL | None:
     return None if path is None else ctypes.CDLL(path)
 
 
-def kill_at(folder: Path, number: int, torn: bool, report: int) -> None:
-    """Count this process's operations below a folder from now on, and let the n-th kill it (0: none)."""
+def kill_at(folder: Path, file: str, number: int, torn: bool, report: int) -> None:
+    """Count this process's operations below a folder from now on, and let the n-th kill it (0: none).
+
+    ``file``: only those on files of that name count; "": all.
+    """
     library = _library()
     if library is not None:
-        library.kill_at(str(folder).encode(), ctypes.c_long(number), int(torn), report)
+        library.kill_at(str(folder).encode(), file.encode(), ctypes.c_long(number), int(torn), report)
 
 
 def operations() -> int:

@@ -18,7 +18,7 @@ def lse() -> dict[str, Any]:
     params["runtime"] = {"device": "cpu", "precision": "float32", "workers": 1, "checkpoint_every": 2, "log_every": 1}
     params["pretrain"] |= {"steps": 6}
     params["dump"] |= {"part_images": 2, "batch": 2}
-    params["adapt"] |= {"steps": 6}
+    params["adapt"] |= {"steps": 6, "batch": 2, "source_batch": 2}
     params["health"] = {"images": 4}
     params["initial_models"] = {"source-only": params["initial_models"]["source-only"]}
     params["rounds"] = {"lse-1": {"method": "lse", "init": "source-only", "portion": 0.5}}

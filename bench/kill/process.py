@@ -71,10 +71,10 @@ class Copy:
             text = b""
         return json.loads(text) if text else {"what": "gone"}
 
-    def answer(self, pid: int, number: int, torn: bool) -> None:
+    def answer(self, pid: int, number: int, torn: bool, file: str = "") -> None:
         """Let a copy go on, to its n-th file operation (0: to its end)."""
         try:
-            self.socket.send(json.dumps({"to": pid, "number": number, "torn": torn}).encode())
+            self.socket.send(json.dumps({"to": pid, "number": number, "torn": torn, "file": file}).encode())
         except (BrokenPipeError, ConnectionResetError):
             return  # it has been killed
 
@@ -160,14 +160,14 @@ class _Stages:
 
 def _ask(message: dict[str, Any]) -> None:
     """Send a message, and wait until it is answered."""
-    file_operations.kill_at(Path(), 0, False, -1)
+    file_operations.kill_at(Path(), "", 0, False, -1)
     _Stages.connection.send(json.dumps(message).encode())
     while True:
         answer = json.loads(_Stages.connection.recv(_BYTES) or os._exit(1))
         if answer["to"] == os.getpid():
             break
     report = _Stages.connection.fileno()
-    file_operations.kill_at(_Stages.folder, answer["number"], answer["torn"], report)
+    file_operations.kill_at(_Stages.folder, answer["file"], answer["number"], answer["torn"], report)
 
 
 def _tell_operations(what: str, **also: Any) -> None:

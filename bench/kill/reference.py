@@ -94,13 +94,13 @@ def _computed(folder: str, names: list[str]) -> list[str]:
 
 
 def recorded_outputs(folder: Path) -> dict[str, dict[str, str]]:
-    """Return the hashes of outputs in dvc.lock, by stage. Raises what the YAML parser raises."""
+    """Return the hashes of outputs in dvc.lock, by stage; an entry that is cut is left out."""
     path = folder / "dvc.lock"
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8")
-    stages = YAML(typ="safe").load(text)["stages"]
-    return {name: {out["path"]: out["md5"] for out in entry["outs"]} for name, entry in stages.items()}
+    stages = YAML(typ="safe").load(path.read_text(encoding="utf-8"))["stages"] if path.exists() else {}
+    whole = {
+        name: entry["outs"] for name, entry in stages.items() if entry and "md5" in (entry.get("outs") or [{}])[-1]
+    }
+    return {name: {out["path"]: out["md5"] for out in outs} for name, outs in whole.items()}
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

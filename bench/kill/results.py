@@ -43,7 +43,7 @@ class Results:
 
     def add(self, trial: Trial) -> None:
         self.trials.append(trial)
-        mark = "; ".join(trial.problems) or "ok"
+        mark = "; ".join(trial.problems) or (f"ok, {trial.torn[0]} was cut" if trial.torn else "ok")
         print(f"{self.kills:4} {trial.seconds:5.1f} s {trial.pipeline} {trial.stage:26} {trial.signal} {trial.victim} "
               f"{trial.instant} {trial.detail[-60:]}: {mark}", flush=True)  # fmt: skip
         self._store()
@@ -63,6 +63,13 @@ class Results:
         rows = [
             Row("kills", self.kills, "", "≥ 500", self.kills >= 500),
             Row("violations", self.violations, "", "0", not self.violations),
+            Row(
+                "of them, cut a file of DVC, which was set aside",
+                sum(bool(t.torn) for t in self.trials),
+                "",
+                None,
+                None,
+            ),
             Row("workspaces driven to their end", len(self.ends), "", None, None),
         ]
         if self._write:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ruamel.yaml.error import YAMLError
-
 from bench.kill.faults import Fault
 from bench.kill.process import Copy
 from bench.kill.reference import NOT_EQUAL, Reference, file_hashes, hash_of, recorded_outputs, size_of
+from pipeline.dvc_view.torn_files import set_torn_files_aside
 
 ORPHAN_SECONDS = 30
 SILENCE = 120
 """Seconds without a message after which a run counts as hanging."""
 STOPPED = 0.3
 """Seconds between SIGSTOP and SIGCONT."""
-DISK = 2.0
-"""A workspace may be so many times as large as the reference's."""
+DISK = 3.0
+"""A workspace may be so many times as large as the reference's at its end, which has no checkpoints any more."""
 
 Choose = Callable[[str], Fault | None]
 
@@ -36,7 +36,13 @@ class Struck(NamedTuple):
     """DVC's exit code; negative for a signal."""
     seconds: dict[str, float]
     """Of the stages that came to their ends."""
+    begun: list[str]
+    """Stages that ran."""
     problems: list[str]
+
+    @property
+    def killed_dvc(self) -> bool:
+        return self.killed and self.faults[-1][0].kind.victim != "stage"
 
     @property
     def killed(self) -> bool:
@@ -52,7 +58,7 @@ class Run:
         self._fault: Fault | None = None
         """What will happen next."""
         self._due = float("inf")
-        self._struck = Struck([], None, {}, self.problems)
+        self._struck = Struck([], None, {}, [], self.problems)
         self._stage, self._saving, self._began = 0, "", 0.0
         self._running: dict[str, int] = {}
 
@@ -100,6 +106,7 @@ class Run:
     def _begin(self, stage: str, pid: int) -> None:
         if stage in self._running and Path(f"/proc/{self._running[stage]}").exists():
             self.problems.append(f"{stage}: runs twice at once")
+        self._struck.begun.append(stage)
         self._running[stage], self._stage, self._saving, self._began = pid, pid, "", time.monotonic()
         if self._fault is None and not self._struck.killed:
             self._fault = self._choose(stage)
@@ -110,7 +117,12 @@ class Run:
     def _answer(self, pid: int, process: str) -> None:
         """Let a process go on; to the fatal operation, if it is the victim."""
         fault = self._fault if self._fault is not None and self._fault.kind.victim == process else None
-        self._copy.answer(pid, fault.number if fault else 0, torn=bool(fault and fault.kind.instant == "torn"))
+        self._copy.answer(
+            pid,
+            fault.number if fault else 0,
+            torn=bool(fault and fault.kind.instant == "torn"),
+            file=fault.kind.file if fault else "",
+        )
 
     def _strike(self) -> None:
         fault, self._due = self._fault, float("inf")
@@ -152,23 +164,36 @@ class Acknowledged:
 
     def __init__(self, folder: Path, reference: Reference) -> None:
         self._folder, self._reference = folder, reference
-        self._known: dict[str, dict[str, str]] = {}
+        self._recorded = dict[str, dict[str, str]]()
+        self._ever = set[str]()
 
-    def problems(self) -> list[str]:
-        """Return what does not hold after a run."""
-        try:
-            recorded = recorded_outputs(self._folder)
-        except (YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-            return [f"dvc.lock does not parse: {' '.join(str(error).split())[:120]}"]
-        lost = [f"{stage}: was recorded, and is not any more" for stage in self._known if stage not in recorded]
-        new = {stage: outs for stage, outs in recorded.items() if stage not in self._known}
-        self._known = recorded
-        wrong = [problem for stage, outs in new.items() for problem in self._wrong(stage, outs)]
-        return [*lost, *wrong, *self._disk()]
+    def problems(self, struck: Struck) -> tuple[list[str], list[str]]:
+        """Return what does not hold after a run, and which files of DVC it has left cut.
 
-    def forget(self) -> None:
-        """Begin anew, after dvc.lock has been lost."""
-        self._known = {}
+        Those are set aside, as a night does. Then what they had recorded must come from DVC's cache: a stage that was
+        recorded once never runs again.
+        """
+        torn = [str(path) for path in set_torn_files_aside(self._folder)]
+        recorded = recorded_outputs(self._folder)
+        lost = [stage for stage in self._recorded if stage not in recorded]
+        if lost and struck.killed_dvc and not torn:
+            torn = ["dvc.lock, between two entries"]
+        problems = [f"{stage}: was recorded, and is not any more" for stage in lost if not torn]
+        problems += [f"{stage}: was recorded, and runs again" for stage in struck.begun if stage in self._ever]
+        for stage in [stage for stage in recorded if stage not in self._recorded]:
+            problems += self._wrong(stage, recorded[stage])
+        self._recorded = recorded
+        self._ever |= recorded.keys()
+        return problems + self._piled_up() + self._disk(), torn
+
+    def _piled_up(self) -> list[str]:
+        """Return files that killed writers leave, where there are several of one file."""
+        names = Counter(
+            path.parent / path.name.rsplit(".", 2)[0]
+            for ending in ("partial", "tmp")
+            for path in (self._folder / ".roundabout" / "work").rglob(f".*.{ending}")
+        )
+        return [f"{name}: left {count} times" for name, count in names.items() if count > 1]
 
     def _wrong(self, stage: str, outs: dict[str, str]) -> list[str]:
         expected = self._reference.stages[stage].outputs
@@ -191,7 +216,7 @@ class Acknowledged:
         other = sorted(name for name in names if files.get(name) != self._reference.files.get(name))
         problems = [f"{name}: differs from the undisturbed run's" for name in other[:5]]
         cache = self._folder / ".dvc" / "cache" / "files" / "md5"
-        for path in cache.glob("??/*"):
+        for path in cache.glob("??/[!.]*"):  # names that begin with a dot are files that DVC had begun to write
             if hash_of(path) != (path.parent.name + path.name).removesuffix(".dir"):
                 problems.append(f"{path.relative_to(self._folder)}: damaged in DVC's cache")
         left = [*(self._folder / ".roundabout" / "work").glob("*"), *self._folder.glob("runs/**/*.partial")]
