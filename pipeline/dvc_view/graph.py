@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.stage_facts import StageFacts, facts_of
+from pipeline.dvc_view.torn_files import advice
 
 BUSY = re.compile(r"is busy, it is being blocked by")
 """DVC's message when another DVC process has locked a file."""
@@ -63,7 +64,7 @@ def read_graph(workspace: Path) -> Graph:
     try:
         graph = Repo(str(workspace)).index.graph
     except DvcException as error:
-        raise ReadableError(f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
+        raise ReadableError(advice(workspace) or f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
     stages = {_address(stage, workspace): stage for stage in graph}
     needs = {name: [_address(needed, workspace) for needed in graph.successors(stages[name])] for name in stages}
     return _graph(needs, {name: stage.meta for name, stage in stages.items()})
@@ -155,7 +156,8 @@ def find_changes(workspace: Path) -> Changes:
         cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if answer.returncode:
-        raise ReadableError(f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}")
+        why = advice(workspace) or f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}"
+        raise ReadableError(why)
     view = json.loads(answer.stdout)
     return Changes(view["reasons"], set(view["cached"]), _graph(view["needs"], view["meta"]))
 

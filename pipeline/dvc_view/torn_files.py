@@ -29,6 +29,15 @@ def torn_files(workspace: Path) -> list[Path]:
     return [path for path, text in cut.items() if _text(workspace / path) == text]
 
 
+def advice(workspace: Path) -> str:
+    """Return what to do about cut files of DVC, in words; "" without any."""
+    names = " ".join(map(str, torn_files(workspace)))
+    return names and (
+        f"{names}: a killed DVC has left it cut, and DVC refuses every command; run `rm {names}`, then `dvc repro`: "
+        "DVC takes what it had recorded from its cache"
+    )
+
+
 def set_torn_files_aside(workspace: Path) -> list[Path]:
     """Move cut files of DVC to ``.roundabout/torn/``; return which they were."""
     torn = torn_files(workspace)

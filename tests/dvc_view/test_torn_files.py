@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from bench.workspace import ROOT
 from pipeline.cli import app
 from pipeline.dvc_view import torn_files
 from pipeline.dvc_view.torn_files import ASIDE, LOCK, RWLOCK, set_torn_files_aside
@@ -62,9 +64,18 @@ def test_a_file_that_is_being_written_stays(workspace: Path, monkeypatch: pytest
     assert (workspace / LOCK).read_text() == WHOLE
 
 
-def test_check_says_what_to_do(workspace: Path, write_params, tiny_params) -> None:
+@pytest.mark.parametrize("command", ["check", "status", "overnight --dry-run"])
+def test_commands_say_what_to_do_and_write_nothing(
+    workspace: Path, write_params, tiny_params, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(workspace)
+    (workspace / ".dvc" / "config").touch()
+    shutil.copy(ROOT / "dvc.yaml", workspace)
+    (workspace / "pipeline" / "params").mkdir(parents=True)
+    shutil.copy(ROOT / "pipeline" / "params" / "changed_defaults.yaml", workspace / "pipeline" / "params")
+    write_params(tiny_params)
     (workspace / LOCK).write_text("")
-    answer = CliRunner().invoke(app, ["check", "--params", str(write_params(tiny_params))])
+    answer = CliRunner().invoke(app, command.split())
     assert answer.exit_code == 1
-    assert "rm dvc.lock" in answer.output
+    assert "run `rm dvc.lock`" in " ".join(answer.output.split())
     assert (workspace / LOCK).exists()
