@@ -21,7 +21,7 @@ def dry_run(name: str) -> dict[str, Any]:
     """The preset with generated images, one step of training, random weights, and the first round of its chain."""
     params = preset(name)
     params["data"] = {"size": SIZE, "spatial_prior": params["data"].get("spatial_prior", False)} | {
-        split: {"layout": "streets", "domain": domain, "images": 3, "first": first, "draw_size": SIZE}
+        split: {"layout": "streets", "domain": domain, "images": 2, "first": first, "draw_size": SIZE}
         for split, domain, first in (("source", "source", 0), ("target", "target", 0), ("evaluation", "target", 1000))
     }
     params["model"]["weights"] = None
