@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from pipeline.common.tiling import Tiling
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import look_at_image, read_label
 from pipeline.datasets.listing import Entry
@@ -19,6 +20,7 @@ from pipeline.datasets.loading import Crop, box_of, crop_problem, train_ids_prob
 from pipeline.datasets.manifest import Row, content_hash
 from pipeline.datasets.picture_files import require_undamaged_png
 from pipeline.datasets.problems import DataError, Problem
+from pipeline.datasets.tile_rows import tile_problem
 
 
 class Examined(NamedTuple):
@@ -49,12 +51,13 @@ def examine(
     needs_labels: bool,
     read: Callable[[bytes], Image.Image] = read_label,
     reading: ImageReading = AS_THEY_ARE,
+    tiling: Tiling | None = None,
 ) -> Examined:
     """Read an entry's files, each once, decodes them to the end and checks that they fit each other.
 
     ``table`` is the (256,) id table, ``read`` decodes a label, ``reading`` is how images are read. Labels are checked
     inside the crop, the only pixels that are ever used. Without ``needs_labels`` no label file is opened and the row
-    has none.
+    has none. With ``tiling`` the row is that of the whole picture, which must be as large as a tile.
     """
     problems: list[Problem] = _name_problems(entry)
     image_data = _read(entry.image)
@@ -64,6 +67,9 @@ def examine(
         )
         return Examined(None, [orphan] if needs_labels else [])
     image = _image(entry.image, image_data, crop, problems, reading)
+    too_small = None if image is None or problems else tile_problem(tiling, crop, image.height, image.width)
+    if too_small is not None:
+        problems.append(Problem(str(entry.image), too_small))
     label = None
     if needs_labels and entry.label is None:
         problems.append(

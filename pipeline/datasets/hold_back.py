@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.common.files import whole_file
 from pipeline.datasets.manifest import MANIFEST, Manifest, Row, line_of
+from pipeline.datasets.tile_rows import picture_of
 
 LARGEST = 200
 """Images held back at most: more would not make a mean IoU much more certain."""
@@ -38,7 +39,7 @@ def held_back(ids: Sequence[str], share: float, seed: int, *, frames: bool = Tru
     if share <= 0 or len(ids) < SMALLEST_SOURCE:
         return []
     count = min(LARGEST, max(1, round(share * len(ids))))
-    names = [sequence_of(identity) if frames else identity for identity in ids]
+    names = [sequence_of(identity) if frames else picture_of(identity) for identity in ids]
     sequences = [list(group) for _, group in groupby(range(len(ids)), key=names.__getitem__)]
     drawn = [sequences[index] for index in np.random.default_rng(seed).permutation(len(sequences))]
     chosen = list[int]()
@@ -50,8 +51,8 @@ def held_back(ids: Sequence[str], share: float, seed: int, *, frames: bool = Tru
 
 
 def sequence_of(identity: str) -> str:
-    """Return an id without the frame's number at its end: ``0016E5_`` of ``0016E5_07959``."""
-    return _FRAME_NUMBER.sub("", identity)
+    """Return an id without the frame's number at its end: ``0016E5_`` of ``0016E5_07959`` and of its tiles."""
+    return _FRAME_NUMBER.sub("", picture_of(identity))
 
 
 def in_words(held_ids: Sequence[str], images: int) -> str:
@@ -65,10 +66,11 @@ def divide(source: Path, held: Path, positions: Sequence[int]) -> None:
     """Move the rows at some positions from the manifest in ``source`` to one in ``held``.
 
     Files that `prepare` itself has written into ``source`` move with their rows; a file that a kept row names too (all
-    images of a digit share their label) is copied.
+    images of a digit share their label, all tiles of a picture both files) is copied.
     """
     rows, moving = Manifest(source / MANIFEST), set(positions)
-    kept_labels = {row.label for position, row in enumerate(rows) if position not in moving}
+    kept_rows = (row for position, row in enumerate(rows) if position not in moving)
+    kept = {file for row in kept_rows for file in (row.label, row.image if row.image_box else None)}
     with ExitStack() as stack:
         files = [
             stack.enter_context(stack.enter_context(whole_file(folder / MANIFEST)).open("w", encoding="utf-8"))
@@ -76,12 +78,12 @@ def divide(source: Path, held: Path, positions: Sequence[int]) -> None:
         ]
         for position, row in enumerate(rows):
             moves = position in moving
-            files[moves].write(line_of(_moved(row, source, held, kept_labels) if moves else row))
+            files[moves].write(line_of(_moved(row, source, held, kept) if moves else row))
 
 
-def _moved(row: Row, source: Path, held: Path, kept_labels: set[str | None]) -> Row:
-    image = _move(row.image, source, held, copy=False)
-    label = None if row.label is None else _move(row.label, source, held, copy=row.label in kept_labels)
+def _moved(row: Row, source: Path, held: Path, kept: set[str | None]) -> Row:
+    image = _move(row.image, source, held, copy=row.image in kept)
+    label = None if row.label is None else _move(row.label, source, held, copy=row.label in kept)
     return row._replace(image=image, label=label)
 
 
@@ -92,7 +94,8 @@ def _move(file: str, source: Path, held: Path, *, copy: bool) -> str:
     there = held / Path(file).relative_to(source)
     there.parent.mkdir(parents=True, exist_ok=True)
     if copy:
-        copyfile(file, there)
+        if not there.exists():
+            copyfile(file, there)
     elif Path(file).exists():  # else a row before has moved it: held-back images may share a label, too
         Path(file).replace(there)
     return str(there)

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipeline.common.labels import IGNORE, UNKNOWN
+from pipeline.common.tiling import Window
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
+from pipeline.datasets.decoded import KeptPictures, Large, WholeInMemory, on_disk, window_of
 from pipeline.datasets.decoding import LabelReader, read_image, read_label
-from pipeline.datasets.manifest import AGAIN, Manifest
+from pipeline.datasets.manifest import AGAIN, Manifest, Row
 from pipeline.datasets.problems import DataError
 from pipeline.datasets.seen import Seen
 
@@ -32,7 +34,7 @@ class SplitImages:
         self, manifest: Manifest, *, crop: Crop | None, size: Size, reading: ImageReading = AS_THEY_ARE
     ) -> None:
         self.manifest, self.crop, self.size, self.reading = manifest, crop, size, reading
-        self._seen = Seen(manifest)
+        self._seen, self._kept = Seen(manifest), KeptPictures()
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -48,9 +50,23 @@ class SplitImages:
             DataError: the file has changed since prepare, or cannot be read.
         """
         row = self.manifest[position]
-        read = partial(read_image, reading=self.reading)
-        picture = _picture(read, self._seen.image(position, row), row.image, self.crop)
+        if row.image_box is None:
+            picture = _picture(self._read, self._seen.image(position, row), row.image, self.crop)
+        else:
+            picture = self._tile(position, row, _window(row.image_box))
         return np.array(_resized(picture, self.size, Image.Resampling.BICUBIC))
+
+    def _read(self, data: bytes) -> Image.Image:
+        return read_image(data, self.reading)
+
+    def _tile(self, position: int, row: Row, box: Window) -> Image.Image:
+        def opened() -> Large:
+            large = on_disk(Path(row.image), self.reading)
+            return large or WholeInMemory(_picture(self._read, self._seen.picture(file), row.image, None))
+
+        file = self._seen.image_file(position, row)
+        time = self._seen.time_of_picture(file)
+        return window_of(self._kept.get((row.image, time), opened), box, row.image)
 
 
 class SplitLabels:
@@ -72,7 +88,7 @@ class SplitLabels:
         if manifest[0].label is None:
             raise DataError(f"{manifest.path}: is a manifest without labels; labels of a target are kept from training")
         self.manifest, self.crop, self.size, self.table, self.read = manifest, crop, size, table, read
-        self._seen = Seen(manifest)
+        self._seen, self._kept = Seen(manifest), KeptPictures()
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -84,20 +100,50 @@ class SplitLabels:
     def label(self, position: int) -> np.ndarray:
         """Return (H,W) uint8 class indices, 255 ignored; resized by nearest neighbour, so that no id is invented.
 
+        Of a tile at its own resolution, pixels that are nearer to the centre of another tile are ignored: an evaluation
+        scores each pixel of a large picture once.
+
         Raises:
             DataError: the file has changed since prepare, cannot be read, or holds an id that the table does not know.
         """
         row = self.manifest[position]
         if row.label is None:
             raise DataError(f"{self.manifest.path}: has no label for {row.id!r}; {AGAIN}")
-        picture = _picture(self.read, self._seen.label(position, row), row.label, self.crop)
+        if row.label_box is None:
+            picture = _picture(self.read, self._seen.label(position, row), row.label, self.crop)
+        else:
+            picture = self._tile(position, row, row.label, _window(row.label_box))
         if self.size is not None:
             picture = _resized(picture, self.size, Image.Resampling.NEAREST)
         unknown = unknown_ids(np.asarray(picture.histogram()[:256]), self.table)  # ten times as fast as numpy's
         if unknown is not None:
             raise DataError(f"{row.label}: {unknown}")
         label_HW: np.ndarray = self.table[np.asarray(picture)]
+        return label_HW if self.size is not None else _own_part(label_HW, row)
+
+    def _tile(self, position: int, row: Row, path: str, box: Window) -> Image.Image:
+        def opened() -> Large:
+            return WholeInMemory(_picture(self.read, self._seen.picture(file), path, None))
+
+        file = self._seen.label_file(position, row)
+        time = self._seen.time_of_picture(file)
+        return window_of(self._kept.get((path, time), opened), box, path)
+
+
+def _own_part(label_HW: np.ndarray, row: Row) -> np.ndarray:
+    """Return a label of whose pixels those are ignored that belong to other tiles."""
+    if row.label_box is None or row.own is None:
         return label_HW
+    top, left = row.own[0] - row.label_box[0], row.own[1] - row.label_box[1]
+    own = (slice(top, top + row.own[2]), slice(left, left + row.own[3]))
+    own_HW = np.full_like(label_HW, IGNORE)
+    own_HW[own] = label_HW[own]
+    return own_HW
+
+
+def _window(box: list[int]) -> Window:
+    top, left, height, width = box
+    return top, left, height, width
 
 
 def _picture(read: LabelReader, data: bytes, path: str, crop: Crop | None) -> Image.Image:

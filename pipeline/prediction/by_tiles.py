@@ -14,16 +14,17 @@ from PIL import Image
 
 from pipeline.common.files import whole_file
 from pipeline.common.labels import ClassSet
+from pipeline.common.tiling import Tiling
 from pipeline.datasets.loading import box_of, crop_problem
 from pipeline.datasets.picture_files import TIFF_HEADS
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.tiff_rows import TiffRows
 from pipeline.prediction.formats import overlay, table_of
 from pipeline.prediction.measures import Measures
 from pipeline.prediction.pictures import Picture
 from pipeline.prediction.png_rows import PngRows
 from pipeline.prediction.reading import read_picture
-from pipeline.prediction.tiff_rows import TiffRows
-from pipeline.prediction.tiles import Probabilities, Rows, Tiling, WholePicture, stitched
+from pipeline.prediction.tiles import Probabilities, Rows, WholePicture, stitched
 
 AS_TILES = (
     "write it as a TIFF in tiles (`gdal_translate -co TILED=YES`, or `vips copy IN OUT.tif[tile,compression=deflate]`)"

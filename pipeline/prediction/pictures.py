@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.loading import Crop
 from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.tile_rows import picture_of
 from pipeline.datasets.walking import passed_over
 
 LIST_SUFFIXES = (".txt", ".lst")
@@ -137,16 +138,29 @@ def _videos_in(folder: Path) -> str:
 
 
 class SplitPictures(Pictures):
-    """The images of a prepared split, cropped; a prediction is named after its image's id."""
+    """The images of a prepared split, cropped; a prediction is named after its image's id.
+
+    Of a split that is cut into tiles these are the whole pictures.
+    """
 
     def __init__(self, manifest: Path, crop: Crop | None, reading: ImageReading = AS_THEY_ARE) -> None:
         self._manifest, self._crop, self._reading = Manifest(manifest), crop, reading
         window = "" if crop is None else f", crop {', '.join(map(str, crop))}"
         self.source = f"{manifest} of hash {file_hash(manifest)}{window}"
+        self._positions = _first_rows(self._manifest)
 
     def __len__(self) -> int:
-        return len(self._manifest)
+        return len(self._positions)
 
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
-        row = self._manifest[position]
-        return Picture(Path(row.image), f"{row.id}.png", self._crop, self._reading)
+        row = self._manifest[self._positions[position]]
+        name = row.id if row.image_box is None else picture_of(row.id)
+        return Picture(Path(row.image), f"{name}.png", self._crop, self._reading)
+
+
+def _first_rows(manifest: Manifest) -> Sequence[int]:
+    """Return the position of each picture's only row, or of its first tile's; tiles of a picture are neighbours."""
+    if manifest[0].image_box is None:
+        return range(len(manifest))
+    pictures = groupby(enumerate(manifest), key=lambda item: item[1].image)
+    return [next(tiles)[0] for _, tiles in pictures]

@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 from pipeline.common.errors import ReadableError
+from pipeline.common.tiling import Tiling, spans_of, tile_count
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.tiff_rows import TiffRows
 from pipeline.prediction.png_rows import PngRows
-from pipeline.prediction.tiff_rows import TiffRows
-from pipeline.prediction.tiles import Tiling, WholePicture, spans_of, stitched, tile_count
+from pipeline.prediction.tiles import WholePicture, stitched
 
 random = np.random.default_rng(0)
 PIXEL_HW3 = random.integers(0, 256, (70, 90, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Rows of a TIFF without the rest of it: strips and tiles are decoded one by one, so that memory does not grow.
+"""Windows of a TIFF without the rest of it: strips and tiles are decoded one by one, so that memory does not grow.
 
 Pillow decodes a TIFF whole. Each piece (a strip, a tile) is therefore put into a small TIFF of its own, with the tags
 of the large one, and read as other images are: the same rules for bits and bands, every compression that Pillow knows.
@@ -8,6 +8,7 @@ of the large one, and read as other images are: the same rules for bits and band
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,24 +91,38 @@ class TiffRows:
             rows = height if tiled else min(height, self.height - top)
             yield Piece(int(offset), int(count), top, left, rows, width)
 
+    @property
+    def windows_are_cheap(self) -> bool:
+        """Return whether a window costs about as much as its pixels: the file is in tiles, or rows can be sought."""
+        return self.can_be_read_by_rows and (_TILE_WIDTH in self._tags or self._is_plain)
+
     def rows(self, top: int, bottom: int) -> np.ndarray:
         """Return the rows (h,W,3) uint8 from ``top`` to before ``bottom``.
 
         Raises:
             DataError: a piece is damaged, or not of 8 bits a channel.
         """
-        band_hW3 = np.empty((bottom - top, self.width, 3), np.uint8)
+        return self.window(top, 0, bottom - top, self.width)
+
+    def window(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """Return the window (h,w,3) uint8; several threads may read windows at the same time.
+
+        Raises:
+            DataError: as rows does.
+        """
+        bottom, right = top + height, left + width
+        window_hw3 = np.empty((height, width, 3), np.uint8)
         for piece in self._pieces:
             first, last = max(top, piece.top), min(bottom, piece.top + piece.height)
-            if first >= last:
+            begin, end = max(left, piece.left), min(right, piece.left + piece.width)
+            if first >= last or begin >= end:
                 continue
             if self._is_plain:
                 piece = self._part(piece, first, last)
             pixel_hw3 = self._decoded(piece)
-            right = min(self.width, piece.left + piece.width)
-            part = pixel_hw3[first - piece.top : last - piece.top, : right - piece.left]
-            band_hW3[first - top : last - top, piece.left : right] = part
-        return band_hW3
+            part = pixel_hw3[first - piece.top : last - piece.top, begin - piece.left : end - piece.left]
+            window_hw3[first - top : last - top, begin - left : end - left] = part
+        return window_hw3
 
     def _part(self, piece: Piece, first: int, last: int) -> Piece:
         """Rows of an uncompressed strip: they begin where their number says."""
@@ -116,8 +131,7 @@ class TiffRows:
         return piece._replace(offset=offset, byte_count=(last - first) * stride, top=first, height=last - first)
 
     def _decoded(self, piece: Piece) -> np.ndarray:
-        self._file.seek(piece.offset)
-        data = self._file.read(piece.byte_count)
+        data = os.pread(self._file.fileno(), piece.byte_count, piece.offset)
         if len(data) < piece.byte_count:
             raise DataError("is truncated; fetch the file again")
         return np.asarray(read_image(self._small_tiff(piece, data), self._reading))

@@ -1,0 +1,52 @@
+"""A manifest's row for each tile of a large picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from pipeline.common.tiling import Tiling, Window, tiles_of
+from pipeline.datasets.listing import Entry
+from pipeline.datasets.manifest import Row
+
+_POSITION = re.compile(r"@\d{6},\d{6}$")
+
+
+def tile_rows(row: Row, crop: Window | None, tiling: Tiling | None) -> Iterator[Row]:
+    """Yield the rows of a picture's tiles, inside the crop where there is one; without ``tiling`` the picture's own.
+
+    The id of a tile is the picture's with the tile's top and left in the picture: ``field@000448,000896``.
+    """
+    if tiling is None:
+        yield row
+        return
+    for box, own in tiles_of(crop or (0, 0, row.height, row.width), tiling):
+        tile = row._replace(id=f"{row.id}@{box[0]:06d},{box[1]:06d}", image_box=list(box))
+        yield tile if row.label is None else tile._replace(label_box=list(box), own=list(own))
+
+
+def picture_of(identity: str) -> str:
+    """Return the id of the picture of which an image is a tile; of other images their own id."""
+    return _POSITION.sub("", identity)
+
+
+def order_of_tiles(identity: str) -> str:
+    """Return a key that sorts pictures as the ids of their tiles are sorted."""
+    return f"{identity}@"
+
+
+def by_tiles(files: Iterable[Entry]) -> Iterator[Entry]:
+    """Return the entries of large pictures, of which there are few, in the order of their tiles."""
+    return iter(sorted(files, key=lambda entry: order_of_tiles(entry.id)))
+
+
+def tile_problem(tiling: Tiling | None, crop: Window | None, height: int, width: int) -> str | None:
+    """Return why a picture of that size cannot be cut into tiles, or None."""
+    high, wide = (height, width) if crop is None else crop[2:]
+    if tiling is None or (high >= tiling.tile[0] and wide >= tiling.tile[1]):
+        return None
+    of = "is" if crop is None else "has a crop"
+    return (
+        f"{of} {high} high and {wide} wide, less than a tile ({tiling.tile[0]} high and {tiling.tile[1]} wide); choose"
+        " a smaller `tile`, or leave the picture out"
+    )
