@@ -7,6 +7,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.evaluation.run import evaluate_run
 from pipeline.params import read_params
+from pipeline.tracking.follow import log_results
 from stages.run import named_stage, params_file
 
 
@@ -25,6 +26,7 @@ def main(name: str) -> None:
         classes=class_set(params.classes),
         computer=select_device(params.runtime.device, params.runtime.precision),
     )
+    log_results(params.runtime.log_to, name, Path("runs") / name)
     print(f"{name}: " + ", ".join(f"{key} {value:.4f}" for key, value in metrics.items() if isinstance(value, float)))
 
 

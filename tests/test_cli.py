@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from ast import literal_eval
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pipeline.cli import app
+from pipeline.cli import PANELS, app, load
 from pipeline.commands.use import PRESETS
 from pipeline.common.files import write_json
 from tests.health.records import health_record
@@ -201,7 +203,7 @@ def test_results_show_the_verdict_on_each_round(here: Path, tiny_params: dict, w
     assert {row[0]: row[-1] for row in rows if len(row) == 8} == {
         "source-only": "–", "lse-1": "holds", "lse-2": "fails",
     }  # fmt: skip
-    lines = [line for line in answer.output.splitlines() if line.startswith("lse-")]
+    lines = [line for line in answer.output.splitlines() if line.startswith("lse-2: ")]
     assert lines == [f"lse-2: fails: {reason}; its result is its init's network (guard)"]
     write_json(here / "runs" / "lse-2" / "health.json", {"format": 0})
     answer = call("results")
@@ -227,8 +229,31 @@ def test_results_with_broken_params_do_not_end_in_a_traceback(here: Path) -> Non
     assert "is not valid YAML" in words(answer.output)
 
 
-def test_the_command_starts_without_torch() -> None:
-    # torch takes seconds to import: `--help`, `check` of a typo and `status` need not wait for it
-    code = "import sys, pipeline.cli; print(*sorted({'torch', 'prefect', 'dvc', 'numba'} & set(sys.modules)))"
+# ----------------------------------------------------------------------------------------------------------- start-up
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    for entry in chain.from_iterable(PANELS.values()):
+        own = " ".join((load(entry.name).help or "").split("\n\n")[0].split())
+        assert own == entry.help, entry.name
+
+
+def test_commands_start_without_what_takes_seconds(here: Path) -> None:
+    heavy = ("torch", "h5py", "prefect", "dvc", "numba", "networkx", "matplotlib")
+    (here / "params.yaml").write_text("seed: 1\nlsee: {}\n")
+    code = f"""
+import sys
+from typer.testing import CliRunner
+from pipeline.cli import app
+imported = {{}}
+for call in (["--help"], ["use"], ["check"], ["status"], ["rounds", "lse"]):
+    CliRunner().invoke(app, call)
+    imported[" ".join(call)] = sorted(set({heavy}) & set(sys.modules))
+    if call == ["--help"]:
+        imported["params"] = sorted({{"pipeline.params", "numpy"}} & set(sys.modules))
+print(imported)
+"""
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == ""
+    imported = literal_eval(answer.stdout)
+    assert len(imported) == 6
+    assert all(names == [] for names in imported.values()), imported

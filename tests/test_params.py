@@ -301,6 +301,12 @@ def test_runs_come_in_the_files_order_with_the_oracle_last(tiny_params: dict, wr
     ]  # fmt: skip
 
 
+def test_a_control_is_not_what_results_are_compared_with(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["initial_models"] = {"control": {"supervision": "source"}, **tiny_params["initial_models"]}
+    params = read_params(write_params(tiny_params))
+    assert list(params.run_kinds()) == ["source-only", "control", "lse-1", "lse-2", "oracle"]
+
+
 def test_every_preset_is_valid() -> None:
     checked = {path.stem: read_params(path) for path in PRESETS.iterdir() if path.suffix in (".yaml", ".yml")}
     assert len(checked) == len(list(PRESETS.glob("*.yaml"))) >= 1

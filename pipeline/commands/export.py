@@ -1,4 +1,4 @@
-"""``roundabout export``: a network for other programs, as ONNX or safetensors."""
+"""``roundabout export``: a network for other programs, as ONNX or safetensors; what a run sees, as COCO files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.commands.coco_files import write_coco_files
 from pipeline.commands.console import console, readable
 from pipeline.commands.model_file import is_of_a_run, model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
@@ -21,16 +22,32 @@ def export(
     model: Annotated[str, typer.Argument(help="a run (lse-3), a model file, or a checkpoint of others")],
     onnx: Annotated[Path | None, typer.Option(help="the .onnx file to write")] = None,
     safetensors: Annotated[Path | None, typer.Option(help="the .safetensors file to write")] = None,
+    coco: Annotated[
+        Path | None, typer.Option(help="a folder for the run's predictions and pseudo-labels as COCO files")
+    ] = None,
     size: Annotated[
         tuple[int, int] | None, typer.Option(help="height width of the ONNX input; default for runs: data.size")
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write a network as ONNX (RGB bytes in, logits at image size out, compared with torch) or as safetensors."""
+    """Write a network as ONNX (RGB bytes in, logits at image size out, compared with torch) or as safetensors.
+
+    Of a run also its predictions and pseudo-labels as COCO files, which FiftyOne loads.
+    """
+    if onnx is None and safetensors is None and coco is None:
+        raise ReadableError("say what to write: --onnx FILE, --safetensors FILE, --coco FOLDER, or several of them")
+    if coco is not None:
+        for line in write_coco_files(model, coco, force):
+            console.print(line, highlight=False, soft_wrap=True)
+    if onnx is not None or safetensors is not None:
+        _export_network(model, onnx, safetensors, size, force)
+
+
+def _export_network(
+    model: str, onnx: Path | None, safetensors: Path | None, size: tuple[int, int] | None, force: bool
+) -> None:
     from pipeline.checkpoints.import_export import open_model, save_safetensors
 
-    if onnx is None and safetensors is None:
-        raise ReadableError("say what to write: --onnx FILE, --safetensors FILE, or both")
     keep_what_is_there([out for out in (onnx, safetensors) if out is not None], force)
     require_positive(size)
     path = model_file(model)

@@ -1,4 +1,4 @@
-"""``roundabout inspect``: a page to look at what the rounds cached, selected and cut."""
+"""``roundabout inspect``: a page to look at caches, selections, patches and evaluations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.commands.console import console, readable
 
 @readable
 def inspect(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="rounds to show; default: all")] = None,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="runs to show; default: all")] = None,
     host: Annotated[str, typer.Option(help="address to listen on; the default is this machine alone")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port")] = 8600,
     root_path: Annotated[
@@ -24,7 +24,7 @@ def inspect(
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="open the page in the browser")] = False,
 ) -> None:
-    """Serve a page to look at caches, selections and patches; it only reads, also while a dump is being written."""
+    """Serve a page to look at caches, selections and evaluations; it only reads, also while a dump is being written."""
     from pipeline.viewer.inspector import Inspector
     from pipeline.viewer.serve import address, listening_socket, serve
 
@@ -32,8 +32,8 @@ def inspect(
     bound = listening_socket(host, port)
     inspector.refresh()
     url = address(bound, host)
-    if not any(run["has_cache"] for run in inspector.workspace()["runs"]):
-        console.print("No round has a cache yet: the page fills up when `dvc repro` writes one.")
+    if not any(run["splits"] for run in inspector.workspace()["runs"]):
+        console.print("No run has a cache or an evaluation yet: the page fills up when `dvc repro` writes one.")
     console.print(f"inspect: {url}  (Ctrl+C ends it)", soft_wrap=True, highlight=False)
     if browser:
         webbrowser.open(url)

@@ -1,4 +1,4 @@
-"""``roundabout predict``: a network over any images, as PNGs."""
+"""``roundabout predict``: a network over any images, as PNGs, COCO masks or LabelMe polygons."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class FormatName(StrEnum):
     train_ids = "train-ids"
     colour = "colour"
     overlay = "overlay"
+    coco = "coco"
+    labelme = "labelme"
 
 
 class Bits(StrEnum):
@@ -49,7 +51,11 @@ Images = Annotated[
 ]
 Format = Annotated[
     FormatName,
-    typer.Option("--format", help="label-ids: Cityscapes' ids, for its test server; colour: a palette PNG"),
+    typer.Option(
+        "--format",
+        help="label-ids: Cityscapes' ids, for its test server; colour: a palette PNG; coco: PNGs of classes and one "
+        "annotations.json; labelme: a JSON with polygons for each image",
+    ),
 ]
 Size = Annotated[
     tuple[int, int] | None,
@@ -92,10 +98,11 @@ def predict(
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="threads that decode and encode")] = 2,
 ) -> None:
-    """Predict any images at their own sizes, one PNG each, under their names."""
+    """Predict any images at their own sizes, one file each, under their names."""
     tiling = _tiling(tile, overlap, size)
     from pipeline.checkpoints.import_export import open_model
     from pipeline.common.device import select_device
+    from pipeline.prediction.coco import ANNOTATIONS
     from pipeline.prediction.measures import Measures
     from pipeline.prediction.predict import Views
     from pipeline.prediction.predict import predict as predict_all
@@ -130,6 +137,8 @@ def predict(
         tiling=tiling,
         measures=Measures(tuple(name for name, wanted in measures.items() if wanted), int(bits.value)),
     )
+    if format_ is FormatName.coco:
+        console.print(f"{out / ANNOTATIONS}: file names below {pictures.folder}", highlight=False, soft_wrap=True)
     _report(outcome, out, len(pictures))
 
 

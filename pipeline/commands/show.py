@@ -28,8 +28,9 @@ def show(
     from pipeline.viewer.sheet import show_sheet
 
     inspector = Inspector([])
-    request = inspector.layer_request(run, image, against, None)
-    sheet = show_sheet(request.run, image, inspector.inputs, request.against, tuple(layer or ()))
+    view = inspector.run(run)
+    other = inspector.run(against) if against else inspector.previous(view)
+    sheet = show_sheet(view, image, inspector.inputs, other, tuple(layer or ()))
     with whole_file(out) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
     console.print(f"{out}: {sheet.width}x{sheet.height}", highlight=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,16 +10,14 @@ from rich.table import Table
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.check import changed_files
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.work import Work, work_folders
-from pipeline.dvc_view.graph import Changes, Graph, Stage, descendants, find_changes, needs_of, read_graph
+from pipeline.dvc_view.graph import Changes, Graph, Stage, descendants, find_changes, needs_of
 from pipeline.dvc_view.lock_file import read_steadily
 from pipeline.health.record import verdict_in_words
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
-from pipeline.params import read_data, read_params
 from pipeline.timing.estimates import Past, estimate, past_seconds
 
 _REASONS = {"changed deps": "inputs", "changed outs": "outputs", "changed command": "command"}
@@ -47,9 +44,9 @@ class Line(NamedTuple):
 @readable
 def status() -> None:
     """Say of every stage whether it is done, running or stale, what `dvc repro` would run, and which rounds hold."""
-    (graph, changes, finished), whole = read_steadily(Path("dvc.lock"), _read_workspace)
+    (changes, finished), whole = read_steadily(Path("dvc.lock"), _read_workspace)
     past = past_seconds(workspaces_of(Path()))
-    lines = status_lines(changes.reasons, graph, finished, work_folders(), past, queued_jobs(), changes.cached)
+    lines = status_lines(changes.reasons, changes.graph, finished, work_folders(), past, queued_jobs(), changes.cached)
     table = Table("stage", "state", "why", "takes about")
     for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
@@ -69,11 +66,9 @@ def status() -> None:
     console.print("Times are those of past runs; a stage whose inputs turn out the same is skipped.")
 
 
-def _read_workspace() -> tuple[Graph, Changes, set[str]]:
-    """Return the stages, what has changed, and which have a result."""
-    with ThreadPoolExecutor(2) as pool:
-        reading, comparing = pool.submit(read_graph, Path.cwd()), pool.submit(find_changes, Path.cwd())
-    return _graph_or_params_problems(reading), comparing.result(), stages_with_results(Path("dvc.lock"))
+def _read_workspace() -> tuple[Changes, set[str]]:
+    """Return the stages with what has changed, and which have a result."""
+    return _changes_or_params_problems(), stages_with_results(Path("dvc.lock"))
 
 
 def status_lines(
@@ -123,6 +118,9 @@ def _changes_unknown_to_dvc(lines: Iterable[Line]) -> list[str]:
     """Return what differs between the data sets' files and those that a `prepare` that is done has read."""
     if not any(line.stage == "prepare" and line.state == "done" for line in lines):
         return []
+    from pipeline.check import changed_files  # imported here, as params: a fraction of a second
+    from pipeline.params import read_data
+
     data = read_data()
     return [] if data is None else changed_files(data)
 
@@ -190,12 +188,18 @@ def _exists(out: dict[str, Any]) -> bool:
     return Path(out["path"]).exists()
 
 
-def _graph_or_params_problems(reading: Future[Graph]) -> Graph:
-    """Return the graph; where DVC cannot read it, the problems of params.yaml say more than DVC's words on dvc.yaml."""
+def _changes_or_params_problems() -> Changes:
+    """Return the stages; where DVC cannot read them, the problems of params.yaml say more than DVC's words on dvc.yaml.
+
+    Raises:
+        ReadableError: where DVC cannot read them.
+    """
     try:
-        return reading.result()
+        return find_changes(Path.cwd())
     except ReadableError:
         if Path("params.yaml").exists():
+            from pipeline.params import read_params  # imported here: a fraction of a second
+
             read_params()
         raise
 

@@ -29,6 +29,7 @@ WITHOUT_EFFECT = {
     "pipeline.overnight": "when a stage runs",
     "pipeline.params": "DVC compares the values; a changed default is counted in changed_defaults.yaml",
     "pipeline.timing": "how long stages took",
+    "pipeline.tracking": "shows elsewhere what the curves' files and runs/ hold",
     "pipeline.training.adapt": "the frame of a training: rounds.py and run.py decide what is trained",
     "pipeline.training.checkpoint": "a resumed training equals an uninterrupted one",
     "pipeline.training.micro_batches": "the environment says how often a batch is split, not params.yaml",

@@ -53,7 +53,7 @@ class SplitImages:
         if row.image_box is None:
             picture = _picture(self._read, self._seen.image(position, row), row.image, self.crop)
         else:
-            picture = self._tile(position, row, _window(row.image_box))
+            picture = self._tile(position, row, window(row.image_box))
         return np.array(_resized(picture, self.size, Image.Resampling.BICUBIC))
 
     def _read(self, data: bytes) -> Image.Image:
@@ -112,7 +112,7 @@ class SplitLabels:
         if row.label_box is None:
             picture = _picture(self.read, self._seen.label(position, row), row.label, self.crop)
         else:
-            picture = self._tile(position, row, row.label, _window(row.label_box))
+            picture = self._tile(position, row, row.label, window(row.label_box))
         if self.size is not None:
             picture = _resized(picture, self.size, Image.Resampling.NEAREST)
         unknown = unknown_ids(np.asarray(picture.histogram()[:256]), self.table)  # ten times as fast as numpy's
@@ -141,7 +141,8 @@ def _own_part(label_HW: np.ndarray, row: Row) -> np.ndarray:
     return own_HW
 
 
-def _window(box: list[int]) -> Window:
+def window(box: list[int]) -> Window:
+    """Return a window as a manifest has it."""
     top, left, height, width = box
     return top, left, height, width
 

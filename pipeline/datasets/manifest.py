@@ -46,7 +46,7 @@ class Row(NamedTuple):
     label_box: list[int] | None = None
     """The same of the label's file."""
     own: list[int] | None = None
-    """What an evaluation scores of the label; other tiles score the rest."""
+    """The pixels to which no other tile is nearer: what an evaluation scores of the label."""
 
 
 _WINDOWS = ("image_box", "label_box", "own")

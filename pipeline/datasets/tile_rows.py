@@ -21,8 +21,9 @@ def tile_rows(row: Row, crop: Window | None, tiling: Tiling | None) -> Iterator[
         yield row
         return
     for box, own in tiles_of(crop or (0, 0, row.height, row.width), tiling):
-        tile = row._replace(id=f"{row.id}@{box[0]:06d},{box[1]:06d}", image_box=list(box))
-        yield tile if row.label is None else tile._replace(label_box=list(box), own=list(own))
+        identity = f"{row.id}@{box[0]:06d},{box[1]:06d}"
+        label_box = None if row.label is None else list(box)
+        yield row._replace(id=identity, image_box=list(box), label_box=label_box, own=list(own))
 
 
 def picture_of(identity: str) -> str:

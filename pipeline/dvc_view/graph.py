@@ -8,14 +8,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.stage_facts import StageFacts, facts_of
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 BUSY = re.compile(r"is busy, it is being blocked by")
 """DVC's message when another DVC process has locked a file."""
@@ -68,7 +66,11 @@ def read_graph(workspace: Path) -> Graph:
         raise ReadableError(f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
     stages = {_address(stage, workspace): stage for stage in graph}
     needs = {name: [_address(needed, workspace) for needed in graph.successors(stages[name])] for name in stages}
-    return {name: Stage(name, tuple(sorted(needs[name])), _facts(name, stages[name])) for name in in_order(needs)}
+    return _graph(needs, {name: stage.meta for name, stage in stages.items()})
+
+
+def _graph(needs: Mapping[str, list[str]], meta: Mapping[str, Any]) -> Graph:
+    return {name: Stage(name, tuple(sorted(needs[name])), _facts(name, meta[name])) for name in in_order(needs)}
 
 
 def _address(stage: Any, workspace: Path) -> str:
@@ -80,9 +82,9 @@ def _address(stage: Any, workspace: Path) -> str:
     return str(name) if file == "dvc.yaml" else f"{file}:{name}"
 
 
-def _facts(name: str, stage: Any) -> StageFacts:
+def _facts(name: str, meta: Any) -> StageFacts:
     """Return the facts of a stage of this project's dvc.yaml; the ``meta`` of other files is their authors'."""
-    return StageFacts() if ":" in name or name.endswith(".dvc") else facts_of(name, stage.meta)
+    return StageFacts() if ":" in name or name.endswith(".dvc") else facts_of(name, meta)
 
 
 def needs_of(graph: Graph) -> Needs:
@@ -92,35 +94,35 @@ def needs_of(graph: Graph) -> Needs:
 
 def in_order(needs: Needs) -> list[str]:
     """Return the nodes, needed ones first; otherwise by name, so that two readings agree."""
-    import networkx as nx
-
-    return [name for generation in nx.topological_generations(_directed(needs)) for name in sorted(generation)]
+    sorter, ordered = TopologicalSorter(needs), list[str]()
+    sorter.prepare()
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        ordered += ready
+        sorter.done(*ready)
+    return ordered
 
 
 def ancestors(needs: Needs, names: Iterable[str]) -> set[str]:
     """Return the named nodes and all that they need, directly or not."""
-    return _reached(_directed(needs).reverse(copy=False), names)
+    return _reached(needs, names)
 
 
 def descendants(needs: Needs, names: Iterable[str]) -> set[str]:
     """Return the named nodes and all that need them, directly or not."""
-    return _reached(_directed(needs), names)
+    needed_by: dict[str, list[str]] = {}
+    for name, all_needed in needs.items():
+        for needed in all_needed:
+            needed_by.setdefault(needed, []).append(name)
+    return _reached(needed_by, names)
 
 
-def _directed(needs: Needs) -> nx.DiGraph:
-    """Return the graph with an edge from each node to those that need it."""
-    import networkx as nx  # imported here: half a second, which only commands that need the graph pay
-
-    directed = nx.DiGraph((needed, name) for name, all_needed in needs.items() for needed in all_needed)
-    directed.add_nodes_from(needs)
-    return directed
-
-
-def _reached(directed: nx.DiGraph, names: Iterable[str]) -> set[str]:
-    import networkx as nx
-
-    names = set(names)
-    return names.union(*(nx.descendants(directed, name) for name in names))
+def _reached(edges: Needs, names: Iterable[str]) -> set[str]:
+    reached, left = set[str](), set(names)
+    while left:
+        reached |= left
+        left = {other for name in left for other in edges.get(name, ())} - reached
+    return reached
 
 
 class Changes(NamedTuple):
@@ -130,6 +132,8 @@ class Changes(NamedTuple):
     """Why, in the words of `dvc status`."""
     cached: set[str]
     """Those of whose results for the present inputs DVC's cache has a copy."""
+    graph: Graph
+    """All stages, as ``read_graph`` returns them."""
 
 
 def changed_stages(workspace: Path) -> dict[str, list[Any]]:
@@ -143,7 +147,7 @@ def find_changes(workspace: Path) -> Changes:
     Works while stages run, which `dvc status` does not.
 
     Raises:
-        ReadableError: where DVC cannot read the stages.
+        ReadableError: where DVC cannot read the stages, or for a ``meta`` with unknown keys.
     """
     program = Path(__file__).with_name("status.py")
     answer = subprocess.run(
@@ -152,8 +156,8 @@ def find_changes(workspace: Path) -> Changes:
     )  # fmt: skip
     if answer.returncode:
         raise ReadableError(f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}")
-    changes = json.loads(answer.stdout)
-    return Changes(changes["reasons"], set(changes["cached"]))
+    view = json.loads(answer.stdout)
+    return Changes(view["reasons"], set(view["cached"]), _graph(view["needs"], view["meta"]))
 
 
 def dvc() -> list[str]:

@@ -1,4 +1,4 @@
-"""A program that prints what `dvc status --json` prints, also while a stage runs, and what DVC's cache has.
+"""A program that prints the stages, what `dvc status --json` prints, also while a stage runs, and what DVC's cache has.
 
 DVC's own command locks all that stages read and write. A running stage holds the locks of its outputs, and
 `dvc status` fails. Of such a stage this program reports what it sees: its old result is missing, or changes.
@@ -12,20 +12,40 @@ import json
 import sys
 from typing import Any
 
+from dvc import output
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage.cache import _can_hash
 
 
 def main() -> None:
-    """Print the reasons of all changed stages of the current directory, and those in DVC's cache, as JSON."""
+    """Print all stages here, why those run that have changed, and which of them DVC's cache has, as JSON."""
+    _look_once()
     try:
         with Repo() as repo:
+            graph = repo.index.graph
+            stages = {stage.addressing: stage for stage in graph}
+            needs = {name: [needed.addressing for needed in graph.successors(stages[name])] for name in stages}
             reasons = {stage.addressing: (stage, why) for stage in repo.index.stages if (why := reasons_of(stage))}
             cached = [address for address, (stage, _) in reasons.items() if is_cached(repo, stage)]
     except DvcException as error:
         sys.exit(str(error))
-    print(json.dumps({"reasons": {address: why for address, (_, why) in reasons.items()}, "cached": cached}))
+    meta = {name: getattr(stage, "meta", None) for name, stage in stages.items()}
+    in_words = {address: words for address, (_, words) in reasons.items()}
+    print(json.dumps({"needs": needs, "meta": meta, "reasons": in_words, "cached": cached}, default=str))
+
+
+def _look_once() -> None:
+    """Let DVC look at each file and folder once: it does so for every stage, and most stages share their code."""
+    build, seen = output.build, dict[tuple[str, ...], Any]()
+
+    def build_once(database: Any, path: str, files: Any, name: str, **options: Any) -> Any:
+        key = (str(database.path), path, str(files.protocol), name, str(options.get("dry_run")))
+        if key not in seen:
+            seen[key] = build(database, path, files, name, **options)
+        return seen[key]
+
+    output.build = build_once
 
 
 def reasons_of(stage: Any) -> list[Any]:

@@ -188,6 +188,11 @@ class PredictionsReader:
         self._file = h5py.File(path, "r", locking="best-effort")
         self._number = {image_id: number for number, image_id in enumerate(self._file["image_ids"].asstr()[:])}
 
+    @property
+    def image_ids(self) -> list[str]:
+        """Return the ids of all images, in the order of the file."""
+        return list(self._number)
+
     def __enter__(self) -> Self:
         return self
 

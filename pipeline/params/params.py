@@ -73,6 +73,9 @@ class Runtime(Section):
     workers: Positive = 2
     checkpoint_every: Positive = 50
     log_every: Positive = 10
+    log_to: Literal["none", "tensorboard", "mlflow", "wandb"] = Field(
+        "none", description="where curves, tables and galleries go beside runs/ and report/ (docs/inspection.md)"
+    )
 
 
 Entry = TypeVar("Entry")
@@ -200,10 +203,16 @@ class Params(_UpToAdapt):
         return self.initial_model(self.chain_of(name)[0]).supervision
 
     def run_kinds(self) -> dict[str, str]:
-        """Return what each run is, in the file's order: ``initial``, ``oracle`` or its method; oracles come last."""
-        kinds = {name: "initial" for name, initial in self.initial_models.items() if not initial.is_oracle}
+        """Return what each run is: ``initial``, ``oracle`` or its method, in this order.
+
+        Initial models with which a round begins come first, since results are compared with the first of all, which a
+        control must not be; then the other initial models, rounds and oracles, each in the file's order.
+        """
+        begun_with = {entry.init for entry in self.rounds.values()}
+        initial = [name for name, entry in self.initial_models.items() if not entry.is_oracle]
+        kinds = dict.fromkeys(sorted(initial, key=lambda name: name not in begun_with), "initial")
         kinds |= {name: entry.method for name, entry in self.rounds.items()}
-        return kinds | {name: "oracle" for name, initial in self.initial_models.items() if initial.is_oracle}
+        return kinds | {name: "oracle" for name, entry in self.initial_models.items() if entry.is_oracle}
 
 
 def _changed(section: AnyTraining, changes: dict[str, Any]) -> AnyTraining:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,16 +13,18 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from pipeline.common.files import whole_file
+from pipeline.common.files import whole_file, write_text
 from pipeline.common.labels import ClassSet
 from pipeline.common.tiling import Tiling
 from pipeline.datasets.loading import box_of, crop_problem
 from pipeline.datasets.picture_files import TIFF_HEADS
 from pipeline.datasets.problems import DataError
 from pipeline.datasets.tiff_rows import TiffRows
-from pipeline.prediction.formats import overlay, table_of
+from pipeline.prediction.formats import DRAWN_WHOLE, file_name, picture_of, table_of
+from pipeline.prediction.labelme import labelme_of
 from pipeline.prediction.measures import Measures
 from pipeline.prediction.pictures import Picture
+from pipeline.prediction.placed import placed
 from pipeline.prediction.png_rows import PngRows
 from pipeline.prediction.reading import read_picture
 from pipeline.prediction.tiles import Probabilities, Rows, WholePicture, stitched
@@ -38,20 +41,24 @@ class Written(NamedTuple):
     classes: ClassSet
     measures: Measures
 
+    def paths(self, out: Path, name: str) -> list[Path]:
+        """Return where the classes of a picture and its measures are written, in this order."""
+        return [out / file_name(self.format_, name), *self.measures.paths(out, name)]
+
 
 def predict_by_tiles(
     picture: Picture, out: Path, tiling: Tiling, written: Written, probabilities: Probabilities
 ) -> None:
-    """Write the PNGs of a picture, whole or not at all.
+    """Write the files of a picture, whole or not at all.
 
     Raises:
-        DataError: the picture cannot be read, or is too large for its format or for an overlay.
+        DataError: the picture cannot be read, or is too large for its format, or for what is drawn in memory.
     """
     with opened_rows(picture) as rows:
         bands = stitched(rows, tiling, probabilities, written.measures.reduce)
-        paths = written.measures.paths(out, picture.name)
-        if written.format_ == "overlay":
-            _write_overlay(paths, rows, bands, written)
+        paths = written.paths(out, picture.name)
+        if written.format_ in DRAWN_WHOLE:
+            _write_whole(paths, picture, rows, bands, written)
         else:
             _write_rows(paths, (rows.height, rows.width), bands, written)
 
@@ -100,17 +107,27 @@ def _begun(path: Path, size: tuple[int, int], index: int, written: Written) -> I
         yield rows
 
 
-def _write_overlay(paths: Sequence[Path], rows: Rows, bands: Iterator[np.ndarray], written: Written) -> None:
-    """An overlay is as large as the picture and its legend counts all pixels, so it is drawn in memory."""
+def _write_whole(
+    paths: Sequence[Path], picture: Picture, rows: Rows, bands: Iterator[np.ndarray], written: Written
+) -> None:
+    """An overlay's legend counts all pixels, and masks and polygons are of all: they are drawn in memory."""
     if rows.height * rows.width > (Image.MAX_IMAGE_PIXELS or 0):
         pixels = f"{rows.height * rows.width / 1e6:.0f} megapixels"
-        raise DataError(f"is a picture of {pixels}: too large for an overlay; choose --format colour")
+        raise DataError(f"is a picture of {pixels}: too large for {written.format_}; choose --format colour")
     map_MHW = np.concatenate(list(bands), axis=1)
-    image = Image.fromarray(rows.rows(0, rows.height))
-    pictures = [overlay(map_MHW[0].astype(np.uint8), image, written.classes)]
-    pictures += [Image.fromarray(measure_HW) for measure_HW in map_MHW[1:]]
-    for path, picture in zip(paths, pictures, strict=True):
-        save_png(path, picture)
+    save(paths, picture, map_MHW, Image.fromarray(rows.rows(0, rows.height)), written)
+
+
+def save(paths: Sequence[Path], picture: Picture, map_MHW: np.ndarray, image: Image.Image, written: Written) -> None:
+    """Write classes and measures of a picture, each file whole or not at all; the file of the classes comes last."""
+    for path, measure_HW in zip(paths[1:], map_MHW[1:], strict=True):
+        save_png(path, Image.fromarray(measure_HW))
+    label_HW = map_MHW[0].astype(np.uint8)
+    if written.format_ == "labelme":
+        polygons = labelme_of(placed(label_HW, picture), picture.path, paths[0], written.classes)
+        write_text(paths[0], json.dumps(polygons, ensure_ascii=False) + "\n")
+    else:
+        save_png(paths[0], picture_of(written.format_, label_HW, image, written.classes))
 
 
 def save_png(path: Path, picture: Image.Image) -> None:

@@ -1,4 +1,4 @@
-"""A predicted label as a picture: ids for evaluation servers, colours, or an overlay with a legend."""
+"""A predicted label as a file: ids for evaluation servers, colours, an overlay with a legend, polygons."""
 
 # C class, H/W pixels
 
@@ -10,13 +10,16 @@ from PIL import Image, ImageDraw, ImageFont
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import CITYSCAPES_19, CITYSCAPES_ID_TO_TRAIN_ID, ClassSet, colour_label
 
-FORMATS = ("label-ids", "train-ids", "colour", "overlay")
+FORMATS = ("label-ids", "train-ids", "colour", "overlay", "coco", "labelme")
+"""``coco`` is a PNG of the model's classes for each image, and one annotations.json; ``labelme`` a JSON for each."""
+DRAWN_WHOLE = ("overlay", "coco", "labelme")
+"""Formats that need all of a label at once."""
 OPACITY = 0.5
 FONT_SIZE, SWATCH, GAP, COLUMN = 12, 12, 4, 126
 
 
 def table_of(format_: str, classes: ClassSet) -> np.ndarray:
-    """Return the table (256,) uint8 from a model's class to the file's value; for pictures, the class itself.
+    """Return the table (256,) uint8 from a model's class to the file's value; but for ids, the class itself.
 
     ``train-ids`` are the indices in Cityscapes' 19 classes if these hold all of the model's, else the model's own.
 
@@ -29,13 +32,18 @@ def table_of(format_: str, classes: ClassSet) -> np.ndarray:
         raise ReadableError(
             f"label-ids: Cityscapes has no class {', '.join(foreign)}; choose train-ids, colour or overlay"
         )
-    if format_ in ("colour", "overlay") or foreign:
+    if format_ not in ("label-ids", "train-ids") or foreign:
         return table
     label_ids = {train_id: label_id for label_id, train_id in CITYSCAPES_ID_TO_TRAIN_ID.items()}
     for index, name in enumerate(classes.names):
         train_id = CITYSCAPES_19.names.index(name)
         table[index] = label_ids[train_id] if format_ == "label-ids" else train_id
     return table
+
+
+def file_name(format_: str, name: str) -> str:
+    """Return the name of a prediction's file, of the name that its PNG has."""
+    return f"{name.removesuffix('.png')}.json" if format_ == "labelme" else name
 
 
 def picture_of(format_: str, label_HW: np.ndarray, image: Image.Image, classes: ClassSet) -> Image.Image:

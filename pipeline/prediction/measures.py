@@ -37,8 +37,8 @@ class Measures(NamedTuple):
     """8 or 16: 1 is 255 or 65535."""
 
     def paths(self, out: Path, name: str) -> list[Path]:
-        """Return where the classes of a picture and its measures are written, in this order."""
-        return [out / name, *(out / measure / name for measure in self.names)]
+        """Return where the measures of a picture are written, in the order of their names."""
+        return [out / measure / name for measure in self.names]
 
     @property
     def dtype(self) -> np.dtype:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property, reduce
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
+from pipeline.common.tiling import Window
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
-from pipeline.datasets.loading import Crop
-from pipeline.datasets.manifest import Manifest
+from pipeline.datasets.loading import Crop, window
+from pipeline.datasets.manifest import Manifest, Row
 from pipeline.datasets.tile_rows import picture_of
 from pipeline.datasets.walking import passed_over
 
@@ -30,6 +32,10 @@ class Picture(NamedTuple):
     name: str
     crop: Crop | None
     reading: ImageReading = AS_THEY_ARE
+    size: tuple[int, int] | None = None
+    """(H,W) of the whole upright image, where a manifest knows it."""
+    own: Window | None = None
+    """Of a tile, the window of the image that no other tile answers for."""
 
 
 class Pictures(Sequence[Picture]):
@@ -37,6 +43,8 @@ class Pictures(Sequence[Picture]):
 
     source: str
     """Where they come from: distinguishes them from others of the same names."""
+    folder: Path
+    """All images are below it."""
     left_out: Mapping[str, int] = {}
     """How many files beside them are not predicted, by what they are."""
 
@@ -49,7 +57,7 @@ class NamedPictures(Pictures):
     """
 
     def __init__(self, folder: Path, names: Sequence[str], source: str) -> None:
-        self._folder, self._names, self.source = folder, sorted(names, key=natural), source
+        self.folder, self._names, self.source = folder, sorted(names, key=natural), source
         if not self._names:
             raise ReadableError(f"{source}: holds no image ({', '.join(IMAGE_SUFFIXES)}){_videos_in(folder)}")
         stems = sorted(self._names, key=without_suffix)
@@ -62,7 +70,7 @@ class NamedPictures(Pictures):
 
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
         name = self._names[position]
-        return Picture(self._folder / name, f"{without_suffix(name)}.png", None)
+        return Picture(self.folder / name, f"{without_suffix(name)}.png", None)
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -155,7 +163,27 @@ class SplitPictures(Pictures):
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
         row = self._manifest[self._positions[position]]
         name = row.id if row.image_box is None else picture_of(row.id)
-        return Picture(Path(row.image), f"{name}.png", self._crop, self._reading)
+        return self._picture(row)._replace(name=f"{name}.png")
+
+    def of_id(self, identity: str) -> Picture:
+        """Return the image of an id, or the tile as a window of its picture; raise DataError where there is none."""
+        row = self._manifest[self._manifest.index_of(identity)]
+        picture = self._picture(row)
+        if row.image_box is None or row.own is None:
+            return picture
+        return picture._replace(crop=window(row.image_box), own=window(row.own))
+
+    def _picture(self, row: Row) -> Picture:
+        return Picture(Path(row.image), f"{row.id}.png", self._crop, self._reading, (row.height, row.width))
+
+    @cached_property
+    def folder(self) -> Path:  # type: ignore[override]
+        """The folder below which all images are; the manifest is read through for it."""
+        return Path(reduce(lambda one, other: os.path.commonpath([one, other]), map(_folder_of, self._manifest)))
+
+
+def _folder_of(row: Row) -> str:
+    return str(Path(row.image).parent)
 
 
 def _first_rows(manifest: Manifest) -> Sequence[int]:

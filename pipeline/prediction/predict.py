@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +26,12 @@ from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
 from pipeline.inference.views import enlarge_to, mean_probabilities, view_logits, views_of
 from pipeline.models.base import SegmentationModel
-from pipeline.prediction.by_tiles import Written, predict_by_tiles, save_png
-from pipeline.prediction.formats import picture_of, table_of
+from pipeline.prediction.by_tiles import Written, predict_by_tiles, save
+from pipeline.prediction.coco import ANNOTATIONS, Labelled, write_coco
+from pipeline.prediction.formats import file_name, table_of
 from pipeline.prediction.measures import CLASSES_ONLY, Measures
 from pipeline.prediction.pictures import Picture, Pictures
+from pipeline.prediction.placed import placed
 from pipeline.prediction.reading import read_picture
 
 RECORD = "predictions.json"
@@ -73,7 +77,7 @@ def predict(
     tiling: Tiling | None = None,
     measures: Measures = CLASSES_ONLY,
 ) -> Outcome:
-    """Write one PNG of the image's own size for each image; what is there already is passed over.
+    """Write one file of the image's own size for each image; what is there already is passed over.
 
     Memory does not grow with the number of images. Images that cannot be read are listed in the outcome.
 
@@ -87,21 +91,42 @@ def predict(
         ReadableError: ``out`` holds other files, or predictions of another model, other images or other settings.
     """
     table_of(format_, classes)  # refuses what cannot be written before anything is read
+    if any(file_name(format_, picture.name) == RECORD for picture in pictures):
+        raise ReadableError(
+            f"{out}: an image's prediction would be called {RECORD}, as our record is; rename the image"
+        )
     settings = {"model": origin, "images": pictures.source, "classes": list(classes.names), "format": format_}
     cut = {"tile": None if tiling is None else tiling.tile, "overlap": None if tiling is None else tiling.overlap}
     measured = {"measures": measures.names or None, "bits": measures.bits if measures.names else None}
     _claim(out, {**settings, **views._asdict(), **cut, **measured})
-    missing = [number for number, picture in enumerate(pictures) if not _is_written(picture, out, measures)]
     written = Written(format_, classes, measures)
+    missing = [number for number, picture in enumerate(pictures) if not _is_written(picture, out, written)]
     if tiling is None:
         problems = _predict_whole(model, pictures, missing, out, written, views, computer, workers)
     else:
         problems = _predict_in_tiles(model, pictures, missing, out, written, views, computer, tiling)
+    if format_ == "coco":
+        write_coco(out / ANNOTATIONS, lambda: _labelled(pictures, out, written), classes, f"predictions of {origin}")
     return Outcome(len(missing) - len(problems), len(pictures) - len(missing), problems)
 
 
-def _is_written(picture: Picture, out: Path, measures: Measures) -> bool:
-    return all(path.exists() for path in measures.paths(out, picture.name))
+def _is_written(picture: Picture, out: Path, written: Written) -> bool:
+    return all(path.exists() for path in written.paths(out, picture.name))
+
+
+def _labelled(pictures: Pictures, out: Path, written: Written) -> Iterator[Labelled]:
+    """Yield the images that have predictions; these are read back from their PNGs."""
+    for picture in pictures:
+        path = out / picture.name
+        if _is_written(picture, out, written):
+            with Image.open(path) as png:
+                size = picture.size or (png.height, png.width)
+            yield Labelled(picture.path.relative_to(pictures.folder).as_posix(), size, partial(_label, path, picture))
+
+
+def _label(path: Path, picture: Picture) -> np.ndarray:
+    with Image.open(path) as png:
+        return placed(np.asarray(png), picture)
 
 
 def _predict_in_tiles(
@@ -221,11 +246,7 @@ def _load(picture: Picture, size: tuple[int, int] | None) -> _Loaded:
 
 
 def _write(picture: Picture, out: Path, written: Written, map_MHW: np.ndarray, image: Image.Image) -> None:
-    paths = written.measures.paths(out, picture.name)
-    for path, measure_HW in zip(paths[1:], map_MHW[1:], strict=True):
-        save_png(path, Image.fromarray(measure_HW))
-    label_HW = map_MHW[0].astype(np.uint8)
-    save_png(paths[0], picture_of(written.format_, label_HW, image, written.classes))
+    save(written.paths(out, picture.name), picture, map_MHW, image, written)
 
 
 def _maps(

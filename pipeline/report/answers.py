@@ -88,7 +88,7 @@ def control_sentence(seed_set: SeedSet, name: str) -> str:
     meaning = (
         "more than training on the source alone earns" if gain.mean > 0 else "more training on the source earns as much"
     )
-    interval = seed_set.interval(name, over_control=True)
+    interval = seed_set.interval(name, "control")
     if gain.deviation is not None and not gain.certain:
         meaning = "no more than the spread over the seeds"
     elif interval is not None and interval[0] <= 0 <= interval[1]:

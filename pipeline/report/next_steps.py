@@ -102,6 +102,25 @@ def _one_seed(seed_set: SeedSet) -> Iterator[Step]:
 
 
 def _longer(seed_set: SeedSet) -> Step:
+    """Advise another round where the last one of the first chain gained over its init, by more than chance explains."""
     chain = seed_set.chains[0]
-    method = seed_set.kinds[chain.last]
-    return Step("Another round may gain more; the schedule of the paper:", [f"roundabout rounds {method}"])
+    last, before = chain.last, seed_set.inits[chain.last]
+    if _gains(seed_set, last, before):
+        return Step(
+            "Another round may gain more; the schedule of the paper:",
+            [f"roundabout rounds {seed_set.kinds[last]}"],
+        )
+    return Step(
+        f"{last} is not certainly above {before}, so another round will hardly gain; what it changed:",
+        [f"roundabout compare {before} {last}"],
+    )
+
+
+def _gains(seed_set: SeedSet, name: str, over: str) -> bool:
+    """Return whether a round's gain is above 0, and beyond the spread over seeds or the interval over images."""
+    gain, interval = seed_set.gain(name, over), seed_set.interval(name, "init")
+    if gain is None or gain.mean <= 0:
+        return False
+    if gain.deviation is not None:
+        return bool(gain.certain)
+    return interval is None or interval[0] > 0

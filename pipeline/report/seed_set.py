@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pipeline.evaluation.over_seeds import Spread, difference, spread
 from pipeline.report.chains import Chain, chains_of
@@ -86,11 +86,14 @@ class SeedSet:
         """Return the difference of a class's IoU to source-only, or to another run, taken seed by seed."""
         return difference(self.values(name, "IoU", class_name), self.values(over or self.source, "IoU", class_name))
 
-    def interval(self, name: str, *, over_control: bool = False) -> tuple[float, float] | None:
-        """Return the 95 % interval over images of ``gain``; None where it is not known, and for several seeds."""
+    def interval(self, name: str, over: Literal["gain", "control", "init"] = "gain") -> tuple[float, float] | None:
+        """Return the 95 % interval over images of the difference to source-only, the control, or what it began with.
+
+        None where it is not known, and for several seeds.
+        """
         if len(self.bundles) > 1:
             return None
-        ends = self.runs(name)[0].get("control_interval" if over_control else "gain_interval")
+        ends = self.runs(name)[0].get(f"{over}_interval")
         return None if ends is None else (ends[0], ends[1])
 
     def gap_closed(self, name: str) -> float | None:

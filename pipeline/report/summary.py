@@ -68,6 +68,7 @@ def _runs(params: Params, runs: Path, results: list[Result], subsets: Subsets) -
                 "gap_closed": gap_closed(result.metrics.get(headline), source, oracle),
                 "gain_interval": _interval(over_images, result.name, first),
                 "control_interval": _interval(over_images, result.name, control),
+                "init_interval": _interval(over_images, result.name, inits.get(result.name)),
                 "IoU": result.class_iou,
                 "pseudo_labels": result.pseudo_labels,
                 "class_pseudo_labels": result.class_pseudo_labels,

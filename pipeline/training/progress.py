@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +18,20 @@ from pipeline.common.files import write_text
 
 CURVES = Path("curves")
 """Folder of the curves below that of the progress: TSV files with the columns ``step`` and the curve's name."""
+
+Receiver = Callable[[Mapping[str, float], int], None]
+"""Takes a point of all curves by their names, and its step; a resumed run may bring points a second time."""
+_receiver: ContextVar[Receiver | None] = ContextVar("receiver", default=None)
+
+
+@contextmanager
+def received_by(receiver: Receiver | None) -> Iterator[None]:
+    """Within the block, hand every point of the curves to ``receiver``, too."""
+    token = _receiver.set(receiver)
+    try:
+        yield
+    finally:
+        _receiver.reset(token)
 
 
 class Progress:
@@ -65,11 +82,14 @@ class Progress:
 
     def _write_point(self, done: int, rate: float) -> None:
         means = {name: float(total) / self._since for name, total in self.sums.items()}
-        for name, mean in means.items():
-            append_point(self._curves / "loss" / f"{name}.tsv", done, mean)
-        append_point(self._curves / "learning_rate.tsv", done, rate)
+        points = {f"loss/{name}": mean for name, mean in means.items()} | {"learning_rate": rate}
         if self._micro_batches > 1:  # the curves say where memory was short
-            append_point(self._curves / "micro_batches.tsv", done, self._micro_batches)
+            points["micro_batches"] = self._micro_batches
+        for name, value in points.items():
+            append_point(self._curves / f"{name}.tsv", done, value)
+        receiver = _receiver.get()
+        if receiver is not None:
+            receiver(points, done)
         if self._bar.disable:
             pace = self._seen / (time.perf_counter() - self._clock)
             losses = "  ".join(f"{name} {mean:.4f}" for name, mean in means.items())

@@ -5,6 +5,7 @@ A finished run leaves its network and ``curves/`` (one TSV per curve). Nothing h
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,10 @@ from pipeline.common.labels import ClassSet, own_palette
 from pipeline.common.work import publish
 from pipeline.models.base import SegmentationModel
 from pipeline.models.state import save_model
+from pipeline.tracking.follow import following
+from pipeline.tracking.tracker import require_installed
 from pipeline.training.distributed import common_folder, process_group, rank
-from pipeline.training.progress import CURVES
+from pipeline.training.progress import CURVES, received_by
 from pipeline.training.run import RunSettings
 
 if TYPE_CHECKING:
@@ -37,7 +40,14 @@ def training_folder(stage: str, run: RunSettings, runtime: Runtime, **inputs: An
         "weights_file": _hash_of(run.model.weights),
         "computer": (computer.device.type, computer.bfloat16),
     }
-    with process_group(computer), common_folder(stage, **inputs) as folder:
+    require_installed(runtime.log_to)
+    log_to = runtime.log_to if int(os.environ.get("RANK", "0")) == 0 else "none"
+    with (
+        process_group(computer),
+        common_folder(stage, **inputs) as folder,
+        following(log_to, run.name, folder.name) as receiver,
+        received_by(receiver),
+    ):
         yield folder, computer
 
 

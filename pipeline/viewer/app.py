@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.common.errors import ReadableError
-from pipeline.viewer.inspector import Inspector
+from pipeline.viewer.inspector import GalleryQuery, Inspector
 from pipeline.viewer.layers import Layer, layer
 
 STATIC = Path(__file__).parent / "static"
@@ -27,9 +27,12 @@ _POLICY = (
 _FOREVER = "private, max-age=86400, immutable"
 """For pictures: their address changes with what they show."""
 _THUMBNAIL = 320
+_SPARSE = ("mask", "pseudo", "change", "errors", "gain")
+"""Layers whose thumbnails lie over the input."""
 
 Image = Annotated[str, Query(description="an image's id")]
-Against = Annotated[str | None, Query(description="the run that differences are taken to; default: the previous")]
+Against = Annotated[str | None, Query(description="the run that is compared with; default: the one before")]
+Split = Annotated[str, Query(description="target (caches) or evaluation (predictions.h5)")]
 Only = Annotated[str | None, Query(description="show this class alone")]
 
 
@@ -108,42 +111,46 @@ async def _error_response(_: Request, error: Exception) -> JSONResponse:
 
 def _add_json(app: FastAPI, inspector: Inspector) -> None:
     @app.get("/api/workspace")
-    def workspace() -> dict[str, Any]:
-        return inspector.workspace()
+    def workspace(split: Split = "target") -> dict[str, Any]:
+        return inspector.workspace(split)
 
     @app.get("/api/gallery")
     def gallery(
         run: str,
-        sort: str = "entropy",
+        split: Split = "target",
+        sort: str = "",
         of: str | None = None,
+        taken_for: str | None = None,
         reverse: bool = False,
         show: str = "",
         against: Against = None,
     ) -> dict[str, Any]:
-        return inspector.gallery(run, sort, of, reverse, show, against)
+        return inspector.gallery(GalleryQuery(run, split, sort, of, taken_for, reverse, show, against))
 
     @app.get("/api/classes")
-    def classes(run: str) -> dict[str, Any]:
-        return inspector.classes(run)
+    def classes(run: str, split: Split = "target", against: Against = None) -> dict[str, Any]:
+        return inspector.classes(run, split, against)
 
     @app.get("/api/image")
-    def image(run: str, image: Image) -> dict[str, Any]:
-        return inspector.image(run, image)
+    def image(run: str, image: Image, split: Split = "target") -> dict[str, Any]:
+        return inspector.image(run, image, split)
 
     @app.get("/api/pixel")
-    def pixel(run: str, image: Image, x: int, y: int) -> dict[str, Any]:
-        return inspector.pixel(run, image, x, y)
+    def pixel(run: str, image: Image, x: int, y: int, split: Split = "target") -> dict[str, Any]:
+        return inspector.pixel(run, image, x, y, split)
 
 
 def _add_pictures(app: FastAPI, inspector: Inspector) -> None:
     @app.get("/picture/{name}")
-    def picture(name: str, run: str, image: Image, against: Against = None, only: Only = None) -> Response:
-        return _encoded(layer(name, inspector.layer_request(run, image, against, only)))
+    def picture(
+        name: str, run: str, image: Image, split: Split = "target", against: Against = None, only: Only = None
+    ) -> Response:
+        return _encoded(layer(name, inspector.layer_request(run, image, against, only, split)))
 
     @app.get("/thumbnail/{name}")
-    def thumbnail(name: str, run: str, image: Image, against: Against = None) -> Response:
-        request = inspector.layer_request(run, image, against, None)
-        if name in ("mask", "pseudo", "change", "errors") and not inspector.inputs.problem:
+    def thumbnail(name: str, run: str, image: Image, split: Split = "target", against: Against = None) -> Response:
+        request = inspector.layer_request(run, image, against, None, split)
+        if name in _SPARSE and split not in inspector.inputs.problems:
             below = layer("input", request).values
             return _encoded(Layer(layer(name, request).over(below)), _THUMBNAIL)
         return _encoded(layer(name, request), _THUMBNAIL)

@@ -6,7 +6,7 @@ import atexit
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pipeline.common.errors import ReadableError
 
@@ -69,3 +69,31 @@ class Measurements(Generic[Value]):
                 continue  # tried again on the next request
             with self._lock:
                 self._values[image_id] = value
+
+
+class MeasurementSets:
+    """The measurements that were asked for; one that a change of files has made obsolete is stopped and forgotten."""
+
+    def __init__(self) -> None:
+        self._sets: dict[tuple[str, ...], tuple[str, Measurements[Any]]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, subject: tuple[str, ...], depends_on: str, measure: Callable[[str], Any]) -> Measurements[Any]:
+        """Return what is measured of a subject, begun anew where ``depends_on`` has changed."""
+        with self._lock:
+            known = self._sets.get(subject)
+            if known is None or known[0] != depends_on:
+                if known is not None:
+                    known[1].stop()
+                known = self._sets[subject] = (depends_on, Measurements(measure))
+            return known[1]
+
+    def wait(self) -> None:
+        """Wait until all that was asked for is measured."""
+        for _, measured in list(self._sets.values()):
+            measured.wait()
+
+    def stop(self) -> None:
+        """Stop all measuring."""
+        for _, measured in list(self._sets.values()):
+            measured.stop()

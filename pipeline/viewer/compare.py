@@ -13,6 +13,7 @@ from pipeline.common.errors import ReadableError
 from pipeline.evaluation.results import Result, read_result
 from pipeline.viewer.files import RUNS
 from pipeline.viewer.run_view import RunView
+from pipeline.viewer.source import classes_differ
 
 
 class ClassPair(NamedTuple):
@@ -55,7 +56,7 @@ def compare_runs(first: RunView, second: RunView, entries: dict[str, dict[str, A
     before = [run.name for run, result in zip(runs, evaluated, strict=True) if result and run.is_outdated(result)]
     one, other = (None if run.name in before else result for run, result in zip(runs, evaluated, strict=True))
     results = (one, other)
-    if not any(evaluated) and not (first.has_cache and second.has_cache):
+    if not any(evaluated) and not (first.has_images and second.has_images):
         raise ReadableError(
             f"{first.name} and {second.name}: neither is evaluated, and they do not both have a cache; run `dvc repro`"
         )
@@ -92,7 +93,7 @@ def compare_runs(first: RunView, second: RunView, entries: dict[str, dict[str, A
 
 def _classes(runs: tuple[RunView, RunView], results: tuple[Result | None, Result | None]) -> list[ClassPair]:
     names = dict.fromkeys(name for result in results if result for name in result.class_iou)
-    names |= dict.fromkeys(name for run in runs if run.has_cache for name in run.classes.names)
+    names |= dict.fromkeys(name for run in runs if run.has_images for name in run.classes.names)
     thresholds, shares = [_thresholds(run) for run in runs], [_shares(run) for run in runs]
     ious = [result.class_iou if result else {} for result in results]
     return [
@@ -114,7 +115,7 @@ def _thresholds(run: RunView) -> dict[str, float]:
 
 
 def _shares(run: RunView) -> dict[str, float]:
-    if not run.has_cache:
+    if not run.has_images:
         return {}
     count_C = run.index.statistic("pixel_count").sum(axis=0)
     return {
@@ -123,13 +124,13 @@ def _shares(run: RunView) -> dict[str, float]:
 
 
 def _mean_entropy(run: RunView) -> float | None:
-    if not run.has_cache:
+    if not run.has_images:
         return None
     return float(np.mean(run.index.statistic("entropy_mean"))) / math.log(run.index.spec.classes)
 
 
 def _network(run: RunView) -> str:
-    return run.network if run.has_cache else ""
+    return run.network if run.has_images else ""
 
 
 def _metric(result: Result | None, name: str) -> float | None:
@@ -146,9 +147,9 @@ def most_changed(first: RunView, second: RunView, count: int) -> list[tuple[str,
     Returns:
         Pairs of id and share, largest first; empty if the caches are not of the same size and classes.
     """
-    if count < 1 or not (first.has_cache and second.has_cache):
+    if count < 1 or not (first.has_images and second.has_images):
         return []
-    if first.index.spec.size != second.index.spec.size or first.classes_differ(second):
+    if first.index.spec.size != second.index.spec.size or classes_differ(first, second):
         return []
     there = set(second.index.image_ids)
     common = [image_id for image_id in first.index.image_ids if image_id in there]

@@ -59,3 +59,15 @@ def cache_folder(name: str) -> CacheFolder | None:
         work = next((work for work in reversed(works) if work.running), works[-1])
         return CacheFolder(work.folder / "cache", in_work=True, running=work.running)
     return None
+
+
+def listing(folder: Path, pattern: str) -> list[tuple[str, int, int]]:
+    """Return names, times and sizes of files, to see whether anything has changed."""
+    listing = []
+    for path in sorted(folder.glob(pattern)):
+        try:
+            state = path.stat()
+        except OSError:
+            continue
+        listing.append((path.name, state.st_mtime_ns, state.st_size))
+    return listing

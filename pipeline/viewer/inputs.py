@@ -1,4 +1,4 @@
-"""The images of the target, and its labels where it has some.
+"""The images of the target and of the evaluation split, and the target's labels where it has some.
 
 Labels are opened here for display only; no stage reads anything of them from here.
 """
@@ -35,9 +35,9 @@ class Inputs:
         self._lock = threading.Lock()
         self._stamp: object = None
         self.params: Params | None = None
-        self.problem = ""
-        """Why there are no images; empty where there are."""
-        self._images: SplitImages | None = None
+        self.problems: dict[str, str] = {}
+        """Why a split has no images; only of splits that have none."""
+        self._images: dict[str, SplitImages] = {}
         self._labels: SplitLabels | None = None
         self._no_labels = ""
         self.classes: ClassSet | None = None
@@ -51,25 +51,32 @@ class Inputs:
 
     def refresh(self) -> None:
         """Open again what has changed."""
-        read = (PARAMS, *sorted(FOLDER.glob("*")), manifest_path("target"), manifest_path("target-labelled"))
+        splits = ("target", "target-labelled", "evaluation")
+        read = (PARAMS, *sorted(FOLDER.glob("*")), *map(manifest_path, splits))
         stamp = tuple(_changed(path) for path in read)
         with self._lock:
             if stamp != self._stamp:
-                self._stamp, self.problem = stamp, ""
-                self.params = self.classes = self._images = self._labels = None
-                try:
-                    self._open()
-                except ReadableError as error:
-                    self.problem = str(error)
+                self._stamp, self._images, self.problems = stamp, {}, {}
+                self.params = self.classes = self._labels = None
+                self._no_labels = "The target has no labels."
+                for split in ("target", "evaluation"):
+                    try:
+                        self._open(split)
+                    except ReadableError as error:
+                        self.problems[split] = str(error)
 
-    def _open(self) -> None:
-        self._no_labels = "The target has no labels."
-        self.params = read_params(PARAMS)
-        self.classes = class_set(self.params.classes)
-        self._images = images_of("target", self.params.data.size)
-        if manifest_path("target-labelled").exists():
+    def _open(self, split: str) -> None:
+        if self.params is None:
+            self.params = read_params(PARAMS)
+            self.classes = class_set(self.params.classes)
+        self._images[split] = images_of(split, self.params.data.size)
+        if split == "target":
+            self._open_labels(self._images[split].size)
+
+    def _open_labels(self, size: tuple[int, int]) -> None:
+        if self.classes is not None and manifest_path("target-labelled").exists():
             try:
-                self._labels = labels_of("target-labelled", self.classes, self._images.size)
+                self._labels = labels_of("target-labelled", self.classes, size)
             except DataError as error:  # prepared for other classes: the images can be seen all the same
                 self._no_labels = str(error)
 
@@ -81,15 +88,16 @@ class Inputs:
             return f"The labels are of the classes that {PARAMS} names; the cache has others."
         return ""
 
-    def image(self, image_id: str, size: tuple[int, int]) -> np.ndarray:
-        """Return the target image (H,W,3) uint8 at the cache's size.
+    def image(self, image_id: str, size: tuple[int, int], split: str = "target") -> np.ndarray:
+        """Return an image (H,W,3) uint8 of a split at the size of the predictions.
 
         Raises:
             ReadableError: if there is no such image.
         """
-        if self._images is None:
-            raise ReadableError(self.problem or "there are no prepared images of the target")
-        image_HW3 = self._images.image(self._images.manifest.index_of(image_id))
+        images = self._images.get(split)
+        if images is None:
+            raise ReadableError(self.problems.get(split) or f"there are no prepared images of the {split}")
+        image_HW3 = images.image(images.manifest.index_of(image_id))
         if image_HW3.shape[:2] != size:
             image_HW3 = np.asarray(Image.fromarray(image_HW3).resize((size[1], size[0]), Image.Resampling.BICUBIC))
         return image_HW3

@@ -14,13 +14,14 @@ from pipeline.common.colours import entropy_picture
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import IGNORE
 from pipeline.viewer.inputs import Inputs
-from pipeline.viewer.run_view import RunView
+from pipeline.viewer.source import Source, classes_differ
 
 Colour = tuple[int, int, int]
 
 DROPPED: Colour = (14, 17, 22)
 """Dropped pixels are dark, also where only the opaque colour counts."""
 WRONG: Colour = (213, 94, 0)
+BETTER: Colour = (86, 180, 233)
 # Vermilion and blue of Okabe and Ito, with near-white between: distinct with every kind of colour vision.
 _DIFFERENCE = np.array([(0, 90, 160), (120, 180, 220), (245, 245, 245), (240, 160, 90), (190, 70, 0)], np.float64)
 
@@ -59,17 +60,17 @@ class Layer(NamedTuple):
 class LayerRequest(NamedTuple):
     """The run, image and class of a layer."""
 
-    run: RunView
+    run: Source
     image_id: str
     inputs: Inputs
-    against: RunView | None = None
+    against: Source | None = None
     """The run that differences are taken to."""
     only: int | None = None
     """Show this class alone."""
 
 
 def _input(request: LayerRequest) -> Layer:
-    return Layer(request.inputs.image(request.image_id, request.run.index.spec.size))
+    return Layer(request.inputs.image(request.image_id, request.run.size, request.run.split))
 
 
 def _prediction(request: LayerRequest) -> Layer:
@@ -115,10 +116,9 @@ def _errors(request: LayerRequest) -> Layer:
 
 
 def _truth(request: LayerRequest) -> np.ndarray:
-    spec = request.run.index.spec
-    truth_HW = request.inputs.label(request.image_id, spec)
+    truth_HW = request.run.truth(request.image_id, request.inputs)
     if truth_HW is None:
-        raise ReadableError(f"{request.image_id}: has no label. {request.inputs.labels_problem(spec)}".rstrip())
+        raise ReadableError(f"{request.image_id}: has no label. {request.run.no_truth(request.inputs)}".rstrip())
     return truth_HW
 
 
@@ -140,6 +140,15 @@ def _entropy_change(request: LayerRequest) -> Layer:
     return Layer(((here_HW - other_HW + 255) // 2).astype(np.uint8), difference_colours())
 
 
+def _gain(request: LayerRequest) -> Layer:
+    """Return blue where the other run was wrong and this one is right, vermilion where it is the reverse."""
+    truth_HW, label_HW = _truth(request), request.run.label(request.image_id)
+    right_HW = label_HW == truth_HW
+    was_right_HW = _same_size(label_HW, _other(request).label(request.image_id)) == truth_HW
+    gain_HW = np.select([truth_HW == IGNORE, right_HW & ~was_right_HW, was_right_HW & ~right_HW], [0, 1, 2], 0)
+    return Layer(gain_HW.astype(np.uint8), [DROPPED, BETTER, WRONG], bytes([190, 255, 255]))
+
+
 def difference_colours() -> list[Colour]:
     """Return 256 colours: blue is a fall, near-white no change, vermilion a rise; most are for small changes."""
     signed = np.linspace(-1, 1, 256)
@@ -148,10 +157,10 @@ def difference_colours() -> list[Colour]:
     return [tuple(map(int, colour)) for colour in np.stack(channels, axis=1).round()]  # type: ignore[misc]
 
 
-def _other(request: LayerRequest) -> RunView:
+def _other(request: LayerRequest) -> Source:
     if request.against is None:
         raise ReadableError(f"{request.run.name}: there is no other run to compare with")
-    if difference := request.run.classes_differ(request.against):
+    if difference := classes_differ(request.run, request.against):
         raise ReadableError(difference)
     return request.against
 
@@ -173,6 +182,7 @@ LAYERS: dict[str, Callable[[LayerRequest], Layer]] = {
     "errors": _errors,
     "change": _change,
     "entropy-change": _entropy_change,
+    "gain": _gain,
 }
 
 

@@ -26,7 +26,8 @@ from pipeline.methods.pseudo_labels import label_pixels
 from pipeline.methods.registry import method_named
 from pipeline.methods.selection_file import Selection, read_selection, selection_fingerprint
 from pipeline.patches.file import PATCHES, PatchFile
-from pipeline.viewer.files import RUNS, CacheFolder, cache_folder
+from pipeline.viewer.files import RUNS, CacheFolder, cache_folder, listing
+from pipeline.viewer.inputs import Inputs
 
 _IMAGES_IN_MEMORY = 4
 _MODEL = re.compile(r"runs/(?P<run>[^/]+)/model\.pt\b")
@@ -56,7 +57,12 @@ class _Readers(NamedTuple):
 
 
 class RunView:
-    """A run's files, and what is wrong with them in ``problems``. Keeps the maps of a few images in memory."""
+    """A run's files, and what is wrong with them in ``problems``. Keeps the maps of a few images in memory.
+
+    As a source of layers it shows the target: what the network with which the run began predicted in the cache.
+    """
+
+    split = "target"
 
     def __init__(self, name: str, kind: str, init: str | None) -> None:
         self.name, self.kind, self.init = name, kind, init
@@ -71,7 +77,7 @@ class RunView:
         """What ``evaluate`` wrote, if it is of the present cache and selection."""
         self.health: Record | None = None
         """The verdict without labels on the round, if it is of the present cache and selection."""
-        self._outdated = self._evaluation_outdated = False
+        self._outdated = self.evaluation_outdated = False
         self._readers: _Readers | None = None
         self._plane_lock, self._pass_lock = threading.Lock(), threading.Lock()
         self._patches: dict[str, list[Box]] = {}
@@ -87,10 +93,10 @@ class RunView:
             self.cache = cache_folder(self.name)
             seen = (
                 self.cache,
-                _listing(self.cache.folder, "part-*.h5") if self.cache else None,
-                _listing(RUNS / self.name / "selection", "selection.json"),
-                _listing(RUNS / self.name / "patches", PATCHES),
-                *(_listing(RUNS / self.name, name) for name in ("metrics.json", "per_class.json", HEALTH)),
+                listing(self.cache.folder, "part-*.h5") if self.cache else None,
+                listing(RUNS / self.name / "selection", "selection.json"),
+                listing(RUNS / self.name / "patches", PATCHES),
+                *(listing(RUNS / self.name, name) for name in ("metrics.json", "per_class.json", HEALTH)),
             )
             if seen != self._seen:
                 self._seen = seen
@@ -169,14 +175,14 @@ class RunView:
         return boxes
 
     def _read_result(self) -> Result | None:
-        self._evaluation_outdated = False
+        self.evaluation_outdated = False
         try:
             result = read_result(RUNS / self.name, self.kind)
         except ReadableError as error:
             self.problems.append(str(error))
             return None
-        self._evaluation_outdated = result is not None and self.is_outdated(result)
-        if not self._evaluation_outdated:
+        self.evaluation_outdated = result is not None and self.is_outdated(result)
+        if not self.evaluation_outdated:
             return result
         self._report_outdated(RUNS / self.name / "metrics.json", "cache" if self._outdated else "selection")
         return None
@@ -193,7 +199,7 @@ class RunView:
             return None
         if health is not None and self._outdated:
             self._report_outdated(RUNS / self.name / HEALTH)
-        return None if self._outdated or self._evaluation_outdated else health
+        return None if self._outdated or self.evaluation_outdated else health
 
     def is_outdated(self, result: Result) -> bool:
         """Return whether an evaluation is of an earlier cache or selection: the round is running again.
@@ -231,7 +237,7 @@ class RunView:
         return self._require_readers().images
 
     @property
-    def has_cache(self) -> bool:
+    def has_images(self) -> bool:
         """Whether a part of the cache can be read."""
         return self._readers is not None
 
@@ -253,11 +259,27 @@ class RunView:
         model = _MODEL.match(origin)
         return model["run"] if model else origin
 
-    def classes_differ(self, other: RunView) -> str:
-        """Return why the classes of two caches cannot be compared; empty where they can."""
-        if self.index.spec.class_names == other.index.spec.class_names:
-            return ""
-        return f"{self.name} and {other.name} have other classes: they cannot be compared"
+    @property
+    def image_ids(self) -> list[str]:
+        """The images that are there."""
+        return self.index.image_ids
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the cache's images."""
+        return self.index.spec.size
+
+    def number(self, image_id: str) -> int:
+        """Return the position of an image; raises CacheError if it is not there."""
+        return self.index.number(image_id)
+
+    def truth(self, image_id: str, inputs: Inputs) -> np.ndarray | None:
+        """Return the target's label (H,W) uint8, 255 = ignored, at the cache's size; None without one."""
+        return inputs.label(image_id, self.index.spec)
+
+    def no_truth(self, inputs: Inputs) -> str:
+        """Return why there are no labels; empty where there are."""
+        return inputs.labels_problem(self.index.spec)
 
     def part_stamps(self) -> list[tuple[Path, object]]:
         """Return the parts of the cache that can be read, each with a stamp that changes with it."""
@@ -354,15 +376,3 @@ class RunView:
         if readers is None:
             raise ReadableError(self.problems[0] if self.problems else f"{self.name} has no cache")
         return readers
-
-
-def _listing(folder: Path, pattern: str) -> list[tuple[str, int, int]]:
-    """Return names, times and sizes of files, to see whether anything has changed."""
-    listing = []
-    for path in sorted(folder.glob(pattern)):
-        try:
-            state = path.stat()
-        except OSError:
-            continue
-        listing.append((path.name, state.st_mtime_ns, state.st_size))
-    return listing

@@ -11,7 +11,7 @@ import uvicorn
 
 from pipeline.common.errors import ReadableError
 from pipeline.viewer.app import create_app
-from pipeline.viewer.inspector import Inspector
+from pipeline.viewer.inspector import GalleryQuery, Inspector
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -48,14 +48,16 @@ def serve(
 
 
 def _warm_up(inspector: Inspector) -> None:
-    """Load the compiled loops, which are the same for every image, before the first request needs them."""
+    """Read what a bare address shows, and load the compiled loops, before the first request needs them."""
     with suppress(ReadableError, OSError):
-        cached = [run["name"] for run in inspector.workspace()["runs"] if run["has_cache"]]
-        if not cached:
+        start = inspector.workspace()["start"]
+        if start is None:
             return
-        run = inspector.run(cached[0])
-        run.probabilities(run.index.image_ids[0], 0, 0)
-        run.maps(run.index.image_ids[0])
+        inspector.gallery(GalleryQuery(**start))
+        run = inspector.run(start["run"])
+        if run.has_images:
+            run.probabilities(run.image_ids[0], 0, 0)
+            run.maps(run.image_ids[0])
 
 
 def address(bound: socket.socket, host: str) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pipeline.common.box import Box
 from pipeline.common.errors import ReadableError
 from pipeline.picture_sheet import (
     CaptionStyle,
@@ -58,36 +59,36 @@ def show_sheet(
     """
     run.index.number(image_id)
     request = LayerRequest(run, image_id, inputs, against)
-    pictures = [_picture(name, request) for name in only or SHEET if only or _is_there(name, request)]
+    pictures = [_picture(name, request, run) for name in only or SHEET if only or _is_there(name, request, run)]
     return _sheet(_heading(run, image_id), pictures, run)
 
 
-def _is_there(name: str, request: LayerRequest) -> bool:
+def _is_there(name: str, request: LayerRequest, run: RunView) -> bool:
     if name == "input":
-        return not request.inputs.problem
+        return not request.inputs.problems.get("target")
     if name == "label":
-        return request.inputs.label(request.image_id, request.run.index.spec) is not None
-    return name in ("prediction", "entropy") or request.run.selection is not None
+        return run.truth(request.image_id, request.inputs) is not None
+    return name in ("prediction", "entropy") or run.selection is not None
 
 
-def _picture(name: str, request: LayerRequest) -> _Picture:
+def _picture(name: str, request: LayerRequest, run: RunView) -> _Picture:
     if name not in LAYERS:
         raise ReadableError(f"there is no layer {name!r}; choose of {', '.join(LAYERS)}")
-    height, width = request.run.index.spec.size
-    below_HW3 = np.full((height, width, 3), 255 if request.inputs.problem else 0, np.uint8)
-    if not request.inputs.problem:
+    height, width = run.size
+    below_HW3 = np.full((height, width, 3), 255 if request.inputs.problems.get("target") else 0, np.uint8)
+    if not request.inputs.problems.get("target"):
         below_HW3 = request.inputs.image(request.image_id, (height, width))
     drawn = Image.fromarray(layer(name, request).over(below_HW3))
     scale = max(1, round(_WIDTH / width))
     drawn = drawn.resize((width * scale, height * scale), Image.Resampling.NEAREST)
     if name in ("input", "mask", "pseudo"):
-        _draw_patches(drawn, request, scale)
+        _draw_patches(drawn, run.patches(request.image_id), scale)
     return _Picture(_TITLES[name], drawn)
 
 
-def _draw_patches(drawn: Image.Image, request: LayerRequest, scale: int) -> None:
+def _draw_patches(drawn: Image.Image, boxes: list[Box], scale: int) -> None:
     draw = ImageDraw.Draw(drawn)
-    for number, box in enumerate(request.run.patches(request.image_id), start=1):
+    for number, box in enumerate(boxes, start=1):
         left, top = box.left * scale, box.top * scale
         corners = (left, top, left + box.width * scale - 1, top + box.height * scale - 1)
         draw.rectangle(corners, outline=(0, 0, 0), width=4)
@@ -99,8 +100,8 @@ def _heading(run: RunView, image_id: str) -> str:
     number = run.index.number(image_id)
     share = run.index.statistic("entropy_mean")[number] / math.log(run.index.spec.classes)
     chosen = run.chosen(image_id)
-    cache = f"  ·  cache of {run.network}" if run.network else ""
-    return f"{run.name}{cache}  ·  {image_id}  ·  mean entropy {100 * share:.1f} %{f'  ·  {chosen}' if chosen else ''}"
+    cache = f"predictions of {run.network}, with which {run.name} began" if run.network else run.name
+    return f"{cache}  ·  {image_id}  ·  mean entropy {100 * share:.1f} %{f'  ·  {chosen}' if chosen else ''}"
 
 
 def _sheet(heading: str, pictures: list[_Picture], run: RunView) -> Image.Image:

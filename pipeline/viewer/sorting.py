@@ -1,18 +1,20 @@
-"""The orders of the gallery: a value for every image, NaN where there is none."""
+"""The orders of the gallery, in the target: a value for every image, NaN where there is none."""
 
 # N images that are there, C class
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.common.errors import ReadableError
 from pipeline.methods.lse import by_falling_confidence
 from pipeline.methods.registry import method_named
 from pipeline.viewer.run_view import RunView
+from pipeline.viewer.source import Source
 
 
 class Order(NamedTuple):
@@ -24,22 +26,66 @@ class Order(NamedTuple):
     of_class: bool
     """Whether each class has a value of its own."""
     unit: str
-    """``percent``, ``rank`` or ``number``."""
+    """``percent``, ``points``, ``rank`` or ``number``."""
+    about: str
+    """What the value is, for the page."""
+    shows: tuple[str, ...] = ()
+    """Sides of the order that can be shown alone."""
+    pairs: bool = False
+    """Whether there is a value for each pair of a labelled and a predicted class."""
 
 
+class Values(NamedTuple):
+    """The values of an order for all images of a run."""
+
+    value_N: np.ndarray
+    words: str
+    """How far the measuring is, or why there are no values; else empty."""
+    side_N: list[str]
+    """Of each image ``selected``, ``hard``, ``better``, …; empty where it is on no side."""
+
+
+ENTROPY = (
+    "how undecided the network is, mean over the pixels: 0 % is certain, 100 % is ln C, all classes equally likely"
+)
 ORDERS = {
-    "order": Order("order in the cache", False, False, "rank"),
-    "entropy": Order("mean entropy", True, True, "percent"),
-    "confidence": Order("mean confidence", False, True, "percent"),
-    "pixels": Order("share of the image", True, True, "percent"),
-    "selected": Order("order of selection", False, True, "rank"),
-    "kept": Order("share kept as pseudo-label", True, True, "percent"),
-    "score": Order("score of the method: easy to hard", False, False, "number"),
-    "change": Order("change since the previous round", True, False, "percent"),
-    "iou": Order("mIoU of the image", False, False, "percent"),
+    "entropy": Order("mean entropy", True, True, "percent", ENTROPY),
+    "order": Order("order in the cache", False, False, "rank", "as the target's list has them"),
+    "confidence": Order(
+        "mean confidence", False, True, "percent", "the largest class probability, mean over the pixels"
+    ),
+    "pixels": Order("share of the image", True, True, "percent", "pixels that are predicted as the class"),
+    "selected": Order("order of selection", False, True, "rank", "the order in which the method took the images"),
+    "kept": Order("share kept as pseudo-label", True, True, "percent", "pixels that pass the method's thresholds"),
+    "score": Order("score of the method: easy to hard", False, False, "number", "the number by which the method ranks"),
+    "change": Order(
+        "change since the previous round", True, False, "percent", "pixels whose class differs from the other round's"
+    ),
+    "iou": Order(
+        "mIoU of the image", False, False, "percent", "mean over its classes of overlap / union with the label"
+    ),
 }
 MEASURED = ("kept", "change", "iou")
 """Not in the cache's statistics: measured image by image."""
+
+
+def class_index(run: Source, class_name: str | None) -> int | None:
+    """Return the position of a class; None for no name.
+
+    Raises:
+        ReadableError: if the run does not know the class.
+    """
+    if not class_name:
+        return None
+    if class_name not in run.classes.names:
+        raise ReadableError(f"{run.name} has no class {class_name!r}; there are {', '.join(run.classes.names)}")
+    return run.classes.names.index(class_name)
+
+
+def measured_words(known: Container[str], measurable: list[str]) -> str:
+    """Return how far the measuring is; empty at its end."""
+    count, total = sum(image_id in known for image_id in measurable), len(measurable)
+    return "" if count == total else f"Measuring: {count:,} of {total:,} images so far."
 
 
 def falls(run: RunView, order: str) -> bool:

@@ -1,4 +1,4 @@
-// The JSON that the server sends (inspector.py, class_table.py, explain.py), and the types that the page shares.
+// The JSON that the server sends (inspector.py, target_questions.py, evaluation_questions.py, class_table.py), and the types that the page shares.
 // tests/viewer/test_viewer_types.py compares the server's names with those of the first part.
 
 // ------------------------------------------------------------------------------------------------ what the server sends
@@ -9,26 +9,36 @@ interface Workspace {
   problem: string;
   images_problem: string;
   orders: Record<string, Order>;
+  start: { run: string; split: Split } | null;
 }
+
+/** Caches of rounds, or what ``evaluate`` predicted on labelled images. */
+type Split = "target" | "evaluation";
 
 interface Order {
   title: string;
   falls: boolean;
   of_class: boolean;
-  unit: "percent" | "rank" | "number";
+  unit: "percent" | "points" | "rank" | "number";
+  about: string;
+  shows: string[];
+  pairs: boolean;
 }
 
-type Run = CachedRun | RunWithoutCache;
+type Run = ShownRun | RunWithoutImages;
 
-interface RunWithoutCache {
+interface RunWithoutImages {
   name: string;
+  split: Split;
   kind: string;
   init: string | null;
   previous: string | null;
   problems: string[];
   stamp: string;
   writing: boolean;
-  has_cache: false;
+  has_images: false;
+  splits: Split[];
+  begins: string[];
   method: string | null;
   compat: string | null;
   quantity: string;
@@ -44,12 +54,11 @@ interface Health {
   result: "trained" | "init";
 }
 
-interface CachedRun extends Omit<RunWithoutCache, "has_cache"> {
-  has_cache: true;
+interface ShownRun extends Omit<RunWithoutImages, "has_images"> {
+  has_images: true;
   images: number;
   images_of_all: number;
   size: [height: number, width: number];
-  profile: string;
   network: string;
   classes: ClassColour[];
   layers: string[];
@@ -77,6 +86,7 @@ interface GalleryImage {
   id: string;
   value: number | null;
   chosen: string;
+  chosen_there: string;
 }
 
 /** Of /api/image; ``kept`` is absent without a selection. */
@@ -96,6 +106,8 @@ interface ImageClass {
   share: number;
   confidence: number | null;
   kept: number;
+  true_share?: number;
+  iou?: number | null;
 }
 
 interface Box {
@@ -126,7 +138,25 @@ interface Reason {
   words: string;
 }
 
-/** Of /api/classes. */
+/** Of /api/classes in the split evaluation. */
+interface ErrorTable {
+  metrics: Record<string, number | null>;
+  classes: ClassErrors[];
+  stamp: string;
+}
+
+interface ClassErrors extends ClassColour {
+  iou: number | null;
+  other_iou: number | null;
+  taken_for: Confusion[];
+}
+
+interface Confusion {
+  name: string;
+  share: number;
+}
+
+/** Of /api/classes in the split target. */
 interface ClassTable {
   quantity: string;
   bins: number;
@@ -167,7 +197,7 @@ interface Point {
 
 /** The details of an image in a run; null with the error's message where they did not come. */
 interface ImageAnswer {
-  run: CachedRun;
+  run: ShownRun;
   image: ImageDetails | null;
   error?: string;
 }
@@ -179,7 +209,7 @@ interface Pane {
   sheet: HTMLElement;
   pictures: (HTMLImageElement | SVGSVGElement)[];
   cross: HTMLElement;
-  run: CachedRun;
+  run: ShownRun;
 }
 
 type Child = Node | string | number | null | undefined;
@@ -190,6 +220,9 @@ interface PageElements {
   against: HTMLSelectElement;
   sort: HTMLSelectElement;
   of: HTMLSelectElement;
+  as: HTMLSelectElement;
+  find: HTMLInputElement;
+  "ids-file": HTMLInputElement;
   show: HTMLSelectElement;
   thumb: HTMLSelectElement;
   previous: HTMLButtonElement;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import re
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,10 @@ from typer.testing import CliRunner
 from bench.pipeline import tiny_params
 from bench.workspace import make_workspace, run, write_params
 from pipeline.cli import app
+from pipeline.commands import status
 from pipeline.commands.status import (
     Line,
-    _graph_or_params_problems,
+    _changes_or_params_problems,
     _total,
     stages_with_results,
     status_lines,
@@ -25,7 +25,7 @@ from pipeline.commands.status import (
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import write_json
 from pipeline.common.work import Work, work_folders
-from pipeline.dvc_view.graph import Graph, Stage
+from pipeline.dvc_view.graph import Stage
 from pipeline.dvc_view.stage_facts import StageFacts
 from pipeline.health.record import Record, Reference
 from pipeline.launcher import slurm
@@ -187,12 +187,15 @@ def test_the_time_of_stages_that_never_ran_is_not_counted_as_none() -> None:
     assert _total([60.0, None]) == "about 1 min 0 s, and 1 of which no past run tells"
 
 
+def unreadable(workspace: Path) -> None:
+    raise ReadableError("dvc.yaml: DVC says: Could not find 'initial_models'")
+
+
 def test_where_dvc_cannot_read_the_stages_the_problems_of_params_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("starts: {}\n", encoding="utf-8")
-    reading: Future[Graph] = Future()
-    reading.set_exception(ReadableError("dvc.yaml: DVC says: Could not find 'initial_models'"))
+    monkeypatch.setattr(status, "find_changes", unreadable)
     with pytest.raises(ReadableError, match="starts: is called initial_models now; rename it"):
-        _graph_or_params_problems(reading)
+        _changes_or_params_problems()

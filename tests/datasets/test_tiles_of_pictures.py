@@ -23,6 +23,8 @@ from pipeline.datasets.prepare import prepare
 from pipeline.datasets.problems import DataError
 from pipeline.evaluation.confusion import confusion_matrix
 from pipeline.params import Data
+from pipeline.prediction.pictures import SplitPictures
+from pipeline.prediction.placed import put_together
 
 HEIGHT, WIDTH, TILE, OVERLAP = 300, 500, 128, 16
 CLASSES: ClassSet = class_set({"names": ["ground", "roof"]})
@@ -210,3 +212,25 @@ def test_few_pictures_are_kept_however_many_are_read() -> None:
     one = KeptPictures(most_bytes=1)
     one.get(1, lambda: open_(1))
     assert len(one) == 1  # the last is kept whatever its size
+
+
+@pytest.mark.parametrize("crop", [None, [20, 30, 256, 400]])
+def test_labels_of_tiles_are_put_together_again(workspace, crop) -> None:
+    """Each tile answers what is in the file at its own pixels, and nonsense beside them."""
+    prepared(data_of(crop=crop))
+    pictures = SplitPictures(manifest_path("target"), None if crop is None else tuple(crop))
+    assert [picture.name for picture in pictures] == ["field10.png", "field1.png"]
+    truth_HW, parts = picture("target/labels/field1.png"), []
+    for row in Manifest(manifest_path("target")):
+        if row.image == "target/images/field1.png" and row.own is not None:
+            tile = pictures.of_id(row.id)
+            answer_HW = np.full_like(truth_HW, 9)
+            own = np.s_[row.own[0] : row.own[0] + row.own[2], row.own[1] : row.own[1] + row.own[3]]
+            answer_HW[own] = truth_HW[own]
+            top, left, height, width = tile.crop
+            parts.append((answer_HW[top : top + height, left : left + width], tile))
+    top, left, height, width = crop or (0, 0, HEIGHT, WIDTH)
+    expected_HW = np.full_like(truth_HW, IGNORE)
+    inside = np.s_[top : top + height, left : left + width]
+    expected_HW[inside] = truth_HW[inside]
+    np.testing.assert_array_equal(put_together(parts, (HEIGHT, WIDTH)), expected_HW)

@@ -278,7 +278,7 @@ def test_a_picture_beyond_the_limit_is_told_of_tiles(here: Path, model: Path, mo
     png = call("predict", model, "large.png", "--out", "png", "--tile", "40")
     assert "write it as a TIFF in tiles" in words(png.output)
     overlaid = call("predict", model, "large.tif", "--out", "overlaid", "--tile", "40", "--format", "overlay")
-    assert "too large for an overlay; choose --format colour" in words(overlaid.output)
+    assert "too large for overlay; choose --format colour" in words(overlaid.output)
 
 
 def test_views_are_averaged_after_softmax_at_the_image_s_size(model: Path) -> None:
@@ -352,3 +352,48 @@ def test_a_turned_photograph_is_predicted_upright_and_what_lies_beside_it_is_cou
     with Image.open(here / "out" / "turned.png") as turned, Image.open(here / "out" / "upright.png") as upright:
         assert turned.size == (64, 32)
         assert np.array_equal(np.asarray(turned), np.asarray(upright))
+
+
+def test_coco_has_a_mask_for_each_class_of_each_image(here: Path, model: Path, images: Path) -> None:
+    (images / "broken.png").write_bytes(b"x")
+    answer = call("predict", model, images, "--out", "out", "--format", "coco")
+    assert "file names below" in words(answer.output) and "1 of 4 images have no prediction" in answer.output
+    content = read_json(here / "out" / "annotations.json")
+    assert [image["file_name"] for image in content["images"]] == [
+        "bonn/photo.jpg", "ulm/ulm_000000_000019_leftImg8bit.png", "ulm/ulm_000001_000019_leftImg8bit.png",
+    ]  # fmt: skip
+    for image in content["images"]:
+        size = (image["height"], image["width"])
+        assert Image.open(images / image["file_name"]).size == size[::-1]
+        label = np.asarray(Image.open((here / "out" / image["file_name"]).with_suffix(".png")))
+        areas = {a["category_id"] - 1: a["area"] for a in content["annotations"] if a["image_id"] == image["id"]}
+        assert areas == dict(zip(*np.unique(label, return_counts=True), strict=True))
+
+
+def test_labelme_has_a_file_beside_each_name(here: Path, model: Path, images: Path) -> None:
+    arguments = ("predict", model, images, "--out", "out", "--format", "labelme")
+    assert call(*arguments, "--tile", "32x32").exit_code == 0
+    content = read_json(here / "out" / "bonn" / "photo.json")
+    assert (here / "out" / "bonn" / content["imagePath"]).resolve() == images / "bonn" / "photo.jpg"
+    assert {shape["label"] for shape in content["shapes"]} <= set(CITYSCAPES_19.names)
+    assert "3 were there already" in words(call(*arguments, "--tile", "32x32").output)
+    draw(here / "other" / "predictions.png", (20, 20))
+    refused = call("predict", model, "other", "--out", "o2", "--format", "labelme")
+    assert "would be called predictions.json" in words(refused.output)
+
+
+def test_masks_of_a_cropped_split_are_of_the_whole_images(
+    here: Path, model: Path, tiny_params: dict, write_params: Callable[[dict], Path]
+) -> None:
+    tiny_params["data"]["evaluation"]["crop"] = [8, 16, 24, 32]
+    prepared(here, tiny_params, write_params)
+    answer = call("predict", model, "evaluation", "--out", "out", "--format", "coco")
+    assert answer.exit_code == 0, answer.output
+    content = read_json(here / "out" / "annotations.json")
+    folder = Path(words(answer.output).split("file names below ")[1].split()[0])
+    for image in content["images"]:
+        assert Image.open(folder / image["file_name"]).size == (image["width"], image["height"])
+        boxes = [a["bbox"] for a in content["annotations"] if a["image_id"] == image["id"]]
+        assert min(left for left, *_ in boxes) == 16 and min(top for _, top, *_ in boxes) == 8
+        assert max(left + width for left, _, width, _ in boxes) == 48
+        assert sum(a["area"] for a in content["annotations"] if a["image_id"] == image["id"]) == 24 * 32

@@ -13,6 +13,7 @@ from pipeline.evaluation.images import PER_IMAGE, ImageScore, write_scores
 from pipeline.evaluation.results import Result
 from pipeline.params import Params
 from pipeline.report.answers import Answers, answers_of, control_sentence
+from pipeline.report.next_steps import next_steps
 from pipeline.report.seed_set import Bundle, SeedSet
 from pipeline.report.summary import summary_of
 from tests.health.records import health_record
@@ -108,6 +109,19 @@ def test_one_to_three_steps_each_once() -> None:
     ]  # fmt: skip
 
 
+def test_another_round_is_advised_where_the_last_one_gained_for_certain() -> None:
+    def last_step(second: float, **more: Any) -> list[str]:
+        runs = (SOURCE, round_record("lse-1", 0.45), round_record("lse-2", second, "lse-1", round=2, **more))
+        both = [Bundle(record_of_runs(list(runs)) | {"seed": 1}, {}, {}, Path())]
+        return next_steps(SeedSet(both), {"lse-2": []})[-1].lines
+
+    longer, look = ["roundabout rounds lse"], ["roundabout compare lse-1 lse-2"]
+    assert last_step(0.46) == longer, "no interval is known"
+    assert last_step(0.46, init_interval=[0.001, 0.02]) == longer
+    assert last_step(0.46, init_interval=[-0.001, 0.02]) == look
+    assert last_step(0.45) == last_step(0.44) == look
+
+
 def test_without_rounds_there_is_one_sentence() -> None:
     assert answers(SOURCE) == Answers(["No round has been evaluated yet."], "", [], [], [])
 
@@ -126,6 +140,7 @@ def test_the_summary_compares_runs_over_the_same_images(tiny_params: dict[str, A
     found = {run["name"]: run["gain_interval"] for run in summary["runs"]}
     assert found["lse-1"] == pytest.approx([0.1, 0.1])  # two of ten pixels more in each image, of two classes
     assert found["source-only"] is None and found["lse-2"] is None, "itself; other images"
+    assert summary["runs"][1]["init_interval"] == pytest.approx([0.1, 0.1]), "lse-1 began with source-only"
     assert all(run["control_interval"] is None for run in summary["runs"])
     foreground = ClassSet("two", ("a", "b"), ((0, 0, 0), (1, 1, 1)), foreground="a")
     evaluate = params.evaluate.model_copy(update={"headline": "IoU a"})

@@ -8,6 +8,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fastapi.testclient import TestClient
@@ -18,8 +19,12 @@ from pipeline.cache.dump import dump
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheSpec
 from pipeline.common.labels import class_set
+from pipeline.datasets.manifest import Manifest, line_of, manifest_path
 from pipeline.datasets.opening import images_of
 from pipeline.datasets.prepare import prepare
+from pipeline.evaluation.confusion import confusion_matrix
+from pipeline.evaluation.evaluate import Answer, per_class, summary, write_tables
+from pipeline.evaluation.images import PredictionsWriter, score_image, write_scores
 from pipeline.methods.of_round import select_for_round
 from pipeline.methods.selection_file import write_selection
 from pipeline.params import read_params
@@ -103,6 +108,46 @@ def project(made_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copytree(made_project, folder)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def evaluated_project(project: Path) -> Path:
+    """The project with predictions of two rounds on an evaluation split of four images."""
+    path = manifest_path("evaluation")
+    row = next(iter(Manifest(path)))
+    path.unlink()  # it is mapped into memory
+    path.write_text("".join(line_of(row._replace(id=f"val/{number}")) for number in range(4)), encoding="utf-8")
+    for number, name in enumerate(("lse-1", "lse-2")):
+        write_evaluation(project / "runs" / name, number)
+    return project
+
+
+def write_evaluation(folder: Path, seed: int) -> None:
+    """Blocks of road, car and sky, of which the prediction misses some; the last image is right everywhere."""
+    names = class_set("cityscapes-19").names
+    draw = np.random.default_rng(7)
+    scores, confusions, total_CC = [], [], np.zeros((19, 19), np.int64)
+    with PredictionsWriter(folder / "predictions.h5", 4, names) as writer:
+        for number in range(4):
+            truth_HW = draw.choice([0, 10, 13, 255], (8, 16)).astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+            label_HW = np.where(truth_HW == 255, 0, truth_HW)
+            label_HW[: 8 * (3 - number) * (seed + 1) // 2] = 13
+            entropy_HW = np.full(SIZE, 0.1 * number, np.float32)
+            confusion_CC = confusion_matrix(truth_HW, label_HW, 19)
+            total_CC += confusion_CC
+            confusions.append(confusion_CC)
+            scores.append(score_image(f"val/{number}", confusion_CC, entropy_HW))
+            writer.add(f"val/{number}", Answer(truth_HW, label_HW, label_HW, entropy_HW))
+    write_scores(folder / "per_image.csv", scores, names, confusions)
+    write_tables(folder, dict(summary(total_CC, names, {})), per_class(total_CC, names), total_CC, names)
+
+
+@pytest.fixture
+def evaluated(evaluated_project: Path) -> Iterator[TestClient]:
+    inspector = Inspector([])
+    with TestClient(create_app(inspector, ["testserver"])) as client:
+        client.inspector = inspector  # type: ignore[attr-defined]
+        yield client
 
 
 @pytest.fixture

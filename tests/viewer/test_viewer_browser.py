@@ -242,10 +242,10 @@ def test_two_rounds_side_by_side_and_their_difference(page: Page, address: str) 
     page.keyboard.press("c")
     expect(page.locator("#against")).to_have_value("lse-1")
     expect(page.locator(".pane")).to_have_count(4)
-    expect(page.locator("#summary")).to_contain_text("cache of lse-1")
+    expect(page.locator("#summary")).to_contain_text("predictions of lse-1, with which lse-2 began")
     captions = [page.locator(".pane figcaption").nth(number) for number in (0, 1)]
-    expect(captions[0]).to_contain_text("lse-2, cache of lse-1")
-    expect(captions[1]).to_contain_text("lse-1, cache of source-only")
+    expect(captions[0]).to_contain_text("predictions of lse-1, with which lse-2 began")
+    expect(captions[1]).to_contain_text("predictions of source-only, with which lse-1 began")
     page.keyboard.press("9")
     page.keyboard.press("0")
     expect(page.locator(".pane")).to_have_count(6)
@@ -305,13 +305,128 @@ def test_the_help_is_a_dialog(page: Page, address: str) -> None:
     expect(page.locator("#help")).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    "view", ["", "&image=000001&px=20,20", "&image=000001&tab=classes", "&image=000001&vs=lse-1&tab=image"]
-)
-def test_nothing_stands_in_the_way_of_anyone(page: Page, address: str, view: str) -> None:
-    go(page, address, f"?run=lse-2{view}")
+VIEWS = {
+    "gallery": "?run=lse-2",
+    "gallery, compared": "?run=lse-2&vs=lse-1&thumb=change",
+    "pixel": "?run=lse-2&image=000001&px=20,20",
+    "stacked": "?run=lse-2&image=000001&stack=1",
+    "thresholds": "?run=lse-2&image=000001&tab=classes",
+    "comparison": "?run=lse-2&image=000001&vs=lse-1&tab=image&layers=input,mask,pseudo",
+    "no cache": "?run=source-only",
+    "evaluation, gallery": "?split=evaluation&run=lse-2&sort=change",
+    "evaluation, pixel": "?split=evaluation&run=lse-2&image=val/0&px=20,20",
+    "evaluation, errors of classes": "?split=evaluation&run=lse-2&image=val/0&tab=classes",
+    "evaluation, comparison": "?split=evaluation&run=lse-2&vs=lse-1&image=val/0&tab=image&layers=input,errors,gain",
+    "evaluation, not evaluated": "?split=evaluation&run=cbst-1",
+}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1024, 700), (390, 844)])
+def test_every_view_is_for_everyone_and_fits(
+    evaluated_project: Path, browser: Browser, address: str, width: int, height: int
+) -> None:
+    (evaluated_project / "runs" / "source-only").mkdir()
+    for page in watched(browser, {"width": width, "height": height}):
+        for name, query in VIEWS.items():
+            go(page, address, query)
+            page.wait_for_timeout(200)
+            assert violations(page) == [], name
+            assert fits(page), name
+
+
+@pytest.fixture
+def small(browser: Browser, address: str) -> Iterator[Page]:
+    yield from watched(browser, {"width": 1024, "height": 700})
+
+
+@pytest.mark.parametrize("query", ["?run=lse-2&image=000001", "?run=lse-2&vs=lse-1&image=000001", "?run=lse-2"])
+def test_the_first_picture_begins_near_the_top_of_a_small_screen(small: Page, address: str, query: str) -> None:
+    go(small, address, query)
+    assert small.locator(".view:visible, .tile:visible").first.bounding_box()["y"] < 120  # type: ignore[index]
+
+
+def test_pictures_have_half_of_a_phone(evaluated_project: Path, browser: Browser, address: str) -> None:
+    for page in watched(browser, {"width": 390, "height": 844}):
+        go(page, address, "?split=evaluation&run=lse-2&image=val/0")
+        heights = page.evaluate(
+            """() => {
+                const end = document.querySelector("aside").getBoundingClientRect().top;
+                const boxes = [...document.querySelectorAll(".view")].map((view) => view.getBoundingClientRect());
+                return boxes.map(({ top, bottom }) => Math.max(0, Math.min(bottom, end) - top));
+            }"""
+        )
+        assert sum(heights) >= 422
+
+
+def test_stacked_layers_begin_so_that_the_input_is_seen(page: Page, address: str) -> None:
+    go(page, address, "?run=lse-2&image=000001&stack=1&layers=input,prediction,entropy")
+    opacities = page.eval_on_selector_all(".sheet img", "elements => elements.map((one) => Number(one.style.opacity))")
+    assert opacities[0] == 1 and (1 - opacities[1]) * (1 - opacities[2]) == pytest.approx(0.4, abs=0.01)
+    slider = page.get_by_label("Opacity of Prediction")
+    slider.fill("100")
+    assert "prediction~100" in page.url
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.locator(".pane")).to_have_count(3)
+
+
+def test_the_legend_keeps_the_focus_when_data_refresh(page: Page, address: str, project: Path) -> None:
+    go(page, address, "?run=lse-2&image=000001")
+    page.locator("#legend button").nth(1).focus()
+    name = page.evaluate("document.activeElement.textContent")
+    os.utime("runs/lse-2/selection/selection.json")
+    with page.expect_response("**/api/image*"):
+        pass
     page.wait_for_timeout(300)
-    assert violations(page) == []
+    assert page.evaluate("document.activeElement.textContent") == name
+
+
+def test_the_final_network_its_confusions_and_a_list_of_ids(
+    evaluated_project: Path, page: Page, address: str, tmp_path: Path
+) -> None:
+    go(page, address)
+    expect(page.locator("#summary")).to_contain_text("predictions of lse-2")
+    expect(page.locator("#tiles .tile")).to_have_count(4)
+    page.locator("#tiles .tile").first.click()
+    expect(page.locator(".pane")).to_have_count(4)
+    page.locator("#tab-classes").click()
+    page.get_by_role("button", name=re.compile("^car [0-9]")).last.click()
+    expect(page.locator("#sort")).to_have_value("confusion")
+    expect(page.locator("#as")).to_have_value("car")
+    page.select_option("#show", "with errors")
+    expect(page.locator("#tiles .tile")).to_have_count(3)
+    ids = page.eval_on_selector_all("#tiles .tile", "elements => elements.map((tile) => tile.dataset.id)")
+    with page.expect_download() as download:
+        page.locator("#ids-export").click()
+    text = download.value.path().read_text(encoding="utf-8")
+    assert text.splitlines() == ids and download.value.suggested_filename == "lse-2-evaluation-ids.txt"
+    (tmp_path / "ids.txt").write_text(f"{ids[1]}\nnowhere\n\n", encoding="utf-8")
+    page.locator("#ids-file").set_input_files(tmp_path / "ids.txt")
+    expect(page.locator("#tiles .tile")).to_have_count(1)
+    expect(page.locator("#gallery-words")).to_contain_text("list of 2 ids: 1 are not among these images")
+    page.locator("#ids-clear").click()
+    expect(page.locator("#tiles .tile")).to_have_count(3)
+    page.locator("#find").fill(ids[2][-2:])
+    expect(page.locator("#tiles .tile")).to_have_count(1)
+    assert "find=" in page.url
+
+
+def test_what_the_other_round_did_not_select_is_marked(page: Page, address: str) -> None:
+    path = Path("runs/lse-1/selection/selection.json")
+    selection = read_json(path)
+    left_out = selection["images"].pop()
+    write_json(path, selection)
+    go(page, address, "?run=lse-2&vs=lse-1")
+    expect(page.get_by_text("not selected in lse-1")).to_have_count(6 - len(selection["images"]))
+    go(page, address, f"?run=lse-2&vs=lse-1&image={left_out}&layers=mask,pseudo")
+    expect(page.get_by_text("not selected: not trained on")).to_have_count(2)
+
+
+def test_a_run_without_a_cache_says_where_its_predictions_are(page: Page, address: str, project: Path) -> None:
+    (project / "runs" / "source-only").mkdir()
+    go(page, address, "?run=source-only")
+    expect(page.locator("#empty")).to_contain_text("source-only is an initial model")
+    page.get_by_role("button", name="predictions of source-only, with which lse-1 began, on the target").click()
+    expect(page.locator(".tile")).to_have_count(6)
 
 
 def make_cache(folder: Path, ids: list[str], seed: int, names: tuple[str, ...], part_images: int = 2) -> None:
@@ -356,7 +471,7 @@ def test_a_growing_cache_fills_the_page_without_a_reload(page: Page, address: st
     work = project / ".roundabout" / "work" / "dump-lse-9-0123456789ab" / "cache"
     work.mkdir(parents=True)
     go(page, address, "?run=lse-9&sort=order")
-    expect(page.locator("#notices")).to_contain_text("No part of the cache is finished yet")
+    expect(page.locator("#empty")).to_contain_text("No part of the cache is finished yet")
     for part, images in (("part-00000.h5", 2), ("part-00002.h5", 4)):
         os.link(project / "runs" / "lse-1" / "cache" / part, work / part)
         expect(page.locator(".tile")).to_have_count(images, timeout=60_000)

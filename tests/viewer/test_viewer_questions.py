@@ -41,8 +41,7 @@ def opened(name: str) -> tuple[CacheReader, Selection]:
 def measured(client: TestClient, **parameters: Any) -> Any:
     """The gallery, once everything has been measured."""
     ask(client, "/api/gallery", **parameters)
-    for one in client.inspector._measured.values():  # type: ignore[attr-defined]
-        one.wait()
+    client.inspector.measured.wait()  # type: ignore[attr-defined]
     return ask(client, "/api/gallery", **parameters)
 
 

@@ -31,7 +31,7 @@ from pipeline.params import read_params
 from pipeline.viewer import run_view
 from pipeline.viewer.app import create_app
 from pipeline.viewer.compare import most_changed
-from pipeline.viewer.inspector import Inspector
+from pipeline.viewer.inspector import GalleryQuery, Inspector
 from pipeline.viewer.serve import address, listening_socket
 from tests.health.records import health_record
 from tests.viewer.conftest import write_cache
@@ -162,7 +162,7 @@ def test_a_run_that_is_not_there_is_named(project: Path) -> None:
         Inspector(["../project/runs/lse-1"])
     inspector = Inspector(["lse-2"])
     assert [run["name"] for run in inspector.workspace()["runs"]] == ["lse-2"]
-    words = inspector.gallery("lse-2", "change", None, False, "", None)["words"]
+    words = inspector.gallery(GalleryQuery("lse-2", sort="change"))["words"]
     assert words.startswith("lse-2: its previous round, lse-1, is not shown here; name it, too")
 
 
@@ -191,7 +191,7 @@ def test_a_running_dump_fills_the_page(client: TestClient, project: Path) -> Non
     with work.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         described = look_again(client)["lse-2"]
-        assert described["writing"] and not described["has_cache"]
+        assert described["writing"] and not described["has_images"]
         assert described["problems"] == ["No part of the cache is finished yet; this page fills up."]
         stamps = {described["stamp"]}
         for part, images in (("part-00001.h5", 2), ("part-00000.h5", 4)):  # several writers: parts in any order
@@ -226,7 +226,7 @@ def test_a_dump_is_not_shown_with_the_selection_of_the_cache_before(
     work.mkdir(parents=True)
     (project / "runs" / name / "cache").rename(work / "cache")
     described = look_again(client)[name]
-    assert described["has_cache"] and described["method"] is None
+    assert described["has_images"] and described["method"] is None
     assert not {"mask", "pseudo", "patches"} & set(described["layers"])
     assert [words.split(": ")[0] for words in described["problems"]] == [
         f"runs/{name}/selection/selection.json",
@@ -249,7 +249,7 @@ def test_a_new_cache_is_not_shown_with_the_old_selection_until_there_is_a_new_on
     shutil.rmtree(run / "cache")
     write_cache(run / "cache", ids, 7)
     described = look_again(client)["lse-2"]
-    assert described["has_cache"] and described["method"] is None
+    assert described["has_images"] and described["method"] is None
     assert [words.split(": ")[0] for words in described["problems"]] == [
         "runs/lse-2/selection/selection.json",
         "runs/lse-2/patches/patches.h5",
@@ -466,7 +466,7 @@ def test_requests_are_answered_while_a_cache_is_read_again(
 
     def meanwhile(*arguments: Any, real: Any) -> Any:
         asked.append(real.__name__)
-        assert run.has_cache and (run.label(image) == expected_HW).all() and run.chosen(image) and run.has_patches
+        assert run.has_images and (run.label(image) == expected_HW).all() and run.chosen(image) and run.has_patches
         return real(*arguments)
 
     for what in (run_view.PartialIndex, run_view.read_selection, run_view.PatchFile):
@@ -521,7 +521,7 @@ def test_what_is_not_there_is_said_in_words(client: TestClient, project: Path) -
 def test_questions_that_make_no_sense_are_answered_in_words(client: TestClient) -> None:
     first = look_again(client)["lse-1"]["first"]
     for path, parameters, words in (
-        ("/api/gallery", {"sort": "beauty"}, "cannot be sorted by 'beauty'; choose one of order, entropy"),
+        ("/api/gallery", {"sort": "beauty"}, "cannot be sorted by 'beauty'; choose one of entropy, order"),
         ("/api/gallery", {"of": "unicorn"}, "has no class 'unicorn'"),
         ("/api/pixel", {"image": first, "x": 128, "y": 0}, "is outside the image of 128x64"),
         ("/api/pixel", {"image": "no", "x": 1, "y": 0}, "has no image 'no'"),
@@ -546,7 +546,7 @@ def test_without_data_the_cache_is_still_shown(client: TestClient, project: Path
 
 def test_params_that_are_no_utf_8_are_said_and_the_caches_are_shown(client: TestClient, project: Path) -> None:
     Path("params.yaml").write_bytes("# Größe\n".encode("latin-1") + Path("params.yaml").read_bytes())
-    assert look_again(client)["lse-1"]["has_cache"]
+    assert look_again(client)["lse-1"]["has_images"]
     assert "is not UTF-8" in client.get("/api/workspace").json()["images_problem"]
 
 

@@ -64,10 +64,30 @@ def test_the_types_have_the_names_of_the_workspace(client: TestClient, project: 
     workspace = client.get("/api/workspace").json()
     check("Workspace", workspace)
     check("Order", *workspace["orders"].values())
-    check("CachedRun", *(run for run in workspace["runs"] if run["has_cache"]))
-    check("RunWithoutCache", *(run for run in workspace["runs"] if not run["has_cache"]))
+    check("ShownRun", *(run for run in workspace["runs"] if run["has_images"]))
+    check("RunWithoutImages", *(run for run in workspace["runs"] if not run["has_images"]))
     check("Health", *(run["health"] for run in workspace["runs"] if run["health"]))
     check("ClassColour", *workspace["runs"][0]["classes"])
+
+
+def test_the_types_have_the_names_of_the_evaluation_split(evaluated: TestClient) -> None:
+    asked = {"run": "lse-2", "split": "evaluation"}
+    workspace = evaluated.get("/api/workspace", params=asked).json()
+    check("Workspace", workspace)
+    check("Order", *workspace["orders"].values())
+    check("ShownRun", *(run for run in workspace["runs"] if run["has_images"]))
+    check("RunWithoutImages", *(run for run in workspace["runs"] if not run["has_images"]))
+    images = evaluated.get("/api/gallery", params=asked).json()["images"]
+    check("GalleryImage", *images)
+    one = {**asked, "image": images[0]["id"], "x": 3, "y": 2}
+    details = evaluated.get("/api/image", params=one).json()
+    check("ImageDetails", details)
+    check("ImageClass", *details["classes"])
+    check("Pixel", evaluated.get("/api/pixel", params=one).json())
+    table = evaluated.get("/api/classes", params=asked).json()
+    check("ErrorTable", table)
+    check("ClassErrors", *table["classes"])
+    check("Confusion", *(other for row in table["classes"] for other in row["taken_for"]))
 
 
 def test_every_element_that_the_page_looks_up_is_in_its_html() -> None:

@@ -25,7 +25,7 @@ export async function getJson(path, parameters = {}) {
 }
 
 /** Layers that compare a run with another. */
-export const DIFFERENCES = ["change", "entropy-change"];
+export const DIFFERENCES = ["change", "entropy-change", "gain"];
 
 /** @type {Map<string, Run>} */
 let runsByName = new Map();
@@ -35,16 +35,18 @@ export function rememberRuns(runs) {
   runsByName = new Map(runs.map((run) => [run.name, run]));
 }
 
-/** A run with the network whose answers its cache holds: that of the run it begins with. @param {string} name */
-export function cacheTitle(name) {
+/** Whose predictions a run shows: in the target those of the network that it began with. @param {string} name */
+export function networkTitle(name) {
   const run = runsByName.get(name);
-  return run?.has_cache && run.network ? `${name}, cache of ${run.network}` : name;
+  if (!run?.has_images || !run.network) return name;
+  if (run.split === "evaluation") return `predictions of ${name}`;
+  return `predictions of ${run.network}, with which ${name} began`;
 }
 
 /**
  * The stamp of the run that differences are taken to: the one named, else the previous.
  *
- * @type {(run: CachedRun, against: string | undefined) => string}
+ * @type {(run: ShownRun, against: string | undefined) => string}
  */
 export const otherStamp = (run, against) => runsByName.get(against || (run.previous ?? ""))?.stamp ?? "";
 
@@ -53,13 +55,14 @@ export const otherStamp = (run, against) => runsByName.get(against || (run.previ
  *
  * @param {"picture" | "thumbnail"} kind
  * @param {string} layer
- * @param {CachedRun} run
+ * @param {ShownRun} run
  * @param {string} image
  * @param {{against?: string, only?: string}} options
  */
 export function pictureUrl(kind, layer, run, image, { against = "", only = "" } = {}) {
   const version = DIFFERENCES.includes(layer) ? `${run.stamp}-${otherStamp(run, against)}` : run.stamp;
   const query = new URLSearchParams({ run: run.name, image, v: version });
+  if (run.split !== "target") query.set("split", run.split);
   if (against) query.set("against", against);
   if (only) query.set("only", only);
   return `${kind}/${layer}?${query}`;

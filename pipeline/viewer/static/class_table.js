@@ -1,8 +1,9 @@
 // The tab "classes": of each class its threshold, in the histogram of what it is compared with, and its figures.
 
-import { byId, html, paragraph, svg, swatch } from "./dom.js";
+import { byId, html, paragraph, replaceKeepingFocus, svg, swatch } from "./dom.js";
 import { percent, short } from "./numbers.js";
 import { change, state } from "./state.js";
+import { term } from "./words.js";
 
 /** Why the thresholds of some quantities are not drawn. @type {Record<string, string>} */
 const NOT_DRAWN = {
@@ -17,7 +18,7 @@ const HISTOGRAM_NOTE =
   "Heights are square roots of pixel counts; green is the kept side. " +
   "Coverage and precision are of the selected images, against labels, after training.";
 
-/** @type {(run: CachedRun, table: ClassTable | undefined, error?: string) => void} */
+/** @type {(run: ShownRun, table: ClassTable | undefined, error?: string) => void} */
 export function renderClasses(run, table, error) {
   if (state.tab !== "classes") return;
   if (!table) return byId("panel").replaceChildren(paragraph(error ?? "Counting pixels…", "quiet"));
@@ -25,17 +26,17 @@ export function renderClasses(run, table, error) {
   const quantity = state.q || ownQuantity;
   const present = table.classes.filter(({ pixels }) => pixels).sort((a, b) => b.pixels - a.pixels);
   const absent = table.classes.filter(({ pixels }) => !pixels).map(({ name }) => name);
-  byId("panel").replaceChildren(
+  replaceKeepingFocus(byId("panel"), [
     ...introduction(run, table),
     html("h3", { textContent: "Pixels of all images, by predicted class" }),
     quantitySwitch(quantity, ownQuantity),
     ...present.map((row) => classRow(run, table, row, quantity)),
     absent.length ? paragraph(`Predicted nowhere: ${absent.join(", ")}.`, "quiet") : "",
     paragraph(HISTOGRAM_NOTE, "quiet"),
-  );
+  ]);
 }
 
-/** What the method compares, and with which numbers. @type {(run: CachedRun, table: ClassTable) => HTMLElement[]} */
+/** What the method compares, and with which numbers. @type {(run: ShownRun, table: ClassTable) => HTMLElement[]} */
 function introduction(run, table) {
   const about = run.about || "Nothing has been selected yet: there are no thresholds.";
   const lines = [html("h3", { textContent: run.name }), paragraph(about)];
@@ -52,6 +53,7 @@ function quantitySwitch(chosen, ownQuantity) {
     html("button", {
       type: "button",
       textContent: name,
+      "data-key": `histogram ${name}`,
       "aria-pressed": name === chosen,
       onclick: () => change({ q: name === ownQuantity ? "" : name }),
     }),
@@ -59,7 +61,7 @@ function quantitySwitch(chosen, ownQuantity) {
   return html("div", { className: "segments", role: "group", "aria-label": "Histogram of" }, ...buttons);
 }
 
-/** @type {(run: CachedRun, table: ClassTable, row: ClassRow, quantity: string) => HTMLElement} */
+/** @type {(run: ShownRun, table: ClassTable, row: ClassRow, quantity: string) => HTMLElement} */
 function classRow(run, table, row, quantity) {
   const isAlone = state.only === row.name;
   const button = html(
@@ -68,6 +70,7 @@ function classRow(run, table, row, quantity) {
       type: "button",
       className: "name",
       title: "show this class alone",
+      "data-key": row.name,
       "aria-pressed": isAlone,
       onclick: () => change({ only: isAlone ? "" : row.name }),
     },
@@ -91,10 +94,10 @@ function figures(row) {
   if (row.passing !== null) named.push(["on the kept side", percent(row.passing)]);
   if (row.coverage !== null) named.push(["coverage", percent(row.coverage)], ["precision", percent(row.precision)]);
   named.push(["pixels", percent(row.share, 2)], ["images", row.images]);
-  return named.map(([name, textContent]) => html("span", {}, `${name} `, html("b", { textContent })));
+  return named.map(([name, textContent]) => html("span", {}, term(name), " ", html("b", { textContent })));
 }
 
-/** The labels below a histogram. @type {(run: CachedRun, table: ClassTable, quantity: string) => HTMLElement} */
+/** The labels below a histogram. @type {(run: ShownRun, table: ClassTable, quantity: string) => HTMLElement} */
 function axis(run, table, quantity) {
   if (quantity === "entropy") return html("div", { className: "axis" }, ...spans(["0", "entropy", "ln C"]));
   const labels = spans(["p = 0", "0.9", "0.99", "0.999", "0.9999", "1"]);
@@ -111,14 +114,14 @@ const spans = (texts) => texts.map((textContent) => html("span", { textContent }
 /**
  * The position of a value on the axis, 0 to 1: shares of ln C, or nines of the confidence.
  *
- * @type {(run: CachedRun, table: ClassTable, quantity: string, value: number) => number}
+ * @type {(run: ShownRun, table: ClassTable, quantity: string, value: number) => number}
  */
 function axisPosition(run, table, quantity, value) {
   if (quantity === "entropy") return table.quantity === "entropy-nats" ? value / Math.log(run.classes.length) : value;
   return Math.min(1, -Math.log10(Math.max(1e-12, 1 - value)) / table.largest_nines);
 }
 
-/** @type {(run: CachedRun, table: ClassTable, row: ClassRow, quantity: string) => SVGSVGElement} */
+/** @type {(run: ShownRun, table: ClassTable, row: ClassRow, quantity: string) => SVGSVGElement} */
 function classHistogram(run, table, row, quantity) {
   const counts = row.histograms[quantity];
   const bins = counts.length;

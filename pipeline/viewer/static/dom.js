@@ -76,3 +76,16 @@ export function setOptions(select, entries, chosen) {
 
 /** Set an attribute that is "true" or "false". @type {(element: Element, name: string, value: boolean) => void} */
 export const setState = (element, name, value) => element.setAttribute(name, String(value));
+
+/** Replace what is in an element; the keyboard's focus stays with the child of the same `data-key`. @type {(element: Element, children: Child[]) => void} */
+export function replaceKeepingFocus(element, children) {
+  const focused = document.activeElement;
+  const key = focused && element.contains(focused) ? focused.getAttribute("data-key") : null;
+  element.replaceChildren(
+    .../** @type {(Node | string)[]} */ (
+      children.filter((child) => child !== null && child !== undefined && child !== "")
+    ),
+  );
+  const again = [...element.querySelectorAll("[data-key]")].find((one) => one.getAttribute("data-key") === key);
+  if (key !== null && again instanceof HTMLElement) again.focus({ preventScroll: true });
+}

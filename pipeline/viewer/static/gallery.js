@@ -1,21 +1,26 @@
 // The gallery: every image that is there, in an order; and the film strip of the same.
 
 import { getJson, otherStamp, pictureUrl } from "./api.js";
-import { showOf, showsOf, sortedBy } from "./choices.js";
+import { showOf, showsOf, sortedBy, sortName, sortOrder, takenFor } from "./choices.js";
 import { byId, html, setOptions, setState } from "./dom.js";
 import { titleOf } from "./layers.js";
-import { clamp, percent, short } from "./numbers.js";
+import { clamp, percent, points, short } from "./numbers.js";
 import { addressWith, change, state } from "./state.js";
+import { WORDS } from "./words.js";
 
 const PAGE = 60; // tiles that are added at once
 const FILM_SIDE = 5; // images of the film strip on each side
-const THUMBNAILS = ["input", "prediction", "entropy", "mask", "pseudo", "label", "errors"];
+const THUMBNAILS = ["input", "prediction", "entropy", "mask", "pseudo", "label", "errors"]; // and differences, where there is another run
 
 /** @type {GalleryImage[]} */
 let images = [];
-/** @type {CachedRun | null} */
+/** @type {ShownRun | null} */
 let loadedRun = null;
-let unit = "percent";
+/** What the server sent, before the search and the list of ids. @type {GalleryImage[]} */
+let received = [];
+/** Ids that were read from a file: only these are shown. @type {Set<string> | null} */
+let listed = null;
+let message = "";
 let requests = 0;
 let tilesKey = ""; // what the tiles were drawn for
 let tilesDrawn = 0;
@@ -32,92 +37,140 @@ export function neighbour(step) {
   return index < 0 ? images[0] : images[index + step];
 }
 
-/** Ask for the order of images. @param {CachedRun} run @returns {Promise<boolean>} whether values are still measured */
+/** Ask for the order of images. @param {ShownRun} run @returns {Promise<boolean>} whether values are still measured */
 export async function load(run) {
   const request = ++requests;
   /** @type {Gallery} */
   const answer = await getJson("api/gallery", {
     run: run.name,
-    sort: state.sort,
+    split: run.split,
+    sort: sortName(),
     of: sortedBy(run),
+    taken_for: takenFor(run),
     reverse: state.rev,
     show: showOf(run),
-    against: state.sort === "change" ? state.vs : "",
+    against: state.vs,
   });
   if (request !== requests) return false; // a later request counts
-  images = answer.images;
-  loadedRun = run;
-  byId("gallery-words").textContent = answer.words || `${images.length.toLocaleString("en")} images`;
+  [received, message, loadedRun] = [answer.images, answer.words, run];
+  choose();
   return answer.words.startsWith("Measuring");
 }
 
+/** Keep the images that the search and the list of ids name. */
+export function choose() {
+  const part = state.find.trim().toLowerCase();
+  const isChosen = (/** @type {GalleryImage} */ { id }) =>
+    id.toLowerCase().includes(part) && (listed === null || listed.has(id));
+  images = received.filter(isChosen);
+  const count = `${images.length.toLocaleString("en")} images`;
+  byId("gallery-words").textContent = [message || count, listedWords()].filter(Boolean).join(" · ");
+  byId("ids-clear").hidden = listed === null;
+}
+
+function listedWords() {
+  if (listed === null) return "";
+  const there = received.filter(({ id }) => listed?.has(id)).length;
+  const missing = listed.size - there;
+  return `list of ${listed.size} ids${missing ? `: ${missing} are not among these images` : ""}`;
+}
+
+/** The ids that are shown, one a line. */
+export const shownIds = () => images.map(({ id }) => `${id}\n`).join("");
+
+/** Show only the images of a list of ids, one a line; null ends it. @param {string | null} text */
+export function setList(text) {
+  listed =
+    text === null
+      ? null
+      : new Set(
+          text
+            .split(/\r?\n/)
+            .map((line) => line.trim())
+            .filter(Boolean),
+        );
+  choose();
+}
+
 export function clear() {
-  images = [];
-  loadedRun = null;
-  tilesKey = "";
+  [images, received, loadedRun, tilesKey] = [[], [], null, ""];
   byId("tiles").replaceChildren();
   byId("gallery-words").textContent = "";
 }
 
 // ------------------------------------------------------------------------------------------------------------ the tools
 
-/** @type {(workspace: Workspace, run: CachedRun) => void} */
+/** @type {(workspace: Workspace, run: ShownRun) => void} */
 export function renderTools(workspace, run) {
-  const order = workspace.orders[state.sort] ?? Object.values(workspace.orders)[0];
-  unit = order.unit;
+  const order = sortOrder();
+  const classes = named(run.classes.map(({ name }) => name));
   renderSort(workspace, run);
-  setOptions(byId("of"), [["", "all"], ...named(run.classes.map(({ name }) => name))], sortedBy(run));
+  byId("sort-about").textContent = `${order.title}: ${order.about}`;
+  setOptions(byId("of"), [["", order.pairs ? "any class" : "all"], ...classes], sortedBy(run));
   byId("of").disabled = !order.of_class;
+  byId("of-title").textContent = order.pairs ? "labelled" : "of class";
+  setOptions(byId("as"), [["", "any class"], ...classes], takenFor(run));
+  byId("as-label").hidden = !order.pairs;
   setState(byId("reverse"), "aria-pressed", state.rev === "1");
   setOptions(byId("show"), [["", "all"], ...named(showsOf(run))], showOf(run));
+  byId("show").disabled = !showsOf(run).length;
+  if (document.activeElement !== byId("find")) byId("find").value = state.find;
   renderThumbnailChoice(run);
 }
 
 /** Options whose text is their value. @type {(names: string[]) => [string, string][]} */
 const named = (names) => names.map((name) => [name, name]);
 
-/** @type {(workspace: Workspace, run: CachedRun) => void} */
+/** @type {(workspace: Workspace, run: ShownRun) => void} */
 function renderSort(workspace, run) {
+  const isTarget = run.split === "target";
   /** @type {Record<string, boolean>} */
   const impossible = {
     change: !run.previous && !state.vs,
     iou: !run.layers.includes("label"),
-    kept: !run.method,
-    selected: !run.method,
-    score: !run.method,
+    kept: isTarget && !run.method,
+    selected: isTarget && !run.method,
+    score: isTarget && !run.method,
   };
   const orders = Object.entries(workspace.orders);
   /** @type {[string, string, boolean][]} */
   const entries = orders.map(([name, order]) => [name, order.title, impossible[name]]);
-  setOptions(byId("sort"), entries, state.sort);
+  setOptions(byId("sort"), entries, sortName());
 }
 
-/** @param {CachedRun} run */
+/** @param {ShownRun} run */
 function renderThumbnailChoice(run) {
   const layers = THUMBNAILS.filter((name) => run.layers.includes(name));
-  if (run.previous || state.vs) layers.push("change");
+  if (run.previous || state.vs) layers.push(...differences(run));
   /** @type {[string, string][]} */
   const entries = layers.map((name) => [name, titleOf(name)]);
   setOptions(byId("thumb"), entries, thumbnailLayer(run));
 }
 
-/** @type {(run: CachedRun) => string} */
+/** @param {ShownRun} run */
+const differences = (run) => (run.split === "evaluation" ? ["change", "gain"] : ["change"]);
+
+/** @type {(run: ShownRun) => string} */
 const thumbnailLayer = (run) =>
-  run.layers.includes(state.thumb) || state.thumb === "change" ? state.thumb : "prediction";
+  run.layers.includes(state.thumb) || differences(run).includes(state.thumb) ? state.thumb : "prediction";
 
 // ------------------------------------------------------------------------------------------------------------ the tiles
 
 /** @param {GalleryImage | undefined} image */
 export function valueText(image) {
   if (!image || image.value === null) return "–";
+  const { unit } = sortOrder();
   if (unit === "percent") return percent(image.value);
+  if (unit === "points") return points(image.value);
   return unit === "rank" ? `no. ${image.value}` : short(image.value);
 }
 
-/** @type {(run: CachedRun, image: GalleryImage, isSmall: boolean) => HTMLElement} */
+/** @type {(run: ShownRun, image: GalleryImage, isSmall: boolean) => HTMLElement} */
 function tile(run, image, isSmall) {
   const layer = thumbnailLayer(run);
-  const src = pictureUrl("thumbnail", layer, run, image.id, { against: layer === "change" ? state.vs : "" });
+  const src = pictureUrl("thumbnail", layer, run, image.id, {
+    against: differences(run).includes(layer) ? state.vs : "",
+  });
   const link = html(
     "a",
     {
@@ -125,7 +178,8 @@ function tile(run, image, isSmall) {
       href: addressWith({ image: image.id, view: "" }),
       title: image.id,
       "data-id": image.id,
-      "aria-label": `${image.id}, ${valueText(image)}${image.chosen ? `, ${image.chosen}` : ""}`,
+      "data-key": image.id,
+      "aria-label": [image.id, valueText(image), ...badges(image).map(({ text }) => text)].join(" "),
     },
     html("img", { alt: "", loading: "lazy", decoding: "async", src }),
   );
@@ -142,17 +196,27 @@ function tile(run, image, isSmall) {
 
 /** @param {GalleryImage} image */
 function tileCaption(image) {
-  const isInside = image.chosen === "selected" || image.chosen === "easy";
-  const caption = html(
+  return html(
     "span",
     { className: "caption" },
     html("span", { className: "id" }, html("bdi", { textContent: image.id })),
     html("span", { className: "num", textContent: valueText(image) }),
+    ...badges(image).map(({ text, isGood, title }) =>
+      html("span", { className: `badge ${isGood ? "in" : "out"}`, textContent: text, title }),
+    ),
   );
-  if (isInside || image.chosen === "hard") {
-    caption.append(html("span", { className: `badge ${isInside ? "in" : "out"}`, textContent: image.chosen }));
+}
+
+/** On which side an image is, here and in the round that is compared with. @param {GalleryImage} image */
+function badges({ chosen, chosen_there }) {
+  const marks = [];
+  const isGood = ["selected", "easy", "better"].includes(chosen);
+  if (isGood || chosen === "hard" || chosen === "worse")
+    marks.push({ text: chosen, isGood, title: WORDS[chosen] ?? null });
+  if (chosen_there === "not selected" || chosen_there === "hard") {
+    marks.push({ text: `${chosen_there} in ${state.vs}`, isGood: false, title: `${state.vs} does not train on it` });
   }
-  return caption;
+  return marks;
 }
 
 const tileLinks = () => [...byId("tiles").querySelectorAll("a")];
@@ -160,8 +224,8 @@ const tileLinks = () => [...byId("tiles").querySelectorAll("a")];
 export function renderTiles() {
   if (!loadedRun) return;
   const key = JSON.stringify([
-    ...[loadedRun.name, loadedRun.stamp, state.sort, state.of, state.rev, state.show, state.thumb],
-    ...[state.vs, otherStamp(loadedRun, state.vs), images.map((image) => [image.id, image.value])],
+    ...[loadedRun.name, loadedRun.stamp, state.sort, state.of, state.as, state.rev, state.show, state.thumb],
+    ...[state.vs, otherStamp(loadedRun, state.vs), images.map(({ id, value }) => [id, value])],
   ]);
   if (key !== tilesKey) drawTiles(key, loadedRun);
   for (const link of tileLinks()) setState(link, "aria-current", link.dataset.id === state.image);
@@ -170,7 +234,7 @@ export function renderTiles() {
 /**
  * Draw as many tiles as before, and give the keyboard's focus back to its image.
  *
- * @type {(key: string, run: CachedRun) => void}
+ * @type {(key: string, run: ShownRun) => void}
  */
 function drawTiles(key, run) {
   const isSameRun = tilesKey && JSON.parse(tilesKey)[0] === run.name;
@@ -186,7 +250,7 @@ function drawTiles(key, run) {
   observeEnd();
 }
 
-/** @type {(run: CachedRun, count: number) => void} */
+/** @type {(run: ShownRun, count: number) => void} */
 function appendTiles(run, count) {
   const next = images.slice(tilesDrawn, tilesDrawn + count);
   byId("tiles").append(...next.map((image) => tile(run, image, false)));

@@ -1,17 +1,20 @@
 // The page: what the address says is drawn; keys, buttons and the passing of time change the address or ask again.
 
-import { DIFFERENCES, getJson, otherStamp, pictureUrl, rememberRuns } from "./api.js";
-import { onlyOf, sortedBy } from "./choices.js";
+import { DIFFERENCES, getJson, networkTitle, otherStamp, pictureUrl, rememberRuns } from "./api.js";
+import { onlyOf, rememberOrders, sortedBy, sortName, sortOrder, takenFor } from "./choices.js";
+import { renderErrors } from "./class_errors.js";
 import { renderClasses } from "./class_table.js";
-import { byId, html, setOptions, setState, swatch } from "./dom.js";
+import { byId, html, paragraph, replaceKeepingFocus, setOptions, setState, swatch } from "./dom.js";
 import * as gallery from "./gallery.js";
-import { availableLayers, LAYERS, renderChips, shownLayers, stepOpacity, toggleLayer } from "./layers.js";
+import { availableLayers, layersOfSplit, renderChips, shownLayers, stepOpacity, toggleLayer } from "./layers.js";
 import * as panes from "./panes.js";
 import * as readout from "./readout.js";
 import { change, onChange, readAddress, state } from "./state.js";
+import { glossary, WORDS } from "./words.js";
 
 const REFRESH_MS = 2500;
 const ZOOM_STEP = 1.5;
+const SPLITS = /** @type {const} */ (["target", "evaluation"]);
 
 /** @type {Workspace} */
 let workspace;
@@ -23,25 +26,25 @@ let imageKey = ""; // what the answers are to
 let imageRequests = 0;
 /** Of the image in each run on the page. @type {ImageAnswer[]} */
 let answers = [];
-/** The class table, by its run's stamp and name. @type {Map<string, ClassTable>} */
+/** The class table, by the stamps and names of the runs that it is about. @type {Map<string, any>} */
 let classTables = new Map();
 
 /** @param {string} name */
 const runNamed = (name) => (isLoaded ? workspace.runs.find((run) => run.name === name) : undefined);
 const currentRun = () => runNamed(state.run);
 const isOnImage = () => Boolean(state.image) && state.view !== "gallery";
-const cachedRuns = () => workspace.runs.filter((run) => run.has_cache);
+const shownRuns = () => workspace.runs.filter((run) => run.has_images);
 
-/** The run that is compared with. @returns {CachedRun | null} */
+/** The run that is compared with. @returns {ShownRun | null} */
 function otherRun() {
   const run = runNamed(state.vs);
-  return run?.has_cache && state.vs !== state.run ? run : null;
+  return run?.has_images && state.vs !== state.run ? run : null;
 }
 
-/** The round, and the one beside it. */
+/** The run, and the one beside it. */
 function runsOnPage() {
   const [run, other] = [currentRun(), otherRun()];
-  if (!run?.has_cache) return [];
+  if (!run?.has_images) return [];
   return other ? [run, other] : [run];
 }
 
@@ -58,27 +61,33 @@ async function attempt(work) {
 // ------------------------------------------------------------------------------------------------------------- drawing
 
 async function refresh() {
+  const { split } = state;
   await attempt(async () => {
-    workspace = await getJson("api/workspace");
+    const answer = await getJson("api/workspace", { split });
+    if (split !== state.split) return; // the other split is being asked for
+    workspace = answer;
     isLoaded = true;
     rememberRuns(workspace.runs);
+    rememberOrders(workspace.orders);
     error = "";
   });
+  if (split !== state.split) return;
   if (isLoaded) await render();
 }
 
 async function render() {
   const run = currentRun();
-  if (!state.run && workspace.runs.length) return change({ run: firstRun().name });
+  if (!state.run && workspace.start) return change(workspace.start);
   if (state.run && !run) error = `There is no run "${state.run}".`;
   renderHeader();
   renderNotices();
   renderHealth();
-  const isOnImageOfRun = Boolean(run?.has_cache) && isOnImage();
+  const isOnImageOfRun = Boolean(run?.has_images) && isOnImage();
   document.body.classList.toggle("on-image", isOnImageOfRun);
-  byId("gallery").hidden = isOnImageOfRun;
+  byId("gallery").hidden = isOnImageOfRun || !run?.has_images;
   byId("image").hidden = !isOnImageOfRun;
-  if (!run?.has_cache) {
+  renderEmpty(run);
+  if (!run?.has_images) {
     gallery.clear();
     galleryKey = "";
     return;
@@ -89,13 +98,37 @@ async function render() {
   else gallery.renderTiles();
 }
 
-/** The run that a bare address shows: one that is being written, else the last with a cache. */
-const firstRun = () => cachedRuns().findLast((run) => run.writing) ?? cachedRuns().at(-1) ?? workspace.runs[0];
+/** Where a run has nothing in this split: what there is of it, and where. @param {Run | undefined} run */
+function renderEmpty(run) {
+  byId("empty").hidden = !run || run.has_images;
+  if (!run || run.has_images) return;
+  const evaluated = run.splits
+    .filter((split) => split !== state.split)
+    .map((split) => {
+      const text =
+        split === "target"
+          ? `What the cache of ${run.name} holds of the target`
+          : `What ${run.name} predicts on the evaluation split`;
+      return goTo(text, { split });
+    });
+  const begun = state.split === "target" ? run.begins : [];
+  const rounds = begun.map((name) => goTo(`${networkTitle(name)}, on the target`, { run: name }));
+  replaceKeepingFocus(byId("empty"), [
+    ...run.problems.map((problem) => paragraph(problem)),
+    evaluated.length || rounds.length ? paragraph("There is:") : null,
+    ...evaluated,
+    ...rounds,
+  ]);
+}
 
-/** @param {CachedRun} run */
+/** @type {(textContent: string, changes: Partial<typeof state>) => HTMLElement} */
+const goTo = (textContent, changes) =>
+  html("button", { type: "button", textContent, "data-key": textContent, onclick: () => change(changes) });
+
+/** @param {ShownRun} run */
 async function loadGallery(run) {
-  const against = state.sort === "change" ? [state.vs, otherStamp(run, state.vs)] : [];
-  const key = JSON.stringify([run.name, run.stamp, state.sort, state.of, state.rev, state.show, ...against]);
+  const order = [sortName(), sortedBy(run), takenFor(run), state.rev, state.show];
+  const key = JSON.stringify([run.split, run.name, run.stamp, ...order, state.vs, otherStamp(run, state.vs)]);
   if (key === galleryKey && !isMeasuring) return;
   await attempt(async () => {
     isMeasuring = await gallery.load(run);
@@ -106,29 +139,30 @@ async function loadGallery(run) {
 function renderHeader() {
   const run = currentRun();
   /** @type {[string, string][]} */
-  const others = cachedRuns().flatMap(({ name }) => (name === state.run ? [] : [[name, name]]));
+  const others = shownRuns().flatMap(({ name }) => (name === state.run ? [] : [[name, name]]));
   setOptions(byId("run"), workspace.runs.map(runOption), state.run);
   setOptions(byId("against"), [["", "nothing"], ...others], otherRun()?.name ?? "");
+  for (const split of SPLITS) setState(byId(`split-${split}`), "aria-pressed", state.split === split);
   setState(byId("to-gallery"), "aria-pressed", !isOnImage());
   setState(byId("to-image"), "aria-pressed", isOnImage());
-  byId("summary").replaceChildren(...(run?.has_cache ? summary(run) : []));
-  byId("summary").title = run?.has_cache
+  byId("summary").replaceChildren(...(run?.has_images ? summary(run) : []));
+  byId("summary").title = run?.has_images
     ? `of ${run.size[0]}×${run.size[1]} pixels, ${run.classes.length} classes`
     : "";
   document.title = [isOnImage() ? state.image : "", state.run, "Roundabout"].filter(Boolean).join(" · ");
 }
 
 /** @param {Run} run @returns {[string, string]} */
-function runOption({ name, has_cache, method, writing }) {
-  if (!has_cache) return [name, `${name} – no cache`];
+function runOption({ name, has_images, split, method, writing }) {
+  if (!has_images) return [name, `${name} – ${split === "target" ? "no cache" : "not evaluated"}`];
   return [name, `${name}${method ? ` (${method})` : ""}${writing ? " – being written" : ""}`];
 }
 
-/** @param {CachedRun} run */
+/** @param {ShownRun} run */
 function summary(run) {
+  const count = html("b", { textContent: `${run.images.toLocaleString("en")} images` });
   /** @type {(string | Node)[]} */
-  const parts = [html("b", { textContent: `${run.images.toLocaleString("en")} images` })];
-  if (run.network) parts.push(" · cache of ", html("b", { textContent: run.network }));
+  const parts = [count, ` · ${networkTitle(run.name)}`];
   if (run.images < run.images_of_all) {
     parts.push(` · ${run.writing ? "being written, " : ""}${run.images} of ${run.images_of_all} are there`);
   }
@@ -149,19 +183,20 @@ function renderHealth() {
     html("b", { textContent: health.verdict }),
     ` – ${health.reason}${result}`,
   );
+  byId("health").title = byId("health").textContent ?? "";
 }
 
 function renderNotices() {
   const run = currentRun();
-  const messages = [error, isLoaded && workspace.problem, ...(run?.problems ?? [])];
-  if (run?.has_cache) messages.push(workspace.images_problem);
+  const messages = [error, isLoaded && workspace.problem];
+  if (run?.has_images) messages.push(...run.problems, workspace.images_problem);
   const text = messages.filter(Boolean).join("\n");
   if (byId("notices").textContent !== text) byId("notices").textContent = text;
 }
 
 // ------------------------------------------------------------------------------------------------------------ one image
 
-/** @param {CachedRun} run */
+/** @param {ShownRun} run */
 async function renderImage(run) {
   const other = otherRun();
   renderChips(run, other);
@@ -174,7 +209,7 @@ async function renderImage(run) {
   const details = answers[0]?.image;
   if (details) {
     panes.readProbe(run);
-    panes.render(run, other, Object.fromEntries(answers.map((one) => [one.run.name, one.image?.patches ?? []])));
+    panes.render(run, other, Object.fromEntries(answers.map((one) => [one.run.name, one.image])));
     renderLegend(run, details);
   } else panes.clear();
   gallery.renderFilm();
@@ -186,7 +221,7 @@ async function renderImage(run) {
 
 async function loadImage() {
   const runs = runsOnPage();
-  const key = JSON.stringify([state.image, ...runs.map(({ name, stamp }) => [name, stamp])]);
+  const key = JSON.stringify([state.image, ...runs.map(({ name, split, stamp }) => [name, split, stamp])]);
   if (key === imageKey) return;
   const request = ++imageRequests;
   const loaded = await Promise.all(runs.map((one) => imageAnswer(one, state.image)));
@@ -198,16 +233,16 @@ async function loadImage() {
   if (panes.probe) readout.askPixel(runs);
 }
 
-/** @type {(run: CachedRun, image: string) => Promise<ImageAnswer>} */
+/** @type {(run: ShownRun, image: string) => Promise<ImageAnswer>} */
 async function imageAnswer(run, image) {
   try {
-    return { run, image: await getJson("api/image", { run: run.name, image }) };
+    return { run, image: await getJson("api/image", { run: run.name, split: run.split, image }) };
   } catch (caught) {
     return { run, image: null, error: /** @type {Error} */ (caught).message };
   }
 }
 
-/** @param {CachedRun} run */
+/** @param {ShownRun} run */
 function renderImageTitle(run) {
   const chosen = answers[0]?.image?.chosen ?? "";
   byId("image-id").textContent = state.image;
@@ -219,44 +254,52 @@ function renderImageTitle(run) {
   byId("next").disabled = !gallery.neighbour(1);
 }
 
-/** "3 of 500 by mean entropy of road: 12.3 %". @param {CachedRun} run */
+/** "3 of 500 by mean entropy of road: 12.3 %". @param {ShownRun} run */
 function orderText(run) {
   const image = gallery.current();
   if (!image) return "";
-  const order = workspace.orders[state.sort]?.title ?? "";
   const ofClass = sortedBy(run) ? ` of ${sortedBy(run)}` : "";
-  const value = state.sort === "order" ? "" : `: ${gallery.valueText(image)}`;
-  return `${gallery.position() + 1} of ${gallery.all().length} by ${order}${ofClass}${value}`;
+  const asClass = takenFor(run) ? ` as ${takenFor(run)}` : "";
+  const value = sortName() === "order" ? "" : `: ${gallery.valueText(image)}`;
+  const place = `${gallery.position() + 1} of ${gallery.all().length}`;
+  return `${place} by ${sortOrder().title}${ofClass}${asClass}${value}`;
 }
 
-/** @type {(run: CachedRun, details: ImageDetails) => void} */
+/** @type {(run: ShownRun, details: ImageDetails) => void} */
 function renderLegend(run, details) {
   const present = new Set(details.classes.map(({ name }) => name));
   const items = run.classes.filter(({ name }) => present.has(name)).map(legendItem);
-  byId("legend").replaceChildren(...items);
+  replaceKeepingFocus(byId("legend"), items);
 }
 
 /** @param {ClassColour} one */
 function legendItem({ name, colour }) {
   const isAlone = state.only === name;
   const onclick = () => change({ only: isAlone ? "" : name });
-  return html("li", {}, html("button", { type: "button", "aria-pressed": isAlone, onclick }, swatch(colour), name));
+  const properties = { type: "button", "data-key": name, "aria-pressed": isAlone, onclick };
+  return html("li", {}, html("button", properties, swatch(colour), name));
 }
 
-/** @param {CachedRun} run */
+/** @param {ShownRun} run */
 async function renderClassTable(run) {
   if (state.tab !== "classes") return;
-  const key = run.stamp + run.name;
+  const other = run.split === "evaluation" ? (otherRun()?.name ?? run.previous ?? "") : "";
+  const key = JSON.stringify([run.split, run.name, run.stamp, other, otherStamp(run, other)]);
+  const draw = () =>
+    run.split === "evaluation"
+      ? renderErrors(run, other, classTables.get(key), error)
+      : renderClasses(run, classTables.get(key), error);
   if (!classTables.has(key)) {
-    renderClasses(run, undefined);
+    byId("panel").replaceChildren(paragraph("Counting pixels…", "quiet"));
     await attempt(async () => {
-      classTables = new Map([[key, await getJson("api/classes", { run: run.name })]]);
+      const table = await getJson("api/classes", { run: run.name, split: run.split, against: other });
+      classTables = new Map([[key, table]]);
     });
   }
-  renderClasses(run, classTables.get(key), error);
+  draw();
 }
 
-/** Ask for the neighbours' pictures before they are shown. @type {(run: CachedRun, other: CachedRun | null) => void} */
+/** Ask for the neighbours' pictures before they are shown. @type {(run: ShownRun, other: ShownRun | null) => void} */
 function prefetch(run, other) {
   const available = availableLayers(run, other);
   const layers = [...shownLayers().keys()].filter((name) => available.has(name) && name !== "patches");
@@ -284,19 +327,22 @@ function openImage() {
 
 const openGallery = () => change({ view: state.image ? "gallery" : "" });
 
+/** @param {typeof SPLITS[number]} split */
+const switchSplit = (split) => change(split === state.split ? {} : { split, image: "", view: "", px: "" });
+
 /** @param {string} name */
 const switchRun = (name) => change({ run: name, vs: name === state.vs ? "" : state.vs });
 
 /** @param {number} count */
 function stepRun(count) {
-  const runs = cachedRuns();
+  const runs = shownRuns();
   const index = runs.findIndex((run) => run.name === state.run);
   const next = runs[(index + count + runs.length) % runs.length];
   if (next) switchRun(next.name);
 }
 
 function toggleComparison() {
-  const first = cachedRuns().find((run) => run.name !== state.run);
+  const first = shownRuns().find((run) => run.name !== state.run);
   change({ vs: state.vs ? "" : (currentRun()?.previous ?? first?.name ?? "") });
 }
 
@@ -320,6 +366,8 @@ const KEYS = {
   Enter: openImage,
   k: () => change({ stack: state.stack ? "" : "1" }),
   c: toggleComparison,
+  e: () => switchSplit(state.split === "target" ? "evaluation" : "target"),
+  "/": () => byId("find").focus(),
   x: exchangeRuns,
   r: () => stepRun(1),
   R: () => stepRun(-1),
@@ -347,14 +395,14 @@ addEventListener("keydown", (event) => {
   if (byId("help").open || event.ctrlKey || event.metaKey || isInField) return;
   if (event.key === "Enter" && target.closest("a, button")) return;
   const run = currentRun();
-  if (!run?.has_cache) return;
+  if (!run?.has_images) return;
   const action = event.key in ARROWS ? arrowAction(event, target, run) : keyAction(event);
   if (!action) return;
   action();
   event.preventDefault();
 });
 
-/** @type {(event: KeyboardEvent, target: Element, run: CachedRun) => (() => void) | undefined} */
+/** @type {(event: KeyboardEvent, target: Element, run: ShownRun) => (() => void) | undefined} */
 function arrowAction(event, target, run) {
   const [x, y] = ARROWS[event.key];
   const pixels = event.altKey ? 10 : 1;
@@ -373,15 +421,43 @@ function focusNextTab(count) {
 
 /** @type {(event: KeyboardEvent) => (() => void) | undefined} */
 function keyAction({ key, altKey }) {
-  if (isOnImage() && /^[0-9]$/.test(key)) return () => toggleLayer(LAYERS[(Number(key) + 9) % 10][0]);
+  if (isOnImage() && /^[0-9]$/.test(key)) return toggleByKey(key);
   return altKey ? undefined : KEYS[key];
+}
+
+/** @param {string} key */
+function toggleByKey(key) {
+  const layer = layersOfSplit()[(Number(key) + 9) % 10];
+  return layer && (() => toggleLayer(layer[0]));
+}
+
+/** Write the ids that are shown, one a line, as the browser's downloads are. */
+function exportIds() {
+  const href = URL.createObjectURL(new Blob([gallery.shownIds()], { type: "text/plain" }));
+  html("a", { href, download: `${state.run}-${state.split}-ids.txt` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}
+
+async function importIds() {
+  const file = byId("ids-file").files?.[0];
+  byId("ids-file").value = ""; // the same file may be chosen again
+  if (!file) return;
+  gallery.setList(await file.text());
+  await render();
+}
+
+function clearIds() {
+  gallery.setList(null);
+  render();
 }
 
 function connect() {
   byId("run").onchange = () => switchRun(byId("run").value);
   byId("against").onchange = () => change({ vs: byId("against").value });
   byId("sort").onchange = () => change({ sort: byId("sort").value, rev: "" });
-  for (const name of /** @type {const} */ (["of", "show", "thumb"])) {
+  byId("find").oninput = () => change({ find: byId("find").value });
+  byId("ids-file").onchange = importIds;
+  for (const name of /** @type {const} */ (["of", "as", "show", "thumb"])) {
     byId(name).onchange = () => change({ [name]: byId(name).value });
   }
   const clicks = {
@@ -389,6 +465,11 @@ function connect() {
     "to-image": openImage,
     "to-help": () => byId("help").showModal(),
     "help-close": () => byId("help").close(),
+    "split-target": () => switchSplit("target"),
+    "split-evaluation": () => switchSplit("evaluation"),
+    "ids-export": exportIds,
+    "ids-import": () => byId("ids-file").click(),
+    "ids-clear": clearIds,
     reverse: () => change({ rev: state.rev ? "" : "1" }),
     apart: () => change({ stack: "" }),
     stacked: () => change({ stack: "1" }),
@@ -399,6 +480,8 @@ function connect() {
     next: () => stepImage(1),
   };
   for (const [id, action] of Object.entries(clicks)) byId(id).onclick = action;
+  for (const split of SPLITS) byId(`split-${split}`).title = WORDS[split];
+  byId("words").append(...glossary());
   for (const name of readout.TABS) byId(`tab-${name}`).onclick = () => change({ tab: name });
 }
 
@@ -408,7 +491,9 @@ onChange((before) => {
   const names = /** @type {(keyof typeof state)[]} */ (Object.keys(state));
   const changed = names.filter((name) => before[name] !== state[name]);
   const isViewOnly = changed.length > 0 && changed.every((name) => name === "z" || name === "at");
+  if (state.find !== before.find) gallery.choose();
   if (isViewOnly) panes.updateView();
+  else if (state.split !== before.split) refresh();
   else render();
 });
 panes.onProbe(() => readout.askPixel(runsOnPage()));

@@ -9,3 +9,6 @@ export const percent = (value, digits = 1) =>
 
 /** A number in few characters. @type {(value: number | null | undefined) => string} */
 export const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(4)).toString());
+
+/** A signed difference of shares in points. @param {number} value */
+export const points = (value) => `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(100 * value).toFixed(1)} points`;

@@ -1,6 +1,6 @@
 // The pictures of one image: panes whose zoom, centre and probe are kept in step.
 
-import { cacheTitle, DIFFERENCES, failureReason, otherStamp, pictureUrl } from "./api.js";
+import { networkTitle, DIFFERENCES, failureReason, otherStamp, pictureUrl } from "./api.js";
 import { onlyOf } from "./choices.js";
 import { byId, html, svg } from "./dom.js";
 import { aboutOf, availableLayers, shownLayers, titleOf } from "./layers.js";
@@ -25,7 +25,7 @@ const isDifference = (name) => DIFFERENCES.includes(name);
 /**
  * Which panes there are, with their layers from below to above.
  *
- * @type {(run: CachedRun, other: CachedRun | null) => {run: CachedRun, layers: string[]}[]}
+ * @type {(run: ShownRun, other: ShownRun | null) => {run: ShownRun, layers: string[]}[]}
  */
 function plan(run, other) {
   const available = availableLayers(run, other);
@@ -36,26 +36,28 @@ function plan(run, other) {
   }
   const names = layers.length ? layers : ["input"];
   const isShared = names.length > 1 && other?.size.join() === run.size.join(); // one input less leaves more room
-  const own = names.filter((name) => !isDifference(name) && !(name === "input" && isShared));
+  const isOnce = (/** @type {string} */ name) => isDifference(name) || (name === "label" && isShared);
+  const own = names.filter((name) => !isOnce(name) && !(name === "input" && isShared));
   const planned = own.flatMap((name) => runs.map((one) => ({ run: one, layers: [name] })));
-  return [...planned, ...names.filter(isDifference).map((name) => ({ run, layers: [name] }))];
+  return [...planned, ...names.filter(isOnce).map((name) => ({ run, layers: [name] }))];
 }
 
 /**
- * Draw the panes; ``patches`` are the boxes of each run, by its name.
+ * Draw the panes; ``images`` are the details of the image in each run, by its name.
  *
- * @type {(run: CachedRun, other: CachedRun | null, patches: Record<string, Box[]>) => void}
+ * @type {(run: ShownRun, other: ShownRun | null, images: Record<string, ImageDetails | null>) => void}
  */
-export function render(run, other, patches) {
+export function render(run, other, images) {
+  const notes = Object.values(images).map((image) => [image?.patches, image?.chosen]);
   const stamps = [run.name, run.stamp, other?.name, otherStamp(run, other?.name)];
   const layers = [...shownLayers().keys()];
-  const key = JSON.stringify([...stamps, state.image, state.only, state.stack, layers, patches]);
+  const key = JSON.stringify([...stamps, state.image, state.only, state.stack, layers, notes]);
   if (key !== panesKey) {
     panesKey = key;
     const planned = plan(run, other);
     panes = planned.map((one) => {
       const against = one.run === run ? (other?.name ?? "") : run.name;
-      return createPane(one.run, one.layers, against, patches[one.run.name] ?? []);
+      return createPane(one.run, one.layers, against, images[one.run.name] ?? null, other !== null);
     });
     const columns = planned.length === 1 ? 1 : other || planned.length <= 4 ? 2 : 3;
     byId("panes").style.setProperty("--columns", String(columns));
@@ -69,8 +71,9 @@ export function clear() {
   byId("panes").replaceChildren();
 }
 
-/** @type {(run: CachedRun, layers: string[], against: string, boxes: Box[]) => Pane} */
-function createPane(run, layers, against, boxes) {
+/** @type {(run: ShownRun, layers: string[], against: string, image: ImageDetails | null, isCompared: boolean) => Pane} */
+function createPane(run, layers, against, image, isCompared) {
+  const boxes = image?.patches ?? [];
   const sheet = html("div", { className: "sheet" });
   const titles = layers.map(titleOf);
   const label = `${titles.join(", ")} of ${state.image} in ${run.name}`;
@@ -86,11 +89,15 @@ function createPane(run, layers, against, boxes) {
   const cross = html("div", { className: "cross", hidden: true });
   view.append(cross);
   listen(view, run);
+  const isOfRun = layers.some((name) => name !== "input" && name !== "label");
+  const whose = layers.some(isPredicted) ? networkTitle(run.name) : run.name;
+  const outside = image && ["not selected", "hard"].includes(image.chosen) ? image.chosen : "";
   const caption = html(
     "figcaption",
     {},
     html("b", { textContent: titles.join(" + ") }),
-    html("span", { textContent: layers.some(isAnswer) ? cacheTitle(run.name) : run.name }),
+    isCompared && outside && layers.some(isSelected) ? notSelected(run.name, outside) : null,
+    isCompared && isOfRun ? html("span", { className: "whose", title: whose, textContent: whose }) : null,
     legend(layers, run, against || (run.previous ?? "")),
   );
   const about = layers.length === 1 ? aboutOf(layers[0]) : "";
@@ -104,10 +111,21 @@ function createPane(run, layers, against, boxes) {
   };
 }
 
-/** Whether a layer shows what a network answers: there it matters whose cache it is. @param {string} name */
-const isAnswer = (name) => ["prediction", "entropy", "errors", ...DIFFERENCES].includes(name);
+/** Whether a layer shows what a network predicts: there it matters whose network it is. @param {string} name */
+const isPredicted = (name) => ["prediction", "entropy", "errors", ...DIFFERENCES].includes(name);
 
-/** @type {(view: HTMLElement, run: CachedRun, layer: string, against: string) => HTMLImageElement} */
+/** Whether a layer shows what a round trains on. @param {string} name */
+const isSelected = (name) => name === "mask" || name === "pseudo";
+
+/** The mark of an image that a round does not train on. @type {(run: string, chosen: string) => HTMLElement} */
+const notSelected = (run, chosen) =>
+  html("span", {
+    className: "badge out",
+    title: `${run} does not train on this image: the picture shows what its thresholds would keep`,
+    textContent: `${chosen}: not trained on`,
+  });
+
+/** @type {(view: HTMLElement, run: ShownRun, layer: string, against: string) => HTMLImageElement} */
 function createPicture(view, run, layer, against) {
   const src = pictureUrl("picture", layer, run, state.image, {
     against: isDifference(layer) ? against : "",
@@ -121,7 +139,7 @@ function createPicture(view, run, layer, against) {
   return image;
 }
 
-/** @type {(run: CachedRun, boxes: Box[]) => SVGSVGElement} */
+/** @type {(run: ShownRun, boxes: Box[]) => SVGSVGElement} */
 function patchRectangles(run, boxes) {
   const [height, width] = run.size;
   const drawing = svg("svg", {
@@ -143,17 +161,20 @@ function patchRectangles(run, boxes) {
   return drawing;
 }
 
-/** What the colours of a pane mean. @type {(layers: string[], run: CachedRun, against: string) => HTMLElement | null} */
+/** What the colours of a pane mean. @type {(layers: string[], run: ShownRun, against: string) => HTMLElement | null} */
 function legend(layers, run, against) {
   if (layers.includes("entropy")) {
     const largest = `ln C = ${Math.log(run.classes.length).toFixed(2)} nats`;
     return html("span", { className: "scale" }, "0", html("i"), largest);
   }
   if (layers.includes("entropy-change")) {
-    return html("span", { className: "scale change" }, `surer than ${cacheTitle(against)}`, html("i"), "less sure");
+    return html("span", { className: "scale change" }, `surer than ${against}`, html("i"), "less sure");
   }
   if (layers.includes("change")) {
-    return html("span", { textContent: `against ${cacheTitle(against)}; unchanged is dark` });
+    return html("span", { textContent: `against ${against}; unchanged is dark` });
+  }
+  if (layers.includes("gain")) {
+    return html("span", { textContent: `blue: right only here, orange: only with ${against}` });
   }
   if (layers.includes("mask")) return html("span", { textContent: "dark: dropped" });
   if (layers.includes("errors")) return html("span", { textContent: "orange: wrong, dark: not labelled" });
@@ -229,7 +250,7 @@ function setView(scale, x, y) {
 
 // ----------------------------------------------------------------------------------------------- the pointer in a view
 
-/** @type {(view: HTMLElement, run: CachedRun) => void} */
+/** @type {(view: HTMLElement, run: ShownRun) => void} */
 function listen(view, run) {
   /** @type {{point: Point, centre: Point} | null} */
   let start = null;
@@ -271,7 +292,7 @@ function pointIn(view, event) {
   return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
 }
 
-/** The pixel at a point of the view. @type {(point: Point, run: CachedRun) => Point} */
+/** The pixel at a point of the view. @type {(point: Point, run: ShownRun) => Point} */
 function pixelAt(point, run) {
   const [height, width] = run.size;
   const middle = centre();
@@ -282,7 +303,7 @@ function pixelAt(point, run) {
 
 // ------------------------------------------------------------------------------------------------------------ the probe
 
-/** @type {(run: CachedRun, x: number, y: number) => Point} */
+/** @type {(run: ShownRun, x: number, y: number) => Point} */
 const pixelInside = ({ size: [height, width] }, x, y) => ({ x: clamp(x, 0, width - 1), y: clamp(y, 0, height - 1) });
 
 /** @param {Point | null} next */
@@ -298,14 +319,14 @@ export function hold(pixel) {
   change({ px: pixel ? `${pixel.x},${pixel.y}` : "" });
 }
 
-/** Take the held pixel from the address. @param {CachedRun} run */
+/** Take the held pixel from the address. @param {ShownRun} run */
 export function readProbe(run) {
   if (!state.px) return;
   const [x, y] = state.px.split(",").map(Number);
   if (Number.isInteger(x) && Number.isInteger(y)) setProbe(pixelInside(run, x, y));
 }
 
-/** Move the held pixel, at first from the middle. @type {(run: CachedRun, x: number, y: number) => void} */
+/** Move the held pixel, at first from the middle. @type {(run: ShownRun, x: number, y: number) => void} */
 export function moveProbe(run, x, y) {
   const [height, width] = run.size;
   const from = probe ?? { x: Math.floor(width / 2), y: Math.floor(height / 2) };

@@ -1,19 +1,20 @@
 // The panel at the side: its tabs, the pixel under the pointer, and the image. class_table.js draws the classes.
 
 import { getJson } from "./api.js";
-import { byId, html, paragraph, rgb, setState, swatch } from "./dom.js";
+import { byId, html, paragraph, replaceKeepingFocus, rgb, setState, swatch } from "./dom.js";
 import { clamp, percent, short } from "./numbers.js";
 import { probe } from "./panes.js";
 import { state } from "./state.js";
+import { term } from "./words.js";
 
 export const TABS = ["pixel", "image", "classes"];
 const LARGEST_BARS = 8;
 
-/** @type {[CachedRun, Pixel][]} */
+/** @type {[ShownRun, Pixel][]} */
 let pixels = [];
 let pixelError = "";
 let isBusy = false;
-/** Runs of a question that came while another was under way. @type {CachedRun[] | null} */
+/** Runs of a question that came while another was under way. @type {ShownRun[] | null} */
 let waitingRuns = null;
 
 export function renderTabs() {
@@ -29,7 +30,7 @@ export function renderTabs() {
 
 // ------------------------------------------------------------------------------------------------------------ the pixel
 
-/** Ask for the pixel under the probe, one question at a time: the last one counts. @param {CachedRun[]} runs */
+/** Ask for the pixel under the probe, one question at a time: the last one counts. @param {ShownRun[]} runs */
 export async function askPixel(runs) {
   if (!runs.length || !probe || !state.image) {
     [pixels, pixelError] = [[], ""];
@@ -49,10 +50,10 @@ export async function askPixel(runs) {
   else renderPixel();
 }
 
-/** @type {(runs: CachedRun[], image: string, pixel: Point) => Promise<void>} */
+/** @type {(runs: ShownRun[], image: string, pixel: Point) => Promise<void>} */
 async function loadPixels(runs, image, { x, y }) {
   try {
-    const answers = runs.map((run) => getJson("api/pixel", { run: run.name, image, x, y }));
+    const answers = runs.map((run) => getJson("api/pixel", { run: run.name, split: run.split, image, x, y }));
     const loaded = await Promise.all(answers);
     pixels = loaded.map((pixel, index) => [runs[index], pixel]);
     pixelError = "";
@@ -70,25 +71,37 @@ function renderPixel() {
   byId("panel").replaceChildren(html("div", { className: "two" }, ...children));
 }
 
-/** @type {(run: CachedRun, pixel: Pixel) => HTMLElement} */
+/** @type {(run: ShownRun, pixel: Pixel) => HTMLElement} */
 function pixelReadout(run, pixel) {
   const predicted = run.classes[pixel.class];
-  const probability = pixel.probabilities[pixel.class].toFixed(4);
+  const probability = pixel.probabilities[pixel.class];
+  const isKnown = probability !== undefined; // predictions.h5 has no distribution over the classes
   return html(
     "div",
     { className: "probe" },
     html("h3", {}, `${run.name} `, html("span", { className: "quiet num", textContent: `x ${pixel.x}, y ${pixel.y}` })),
-    html("p", {}, swatch(predicted.colour), html("b", { textContent: predicted.name }), ` with p = ${probability}`),
+    html(
+      "p",
+      {},
+      swatch(predicted.colour),
+      html("b", { textContent: predicted.name }),
+      isKnown ? ` with p = ${probability.toFixed(4)}` : "",
+    ),
     truthLine(run, pixel),
-    ...reasonLines(run, pixel.reason),
-    html("h3", { textContent: `Entropy ${pixel.entropy.toFixed(3)} nats, ${percent(pixel.entropy_share)} of ln C` }),
+    ...(run.split === "target" ? reasonLines(run, pixel.reason) : []),
+    html(
+      "h3",
+      {},
+      term("entropy", "Entropy"),
+      ` ${pixel.entropy.toFixed(3)} nats, ${percent(pixel.entropy_share)} of ln C`,
+    ),
     entropyGauge(pixel.entropy_share),
-    html("h3", { textContent: "Class distribution" }),
-    probabilityBars(run.classes, pixel.probabilities),
+    isKnown ? html("h3", { textContent: "Class distribution" }) : null,
+    isKnown ? probabilityBars(run.classes, pixel.probabilities) : null,
   );
 }
 
-/** What the label says of the pixel; nothing without a label. @type {(run: CachedRun, pixel: Pixel) => Child} */
+/** What the label says of the pixel; nothing without a label. @type {(run: ShownRun, pixel: Pixel) => Child} */
 function truthLine(run, pixel) {
   if (pixel.truth === null) return null;
   const truth = run.classes[pixel.truth];
@@ -97,7 +110,7 @@ function truthLine(run, pixel) {
   return html("p", { className: "quiet" }, " ✗ the label says ", html("b", { textContent: truth.name }));
 }
 
-/** @type {(run: CachedRun, reason: Reason | null) => Child[]} */
+/** @type {(run: ShownRun, reason: Reason | null) => Child[]} */
 function reasonLines(run, reason) {
   if (!reason) return [paragraph("Nothing has been selected yet.", "quiet")];
   const verdict = paragraph(reason.words, `verdict ${reason.kept ? "kept" : "dropped"}`);
@@ -153,12 +166,13 @@ function probabilityBars(classes, probabilities) {
 export function renderImage(answers) {
   if (state.tab !== "image") return;
   const columns = answers.map(({ run, image, error }) => (image ? imageReadout(run, image) : paragraph(error ?? "…")));
-  byId("panel").replaceChildren(html("div", { className: "two" }, ...columns));
+  replaceKeepingFocus(byId("panel"), [html("div", { className: "two" }, ...columns)]);
 }
 
-/** @type {(run: CachedRun, image: ImageDetails) => HTMLElement} */
+/** @type {(run: ShownRun, image: ImageDetails) => HTMLElement} */
 function imageReadout(run, image) {
-  const note = "Shares are of all pixels of the image; confidence is the mean of the largest probability.";
+  const isTarget = run.split === "target";
+  const patches = run.layers.includes("patches") ? image.patches.length : "none cut yet";
   return html(
     "div",
     {},
@@ -168,35 +182,47 @@ function imageReadout(run, image) {
       "p",
       { className: "quiet num" },
       fact("mean entropy", `${percent(image.entropy)} of ln C`),
-      image.kept === undefined ? null : fact("kept as pseudo-label", percent(image.kept)),
-      fact("patches", run.layers.includes("patches") ? image.patches.length : "none cut yet"),
-      fact("label", image.labelled ? "yes" : "none"),
+      image.kept === undefined ? null : fact("kept", percent(image.kept), "kept as pseudo-label"),
+      isTarget ? fact("patches", patches) : null,
+      isTarget ? fact("label", image.labelled ? "yes" : "none") : null,
     ),
-    imageClasses(run, image),
-    paragraph(note, "quiet"),
+    isTarget ? imageClasses(run, image, TARGET_COLUMNS) : imageClasses(run, image, EVALUATION_COLUMNS),
+    paragraph(isTarget ? "Shares are of all pixels of the image." : "At the size of the network's input.", "quiet"),
   );
 }
 
-/** @type {(name: string, value: string | number) => HTMLElement} */
-const fact = (name, value) => html("span", { className: "fact" }, `${name} `, html("b", { textContent: value }));
+/** @type {(word: string, value: string | number, text?: string) => HTMLElement} */
+const fact = (word, value, text) =>
+  html("span", { className: "fact" }, term(word, text), " ", html("b", { textContent: value }));
 
-/** @type {(run: CachedRun, image: ImageDetails) => HTMLElement} */
-function imageClasses(run, image) {
+/** @typedef {Record<string, (row: ImageClass, run: ShownRun) => string>} Columns */
+/** @type {Columns} */
+const TARGET_COLUMNS = {
+  share: ({ share }) => percent(share),
+  confidence: ({ confidence }) => (confidence === null ? "–" : confidence.toFixed(3)),
+  kept: ({ kept }, run) => (run.method ? percent(kept) : "–"),
+};
+/** @type {Columns} */
+const EVALUATION_COLUMNS = {
+  labelled: ({ true_share = 0 }) => percent(true_share),
+  share: ({ share }) => percent(share),
+  IoU: ({ iou }) => (iou === null || iou === undefined ? "–" : percent(iou)),
+};
+
+/** @type {(run: ShownRun, image: ImageDetails, columns: Columns) => HTMLElement} */
+function imageClasses(run, image, columns) {
   const colours = new Map(run.classes.map(({ name, colour }) => [name, colour]));
   const rows = image.classes
     .sort((a, b) => b.share - a.share)
-    .map(({ name, share, confidence, kept }) =>
+    .map((row) =>
       html(
         "tr",
         {},
-        html("td", {}, swatch(/** @type {Colour} */ (colours.get(name))), name),
-        html("td", { textContent: percent(share) }),
-        html("td", { textContent: confidence === null ? "–" : confidence.toFixed(3) }),
-        html("td", { textContent: run.method ? percent(kept) : "–" }),
+        html("td", {}, swatch(/** @type {Colour} */ (colours.get(row.name))), row.name),
+        ...Object.values(columns).map((text) => html("td", { textContent: text(row, run) })),
       ),
     );
-  const titles = ["class", "share", "confidence", "kept"].map((textContent) =>
-    html("th", { textContent, scope: "col" }),
-  );
-  return html("table", {}, html("thead", {}, html("tr", {}, ...titles)), html("tbody", {}, ...rows));
+  const titles = Object.keys(columns).map((word) => html("th", { scope: "col" }, term(word)));
+  const head = html("tr", {}, html("th", { scope: "col", textContent: "class" }), ...titles);
+  return html("table", {}, html("thead", {}, head), html("tbody", {}, ...rows));
 }

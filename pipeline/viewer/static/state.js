@@ -1,12 +1,15 @@
 // Everything that is shown, kept in the address: whoever opens it sees the same.
 
 const DEFAULTS = {
+  split: "target", // or "evaluation"
   run: "",
   vs: "", // the run that is compared with
   image: "",
   view: "", // "gallery" where an image is chosen and the gallery is shown
-  sort: "entropy",
+  sort: "", // the split's first order
   of: "", // the class by which images are sorted
+  as: "", // of a confusion, the class that is predicted
+  find: "", // a part of the ids that are shown
   rev: "",
   show: "", // of the gallery: "selected", "hard", …
   thumb: "input",
@@ -22,7 +25,7 @@ const DEFAULTS = {
 /** @typedef {typeof DEFAULTS} State */
 
 const NAMES = /** @type {(keyof State)[]} */ (Object.keys(DEFAULTS));
-const HISTORY_STEPS = /** @type {(keyof State)[]} */ (["run", "vs", "image", "view"]);
+const HISTORY_STEPS = /** @type {(keyof State)[]} */ (["split", "run", "vs", "image", "view"]);
 
 export const state = { ...DEFAULTS };
 
