@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 
 _OVERLAP = 64
+_POSITION = re.compile(r"@\d{6},\d{6}$")
 
 Window = tuple[int, int, int, int]
 """top, left, height, width in pixels"""
@@ -95,6 +97,16 @@ def _owned(length: int, tile: int, overlap: int) -> list[Span]:
         span._replace(first=first, last=last)
         for span, first, last in zip(spans, meetings[:-1], meetings[1:], strict=True)
     ]
+
+
+def tile_id(picture: str, box: Window) -> str:
+    """Return the id of a tile: the picture's with the tile's top and left in it, ``field@000448,000896``."""
+    return f"{picture}@{box[0]:06d},{box[1]:06d}"
+
+
+def picture_of(identity: str) -> str:
+    """Return the id of the picture of which an image is a tile; of other images their own id."""
+    return _POSITION.sub("", identity)
 
 
 def tile_count(size: tuple[int, int], tiling: Tiling) -> int:

@@ -7,7 +7,7 @@ and otherwise one block of neighbours: a network is never scored on what it has 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -16,8 +16,8 @@ from shutil import copyfile
 import numpy as np
 
 from pipeline.common.files import whole_file
+from pipeline.common.tiling import picture_of
 from pipeline.datasets.manifest import MANIFEST, Manifest, Row, line_of
-from pipeline.datasets.tile_rows import picture_of
 
 LARGEST = 200
 """Images held back at most: more would not make a mean IoU much more certain."""
@@ -32,22 +32,43 @@ def held_back(ids: Sequence[str], share: float, seed: int, *, frames: bool = Tru
 
     A sequence is the images whose ids are the same without their last number. In an order drawn by the seed, each
     sequence that brings the held-back images closer to the share is held back whole. Where every sequence is too long
-    for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed.
+    for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed. Of tiles it
+    is whole pictures, whose tiles share pixels; but where the last one is more than a third of all tiles, or of more
+    than LARGEST, it is its last tiles.
 
     Without ``frames`` each image is a sequence of its own: digits, whose archive may be sorted by class.
     """
     if share <= 0 or len(ids) < SMALLEST_SOURCE:
         return []
     count = min(LARGEST, max(1, round(share * len(ids))))
-    names = [sequence_of(identity) if frames else picture_of(identity) for identity in ids]
-    sequences = [list(group) for _, group in groupby(range(len(ids)), key=names.__getitem__)]
+    pictures = [picture_of(identity) for identity in ids]
+    sequences = _runs_of([sequence_of(picture) for picture in pictures] if frames else pictures)
     drawn = [sequences[index] for index in np.random.default_rng(seed).permutation(len(sequences))]
+    chosen = _closest(drawn, count) if len(drawn) > 1 else []
+    return sorted(chosen or _end_of(drawn[0], pictures, count))
+
+
+def _end_of(sequence: list[int], pictures: Sequence[str], count: int) -> list[int]:
+    """Return about ``count`` positions at the end of a sequence; of tiles whole pictures, if they are small enough."""
+    names = [pictures[position] for position in sequence]
+    *_, last = runs = [[sequence[position] for position in run] for run in _runs_of(names)]
+    small_enough = 1 < len(last) <= min(LARGEST, len(pictures) // 3)
+    return _closest(reversed(runs), count) or (last if small_enough else sequence[-count:])
+
+
+def _runs_of(names: Sequence[str]) -> list[list[int]]:
+    """Return the positions of neighbours that have the same name."""
+    return [list(group) for _, group in groupby(range(len(names)), key=names.__getitem__)]
+
+
+def _closest(groups: Iterable[list[int]], count: int) -> list[int]:
+    """Return the positions of the groups of which each in turn brings the number of positions closer to ``count``."""
     chosen = list[int]()
-    for sequence in drawn if len(drawn) > 1 else []:
-        held = len(chosen) + len(sequence)
+    for group in groups:
+        held = len(chosen) + len(group)
         if held <= LARGEST and abs(held - count) < count - len(chosen):
-            chosen += sequence
-    return sorted(chosen or drawn[0][-count:])
+            chosen += group
+    return chosen
 
 
 def sequence_of(identity: str) -> str:

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
-from pipeline.common.tiling import Tiling, Window, tiles_of
+from pipeline.common.tiling import Tiling, Window, tile_id, tiles_of
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Row
 
-_POSITION = re.compile(r"@\d{6},\d{6}$")
-
 
 def tile_rows(row: Row, crop: Window | None, tiling: Tiling | None) -> Iterator[Row]:
-    """Yield the rows of a picture's tiles, inside the crop where there is one; without ``tiling`` the picture's own.
-
-    The id of a tile is the picture's with the tile's top and left in the picture: ``field@000448,000896``.
-    """
+    """Yield the rows of a picture's tiles, inside the crop where there is one; without ``tiling`` the picture's own."""
     if tiling is None:
         yield row
         return
     for box, own in tiles_of(crop or (0, 0, row.height, row.width), tiling):
-        identity = f"{row.id}@{box[0]:06d},{box[1]:06d}"
         label_box = None if row.label is None else list(box)
-        yield row._replace(id=identity, image_box=list(box), label_box=label_box, own=list(own))
-
-
-def picture_of(identity: str) -> str:
-    """Return the id of the picture of which an image is a tile; of other images their own id."""
-    return _POSITION.sub("", identity)
+        yield row._replace(id=tile_id(row.id, box), image_box=list(box), label_box=label_box, own=list(own))
 
 
 def order_of_tiles(identity: str) -> str:

@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
-from pipeline.common.tiling import Window
+from pipeline.common.tiling import Window, picture_of
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
 from pipeline.datasets.loading import Crop, window
 from pipeline.datasets.manifest import Manifest, Row
-from pipeline.datasets.tile_rows import picture_of
 from pipeline.datasets.walking import passed_over
 
 LIST_SUFFIXES = (".txt", ".lst")

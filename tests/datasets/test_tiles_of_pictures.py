@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from pipeline.common.class_set import ClassSet
 from pipeline.common.labels import IGNORE, class_set
+from pipeline.common.tiling import picture_of, tile_id
 from pipeline.datasets import loading, seen
 from pipeline.datasets.decoded import KeptPictures, OnDisk, WholeInMemory, on_disk
 from pipeline.datasets.hold_back import held_back
@@ -189,12 +190,38 @@ def test_tiles_that_cannot_be_stitched_are_refused(changes, message) -> None:
         data_of(**changes)
 
 
-def test_whole_pictures_are_held_back() -> None:
-    """Of two sequences of pictures whole pictures, never single tiles of one that is trained on."""
-    ids = [f"{name}_{number}@{top:06d},000000" for name in "abcde" for number in (1, 2) for top in (0, 112, 172)]
-    held = {ids[position] for position in held_back(ids, 0.2, 1)}
-    assert len(held) == 6
-    assert len({identity.split("_")[0] for identity in held}) == 1
+def tiles_named(names: list[str], tiles: int) -> list[str]:
+    return [tile_id(name, (top, 0, 1, 1)) for name in names for top in range(tiles)]
+
+
+def held_ids(ids: list[str], share: float) -> list[str]:
+    return [ids[position] for position in held_back(ids, share, 1)]
+
+
+def test_whole_sequences_of_pictures_are_held_back() -> None:
+    ids = tiles_named([f"{name}_{number}" for name in "abcde" for number in (1, 2)], 3)
+    held = held_ids(ids, 0.2)
+    assert held == tiles_named([f"{held[0][0]}_1", f"{held[0][0]}_2"], 3)
+
+
+def test_whole_pictures_of_one_sequence_are_held_back() -> None:
+    one_flight = tiles_named([f"{number:06}" for number in range(24)], 25)
+    assert held_ids(one_flight, 0.05) == tiles_named(["000023"], 25)  # 30 of 600 is nearest to a picture of 25
+
+
+@pytest.mark.parametrize("names", [["img_1", "img_2", "img_3"], ["east", "north", "west"]])
+def test_no_picture_is_cut_where_each_has_more_tiles_than_the_share(names) -> None:
+    held = held_ids(tiles_named(names, 15), 0.1)
+    assert held == tiles_named([picture_of(held[0])], 15)
+
+
+@pytest.mark.parametrize(("names", "tiles"), [(["first", "last"], 100), (["a", "b", "c", "d"], 201)])
+def test_a_picture_of_too_many_tiles_is_cut(names, tiles) -> None:
+    """More than a third of all tiles, or more than 200."""
+    ids = tiles_named(names, tiles)
+    held = held_ids(ids, 0.05)
+    count = round(0.05 * len(ids))
+    assert held == tiles_named([picture_of(held[0])], tiles)[-count:]
 
 
 def test_few_pictures_are_kept_however_many_are_read() -> None:
