@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,21 @@ def seconds_per_step(run) -> float:  # type: ignore[no-untyped-def]
     return (time.perf_counter() - before) / STEPS
 
 
+def compared(programs: dict[str, Callable[[Path], object]]) -> list[Row]:
+    """Return rows of two programs by name, the rival first, that run in turns, each in an empty folder."""
+    pairs = []
+    for _ in range(REPEATS):
+        seconds = []
+        for program in programs.values():
+            with tempfile.TemporaryDirectory() as folder:
+                seconds.append(seconds_per_step(lambda program=program, folder=folder: program(Path(folder))))
+        pairs.append(seconds)
+    ratio = statistics.median(own / rival for rival, own in pairs)
+    medians = [1e3 * statistics.median(values) for values in zip(*pairs, strict=True)]
+    rows = [Row(name, median, "ms", None, None) for name, median in zip(programs, medians, strict=True)]
+    return [*rows, Row("ratio, median of pairs", ratio, "×", "≤ 1.05", ratio <= 1.05)]
+
+
 def wait_row(size: tuple[int, int]) -> Row:
     """The share of a step that it waits for strongly changed images; the wait for the first batch does not count."""
     stream = Stream("source", random_samples(size, STRONG), 64, BATCH, 1)
@@ -102,17 +118,13 @@ def main() -> None:
     """Measures both in turns and publishes medians, the median of the ratios and the waits."""
     stream = Stream("source", random_samples(SIZE), 64, BATCH, 1)
     textbook(new_model(), stream)  # warm-up: thread pools, kernels
-    pairs = []
-    for _ in range(REPEATS):
-        with tempfile.TemporaryDirectory() as folder:
-            plain = seconds_per_step(lambda: textbook(new_model(), stream))
-            looped = seconds_per_step(lambda folder=folder: ours(new_model(), stream, Path(folder)))
-        pairs.append((plain, looped))
-    ratio = statistics.median(looped / plain for plain, looped in pairs)
     rows = [
-        Row("textbook loop, step", 1e3 * statistics.median(plain for plain, _ in pairs), "ms", None, None),
-        Row("roundabout loop, step", 1e3 * statistics.median(looped for _, looped in pairs), "ms", None, None),
-        Row("ratio, median of pairs", ratio, "×", "≤ 1.05", ratio <= 1.05),
+        *compared(
+            {
+                "textbook loop, step": lambda _: textbook(new_model(), stream),
+                "roundabout loop, step": lambda folder: ours(new_model(), stream, folder),
+            }
+        ),
         *(wait_row(size) for size in (SIZE, SMALL)),
     ]
     publish("step", rows, f"{machine()}; {REPEATS} pairs of {STEPS} steps, batch {BATCH} at {SIZE[0]}x{SIZE[1]}")

@@ -7,8 +7,6 @@ weights. What the round adds are quotas, ClassMix, weights of pixels, curves and
 
 from __future__ import annotations
 
-import statistics
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +14,8 @@ import torch
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from bench.step import CLASSES, LOADERS, OPTIMISER, REPEATS, SMALL, STEPS, new_model, random_samples, seconds_per_step
-from bench.table import Row, machine, publish
+from bench.step import CLASSES, LOADERS, OPTIMISER, REPEATS, SMALL, STEPS, compared, new_model, random_samples
+from bench.table import machine, publish
 from pipeline.common.device import Device
 from pipeline.methods.teacher import Teacher, TeacherRound
 from pipeline.models.base import SegmentationModel, full_size
@@ -80,18 +78,12 @@ def main() -> None:
     """Measure both in turns and publish medians and the median of the ratios."""
     streams = [Stream(name, random_samples(SMALL), 64, BATCH, 1) for name in ("source", "target")]
     passes(new_model(), streams)  # warm-up: thread pools, kernels
-    pairs = []
-    for _ in range(REPEATS):
-        with tempfile.TemporaryDirectory() as folder:
-            plain = seconds_per_step(lambda: passes(new_model(), streams))
-            looped = seconds_per_step(lambda folder=folder: teacher_round(new_model(), streams, Path(folder)))
-        pairs.append((plain, looped))
-    ratio = statistics.median(looped / plain for plain, looped in pairs)
-    rows = [
-        Row("sum of the passes, step", 1e3 * statistics.median(plain for plain, _ in pairs), "ms", None, None),
-        Row("a teacher's round, step", 1e3 * statistics.median(looped for _, looped in pairs), "ms", None, None),
-        Row("ratio, median of pairs", ratio, "×", "≤ 1.05", ratio <= 1.05),
-    ]
+    rows = compared(
+        {
+            "sum of the passes, step": lambda _: passes(new_model(), streams),
+            "a teacher's round, step": lambda folder: teacher_round(new_model(), streams, folder),
+        }
+    )
     note = f"{machine()}; {REPEATS} pairs of {STEPS} steps, {BATCH} + {BATCH} images of {SMALL[0]}x{SMALL[1]}"
     publish("teacher_step", rows, note)
 

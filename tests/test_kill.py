@@ -79,6 +79,7 @@ def test_killed_runs_end_where_an_uninterrupted_one_ends(tmp_path):
     assert not list((killed / ".roundabout" / "work").glob("*")), "finished work leaves nothing behind"
 
 
+@pytest.mark.usefixtures("warm_stages")
 def test_a_no_op_runs_nothing_and_a_portion_runs_its_round_and_those_after(tmp_path):
 
     params = tiny_params()

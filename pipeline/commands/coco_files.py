@@ -33,7 +33,7 @@ def write_coco_files(name: str, out: Path, force: bool) -> list[str]:
     ``evaluation-predictions.json`` of the trained network. Labels are enlarged to their images.
 
     Raises:
-        ReadableError: there is no such run, it has no such labels yet, or a file is there already.
+        ReadableError: the run holds neither a cache nor predictions, or a file exists already.
     """
     from pipeline.common.labels import class_set
     from pipeline.params import read_params

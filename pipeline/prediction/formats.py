@@ -29,9 +29,8 @@ def table_of(format_: str, classes: ClassSet) -> np.ndarray:
     table = np.arange(256, dtype=np.uint8)
     foreign = [name for name in classes.names if name not in CITYSCAPES_19.names]
     if format_ == "label-ids" and foreign:
-        raise ReadableError(
-            f"label-ids: Cityscapes has no class {', '.join(foreign)}; choose train-ids, colour or overlay"
-        )
+        others = ", ".join(name for name in FORMATS if name != format_)
+        raise ReadableError(f"label-ids: Cityscapes has no class {', '.join(foreign)}; choose one of {others}")
     if format_ not in ("label-ids", "train-ids") or foreign:
         return table
     label_ids = {train_id: label_id for label_id, train_id in CITYSCAPES_ID_TO_TRAIN_ID.items()}

@@ -105,20 +105,18 @@ def _longer(seed_set: SeedSet) -> Step:
     """Advise another round where the last one of the first chain gained over its init, by more than chance explains."""
     chain = seed_set.chains[0]
     last, before = chain.last, seed_set.inits[chain.last]
-    if _gains(seed_set, last, before):
-        return Step(
-            "Another round may gain more; the schedule of the paper:",
-            [f"roundabout rounds {seed_set.kinds[last]}"],
-        )
+    if _gains(seed_set, last):
+        lines = [f"roundabout rounds {seed_set.kinds[last]}"]
+        return Step("Another round may gain more; the schedule of the paper:", lines)
     return Step(
         f"{last} is not certainly above {before}, so another round will hardly gain; what it changed:",
         [f"roundabout compare {before} {last}"],
     )
 
 
-def _gains(seed_set: SeedSet, name: str, over: str) -> bool:
-    """Return whether a round's gain is above 0, and beyond the spread over seeds or the interval over images."""
-    gain, interval = seed_set.gain(name, over), seed_set.interval(name, "init")
+def _gains(seed_set: SeedSet, name: str) -> bool:
+    """Return whether a round's gain over its init is above 0 by more than seeds, or images, differ."""
+    gain, interval = seed_set.gain(name, seed_set.inits[name]), seed_set.interval(name, "init")
     if gain is None or gain.mean <= 0:
         return False
     if gain.deviation is not None:

@@ -15,7 +15,7 @@ def results_in(folder: Path) -> Results:
     metrics = read_json(folder / "metrics.json")
     table = read_json(folder / "per_class.json")
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
-    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    numbers = {name: value for name, value in metrics.items() if _is_number(value)}
     pseudo_labels = metrics.get("pseudo_labels") or {}
     numbers |= {
         f"pseudo_labels/{key}": pseudo_labels[key]

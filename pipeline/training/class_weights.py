@@ -23,12 +23,12 @@ def class_weights(run: RunSettings, folder: Path) -> Tensor | None:
 
     For ``balanced`` the labels are read once, and their counts are kept in ``folder``.
     """
-    wanted = run.training.class_weights
-    if wanted == "none":
+    setting = run.training.class_weights
+    if setting == "none":
         return None
-    if wanted == "balanced":
+    if setting == "balanced":
         return torch.from_numpy(balanced(source_counts(run, folder).sum(axis=0)))
-    return torch.tensor([wanted.get(name, 1.0) for name in run.classes.names], dtype=torch.float32)
+    return torch.tensor([setting.get(name, 1.0) for name in run.classes.names], dtype=torch.float32)
 
 
 def balanced(count_C: np.ndarray) -> np.ndarray:

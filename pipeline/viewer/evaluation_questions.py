@@ -68,7 +68,7 @@ class _Confused(NamedTuple):
 
 
 class EvaluationQuestions:
-    """Answers about images of the evaluation split; nothing is written."""
+    """Reads what the page shows of a run's images in the evaluation split; writes nothing."""
 
     orders = ORDERS
 

@@ -103,7 +103,7 @@ class Inspector:
         """Return a run in one of the splits, as a ``source.Source``.
 
         Raises:
-            ReadableError: if there is no such run or split.
+            ReadableError: the run or the split is unknown.
         """
         self._asked(split)
         run = self.run(name)
@@ -112,7 +112,7 @@ class Inspector:
     def _asked(self, split: str) -> Any:
         """Return who answers about a split."""
         if split not in SPLITS:
-            raise ReadableError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
+            raise ReadableError(f"the split {split!r} is unknown; choose one of {', '.join(SPLITS)}")
         return self._questions[split]
 
     def previous(self, view: RunView | EvaluationView) -> Any:
@@ -131,7 +131,7 @@ class Inspector:
         self.refresh()
         orders = self._asked(split).orders
         views = [self.view(name, split) for name in self._runs]
-        problem = "" if views else "There is no run yet: runs/ is empty. `dvc repro` starts the first."
+        problem = "" if views else "runs/ is empty: `dvc repro` starts the first run."
         return {
             "runs": [self._described(view) for view in views],
             "problem": problem,

@@ -23,7 +23,7 @@ from pipeline.viewer.source import classes_differ
 
 
 class TargetQuestions:
-    """Answers about images of the target; nothing is written."""
+    """Reads what the page shows of a run's images of the target; writes nothing."""
 
     orders = ORDERS
 

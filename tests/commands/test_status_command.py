@@ -163,6 +163,7 @@ def test_without_dvc_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("warm_stages")
 def test_a_real_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = tiny_params()
     make_workspace(tmp_path, params)

@@ -38,7 +38,7 @@ def test_a_network_of_16_classes_writes_their_ids_in_the_19() -> None:
 
 def test_classes_that_cityscapes_does_not_have() -> None:
     classes = classes_named("a model's", ("road", "canal"))
-    with pytest.raises(ReadableError, match="label-ids: Cityscapes has no class canal; choose train-ids"):
+    with pytest.raises(ReadableError, match="label-ids: Cityscapes has no class canal; choose one of train-ids"):
         table_of("label-ids", classes)
     assert table_of("train-ids", classes)[:2].tolist() == [0, 1]
     assert classes.palette[0] == (128, 64, 128)

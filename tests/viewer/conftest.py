@@ -143,11 +143,9 @@ def write_evaluation(folder: Path, seed: int) -> None:
 
 
 @pytest.fixture
-def evaluated(evaluated_project: Path) -> Iterator[TestClient]:
-    inspector = Inspector([])
-    with TestClient(create_app(inspector, ["testserver"])) as client:
-        client.inspector = inspector  # type: ignore[attr-defined]
-        yield client
+def evaluated(evaluated_project: Path, client: TestClient) -> TestClient:
+    """The client of a project with evaluations: they are written before its first request."""
+    return client
 
 
 @pytest.fixture

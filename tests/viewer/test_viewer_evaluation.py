@@ -147,8 +147,8 @@ def test_predictions_of_an_earlier_selection_are_not_shown(evaluated: TestClient
 @pytest.mark.parametrize(
     ("path", "parameters", "words"),
     [
-        ("/api/workspace", {"split": "../runs"}, "there is no split '../runs'; there are target, evaluation"),
-        ("/api/gallery", {"split": "soup"}, "there is no split 'soup'"),
+        ("/api/workspace", {"split": "../runs"}, "the split '../runs' is unknown; choose one of target, evaluation"),
+        ("/api/gallery", {"split": "soup"}, "the split 'soup' is unknown"),
         ("/api/gallery", {"run": "../lse-2"}, "not given as a path"),
         ("/api/gallery", {"sort": "kept"}, "cannot be sorted by 'kept'; choose one of error"),
         ("/api/gallery", {"sort": "error", "of": "unicorn"}, "has no class 'unicorn'"),

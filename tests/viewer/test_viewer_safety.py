@@ -553,7 +553,7 @@ def test_params_that_are_no_utf_8_are_said_and_the_caches_are_shown(client: Test
 def test_an_empty_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     answer = Inspector([]).workspace()
-    assert answer["runs"] == [] and answer["problem"].startswith("There is no run yet")
+    assert answer["runs"] == [] and answer["problem"].startswith("runs/ is empty")
     assert "params.yaml" in answer["images_problem"]
 
 
