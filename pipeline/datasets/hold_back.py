@@ -32,8 +32,8 @@ def held_back(ids: Sequence[str], share: float, seed: int, *, frames: bool = Tru
 
     A sequence is the images whose ids are the same without their last number. In an order drawn by the seed, each
     sequence that brings the held-back images closer to the share is held back whole. Where every sequence is too long
-    for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed. Of tiles it
-    is whole pictures, whose tiles share pixels; but where the last one is more than a third of all tiles, or of more
+    for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed. Of tiles
+    it is whole pictures, whose tiles share pixels; but where the last one is more than a third of all tiles, or of more
     than LARGEST, it is its last tiles.
 
     Without ``frames`` each image is a sequence of its own: digits, whose archive may be sorted by class.
