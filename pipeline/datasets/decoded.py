@@ -15,7 +15,8 @@ from PIL import Image
 
 from pipeline.common.tiling import Window
 from pipeline.datasets.bands import ImageReading
-from pipeline.datasets.picture_files import TIFF_HEADS
+from pipeline.datasets.decoding import ImageFacts
+from pipeline.datasets.picture_files import LIMIT, TIFF_HEADS
 from pipeline.datasets.problems import DataError
 from pipeline.datasets.tiff_rows import TiffRows
 
@@ -56,6 +57,10 @@ class OnDisk:
     def __init__(self, rows: TiffRows) -> None:
         self._rows, self.height, self.width = rows, rows.height, rows.width
 
+    def look(self) -> ImageFacts:
+        """Decode all of it, piece by piece; raise DataError where that fails."""
+        return self._rows.look()
+
     def window(self, box: Window) -> Image.Image:
         """Return a window in mode RGB."""
         return Image.fromarray(self._rows.window(*box))
@@ -71,6 +76,15 @@ def on_disk(path: Path, reading: ImageReading) -> OnDisk | None:
     except DataError:  # of a kind that Pillow may read whole; if it cannot, it has words for it
         return None
     return OnDisk(rows) if rows.windows_are_cheap else None
+
+
+def too_large_for_memory(path: Path, reading: ImageReading) -> OnDisk | None:
+    """Open an image of more pixels than are read whole, if its windows can be read; None of all others."""
+    try:
+        picture = on_disk(path, reading)
+    except OSError:  # whoever reads it has words for it
+        return None
+    return None if picture is None or picture.height * picture.width <= LIMIT else picture
 
 
 class KeptPictures:

@@ -100,9 +100,6 @@ class SplitLabels:
     def label(self, position: int) -> np.ndarray:
         """Return (H,W) uint8 class indices, 255 ignored; resized by nearest neighbour, so that no id is invented.
 
-        Of a tile at its own resolution, pixels that are nearer to the centre of another tile are ignored: an evaluation
-        scores each pixel of a large picture once.
-
         Raises:
             DataError: the file has changed since prepare, cannot be read, or holds an id that the table does not know.
         """
@@ -119,7 +116,21 @@ class SplitLabels:
         if unknown is not None:
             raise DataError(f"{row.label}: {unknown}")
         label_HW: np.ndarray = self.table[np.asarray(picture)]
-        return label_HW if self.size is not None else _own_part(label_HW, row)
+        return label_HW
+
+    def scored_label(self, position: int) -> np.ndarray:
+        """Return what a score counts of ``label``: of a tile, pixels that are nearer to another tile are ignored.
+
+        So each pixel of a large picture is scored once, though tiles overlap.
+
+        Raises:
+            DataError: as label does.
+        """
+        label_HW, row = self.label(position), self.manifest[position]
+        if row.label_box is not None and row.own is not None:
+            size = (label_HW.shape[0], label_HW.shape[1])
+            label_HW[_others_part(window(row.label_box), window(row.own), size)] = IGNORE
+        return label_HW
 
     def _tile(self, position: int, row: Row, path: str, box: Window) -> Image.Image:
         def opened() -> Large:
@@ -130,15 +141,13 @@ class SplitLabels:
         return window_of(self._kept.get((path, time), opened), box, path)
 
 
-def _own_part(label_HW: np.ndarray, row: Row) -> np.ndarray:
-    """Return a label of whose pixels those are ignored that belong to other tiles."""
-    if row.label_box is None or row.own is None:
-        return label_HW
-    top, left = row.own[0] - row.label_box[0], row.own[1] - row.label_box[1]
-    own = (slice(top, top + row.own[2]), slice(left, left + row.own[3]))
-    own_HW = np.full_like(label_HW, IGNORE)
-    own_HW[own] = label_HW[own]
-    return own_HW
+def _others_part(box: Window, own: Window, size: Size) -> np.ndarray:
+    """Return where other tiles are scored, (H,W) bool at ``size``, of a tile whose window and own part are given."""
+    top, left = own[0] - box[0], own[1] - box[1]
+    others_hw = np.full(box[2:], 1, np.uint8)
+    others_hw[top : top + own[2], left : left + own[3]] = 0
+    others_HW: np.ndarray = np.asarray(_resized(Image.fromarray(others_hw), size, Image.Resampling.NEAREST)) == 1
+    return others_HW
 
 
 def window(box: list[int]) -> Window:

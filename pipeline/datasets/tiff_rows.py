@@ -19,8 +19,8 @@ import numpy as np
 from PIL import TiffImagePlugin
 
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
-from pipeline.datasets.decoding import read_image
-from pipeline.datasets.picture_files import TIFF_HEADS
+from pipeline.datasets.decoding import SEVERAL, ImageFacts, look_at_image, read_image
+from pipeline.datasets.picture_files import TIFF_HEADS, facts_of_tiff
 from pipeline.datasets.problems import DataError
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
@@ -29,6 +29,7 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 # photometry, fill order, predictor, palette, extra samples, sample format, JPEG's tables, YCbCr's constants
 _KEPT = (_BITS, _COMPRESSION, 262, 266, _SAMPLES, _PLANAR, 317, 320, 338, 339, 347, 529, 530, 531, 532)
 _UNCOMPRESSED = 1
+_PIXELS_AT_ONCE = 1 << 20
 _MOST_PIXELS = 1 << 26
 """of one piece; larger compressed ones cannot be decoded in part"""
 
@@ -124,6 +125,32 @@ class TiffRows:
             window_hw3[first - top : last - top, begin - left : end - left] = part
         return window_hw3
 
+    def look(self) -> ImageFacts:
+        """Decode every piece, one at a time, and return what ``look_at_image`` says of the whole picture.
+
+        Raises:
+            DataError: as rows does.
+        """
+        notes = {note: None for piece in self._small_pieces() for note in self._look_at(piece)}
+        self._file.seek(0)
+        facts = facts_of_tiff(self._file)
+        several = (SEVERAL,) if facts is not None and facts.pages > 1 else ()
+        return ImageFacts(self.height, self.width, (*several, *notes))
+
+    def _look_at(self, piece: Piece) -> tuple[str, ...]:
+        return look_at_image(self._small_tiff(piece, self._bytes_of(piece)), self._reading).notes
+
+    def _small_pieces(self) -> Iterator[Piece]:
+        """Return the pieces; of those that need no decoding, which may be as large as the picture, a few rows each."""
+        for piece in self._pieces:
+            if not self._is_plain:
+                yield piece
+                continue
+            rows = max(1, _PIXELS_AT_ONCE // self.width)
+            bottom = piece.top + piece.height
+            for first in range(piece.top, bottom, rows):
+                yield self._part(piece, first, min(bottom, first + rows))
+
     def _part(self, piece: Piece, first: int, last: int) -> Piece:
         """Rows of an uncompressed strip: they begin where their number says."""
         stride = piece.width * int(self._tags.get(_SAMPLES, 1))
@@ -131,10 +158,13 @@ class TiffRows:
         return piece._replace(offset=offset, byte_count=(last - first) * stride, top=first, height=last - first)
 
     def _decoded(self, piece: Piece) -> np.ndarray:
+        return np.asarray(read_image(self._small_tiff(piece, self._bytes_of(piece)), self._reading))
+
+    def _bytes_of(self, piece: Piece) -> bytes:
         data = os.pread(self._file.fileno(), piece.byte_count, piece.offset)
         if len(data) < piece.byte_count:
             raise DataError("is truncated; fetch the file again")
-        return np.asarray(read_image(self._small_tiff(piece, data), self._reading))
+        return data
 
     def _small_tiff(self, piece: Piece, data: bytes) -> bytes:
         """Return a TIFF that holds one piece and nothing else."""
@@ -156,6 +186,18 @@ class TiffRows:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._file.close()
+
+
+class CroppedRows:
+    """A window of a TIFF, read by rows."""
+
+    def __init__(self, picture: TiffRows, crop: tuple[int, int, int, int]) -> None:
+        """Cut top, left, height, width; they are inside the picture."""
+        self._picture, (self._top, self._left, self.height, self.width) = picture, crop
+
+    def rows(self, top: int, bottom: int) -> np.ndarray:
+        """Return the rows (h,W,3) uint8 of the window; raise DataError as TiffRows does."""
+        return self._picture.window(self._top + top, self._left, bottom - top, self.width)
 
 
 def _first_page(head: bytes, file: object) -> TiffImagePlugin.ImageFileDirectory_v2:

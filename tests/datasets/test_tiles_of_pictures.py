@@ -14,10 +14,13 @@ from pydantic import ValidationError
 
 from pipeline.common.class_set import ClassSet
 from pipeline.common.labels import IGNORE, class_set
-from pipeline.common.tiling import picture_of, tile_id
-from pipeline.datasets import loading, seen
+from pipeline.common.tiling import Tiling, picture_of, tile_id
+from pipeline.datasets import decoded, loading, seen, tiff_rows
 from pipeline.datasets.decoded import KeptPictures, OnDisk, WholeInMemory, on_disk
+from pipeline.datasets.decoding import CMYK, SEVERAL
+from pipeline.datasets.examine import Examined, examine
 from pipeline.datasets.hold_back import held_back
+from pipeline.datasets.listing import Entry
 from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.opening import images_of, labels_of
 from pipeline.datasets.prepare import prepare
@@ -107,7 +110,7 @@ def test_scores_of_tiles_are_those_of_the_pictures(workspace) -> None:
     by_tiles_CC = np.zeros((2, 2), np.int64)
     for position in range(len(images)):
         answer_HW = (images.image(position)[..., 0] > 127).astype(np.uint8)
-        by_tiles_CC += confusion_matrix(labels.label(position), answer_HW, 2)
+        by_tiles_CC += confusion_matrix(labels.scored_label(position), answer_HW, 2)
     whole_CC = np.zeros((2, 2), np.int64)
     for name in ("field1", "field10"):
         image_HW3, label_HW = (picture(f"evaluation/{kind}/{name}.png") for kind in ("images", "labels"))
@@ -115,10 +118,20 @@ def test_scores_of_tiles_are_those_of_the_pictures(workspace) -> None:
     np.testing.assert_array_equal(by_tiles_CC, whole_CC)
 
 
-def test_labels_that_are_trained_on_are_whole(workspace) -> None:
+@pytest.mark.parametrize("size", [None, (TILE, TILE), (64, 96)])
+def test_labels_that_are_trained_on_are_whole_and_scored_are_their_own_pixels(workspace, size) -> None:
+    """At any size; the own pixels are those of the mask that is resized as a label is."""
     prepared(data_of())
-    assert (labels_of("source", CLASSES, (TILE, TILE)).label(6) != IGNORE).all()
-    assert (labels_of("source", CLASSES, None).label(6) == IGNORE).any()
+    labels = labels_of("source", CLASSES, size)
+    for position, row in enumerate(labels.manifest):
+        assert row.label_box is not None and row.own is not None
+        (top, left, *_), (first, begin, high, wide) = row.label_box, row.own
+        own_HW = np.zeros((TILE, TILE), np.uint8)
+        own_HW[first - top : first - top + high, begin - left : begin - left + wide] = 1
+        own_hw = np.asarray(Image.fromarray(own_HW).resize((size or (TILE, TILE))[::-1], Image.Resampling.NEAREST))
+        label_hw = labels.label(position)
+        assert (label_hw != IGNORE).all()
+        np.testing.assert_array_equal(labels.scored_label(position), np.where(own_hw == 1, label_hw, IGNORE))
 
 
 def test_a_picture_is_decoded_once_for_its_tiles_and_hashed_once(workspace, monkeypatch) -> None:
@@ -170,6 +183,32 @@ def test_tiles_of_a_tiff_are_read_from_the_file(workspace) -> None:
     position = images.manifest.index_of("field2@000172,000093")
     expected = picture("source/images/field2.tif")[172 : 172 + TILE, 93 : 93 + TILE]
     np.testing.assert_array_equal(images.image(position), expected)
+
+
+@pytest.mark.parametrize("damage", [None, 5000])
+def test_a_tiff_beyond_what_is_decoded_whole_is_looked_at_in_pieces(workspace, monkeypatch, damage) -> None:
+    """It has the row and the notes of a smaller one, and damage in any piece is a problem."""
+    path = workspace / "source/images/field2.tif"
+    pages = [Image.new("CMYK", (WIDTH, HEIGHT), (1, 2, 3, 4)), Image.new("L", (9, 9))]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    path.write_bytes(path.read_bytes()[: None if damage is None else -damage])
+
+    def look(tiling: Tiling | None) -> Examined:
+        entry = Entry("field2", path, None)
+        return examine(entry, np.zeros(256, np.uint8), None, needs_labels=False, tiling=tiling)
+
+    whole = look(None)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", HEIGHT * WIDTH // 4)
+    monkeypatch.setattr(decoded, "LIMIT", HEIGHT * WIDTH // 2)
+    monkeypatch.setattr(tiff_rows, "_PIXELS_AT_ONCE", 10_000)
+    assert "are not read whole" in look(None).problems[0].message
+    in_pieces = look(Tiling((TILE, TILE), OVERLAP))
+    if damage is None:
+        assert in_pieces == whole
+        assert set(in_pieces.notes) == {SEVERAL, CMYK}
+    else:
+        assert [problem.path for problem in in_pieces.problems] == [str(path)]
+        assert "truncated" in in_pieces.problems[0].message
 
 
 def test_a_picture_smaller_than_a_tile_is_refused(workspace) -> None:
