@@ -22,6 +22,7 @@ from pipeline.common.system_errors import explained
 from pipeline.common.work import held
 from pipeline.datasets.compare import has
 from pipeline.datasets.entries import entries, meanings
+from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.problems import DataError
 from pipeline.params import AnySplit, GeneratedSplit, Params, ParamsError, read_params
 
@@ -198,6 +199,13 @@ def _images(split: AnySplit) -> int:
     return split.images if isinstance(split, GeneratedSplit) else operator.length_hint(entries(split))
 
 
+def _network_inputs(name: str, split: AnySplit) -> int | None:
+    """Return the images of a split, or its tiles as `prepare` has counted them; None where it has not."""
+    if split.tiling is None:
+        return _images(split)
+    return len(Manifest(manifest_path(name))) if manifest_path(name).exists() else None
+
+
 def _classes(params: Params) -> Finding:
     classes = class_set(params.classes)
     lacking = [name for name in classes.names if not has(meanings(params.data.source), name)]
@@ -210,9 +218,11 @@ def _classes(params: Params) -> Finding:
 def _cache_bytes(params: Params) -> tuple[int, str]:
     """Return the bytes of all rounds' caches, and how they were computed."""
     try:
-        images = _images(params.data.target)
+        images = _network_inputs("target", params.data.target)
     except (DataError, ReadableError):
         return 0, "the target's images are not there to be counted"
+    if images is None:
+        return 0, "`prepare` counts the target's tiles, and with them what the caches need"
     height, width = params.data.target.size or params.data.size
     several = params.dump.flip or params.dump.scales != (1.0,)
     exact = params.dump.profile == "logits" or (params.dump.profile == "auto" and not several)

@@ -68,8 +68,13 @@ def _target_has_labels(data: Data) -> bool:
 
 
 def held_back_in_words(params: Params) -> str | None:
-    """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none."""
+    """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none.
+
+    None, too, where they are tiles: how many there are is in the files, and `prepare` says it.
+    """
     source = params.data.source
+    if source.tiling is not None:
+        return None
     ids = ids_of(source) if isinstance(source, GeneratedSplit) else [entry.id for entry in entries(source)]
     positions = held_back(ids, params.data.hold_back, params.seed, frames=source.layout != "digits")
     return in_words([ids[position] for position in positions], len(ids)) if positions else None

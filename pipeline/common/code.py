@@ -21,6 +21,7 @@ WITHOUT_EFFECT = {
     "pipeline.common.user": "a name for a user without one",
     "pipeline.common.work": "unfinished work is continued, and published when it is whole",
     "pipeline.checkpoints": "tests hold what a known kind becomes; another checkpoint is another value in params.yaml",
+    "pipeline.datasets.decoded": "which large pictures stay in memory while their tiles are read",
     "pipeline.datasets.problems": "messages",
     "pipeline.datasets.seen": "stops a stage whose files have changed",
     "pipeline.dvc_view": "looks at what DVC does",

@@ -129,6 +129,28 @@ def prepared(here: Path, tiny_params: dict, write_params: Callable[[dict], Path]
     return params
 
 
+def test_pictures_of_a_split_in_tiles_are_stitched_by_its_tiles(
+    here: Path, model: Path, tiny_params: dict, write_params: Callable[[dict], Path]
+) -> None:
+    """One prediction for each picture, the same as with the options; the network sees tiles as in training."""
+    tiny_params["data"]["evaluation"] |= {"tile": [16, 32], "overlap": 4, "size": [16, 32], "images": 2}
+    prepared(here, tiny_params, write_params)
+    answer = call("predict", model, "evaluation", "--out", "by-params")
+    assert "sees tiles of 16x32, 4 pixels blended; 2 images" in words(answer.output)
+    by_option = call("predict", model, "evaluation", "--tile", "16x32", "--overlap", "4", "--out", "by-option")
+    assert by_option.exit_code == 0, by_option.output
+    predictions = [name for name in files(here / "by-params") if name.endswith(".png")]
+    assert len(predictions) == 2
+    assert not any("@" in name for name in predictions)
+    for name in predictions:
+        assert (here / "by-params" / name).read_bytes() == (here / "by-option" / name).read_bytes()
+    tiny_params["data"]["evaluation"]["size"] = [32, 64]
+    prepared(here, tiny_params, write_params)
+    enlarged = call("predict", model, "evaluation", "--out", "enlarged")
+    assert "sees tiles of 16x32, 4 pixels blended, each as 32x64; 2 images" in words(enlarged.output)
+    assert Image.open(here / "enlarged" / predictions[0]).size == Image.open(here / "by-params" / predictions[0]).size
+
+
 def test_a_prepared_split_is_known_by_its_images_and_its_crop(
     here: Path, model: Path, tiny_params: dict, write_params: Callable[[dict], Path]
 ) -> None:
