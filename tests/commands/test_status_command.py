@@ -17,6 +17,7 @@ from pipeline.commands import status
 from pipeline.commands.status import (
     Line,
     _changes_or_params_problems,
+    _is_drawn,
     _total,
     stages_with_results,
     status_lines,
@@ -197,6 +198,21 @@ def test_where_dvc_cannot_read_the_stages_the_problems_of_params_are_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("starts: {}\n", encoding="utf-8")
-    monkeypatch.setattr(status, "find_changes", unreadable)
+    monkeypatch.setattr(status, "find_changes_again", unreadable)
     with pytest.raises(ReadableError, match="starts: is called initial_models now; rename it"):
         _changes_or_params_problems()
+
+
+@pytest.mark.parametrize(
+    ("data", "drawn"),
+    [
+        ("{source: {domain: source}, target: {domain: target}, evaluation: {domain: target}}", True),
+        ("{source: {domain: source}, target: {domain: target}, evaluation: {root: data/own}}", False),
+        ("{source: {domain: source}}", False),
+        ("[", False),
+    ],
+)
+def test_data_that_prepare_draws_are_not_looked_at(tmp_path: Path, data: str, drawn: bool) -> None:
+    (tmp_path / "params.yaml").write_text(f"data: {data}\n")
+    assert _is_drawn(tmp_path / "params.yaml") == drawn
+    assert not _is_drawn(tmp_path / "none.yaml")
