@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pipeline.commands.cache_folder import Cache
 from pipeline.commands.class_names import CLASSES_HELP, names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import Cache
 
 if TYPE_CHECKING:
     from pipeline.cache.index import CacheIndex

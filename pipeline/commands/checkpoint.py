@@ -11,8 +11,8 @@ from rich.table import Table
 
 from pipeline.commands.class_names import CLASSES_HELP, class_names_in, names_of
 from pipeline.commands.console import console, readable
-from pipeline.commands.model_file import model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import WeightsFile, model_file
 
 if TYPE_CHECKING:
     from pipeline.checkpoints.convert import Weights
@@ -21,8 +21,6 @@ app = typer.Typer(
     help="Checkpoints of others: say what a file is, take it in, write it back. docs/models.md lists the kinds.",
     no_args_is_help=True,
 )
-
-File = Annotated[Path, typer.Argument(help="a checkpoint: .pth, .pt, .safetensors, MXNet's .params, or a model.pt")]
 
 Prefix = Annotated[
     str | None, typer.Option(help="which network, where the file holds several: student, teacher, state_dict.ema …")
@@ -38,7 +36,7 @@ class Branches(StrEnum):
 
 @app.command()
 @readable
-def info(file: File, prefix: Prefix = None) -> None:
+def info(file: WeightsFile, prefix: Prefix = None) -> None:
     """Say what a file of weights is: network, heads, classes, preprocessing, and how that is known."""
     from pipeline.checkpoints.convert import read_weights
 
@@ -66,7 +64,7 @@ def _average(weights: Weights) -> str:
 @app.command("import")
 @readable
 def import_(
-    file: File,
+    file: WeightsFile,
     out: Annotated[Path, typer.Argument(help="the model file to write, e.g. pretrained/advent.pt")],
     class_set: Annotated[
         str | None,

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.commands.model_file import RUNS
 from pipeline.commands.overwriting import keep_what_is_there
+from pipeline.commands.run_files import RUNS
 from pipeline.common.errors import ReadableError
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from pipeline.commands.console import console, readable
+from pipeline.commands.run_files import run_name
 from pipeline.common.flat import flat
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def compare(
     from pipeline.viewer.inspector import Inspector
 
     inspector = Inspector([])
+    first, second = run_name(first), run_name(second)
     runs = (inspector.run(first), inspector.run(second))
     params = inspector.inputs.params
     comparison = compare_runs(*runs, entries_of(params, (first, second)) if params else {})

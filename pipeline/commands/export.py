@@ -9,8 +9,8 @@ import typer
 
 from pipeline.commands.coco_files import write_coco_files
 from pipeline.commands.console import console, readable
-from pipeline.commands.model_file import is_of_a_run, model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import is_of_a_run, model_file, run_name
 from pipeline.commands.sizes import require_positive
 from pipeline.common.errors import ReadableError
 
@@ -37,7 +37,7 @@ def export(
     if onnx is None and safetensors is None and coco is None:
         raise ReadableError("say what to write: --onnx FILE, --safetensors FILE, --coco FOLDER, or several of them")
     if coco is not None:
-        for line in write_coco_files(model, coco, force):
+        for line in write_coco_files(run_name(model), coco, force):
             console.print(line, highlight=False, soft_wrap=True)
     if onnx is not None or safetensors is not None:
         _export_network(model, onnx, safetensors, size, force)

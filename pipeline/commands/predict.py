@@ -10,7 +10,7 @@ import typer
 
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
-from pipeline.commands.model_file import is_of_a_run, model_file
+from pipeline.commands.run_files import is_of_a_run, model_file
 from pipeline.commands.sizes import require_positive, size_in
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash

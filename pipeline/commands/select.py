@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from pipeline.commands.cache_folder import Cache
 from pipeline.commands.choices import choices
 from pipeline.commands.console import console, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import Cache
 from pipeline.common.errors import ReadableError
 from pipeline.methods.method import Method, Option
 from pipeline.methods.registry import METHODS

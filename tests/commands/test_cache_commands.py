@@ -37,12 +37,21 @@ def cache(tmp_path: Path) -> Path:
 def test_a_round_s_name_stands_for_its_cache(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("runs/lse-1").mkdir(parents=True)
+    Path("runs/lse-x/cache").mkdir(parents=True)
     cache.rename("runs/lse-1/cache")
     assert "runs/lse-1/cache" in words(call("cache", "info", "lse-1").output)
     answer = call("select", "lse-1", "--method", "cbst", "--portion", "0.2", "--out", "chosen")
     assert answer.exit_code == 0 and Path("chosen/selection.json").exists()
-    answer = call("cache", "info", "lse-2")
-    assert answer.exit_code == 1 and "lse-2" in words(answer.output)
+    assert "runs/lse-1/cache" in words(call("cache", "info", "runs/lse-1").output)
+    for command in (("info",), ("verify",), ("compact", "out"), ("export", "out")):
+        answer = call("cache", command[0], "lse-11", *command[1:])
+        assert answer.exit_code == 1
+        problem = (
+            "is neither a folder nor a run with a cache; did you mean 'lse-1'?; runs with a cache are lse-1, lse-x"
+        )
+        assert words(answer.output) == f"lse-11: {problem}"
+    Path("lse-1").mkdir()
+    assert "lse-1: holds no parts of a cache" in words(call("cache", "info", "lse-1").output), "the folder here wins"
 
 
 def test_an_image_that_is_not_there_is_told_the_nearest(cache: Path, tmp_path: Path) -> None:

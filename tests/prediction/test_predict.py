@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.commands.model_file import is_of_a_run
+from pipeline.commands.run_files import is_of_a_run
 from pipeline.common.device import select_device
 from pipeline.common.files import read_json
 from pipeline.common.labels import CITYSCAPES_19, class_set
