@@ -13,6 +13,7 @@ from pipeline.commands.class_names import CLASSES_HELP, class_names_in, names_of
 from pipeline.commands.console import console, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.commands.run_files import WeightsFile, model_file
+from pipeline.common.errors import counted
 
 if TYPE_CHECKING:
     from pipeline.checkpoints.convert import Weights
@@ -52,7 +53,7 @@ def _table(file: Path, weights: Weights) -> Table:
     if names:
         table.add_row("class names", ", ".join(names))
     count = sum(value.numel() for value in weights.state.values())
-    table.add_row("weights", f"{count:,} in {len(weights.state)} tensors{_average(weights)}")
+    table.add_row("weights", f"{count:,} in {counted(len(weights.state), 'tensor')}{_average(weights)}")
     return table
 
 

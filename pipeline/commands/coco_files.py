@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands.overwriting import keep_what_is_there
 from pipeline.commands.run_files import RUNS
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,7 +48,7 @@ def write_coco_files(name: str, out: Path, force: bool) -> list[str]:
         ids, label_of = opened()
         pictures = _pictures(kind.partition("-")[0])
         count = write_coco(paths[kind], partial(_labelled, ids, label_of, pictures), classes, f"{name}, {kind}")
-        lines.append(f"{paths[kind]}: {count} images, file names below {pictures.folder}")
+        lines.append(f"{paths[kind]}: {counted(count, 'image')}, file names below {pictures.folder}")
     return lines
 
 

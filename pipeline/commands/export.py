@@ -12,7 +12,7 @@ from pipeline.commands.console import console, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.commands.run_files import is_of_a_run, model_file, run_name
 from pipeline.commands.sizes import require_positive
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 
 PARAMS = Path("params.yaml")
 
@@ -56,7 +56,7 @@ def _export_network(
     network = open_model(path)
     if safetensors is not None:
         save_safetensors(network, safetensors)
-        console.print(f"{safetensors}: {len(network.state_dict())} tensors", highlight=False, soft_wrap=True)
+        console.print(f"{safetensors}: {counted(len(network.state_dict()), 'tensor')}", highlight=False, soft_wrap=True)
     if onnx is not None and size is not None:
         _write_onnx(network, onnx, size)
 

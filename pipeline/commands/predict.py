@@ -12,7 +12,7 @@ from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.run_files import is_of_a_run, model_file
 from pipeline.commands.sizes import require_positive, size_in
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.files import file_hash
 from pipeline.common.labels import classes_of_model
 
@@ -118,7 +118,9 @@ def predict(
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
     seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
     seen = seen if tiling is None else f"tiles of {tiling.tile[0]}x{tiling.tile[1]}, {tiling.overlap} pixels blended"
-    console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
+    console.print(
+        f"{path}: {len(names)} classes, sees {seen}; {counted(len(pictures), 'image')}", highlight=False, soft_wrap=True
+    )
     if pictures.left_out:
         listed = ", ".join(f"{count} × {what}" for what, count in sorted(pictures.left_out.items()))
         console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
@@ -143,12 +145,12 @@ def predict(
 
 def _report(outcome: Outcome, out: Path, count: int) -> None:
     """Print how many predictions there are; fail with a line for each image that has none."""
-    already = f", {outcome.there_already} were there already" if outcome.there_already else ""
-    console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
+    already = f", {outcome.there_already} already there" if outcome.there_already else ""
+    console.print(f"{out}: {counted(outcome.written, 'prediction')}{already}", highlight=False, soft_wrap=True)
     if outcome.problems:
         listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
         more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
-        raise failed(f"{len(outcome.problems)} of {count} images have no prediction:\n{listed}{more}")
+        raise failed(f"{len(outcome.problems)} of {counted(count, 'image')} without a prediction:\n{listed}{more}")
 
 
 def _tiling(tile: str | None, overlap: int | None, size: tuple[int, int] | None) -> Tiling | None:

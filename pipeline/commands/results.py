@@ -10,7 +10,7 @@ from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.evaluation.over_seeds import percent
-from pipeline.evaluation.results import Result, baseline, gap_closed, read_results
+from pipeline.evaluation.results import Result, baseline, gap_closed, metric_in_words, read_results
 from pipeline.health.record import verdict_in_words
 from pipeline.params import read_params
 from pipeline.report.answers import Answers, answers_of
@@ -41,7 +41,15 @@ def results() -> None:
 def _summary_table(results: list[Result], headline: str, verdicts: dict[str, str]) -> Table:
     source, oracle = baseline(results, "initial", headline), baseline(results, "oracle", headline)
     names = list(results[0].metrics)
-    columns = ("run", "method", *names, f"Δ {headline}", "gap closed", "coverage", "precision")
+    columns = (
+        "run",
+        "method",
+        *map(metric_in_words, names),
+        f"Δ {metric_in_words(headline)}",
+        "gap closed",
+        "coverage",
+        "precision",
+    )
     judged = any(verdicts.values())
     table = Table(*columns, *(["verdict"] if judged else []), title="Results on the target (percent)")
     for result in results:

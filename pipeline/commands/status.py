@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.commands.console import console, readable
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Changes, Graph, Stage, descendants, needs_of
 from pipeline.dvc_view.last_answer import find_changes_again
@@ -169,7 +169,7 @@ def _few(names: list[str]) -> list[str]:
 
 def _parts(work: Work | None) -> str:
     parts = 0 if work is None else len(list((work.folder / "cache").glob("part-*.h5")))
-    return f", {parts} parts are written" if parts else ""
+    return f", {counted(parts, 'part')} written" if parts else ""
 
 
 def _progress(work: Work) -> str:

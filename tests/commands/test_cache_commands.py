@@ -128,7 +128,7 @@ def test_compact_and_export_say_what_they_wrote(tmp_path: Path, cache: Path) -> 
     answer = call("cache", "compact", cache, tmp_path / "compact", "--part-images", "4")
     assert (answer.exit_code, words(answer.output).endswith("2 parts")) == (0, True)
     answer = call("cache", "export", cache, tmp_path / "out", "--what", "labels", "--image", "00002")
-    assert (answer.exit_code, words(answer.output).endswith("1 images")) == (0, True)
+    assert (answer.exit_code, words(answer.output).endswith(": 1 image")) == (0, True)
     assert (tmp_path / "out" / "00002.npy").is_file()
 
 

@@ -72,9 +72,9 @@ def test_a_result_in_dvc_s_cache_takes_no_time() -> None:
 def test_work_is_running_or_was_stopped(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "part-00000.h5").touch()
-    assert states(CHANGED, [Work("dump-r-1", tmp_path, True)])["dump@r-1"] == ("running", "1 parts are written")
+    assert states(CHANGED, [Work("dump-r-1", tmp_path, True)])["dump@r-1"] == ("running", "1 part written")
     found = states(CHANGED, [Work("dump-r-1", tmp_path, False)])["dump@r-1"]
-    assert found == ("stopped", "was stopped; goes on, 1 parts are written")
+    assert found == ("stopped", "was stopped; goes on, 1 part written")
     assert states({}, [Work("dump-r-1", tmp_path, False)])["dump@r-1"] == ("done", "")  # left by other parameters
 
 
@@ -83,7 +83,7 @@ def test_a_job_on_another_node_is_running_whoever_holds_its_folder(tmp_path: Pat
     (tmp_path / "cache" / "part-00000.h5").touch()
     jobs = {"dump@r-1": "4711", "adapt@r-1": "4712"}
     found = states(CHANGED, [Work("dump-r-1", tmp_path, False)], jobs=jobs)
-    assert found["dump@r-1"] == ("running", "job 4711 is in Slurm's queue, 1 parts are written")
+    assert found["dump@r-1"] == ("running", "job 4711 is in Slurm's queue, 1 part written")
     assert found["adapt@r-1"] == ("running", "job 4712 is in Slurm's queue")
     assert states({}, [], jobs=jobs)["dump@r-1"][0] == "done"
 
