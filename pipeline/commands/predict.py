@@ -116,11 +116,7 @@ def predict(
     computer = select_device(device, precision)
     computer.place(network)
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
-    seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
-    seen = seen if tiling is None else f"tiles of {tiling.tile[0]}x{tiling.tile[1]}, {tiling.overlap} pixels blended"
-    console.print(
-        f"{path}: {len(names)} classes, sees {seen}; {counted(len(pictures), 'image')}", highlight=False, soft_wrap=True
-    )
+    _say(path, names, size, tiling, pictures)
     if pictures.left_out:
         listed = ", ".join(f"{count} × {what}" for what, count in sorted(pictures.left_out.items()))
         console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
@@ -141,6 +137,16 @@ def predict(
     if format_ is FormatName.coco:
         console.print(f"{out / ANNOTATIONS}: file names below {pictures.folder}", highlight=False, soft_wrap=True)
     _report(outcome, out, len(pictures))
+
+
+def _say(
+    path: Path, names: tuple[str, ...], size: tuple[int, int] | None, tiling: Tiling | None, pictures: Pictures
+) -> None:
+    """Print which network sees what, and at which size."""
+    seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
+    seen = seen if tiling is None else f"tiles of {tiling.tile[0]}x{tiling.tile[1]}, {tiling.overlap} pixels blended"
+    images = counted(len(pictures), "image")
+    console.print(f"{path}: {len(names)} classes, sees {seen}; {images}", highlight=False, soft_wrap=True)
 
 
 def _report(outcome: Outcome, out: Path, count: int) -> None:
