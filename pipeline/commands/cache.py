@@ -14,6 +14,7 @@ from pipeline.commands.class_names import CLASSES_HELP, names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.commands.run_files import Cache
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import counted
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def info(cache: Cache) -> None:
         ),
     ):
         table.add_row(name, value)
-    console.print(table)
-    console.print(_class_table(index))
+    print_table(table)
+    print_table(_class_table(index))
 
 
 def _class_table(index: CacheIndex) -> Table:

@@ -13,6 +13,7 @@ from pipeline.commands.class_names import CLASSES_HELP, class_names_in, names_of
 from pipeline.commands.console import console, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
 from pipeline.commands.run_files import WeightsFile, model_file
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import counted
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def info(file: WeightsFile, prefix: Prefix = None) -> None:
     """Say what a file of weights is: network, heads, classes, preprocessing, and how that is known."""
     from pipeline.checkpoints.convert import read_weights
 
-    console.print(_table(file, read_weights(file, prefix)))
+    print_table(_table(file, read_weights(file, prefix)))
 
 
 def _table(file: Path, weights: Weights) -> Table:
@@ -90,7 +91,7 @@ def import_(
         classes=len(class_names_in(class_set)) if classes is None and class_set is not None else classes,
         prefix=prefix,
     )
-    console.print(_table(file, weights))
+    print_table(_table(file, weights))
     console.print(f"written: {out}", highlight=False, soft_wrap=True)
 
 

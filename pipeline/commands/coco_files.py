@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from pipeline.commands.overwriting import keep_what_is_there
 from pipeline.commands.run_files import RUNS
 from pipeline.common.errors import ReadableError, counted
@@ -109,7 +111,7 @@ def _pictures(split: str) -> SplitPictures:
 def _labelled(ids: list[str], label_of: LabelOf, pictures: SplitPictures) -> Iterator[Labelled]:
     from pipeline.prediction.coco import Labelled
 
-    for image_id in ids:
+    for image_id in tqdm(ids, unit="image", desc="coco", disable=None, leave=False):
         picture = pictures.of_id(image_id)
         assert picture.size is not None
         file_name = picture.path.relative_to(pictures.folder).as_posix()

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pipeline.commands.console import console, readable
 from pipeline.commands.run_files import run_name
+from pipeline.commands.tables import print_table
 from pipeline.common.flat import flat
 from pipeline.evaluation.results import metric_in_words
 
@@ -37,8 +38,8 @@ def compare(
     for name in comparison.before:
         words = "its evaluation is of the cache or selection before; it is not shown"
         console.print(f"{name}: {words}", highlight=False, soft_wrap=True)
-    console.print(_summary(comparison))
-    console.print(_class_table(comparison))
+    print_table(_summary(comparison))
+    print_table(_class_table(comparison))
     changed = most_changed(*runs, images)
     if changed:
         caches = " and ".join(_cache_names(comparison))

@@ -66,7 +66,8 @@ def _write_onnx(network: object, out: Path, size: tuple[int, int]) -> None:
     from pipeline.models.onnx import export_onnx
 
     assert isinstance(network, SegmentationModel)
-    parity = export_onnx(network, out, size)
+    with console.status(f"{out}: is being written and compared with torch"):
+        parity = export_onnx(network, out, size)
     console.print(
         f"{out}: uint8 RGB (N, 3, {size[0]}, {size[1]}) to logits (N, {network.classes}, {size[0]}, {size[1]})\n"
         f"ONNX Runtime {parity.runtime} against torch: largest difference {parity.largest_difference:.2g} where the "

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from pipeline.commands.console import console, failed, readable
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import ReadableError, counted
 from pipeline.evaluation.over_seeds import results_table
 from pipeline.evaluation.results import read_results
@@ -116,7 +117,7 @@ def _print_plan(night: Night, slots: int) -> None:
     for job in sorted((job for job in night.jobs if job.name in changed), key=lambda job: spans[job.name]):
         took = "unknown" if job.name in night.unknown else duration(job.seconds)
         table.add_row(job.name, "GPU" if job.slot else "", duration(spans[job.name][0]), took)
-    console.print(table)
+    print_table(table)
     held = len(night.jobs) - len(changed)
     console.print(f"{counted(held, 'stage')} up to date. Seeds: {', '.join(map(str, night.workspaces()))}.")
     total = duration(max(end for _, end in spans.values()))
@@ -143,7 +144,7 @@ def _print_seeds(night: Night) -> None:
         table = Table(*rows[0], title="Results on the target (percent; mean ± standard deviation)")
         for row in rows:
             table.add_row(*map(str, row.values()))
-        console.print(table)
+        print_table(table)
 
 
 def _nothing(night: Night) -> str:

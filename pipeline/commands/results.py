@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from pipeline.commands.console import console, readable
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.evaluation.over_seeds import percent
@@ -28,8 +29,8 @@ def results() -> None:
         raise ReadableError("nothing has been evaluated yet; run `dvc repro`")
     headline = params.evaluate.headline
     verdicts = {result.name: verdict_in_words(runs / result.name) for result in results}
-    console.print(_summary_table(results, headline, {name: verdict for name, (verdict, _) in verdicts.items()}))
-    console.print(_class_table(results))
+    print_table(_summary_table(results, headline, {name: verdict for name, (verdict, _) in verdicts.items()}))
+    print_table(_class_table(results))
     seed_set = SeedSet([Bundle(summary_of(params, runs, results, class_set(params.classes)), {}, {}, runs)])
     notes = [f"{name}: {words}" for name, (verdict, words) in verdicts.items() if words != verdict]
     for line in _answer_lines(answers_of(seed_set), notes):

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.commands.console import console, readable
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import ReadableError, counted
 from pipeline.common.work import Work, work_folders
 from pipeline.dvc_view.graph import Changes, Graph, Stage, descendants, needs_of
@@ -51,7 +52,7 @@ def status() -> None:
     table = Table("stage", "state", "why", "takes about")
     for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
-    console.print(table)
+    print_table(table)
     if not whole:
         console.print("DVC writes dvc.lock all the time: some of this may be of a moment ago.")
     for verdict in verdict_lines(lines, Path("runs")):
