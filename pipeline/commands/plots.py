@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from pipeline.commands.console import console, readable
 from pipeline.common.errors import ReadableError
+from pipeline.common.system_errors import system_number
 from pipeline.dvc_view.graph import dvc, environment
 
 # DVC puts the plots where {plot_divs} is. Its own page has {scripts}, too: Vega's addresses, which the bundle replaces.
@@ -73,5 +75,7 @@ def _draw(revisions: list[str], page: Path, out: Path) -> None:
     (out / "index.html").unlink(missing_ok=True)  # without plots DVC leaves it, and says that all is well
     answer = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if answer.returncode or not (out / "index.html").is_file():
+        if number := system_number(OSError(answer.stderr)):
+            raise OSError(number, os.strerror(number), str(out))
         said = answer.stderr.strip()[-2000:]
         raise ReadableError(f"there is nothing to draw; run `dvc repro` first, or mend dvc.yaml. DVC says: {said}")

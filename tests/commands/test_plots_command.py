@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bench.workspace import run
 from pipeline.cli import app
+from pipeline.commands import plots
 
 DVC_YAML = """
 plots:
@@ -47,3 +48,11 @@ def test_without_the_package_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch)
     answer = CliRunner().invoke(app, ["plots"])
     assert answer.exit_code == 1
     assert "pip install 'roundabout[plots]'" in answer.stderr and "report/index.html" in answer.stderr
+
+
+def test_a_full_disk_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = SimpleNamespace(returncode=255, stderr="ERROR: unexpected error - [Errno 28] No space left on device")
+    monkeypatch.setattr(plots.subprocess, "run", lambda *_, **__: full)
+    answer = CliRunner().invoke(app, ["plots", "--out", "drawn"])
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("drawn: the disk is full; ")
