@@ -74,6 +74,11 @@ PANELS = {
             "report:report",
             "Make one report of several seeds: mean and standard deviation of everything.",
         ),
+        Entry(
+            "plots",
+            "plots:plots",
+            "Draw what `dvc plots` draws into one file that needs no network; several revisions beside each other.",
+        ),
     ),
     "Looking at rounds": (
         Entry(

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from packaging.requirements import Requirement
 
 from pipeline.check import changed_files, data_problems
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.labels import class_set
 from pipeline.common.system_errors import explained
 from pipeline.common.work import held
@@ -58,7 +58,11 @@ def examine(path: Path) -> Iterator[Finding]:
             yield Finding("fail", str(path), problem, "`roundabout use` lists complete files")
         yield _disk(0, "its caches are not known without a sound params file")
         return
-    yield Finding("ok", str(path), f"{len(params.initial_models)} initial models, {len(params.rounds)} rounds")
+    yield Finding(
+        "ok",
+        str(path),
+        f"{counted(len(params.initial_models), 'initial model')}, {counted(len(params.rounds), 'round')}",
+    )
     yield _workers(params)
     problems = data_problems(params)
     yield from _data(params, problems)
@@ -177,9 +181,11 @@ def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
             continue
         split: AnySplit = getattr(params.data, name)
         if isinstance(split, GeneratedSplit):
-            yield Finding("ok", f"data.{name}", f"{split.images} images, drawn by prepare")
+            yield Finding("ok", f"data.{name}", f"{counted(split.images, 'image')}, drawn by prepare")
         else:
-            yield Finding("ok", f"data.{name}", f"{_images(split)} images, layout {split.layout}, in {split.root}")
+            yield Finding(
+                "ok", f"data.{name}", f"{counted(_images(split), 'image')}, layout {split.layout}, in {split.root}"
+            )
     for problem in problems:
         what, _, message = problem.partition(": ")
         yield Finding(
@@ -231,7 +237,7 @@ def _cache_bytes(params: Params) -> tuple[int, str]:
     if profile == "logits" and params.model.architecture == "small":
         one *= 4
     rounds = len(params.rounds)
-    message = f"{rounds} caches of {images} images as {profile}, {one / 1e6:.2f} MB an image"
+    message = f"{counted(rounds, 'cache')} of {counted(images, 'image')} as {profile}, {one / 1e6:.2f} MB an image"
     return int(one * images * rounds), message
 
 

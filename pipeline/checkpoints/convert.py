@@ -17,6 +17,7 @@ from pipeline.checkpoints.kinds import Kind, head_parts, kind_of_model, own_shap
 from pipeline.checkpoints.naming import COUNTER
 from pipeline.checkpoints.reading import CheckpointFile, read_checkpoint_file
 from pipeline.checkpoints.recognise import Recognised
+from pipeline.common.errors import counted
 from pipeline.models.build import ModelSpec
 from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError
 
@@ -182,7 +183,7 @@ def _read_from(file: CheckpointFile, match: Recognised) -> list[str]:
     if match.prefix:
         findings.append(f"the prefix {match.prefix!r} is taken off every name")
     if match.ignored:
-        findings.append(f"{len(match.ignored)} tensors are not read: {_by_part(match.ignored)}")
+        findings.append(f"{counted(len(match.ignored), 'tensor')} not read: {_by_part(match.ignored)}")
     if file.beside:
         findings.append(f"beside the weights, not read: {', '.join(file.beside[:6])}")
     return findings

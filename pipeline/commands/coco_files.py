@@ -8,9 +8,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.commands.model_file import RUNS
+from tqdm import tqdm
+
 from pipeline.commands.overwriting import keep_what_is_there
-from pipeline.common.errors import ReadableError
+from pipeline.commands.run_files import RUNS
+from pipeline.common.errors import ReadableError, counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +51,7 @@ def write_coco_files(name: str, out: Path, force: bool) -> list[str]:
         ids, label_of = opened()
         pictures = _pictures(kind.partition("-")[0])
         count = write_coco(paths[kind], partial(_labelled, ids, label_of, pictures), classes, f"{name}, {kind}")
-        lines.append(f"{paths[kind]}: {count} images, file names below {pictures.folder}")
+        lines.append(f"{paths[kind]}: {counted(count, 'image')}, file names below {pictures.folder}")
     return lines
 
 
@@ -111,7 +113,8 @@ def _labelled(ids: list[str], label_of: LabelOf, pictures: SplitPictures) -> Ite
     """Yield an image file at a time: of tiles, which are neighbours in ``ids``, the label is put together."""
     from pipeline.prediction.coco import Labelled
 
-    for path, tiles in groupby(ids, key=lambda image_id: pictures.of_id(image_id).path):
+    shown = tqdm(ids, unit="image", desc="coco", disable=None, leave=False)
+    for path, tiles in groupby(shown, key=lambda image_id: pictures.of_id(image_id).path):
         parts = list(tiles)
         size = pictures.of_id(parts[0]).size
         assert size is not None

@@ -10,9 +10,9 @@ import typer
 
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
-from pipeline.commands.model_file import is_of_a_run, model_file
+from pipeline.commands.run_files import is_of_a_run, model_file
 from pipeline.commands.sizes import require_positive, size_in
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.files import file_hash
 from pipeline.common.labels import classes_of_model
 from pipeline.common.tiling import Tiling, tiling_of
@@ -118,8 +118,7 @@ def predict(
     computer = select_device(device, precision)
     computer.place(network)
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
-    seen = f"{len(names)} classes, sees {_seen(size, tiling)}; {len(pictures)} images"
-    console.print(f"{path}: {seen}", highlight=False, soft_wrap=True)
+    _say(path, names, size, tiling, pictures)
     if pictures.left_out:
         listed = ", ".join(f"{count} × {what}" for what, count in sorted(pictures.left_out.items()))
         console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
@@ -149,14 +148,24 @@ def _seen(size: tuple[int, int] | None, tiling: Tiling | None) -> str:
     return f"tiles of {tiling.in_words()}" + (of_size and f", each as {of_size}")
 
 
+def _say(
+    path: Path, names: tuple[str, ...], size: tuple[int, int] | None, tiling: Tiling | None, pictures: Pictures
+) -> None:
+    """Print which network sees what, and at which size."""
+    images = counted(len(pictures), "image")
+    console.print(
+        f"{path}: {len(names)} classes, sees {_seen(size, tiling)}; {images}", highlight=False, soft_wrap=True
+    )
+
+
 def _report(outcome: Outcome, out: Path, count: int) -> None:
     """Print how many predictions there are; fail with a line for each image that has none."""
-    already = f", {outcome.there_already} were there already" if outcome.there_already else ""
-    console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
+    already = f", {outcome.there_already} already there" if outcome.there_already else ""
+    console.print(f"{out}: {counted(outcome.written, 'prediction')}{already}", highlight=False, soft_wrap=True)
     if outcome.problems:
         listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
         more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
-        raise failed(f"{len(outcome.problems)} of {count} images have no prediction:\n{listed}{more}")
+        raise failed(f"{len(outcome.problems)} of {counted(count, 'image')} without a prediction:\n{listed}{more}")
 
 
 def _tiling(tile: str | None, overlap: int | None, size: tuple[int, int] | None) -> Tiling | None:

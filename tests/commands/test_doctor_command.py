@@ -94,7 +94,7 @@ def test_the_disk_must_hold_the_caches(tiny_params: dict, write_params: Write, m
         answer = call()
         found = lines(answer)["disk"]
         assert found[0] == status
-        assert "the caches need about 5.2 GB (2 caches of 1000 images as logits, 2.60 MB an image)" in found[1]
+        assert "the caches need about 5.2 GB (2 caches of 1,000 images as logits, 2.60 MB an image)" in found[1]
         assert answer.exit_code == (1 if status == "fail" else 0)
 
 
