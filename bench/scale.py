@@ -163,8 +163,8 @@ def rows_of(step: str, figures: dict[int, tuple[float, float]]) -> list[Row]:
 
 def charts(figures: dict[str, dict[int, tuple[float, float]]]) -> str:
     """Return both plots as one page: microseconds an image, and megabytes, against the number of images."""
-    time_of = {step: [[(n, 1e6 * seconds / n) for n, (seconds, _) in of.items()]] for step, of in figures.items()}
-    memory_of = {step: [[(n, megabytes) for n, (_, megabytes) in of.items()]] for step, of in figures.items()}
+    time_of = {step: [[(float(n), 1e6 * of[n][0] / n) for n in of]] for step, of in figures.items()}
+    memory_of = {step: [[(float(n), megabytes) for n, (_, megabytes) in of.items()]] for step, of in figures.items()}
     return line_chart("microseconds an image", time_of, unit="images") + line_chart(
         "peak megabytes", memory_of, unit="images"
     )
