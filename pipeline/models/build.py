@@ -12,6 +12,7 @@ from pipeline.models.encoders import (
     TIMM,
     Encoder,
     TimmEncoder,
+    build_encoder,
     load_package,
     timm_preprocessing,
     unknown_encoder,
@@ -22,6 +23,7 @@ from pipeline.models.resnet38 import ResNet38
 from pipeline.models.small import SmallModel
 
 DEFAULT_SEED = 0
+DEFAULT_ENCODER = "mobilenet-v3-small"
 ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet")
 
 
@@ -59,7 +61,7 @@ class ModelSpec:
 
 
 def _small(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
-    return SmallModel(spec.classes, spec.encoder, spec.heads, preprocessing)
+    return SmallModel(spec.classes, build_encoder(spec.encoder), spec.heads, preprocessing)
 
 
 def _deeplabv2(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
@@ -124,7 +126,7 @@ def build_model(
     architecture: str,
     classes: int,
     *,
-    encoder: str = "mobilenet-v3-small",
+    encoder: str = DEFAULT_ENCODER,
     pretrained: bool = False,
     heads: int = 1,
     aspp_branches: int = 4,

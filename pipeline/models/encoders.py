@@ -69,9 +69,9 @@ class TimmEncoder(Encoder):
     stride, rounded up: some networks take no other sizes, and some round down.
     """
 
-    def __init__(self, name: str) -> None:
-        with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-            # On the CPU also where the rest has no memory yet: tables that are not in the state must have their values
+    def __init__(self, name: str, device: str) -> None:
+        # On the CPU also where the rest has no memory yet: tables that are not in the state must have their values
+        with torch.device(device), torch.random.fork_rng(devices=[]):
             layers = _create(name)
         super().__init__(layers, _picks(name, layers), [])
         self.name = name
@@ -186,7 +186,13 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
 
 def build_encoder(name: str) -> Encoder:
     """Return the encoder of a name in `ENCODERS`, or of ``timm/NAME``."""
-    return TimmEncoder(name.removeprefix(TIMM)) if name.startswith(TIMM) else ENCODERS[name]()
+    return TimmEncoder(name.removeprefix(TIMM), "cpu") if name.startswith(TIMM) else ENCODERS[name]()
+
+
+def encoder_without_memory(name: str) -> Encoder:
+    """Return an encoder on the meta device, for its shapes."""
+    with torch.device("meta"):
+        return TimmEncoder(name.removeprefix(TIMM), "meta") if name.startswith(TIMM) else ENCODERS[name]()
 
 
 def unknown_encoder(name: str) -> str | None:
@@ -201,6 +207,24 @@ def unknown_encoder(name: str) -> str | None:
         return None
     near = did_you_mean(name, [TIMM + known for known in timm.list_models()])
     return f"timm {timm.__version__} has no such network{near}; `roundabout models --search TEXT` lists its names"
+
+
+def wrong_features(encoder: Encoder, size: tuple[int, int]) -> str | None:
+    """Return why an encoder without memory cannot be used for images of a size; None where it can."""
+    try:
+        with torch.no_grad():
+            features = encoder(torch.empty(2, 3, *size, device="meta"))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        return f"cannot compute on images of {size[0]}x{size[1]} ({reason}); choose another encoder"
+    for feature_NDHW, stride in zip(features, STRIDES, strict=True):
+        due = tuple(-(-side // stride) for side in size)
+        if tuple(feature_NDHW.shape[2:]) != due:
+            there = "x".join(map(str, feature_NDHW.shape[2:]))
+            return (
+                f"has features of {there} where {due[0]}x{due[1]} are needed (stride {stride}); choose another encoder"
+            )
+    return None
 
 
 def timm_preprocessing(name: str, known: Mapping[tuple[Any, ...], str]) -> str | None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.models.base import Preprocessing, SegmentationModel, Upsample
-from pipeline.models.encoders import build_encoder
+from pipeline.models.encoders import Encoder
 
 HEAD_CHANNELS = 96
 NORM_GROUPS = 8
@@ -65,9 +65,9 @@ class SmallModel(SegmentationModel):
 
     HEAD_PARTS = frozenset({"head", "auxiliary"})
 
-    def __init__(self, classes: int, encoder: str, heads: int, preprocessing: Preprocessing) -> None:
+    def __init__(self, classes: int, encoder: Encoder, heads: int, preprocessing: Preprocessing) -> None:
         super().__init__(classes, preprocessing, Upsample(align_corners=False))
-        self.encoder = build_encoder(encoder)
+        self.encoder = encoder
         self.head = PyramidHead(self.encoder.channels, classes)
         self.auxiliary = nn.Conv2d(self.encoder.channels[2], classes, 1) if heads == 2 else None
 
