@@ -151,7 +151,8 @@ def build_model(
     """
     name = default_preprocessing(architecture, encoder) if preprocessing is None else preprocessing
     model = construct_model(ModelSpec(architecture, classes, encoder, heads, aspp_branches, name))
-    model._apply(lambda value: torch.empty_like(value, device="cpu") if value.is_meta else value)
+    # As `to_empty`, but for what has its values already (an encoder's tables)
+    model._apply(lambda value: torch.empty_like(value, device="cpu") if value.is_meta else value)  # type: ignore[no-untyped-call]
     model.initialise(torch.Generator().manual_seed(DEFAULT_SEED) if generator is None else generator)
     if pretrained:
         _load_published(model, encoder)

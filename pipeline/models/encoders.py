@@ -149,7 +149,7 @@ class _Tapped(nn.Sequential):
         super().__init__(*layers[: taps[-1] + 1])
         self.taps = tuple(taps)
 
-    def forward(self, input_NDHW: Tensor) -> list[Tensor]:  # type: ignore[override]
+    def forward(self, input_NDHW: Tensor) -> list[Tensor]:
         """Return the features after each tap."""
         features = []
         for layer in self:
