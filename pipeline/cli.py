@@ -99,6 +99,11 @@ PANELS = {
         ),
     ),
     "Beside the pipeline": (
+        Entry(
+            "models",
+            "models:models",
+            "List networks and encoders: parameters, sizes they take, multiply-adds, and whether weights are here.",
+        ),
         Entry("predict", "predict:predict", "Predict any images at their own sizes, one file each, under their names."),
         Entry(
             "export",

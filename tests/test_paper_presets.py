@@ -14,7 +14,7 @@ from pipeline.models.state import save_model
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm_stages")]
 
 SIZE = [64, 128]
-PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*-cityscapes-*.yaml"))
+PRESETS = [*sorted(path.stem for path in (ROOT / "presets").glob("*-cityscapes-*.yaml")), "carla-camvid-lite2"]
 
 
 def dry_run(name: str) -> dict[str, Any]:

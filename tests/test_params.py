@@ -330,7 +330,11 @@ def test_no_round_descends_from_the_oracle(tiny_params: dict, write_params: Writ
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ({"architecture": "small", "pretrained": True}, "pretrained: only architecture small with encoder efficient"),
+        (
+            {"architecture": "small", "pretrained": True},
+            "pretrained: no package has ImageNet's weights of mobilenet-v3-small; name torchvision's file of them",
+        ),
+        ({"architecture": "lenet", "pretrained": "a.pth"}, "pretrained: only encoders of architecture small have such"),
         ({"architecture": "fcn8s-vgg16", "heads": 2}, "heads: fcn8s-vgg16 has one"),
         ({"architecture": "lenet", "heads": 2}, "heads: lenet has one"),
     ],
@@ -339,6 +343,24 @@ def test_networks_that_do_not_exist_are_refused(tiny_params: dict, write_params:
     tiny_params["model"] = model
     (problem,) = problems_of(write_params(tiny_params))
     assert problem.startswith(f"model: {said}")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("efficientnet-lite3", "; did you mean 'efficientnet-lite2'?"), ("timm/", "")]
+)
+def test_an_encoder_that_does_not_exist_is_refused(
+    tiny_params: dict, write_params: Write, name: str, near: str
+) -> None:
+    tiny_params["model"] = {"encoder": name}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("model.encoder: should be one of mobilenet-v3-small, mobilenet-v3-large, ")
+    assert problem.endswith(f", or timm/NAME{near} (it is '{name}')")
+
+
+def test_an_encoder_of_timm_or_a_file_of_weights_is_taken(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["model"] = {"encoder": "timm/resnet18", "pretrained": "resnet18.safetensors"}
+    model = read_params(write_params(tiny_params)).model
+    assert (model.encoder, model.pretrained) == ("timm/resnet18", "resnet18.safetensors")
 
 
 def test_a_subset_that_names_a_class_twice_is_refused(tiny_params: dict, write_params: Write) -> None:

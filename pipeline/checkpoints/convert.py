@@ -19,6 +19,7 @@ from pipeline.checkpoints.reading import CheckpointFile, read_checkpoint_file
 from pipeline.checkpoints.recognise import Recognised
 from pipeline.common.errors import counted
 from pipeline.models.build import ModelSpec
+from pipeline.models.encoders import under_todays_names
 from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError
 
 SHOWN = 4
@@ -94,15 +95,23 @@ def _own(path: Path, file: CheckpointFile, stored: dict[str, Any]) -> Weights:
         shapes = own_shapes(spec)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
         raise ModelFileError(f"{path}: is a model of this program whose spec is damaged") from None
-    if {key: tuple(value.shape) for key, value in file.tensors.items()} != shapes:
+    tensors = _renamed(file.tensors, shapes)
+    if {key: tuple(value.shape) for key, value in tensors.items()} != shapes:
         raise ModelFileError(f"{path}: the stored spec and weights do not fit together")
     imported = stored.get("imported") or {}
     fresh = frozenset(imported.get("fresh", ()))
-    state = {key: value for key, value in file.tensors.items() if key.split(".")[0] not in fresh}
+    state = {key: value for key, value in tensors.items() if key.split(".")[0] not in fresh}
     kept = {key: value for key, value in stored.items() if key not in {field.name for field in fields(ModelSpec)}}
     origin = f", imported from {imported['kind']}" if imported else ""
     title = f"a model of this program{origin}"
     return Weights("roundabout", title, spec, spec.classes, state, fresh, kept, _describe(spec, file, []))
+
+
+def _renamed(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Tensor]:
+    try:
+        return under_todays_names(tensors, list(shapes))
+    except KeyError:  # the caller says so
+        return tensors
 
 
 def _foreign(path: Path, file: CheckpointFile, prefix: str | None) -> Weights:

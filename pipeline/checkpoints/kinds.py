@@ -18,6 +18,7 @@ from pipeline.checkpoints import naming
 from pipeline.checkpoints.naming import COUNTER, Rename
 from pipeline.models.build import ModelSpec, construct_model
 from pipeline.models.discriminators import discriminator_shapes
+from pipeline.models.encoders import LITE_BLOCKS
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -47,6 +48,7 @@ class Kind:
         classes_of: from the file's shapes to its number of classes, None where they do not say; None of an encoder.
         ignored: names that may be there and that no network here reads (ImageNet's classifier).
         note: what a user should know who takes these weights.
+        first: the first name of the file, so that files without it need not build the network to be told apart.
         sure: whether the preprocessing is a matter of the kind; else the first layer's numbers are asked.
     """
 
@@ -58,6 +60,7 @@ class Kind:
     ignored: str = "(?!)"
     note: str = ""
     sure: bool = True
+    first: str = ""
 
     @property
     def encoder_only(self) -> bool:
@@ -153,7 +156,7 @@ _ONE_HEAD = _spec("deeplabv2-resnet101", reads="caffe-bgr")
 _FCN = _spec("fcn8s-vgg16", reads="caffe-bgr")
 _VGG = _spec("fcn8s-vgg16", reads="imagenet-rgb")
 _WIDE = _spec("resnet38", reads="imagenet-rgb")
-_LITE = _spec("small", encoder="efficientnet-lite0", reads="lite-rgb")
+_LITE = {encoder: _spec("small", encoder=encoder, reads="lite-rgb") for encoder in LITE_BLOCKS}
 _MOBILE = {size: _spec("small", encoder=f"mobilenet-v3-{size}", reads="imagenet-rgb") for size in ("small", "large")}
 
 _WHOLE_NETWORKS = (
@@ -239,26 +242,35 @@ _IMAGENET_ENCODERS = (
             _encoder(_MOBILE[size], naming.mobilenet_v3),
             None,
             ignored=rf"(features\.{last}|classifier)\..*",
+            first="features.0.0.weight",
         )
         for size, last in (("small", 12), ("large", 16))
     ),
-    Kind(
-        "efficientnet-lite0-imagenet",
-        "EfficientNet-Lite0 of efficientnet-lite-pytorch",
-        _LITE,
-        _encoder(_LITE, naming.efficientnet_lite0),
-        None,
-        ignored=r"(_conv_head|_bn1|_fc)\..*",
+    *(
+        Kind(
+            f"{encoder}-imagenet",
+            f"{encoder.replace('efficientnet-l', 'EfficientNet-L')} of efficientnet-lite-pytorch",
+            lite,
+            _encoder(lite, naming.efficientnet_lite(encoder)),
+            None,
+            ignored=r"(_conv_head|_bn1|_fc)\..*",
+            first="_conv_stem.weight",
+        )
+        for encoder, lite in _LITE.items()
     ),
-    Kind(
-        "efficientnet-lite0-imagenet-timm",
-        "EfficientNet-Lite0 of timm",
-        _LITE,
-        _encoder(_LITE, naming.efficientnet_lite0_timm),
-        None,
-        ignored=r"(conv_head|bn2|classifier)\..*",
-        note="computed as timm's tf_efficientnet_lite0 (TensorFlow's padding and epsilon); timm's efficientnet_lite0 "
-        "has the same names and pads otherwise",
+    *(
+        Kind(
+            f"{encoder}-imagenet-timm",
+            f"{encoder.replace('efficientnet-l', 'EfficientNet-L')} of timm",
+            lite,
+            _encoder(lite, naming.timm),
+            None,
+            ignored=r"(conv_head|bn2|classifier)\..*",
+            note="computed as timm's tf_efficientnet_lite (TensorFlow's padding and epsilon); timm's efficientnet_lite "
+            "has the same names and pads otherwise",
+            first="conv_stem.weight",
+        )
+        for encoder, lite in _LITE.items()
     ),
 )
 

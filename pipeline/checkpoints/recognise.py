@@ -67,7 +67,7 @@ def networks_in(tensors: Mapping[str, Tensor]) -> list[Recognised]:
 
 def _prefixes_of(kind: Kind, shapes: Shapes) -> list[str]:
     """Return what is before the kind's first name wherever that name occurs."""
-    first = kind.slots(kind.classes(shapes))[0].theirs
+    first = kind.first or kind.slots(kind.classes(shapes))[0].theirs
     prefixes = [name.removesuffix(first) for name in shapes if name.endswith(first)]
     return [prefix for prefix in prefixes if not prefix or prefix.endswith(".")]
 

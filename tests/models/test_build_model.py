@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 import torch
@@ -11,12 +12,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ARCHITECTURES, ModelSpec, build_model, construct_model, set_normalisation
+from pipeline.models.encoders import ENCODERS
 from pipeline.models.fcn import FCN8s, bilinear_kernel
-from pipeline.models.small import ENCODERS
+from pipeline.params.model import OwnEncoder
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def test_params_yaml_names_the_encoders_that_there_are() -> None:
+    assert list(get_args(OwnEncoder)) == list(ENCODERS)
 
 
 def test_the_architectures_are_those_we_promise() -> None:
@@ -50,9 +56,9 @@ def test_without_a_generator_the_weights_are_those_of_seed_0() -> None:
 
 def test_initialisation_follows_he_and_classifiers_start_near_uniform() -> None:
     model = build_model("small", 19, encoder="efficientnet-lite0")
-    block = model.encoder._blocks[12]
-    assert float(block._depthwise_conv.weight.detach().std()) == pytest.approx(math.sqrt(2 / 25), rel=0.05)
-    assert float(block._expand_conv.weight.detach().std()) == pytest.approx(math.sqrt(2 / 192), rel=0.05)
+    block = model.encoder.layers.blocks[5][1]
+    assert float(block.conv_dw.weight.detach().std()) == pytest.approx(math.sqrt(2 / 25), rel=0.05)
+    assert float(block.conv_pw.weight.detach().std()) == pytest.approx(math.sqrt(2 / 192), rel=0.05)
     assert float(model.head.classify.weight.detach().std()) == pytest.approx(0.01, rel=0.1)
     for parameter in model.parameters():
         assert bool(torch.isfinite(parameter).all())
@@ -60,15 +66,15 @@ def test_initialisation_follows_he_and_classifiers_start_near_uniform() -> None:
 
 def test_a_layer_without_initialisation_rule_is_refused() -> None:
     model = build_model("small", 5)
-    model.add_module("extra", nn.Linear(2, 2))
-    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type Linear"):
+    model.add_module("extra", nn.PReLU())
+    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type PReLU"):
         model.initialise(seeded(0))
 
 
 def test_all_wrong_values_are_named_at_once() -> None:
     with pytest.raises(ValueError, match="architecture is 'unet'; choose one of small, ") as caught:
-        build_model("unet", 1, encoder="vgg", heads=3, aspp_branches=1, preprocessing="bgr")
-    for part in ("encoder is 'vgg'", "heads is 3", "aspp_branches is 1", "preprocessing is 'bgr'", "classes is 1"):
+        build_model("unet", 1, heads=3, aspp_branches=1, preprocessing="bgr")
+    for part in ("heads is 3", "aspp_branches is 1", "preprocessing is 'bgr'", "classes is 1"):
         assert part in str(caught.value)
 
 
@@ -82,7 +88,7 @@ def test_some_networks_have_one_head_only(architecture: str) -> None:
     ("architecture", "encoder"), [("small", "mobilenet-v3-small"), ("deeplabv2-resnet101", "efficientnet-lite0")]
 )
 def test_pretrained_is_refused_where_there_are_no_weights(architecture: str, encoder: str) -> None:
-    with pytest.raises(ValueError, match="only 'small' with encoder 'efficientnet-lite0' has some"):
+    with pytest.raises(ValueError, match="'small' has some with encoder efficientnet-lite0, "):
         build_model(architecture, 5, encoder=encoder, pretrained=True)
 
 

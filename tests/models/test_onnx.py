@@ -110,6 +110,7 @@ def test_the_images_of_the_check_are_always_the_same() -> None:
     [
         {"architecture": "small", "encoder": "mobilenet-v3-small", "heads": 2},
         {"architecture": "small", "encoder": "efficientnet-lite0"},
+        {"architecture": "small", "encoder": "timm/test_resnet"},
         {"architecture": "deeplabv2-resnet101", "heads": 2},
         {"architecture": "fcn8s-vgg16"},
         {"architecture": "resnet38"},
