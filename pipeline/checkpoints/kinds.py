@@ -18,6 +18,7 @@ from pipeline.checkpoints import naming
 from pipeline.checkpoints.naming import COUNTER, Rename
 from pipeline.models.build import ModelSpec, construct_model
 from pipeline.models.discriminators import discriminator_shapes
+from pipeline.models.mit import SIZES
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -48,6 +49,7 @@ class Kind:
         ignored: names that may be there and that no network here reads (ImageNet's classifier).
         note: what a user should know who takes these weights.
         sure: whether the preprocessing is a matter of the kind; else the first layer's numbers are asked.
+        may_be: from the file's shapes to whether a closer look is worth its time: deep networks take long to list.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Kind:
     ignored: str = "(?!)"
     note: str = ""
     sure: bool = True
+    may_be: Callable[[Shapes], bool] = lambda _: True
 
     @property
     def encoder_only(self) -> bool:
@@ -74,7 +77,7 @@ class Kind:
         return re.fullmatch(self.ignored, name) is not None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def own_shapes(spec: ModelSpec) -> dict[str, Shape]:
     """Return our names and shapes of a network's state."""
     return {key: tuple(value.shape) for key, value in construct_model(spec).state_dict().items()}
@@ -137,6 +140,16 @@ def _slots(spec: ModelSpec, rename: Rename, without: frozenset[str]) -> list[Slo
     ]
 
 
+def _has_depth(size: str) -> Callable[[Shapes], bool]:
+    """Return a function that looks for the last block of a Mix Transformer's deepest stage."""
+    depth, channels = SIZES[size].depths[2], SIZES[size].channels[2]
+    last, another = (f"block3.{block}.norm1.weight" for block in (depth - 1, depth))
+    return lambda shapes: any(
+        name.endswith(last) and shape == (channels,) and name.removesuffix(last) + another not in shapes
+        for name, shape in shapes.items()
+    )
+
+
 def _resnet38_classes(shapes: Shapes) -> int | None:
     """The authors' last layer is called after its number of classes."""
     return next((shape[0] for name, shape in shapes.items() if re.fullmatch(r"arg:linear\d+_weight", name)), None)
@@ -155,6 +168,11 @@ _VGG = _spec("fcn8s-vgg16", reads="imagenet-rgb")
 _WIDE = _spec("resnet38", reads="imagenet-rgb")
 _LITE = _spec("small", encoder="efficientnet-lite0", reads="lite-rgb")
 _MOBILE = {size: _spec("small", encoder=f"mobilenet-v3-{size}", reads="imagenet-rgb") for size in ("small", "large")}
+_MIT = {
+    (architecture, size): _spec(architecture, encoder=size, reads="imagenet-rgb")
+    for architecture in ("segformer", "daformer", "hrda")
+    for size in SIZES
+}
 
 _WHOLE_NETWORKS = (
     Kind(
@@ -180,6 +198,22 @@ _WHOLE_NETWORKS = (
         _WIDE,
         _whole(_WIDE, naming.resnet38),
         _resnet38_classes,
+    ),
+    *(
+        Kind(
+            f"{architecture}-{size}",
+            f"{title} on MiT-{size[4:].upper()}",
+            _MIT[architecture, size],
+            _whole(_MIT[architecture, size], lambda _: str),
+            _side(f"decode_head.{classifier}.bias", 0),
+            may_be=_has_depth(size),
+        )
+        for architecture, title, classifier in (
+            ("segformer", "SegFormer (as in the repositories of DAFormer, HRDA and MIC)", "linear_pred"),
+            ("daformer", "DAFormer", "conv_seg"),
+            ("hrda", "HRDA (MIC)", "head.conv_seg"),
+        )
+        for size in SIZES
     ),
 )
 
@@ -262,6 +296,20 @@ _IMAGENET_ENCODERS = (
     ),
 )
 
+_MIT_ENCODERS = tuple(
+    Kind(
+        f"{size}-imagenet",
+        f"MiT-{size[4:].upper()} for ImageNet (mit_{size[4:]}.pth of SegFormer)",
+        _MIT["daformer", size],
+        _encoder(_MIT["daformer", size], lambda ours: ours.removeprefix("backbone.")),
+        None,
+        ignored=r"head\..*",
+        note="segformer and hrda begin with it, too",
+        may_be=_has_depth(size),
+    )
+    for size in SIZES
+)
+
 _DISCRIMINATORS = tuple(
     Kind(name, title, None, _discriminator(rename), _side(rename("0.weight"), 1))
     for name, title, rename in (
@@ -270,10 +318,14 @@ _DISCRIMINATORS = tuple(
     )
 )
 
-KINDS = {kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_DISCRIMINATORS)}
+KINDS = {kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_MIT_ENCODERS, *_DISCRIMINATORS)}
 
 
 def kind_of_model(spec: ModelSpec) -> Kind | None:
     """Return the authors' kind in which a whole network of ours is written; None if there are no authors' names."""
-    named = {(kind.spec.architecture, kind.spec.heads): kind for kind in _WHOLE_NETWORKS if kind.spec is not None}
-    return named.get((spec.architecture, spec.heads))
+    named = {_layers(kind.spec): kind for kind in _WHOLE_NETWORKS if kind.spec is not None}
+    return named.get(_layers(spec))
+
+
+def _layers(spec: ModelSpec) -> tuple[str, str | None, int]:
+    return spec.architecture, spec.encoder if spec.has_encoder else None, spec.heads

@@ -6,22 +6,29 @@ from dataclasses import asdict, dataclass
 import torch
 
 from pipeline.models.base import NORMALISATIONS, PREPROCESSINGS, Preprocessing, SegmentationModel
+from pipeline.models.daformer import HRDA, DAFormer, SegFormer
 from pipeline.models.deeplab import DeepLabV2
 from pipeline.models.efficientnet_lite import EfficientNetLite0, load_imagenet_weights
 from pipeline.models.fcn import FCN8s
 from pipeline.models.lenet import LeNet
+from pipeline.models.mit import SIZES
 from pipeline.models.resnet38 import ResNet38
 from pipeline.models.small import ENCODERS, SmallModel
 
 DEFAULT_SEED = 0
-ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet")
+MIT_NETWORKS: dict[str, type[SegFormer] | type[DAFormer] | type[HRDA]] = {
+    "segformer": SegFormer,
+    "daformer": DAFormer,
+    "hrda": HRDA,
+}
+ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet", *MIT_NETWORKS)
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """What decides a network's layers and input; every value is plain, so it travels in a file.
 
-    `encoder` matters to "small" only, `aspp_branches` to "deeplabv2-resnet101" only.
+    `encoder` matters to networks with a choice of them (`has_encoder`), `aspp_branches` to "deeplabv2-resnet101" only.
     """
 
     architecture: str
@@ -31,12 +38,17 @@ class ModelSpec:
     aspp_branches: int
     preprocessing: str
 
+    @property
+    def has_encoder(self) -> bool:
+        """Return whether the architecture has a choice of encoders."""
+        return self.architecture == "small" or self.architecture in MIT_NETWORKS
+
     def problems(self) -> list[str]:
         """Return what is wrong with the values, one sentence each."""
         messages = []
         for name, value, choices in (
             ("architecture", self.architecture, list(ARCHITECTURES)),
-            ("encoder", self.encoder, list(ENCODERS)),
+            ("encoder", self.encoder, list(SIZES if self.architecture in MIT_NETWORKS else ENCODERS)),
             ("heads", self.heads, [1] if self.architecture in ONE_HEADED else [1, 2]),
             ("aspp_branches", self.aspp_branches, [2, 4]),
             ("preprocessing", self.preprocessing, list(PREPROCESSINGS)),
@@ -64,6 +76,10 @@ def _resnet38(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationMode
     return ResNet38(spec.classes, preprocessing)
 
 
+def _mit(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return MIT_NETWORKS[spec.architecture](spec.classes, spec.encoder, preprocessing)
+
+
 def _lenet(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
     return LeNet(spec.classes, preprocessing)
 
@@ -74,6 +90,7 @@ ARCHITECTURES: dict[str, Callable[[ModelSpec, Preprocessing], SegmentationModel]
     "fcn8s-vgg16": _fcn8s,
     "resnet38": _resnet38,
     "lenet": _lenet,
+    **dict.fromkeys(MIT_NETWORKS, _mit),
 }
 
 
@@ -83,7 +100,7 @@ def default_preprocessing(architecture: str, encoder: str) -> str:
         return "lite-rgb" if encoder == "efficientnet-lite0" else "imagenet-rgb"
     if architecture == "lenet":
         return "lite-rgb"  # it has no published weights: any that centres the bytes
-    return "imagenet-rgb" if architecture == "resnet38" else "caffe-bgr"
+    return "imagenet-rgb" if architecture in ("resnet38", *MIT_NETWORKS) else "caffe-bgr"
 
 
 def construct_model(spec: ModelSpec) -> SegmentationModel:

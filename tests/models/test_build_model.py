@@ -10,7 +10,14 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.models.base import SegmentationModel
-from pipeline.models.build import ARCHITECTURES, ModelSpec, build_model, construct_model, set_normalisation
+from pipeline.models.build import (
+    ARCHITECTURES,
+    MIT_NETWORKS,
+    ModelSpec,
+    build_model,
+    construct_model,
+    set_normalisation,
+)
 from pipeline.models.fcn import FCN8s, bilinear_kernel
 from pipeline.models.small import ENCODERS
 
@@ -20,7 +27,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def test_the_architectures_are_those_we_promise() -> None:
-    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet"]
+    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet", *MIT_NETWORKS]
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
@@ -60,8 +67,8 @@ def test_initialisation_follows_he_and_classifiers_start_near_uniform() -> None:
 
 def test_a_layer_without_initialisation_rule_is_refused() -> None:
     model = build_model("small", 5)
-    model.add_module("extra", nn.Linear(2, 2))
-    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type Linear"):
+    model.add_module("extra", nn.Bilinear(2, 2, 2))
+    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type Bilinear"):
         model.initialise(seeded(0))
 
 
@@ -112,7 +119,8 @@ def test_default_preprocessing_is_that_of_the_published_weights(
 
 
 def of(architecture: str, heads: int = 1, aspp_branches: int = 4) -> SegmentationModel:
-    return construct_model(ModelSpec(architecture, 19, "mobilenet-v3-small", heads, aspp_branches, "caffe-bgr"))
+    encoder = "mit-b0" if architecture in MIT_NETWORKS else "mobilenet-v3-small"
+    return construct_model(ModelSpec(architecture, 19, encoder, heads, aspp_branches, "caffe-bgr"))
 
 
 def sizes(model: SegmentationModel) -> dict[str, int]:
