@@ -334,8 +334,9 @@ def test_no_round_descends_from_the_oracle(tiny_params: dict, write_params: Writ
         ({"architecture": "fcn8s-vgg16", "heads": 2}, "heads: fcn8s-vgg16 has one"),
         ({"architecture": "lenet", "heads": 2}, "heads: lenet has one"),
         ({"architecture": "daformer", "encoder": "mit-b5", "heads": 2}, "heads: daformer has one"),
-        ({"architecture": "daformer"}, "encoder: daformer has mit-b0 … mit-b5"),
-        ({"architecture": "small", "encoder": "mit-b5"}, "encoder: small has none of mit-b0 … mit-b5"),
+        ({"architecture": "daformer"}, "encoder: daformer takes mit-b0 … mit-b5"),
+        ({"architecture": "small", "encoder": "mit-b5"}, "encoder: small does not take mit-b5"),
+        ({"architecture": "vit-linear", "encoder": "mit-b5"}, "encoder: vit-linear takes timm/NAME of a plain"),
     ],
 )
 def test_networks_that_do_not_exist_are_refused(tiny_params: dict, write_params: Write, model: dict, said: str) -> None:

@@ -150,6 +150,15 @@ def _has_depth(size: str) -> Callable[[Shapes], bool]:
     )
 
 
+def _has_tokens(channels: int, blocks: int, *, registers: bool) -> Callable[[Shapes], bool]:
+    """Return a function that looks for DINOv2's last block, of that width, and for the registers."""
+    last = f"blocks.{blocks - 1}.ls2.gamma"
+    return lambda shapes: any(
+        name.endswith(last) and shape == (channels,) and (f"{name.removesuffix(last)}reg_token" in shapes) == registers
+        for name, shape in shapes.items()
+    )
+
+
 def _resnet38_classes(shapes: Shapes) -> int | None:
     """The authors' last layer is called after its number of classes."""
     return next((shape[0] for name, shape in shapes.items() if re.fullmatch(r"arg:linear\d+_weight", name)), None)
@@ -310,6 +319,23 @@ _MIT_ENCODERS = tuple(
     for size in SIZES
 )
 
+_DINOV2 = tuple(
+    Kind(
+        f"dinov2-{size}14{registers}",
+        f"DINOv2 ViT-{size[3].upper()}/14{' with registers, timm' if registers else ', of Meta or timm'}",
+        spec := _spec("vit-linear", encoder=f"timm/{name}_patch14{registers}_dinov2", reads="imagenet-rgb"),
+        _encoder(spec, lambda ours: ours.removeprefix("backbone.layers.")),
+        None,
+        ignored=r"mask_token",
+        note="also an encoder of vit-upernet",
+        may_be=_has_tokens(channels, blocks, registers=bool(registers)),
+    )
+    for size, name, channels, blocks in (
+        ("vits", "vit_small", 384, 12), ("vitb", "vit_base", 768, 12), ("vitl", "vit_large", 1024, 24),
+    )
+    for registers in ("", "_reg4")
+)  # fmt: skip
+
 _DISCRIMINATORS = tuple(
     Kind(name, title, None, _discriminator(rename), _side(rename("0.weight"), 1))
     for name, title, rename in (
@@ -318,7 +344,9 @@ _DISCRIMINATORS = tuple(
     )
 )
 
-KINDS = {kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_MIT_ENCODERS, *_DISCRIMINATORS)}
+KINDS = {
+    kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_MIT_ENCODERS, *_DINOV2, *_DISCRIMINATORS)
+}
 
 
 def kind_of_model(spec: ModelSpec) -> Kind | None:

@@ -14,6 +14,7 @@ from pipeline.models.lenet import LeNet
 from pipeline.models.mit import SIZES
 from pipeline.models.resnet38 import ResNet38
 from pipeline.models.small import ENCODERS, SmallModel
+from pipeline.models.vit import TIMM, ViTModel
 
 DEFAULT_SEED = 0
 MIT_NETWORKS: dict[str, type[SegFormer] | type[DAFormer] | type[HRDA]] = {
@@ -21,7 +22,8 @@ MIT_NETWORKS: dict[str, type[SegFormer] | type[DAFormer] | type[HRDA]] = {
     "daformer": DAFormer,
     "hrda": HRDA,
 }
-ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet", *MIT_NETWORKS)
+VIT_NETWORKS = ("vit-linear", "vit-upernet")
+ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet", *MIT_NETWORKS, *VIT_NETWORKS)
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,14 @@ class ModelSpec:
     @property
     def has_encoder(self) -> bool:
         """Return whether the architecture has a choice of encoders."""
-        return self.architecture == "small" or self.architecture in MIT_NETWORKS
+        return self.architecture == "small" or self.architecture in (*MIT_NETWORKS, *VIT_NETWORKS)
 
     def problems(self) -> list[str]:
         """Return what is wrong with the values, one sentence each."""
         messages = []
         for name, value, choices in (
             ("architecture", self.architecture, list(ARCHITECTURES)),
-            ("encoder", self.encoder, list(SIZES if self.architecture in MIT_NETWORKS else ENCODERS)),
+            ("encoder", self.encoder, self._encoders()),
             ("heads", self.heads, [1] if self.architecture in ONE_HEADED else [1, 2]),
             ("aspp_branches", self.aspp_branches, [2, 4]),
             ("preprocessing", self.preprocessing, list(PREPROCESSINGS)),
@@ -58,6 +60,11 @@ class ModelSpec:
         if self.classes < 2:
             messages.append(f"classes is {self.classes}; a segmentation needs at least 2")
         return messages
+
+    def _encoders(self) -> list[str]:
+        if self.architecture in VIT_NETWORKS:
+            return [self.encoder if self.encoder.startswith(TIMM) else f"{TIMM}NAME"]
+        return list(SIZES if self.architecture in MIT_NETWORKS else ENCODERS)
 
 
 def _small(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
@@ -80,6 +87,10 @@ def _mit(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
     return MIT_NETWORKS[spec.architecture](spec.classes, spec.encoder, preprocessing)
 
 
+def _vit(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return ViTModel(spec.classes, spec.encoder, preprocessing, upernet=spec.architecture == "vit-upernet")
+
+
 def _lenet(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
     return LeNet(spec.classes, preprocessing)
 
@@ -91,6 +102,7 @@ ARCHITECTURES: dict[str, Callable[[ModelSpec, Preprocessing], SegmentationModel]
     "resnet38": _resnet38,
     "lenet": _lenet,
     **dict.fromkeys(MIT_NETWORKS, _mit),
+    **dict.fromkeys(VIT_NETWORKS, _vit),
 }
 
 
@@ -100,7 +112,7 @@ def default_preprocessing(architecture: str, encoder: str) -> str:
         return "lite-rgb" if encoder == "efficientnet-lite0" else "imagenet-rgb"
     if architecture == "lenet":
         return "lite-rgb"  # it has no published weights: any that centres the bytes
-    return "imagenet-rgb" if architecture in ("resnet38", *MIT_NETWORKS) else "caffe-bgr"
+    return "imagenet-rgb" if architecture in ("resnet38", *MIT_NETWORKS, *VIT_NETWORKS) else "caffe-bgr"
 
 
 def construct_model(spec: ModelSpec) -> SegmentationModel:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
-from pipeline.models.build import MIT_NETWORKS
+from pipeline.models.build import MIT_NETWORKS, VIT_NETWORKS
 from pipeline.models.model_file import ModelFileError
 
 if TYPE_CHECKING:
@@ -46,8 +46,11 @@ def _same_network(weights: Weights, model: SegmentationModel) -> bool:
     """Return whether the file is of the model's network; an encoder alone serves all architectures that have it."""
     spec = weights.spec
     assert spec is not None
-    encoder = {spec.architecture, model.spec["architecture"]} <= MIT_NETWORKS.keys() and bool(weights.fresh)
-    return spec.encoder == model.spec["encoder"] and (encoder or spec.architecture == model.spec["architecture"])
+    both = {spec.architecture, model.spec["architecture"]}
+    shared = bool(weights.fresh) and (both <= MIT_NETWORKS.keys() or both <= set(VIT_NETWORKS))
+    # behind the point timm has the name of weights, not of a network
+    encoders = {name.partition(".")[0] for name in (spec.encoder, model.spec["encoder"])}
+    return len(encoders) == 1 and (shared or len(both) == 1)
 
 
 def _under_the_models_names(model: SegmentationModel, weights: Weights) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from pipeline.models.base import SegmentationModel
 from pipeline.models.build import (
     ARCHITECTURES,
     MIT_NETWORKS,
+    VIT_NETWORKS,
     ModelSpec,
     build_model,
     construct_model,
@@ -27,7 +28,8 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def test_the_architectures_are_those_we_promise() -> None:
-    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet", *MIT_NETWORKS]
+    assert list(ARCHITECTURES)[:5] == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet"]
+    assert list(ARCHITECTURES)[5:] == ["segformer", "daformer", "hrda", "vit-linear", "vit-upernet"]
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
@@ -120,6 +122,7 @@ def test_default_preprocessing_is_that_of_the_published_weights(
 
 def of(architecture: str, heads: int = 1, aspp_branches: int = 4) -> SegmentationModel:
     encoder = "mit-b0" if architecture in MIT_NETWORKS else "mobilenet-v3-small"
+    encoder = "timm/vit_tiny_patch16_224" if architecture in VIT_NETWORKS else encoder
     return construct_model(ModelSpec(architecture, 19, encoder, heads, aspp_branches, "caffe-bgr"))
 
 
