@@ -53,7 +53,8 @@ class Separable(nn.Module):
 
     def forward(self, input_NDhw: Tensor) -> Tensor:
         """Return features (N, D, h, w)."""
-        return self.pointwise_conv(self.depthwise_conv(input_NDhw))
+        answer_NDhw: Tensor = self.pointwise_conv(self.depthwise_conv(input_NDhw))
+        return answer_NDhw
 
 
 class SeparableASPP(nn.Module):
@@ -69,7 +70,8 @@ class SeparableASPP(nn.Module):
 
     def forward(self, input_NDhw: Tensor) -> Tensor:
         """Return features (N, D, h, w)."""
-        return self.bottleneck(torch.cat([module(input_NDhw) for module in self.aspp_modules], dim=1))
+        answer_NDhw: Tensor = self.bottleneck(torch.cat([module(input_NDhw) for module in self.aspp_modules], dim=1))
+        return answer_NDhw
 
 
 class Embedding(nn.Module):
@@ -109,7 +111,8 @@ class SegFormerHead(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Return logits (N, C, h, w)."""
         fused_NDhw = self.linear_fuse(_embed(self.linear_c, features))
-        return self.linear_pred(functional.dropout2d(fused_NDhw, DROPOUT, self.training))
+        logits_NChw: Tensor = self.linear_pred(functional.dropout2d(fused_NDhw, DROPOUT, self.training))
+        return logits_NChw
 
 
 class DAFormerHead(nn.Module):
@@ -125,7 +128,8 @@ class DAFormerHead(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Return logits (N, C, h, w)."""
         fused_NDhw = self.fuse_layer(_embed(self.embed_layers, features))
-        return self.conv_seg(functional.dropout2d(fused_NDhw, DROPOUT, self.training))
+        logits_NChw: Tensor = self.conv_seg(functional.dropout2d(fused_NDhw, DROPOUT, self.training))
+        return logits_NChw
 
 
 class MitModel(SegmentationModel):
@@ -141,7 +145,8 @@ class MitModel(SegmentationModel):
     def forward_with_front(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Forward pass; front: stages at strides 4 and 8, the last at 32."""
         features = self.backbone(input_N3HW)
-        return self.decode_head(features), None, (features[0], features[1], features[-1])
+        # Planes: the up-sampling of stored logits, which are planes, must equal that of fresh ones bit for bit.
+        return self.decode_head(features).contiguous(), None, (features[0], features[1], features[-1])
 
 
 class SegFormer(MitModel):
@@ -207,7 +212,7 @@ class HRDA(MitModel):
         size = detail_NChw.shape[-2:]
         weighted_NChw = functional.interpolate((1 - attention_NChw) * context_NChw, size, mode="bilinear")
         fused_NChw = weighted_NChw + functional.interpolate(attention_NChw, size, mode="bilinear") * detail_NChw
-        return fused_NChw, None, (features[0], features[1], features[-1])
+        return fused_NChw.contiguous(), None, (features[0], features[1], features[-1])
 
     def context(self, input_N3HW: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return logits and attention in [0,1] (N, C, h/2, w/2) of the image at half its size, and its features."""

@@ -90,10 +90,12 @@ class Attention(nn.Module):
         key, value = self.kv(reduced_NMD).chunk(2, dim=-1)
         query, key, value = (self._by_head(part) for part in (self.q(token_NLD), key, value))
         attended = functional.scaled_dot_product_attention(query, key, value)
-        return self.proj(attended.transpose(1, 2).flatten(2))
+        answer_NLD: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
+        return answer_NLD
 
     def _by_head(self, token_NLD: Tensor) -> Tensor:
-        return token_NLD.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        batch, length, _ = token_NLD.shape
+        return token_NLD.view(batch, length, self.heads, -1).transpose(1, 2)
 
 
 class MixFfn(nn.Module):
@@ -109,7 +111,8 @@ class MixFfn(nn.Module):
     def forward(self, token_NLD: Tensor, height: int, width: int) -> Tensor:
         """Return tokens (N, L, D)."""
         hidden = to_tokens(self.dwconv["dwconv"](to_map(self.fc1(token_NLD), height, width)))
-        return self.fc2(functional.gelu(hidden))
+        answer_NLD: Tensor = self.fc2(functional.gelu(hidden))
+        return answer_NLD
 
 
 class Block(nn.Module):

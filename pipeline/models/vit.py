@@ -91,7 +91,8 @@ class LinearHead(nn.Module):
 
     def forward(self, features: list[Tensor], _size: tuple[int, int]) -> Tensor:
         """Return logits (N, C, h, w)."""
-        return self.conv_seg(self.bn(features[-1]))
+        logits_NChw: Tensor = self.conv_seg(self.bn(features[-1]))
+        return logits_NChw
 
 
 class UPerHead(nn.Module):
@@ -118,7 +119,8 @@ class UPerHead(nn.Module):
             levels.append(finer_NDhw + _resize(levels[-1], finer_NDhw.shape[-2:]))
         refined = [levels[0], *(refine(level) for refine, level in zip(self.refine, levels[1:], strict=True))]
         finest = refined[-1].shape[-2:]
-        return self.conv_seg(self.fuse(torch.cat([_resize(level, finest) for level in refined], dim=1)))
+        logits_NChw: Tensor = self.conv_seg(self.fuse(torch.cat([_resize(level, finest) for level in refined], dim=1)))
+        return logits_NChw
 
     def _context(self, feature_NDhw: Tensor) -> Tensor:
         size = feature_NDhw.shape[-2:]
@@ -126,7 +128,8 @@ class UPerHead(nn.Module):
             _resize(functional.relu(layer(functional.adaptive_avg_pool2d(feature_NDhw, bins))), size)
             for layer, bins in zip(self.pooled, POOLS, strict=True)
         ]
-        return self.context(torch.cat([feature_NDhw, *pools], dim=1))
+        answer_NDhw: Tensor = self.context(torch.cat([feature_NDhw, *pools], dim=1))
+        return answer_NDhw
 
 
 def _resize(feature_NDhw: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
@@ -147,7 +150,8 @@ class ViTModel(SegmentationModel):
         """Forward pass; the features are those after a quarter, a half and all of the blocks, for each patch."""
         features = self.backbone(input_N3HW)
         size = (int(input_N3HW.shape[-2]), int(input_N3HW.shape[-1]))
-        return self.decode_head(features, size), None, (features[0], features[1], features[-1])
+        # Planes: the up-sampling of stored logits, which are planes, must equal that of fresh ones bit for bit.
+        return self.decode_head(features, size).contiguous(), None, (features[0], features[1], features[-1])
 
     def classifiers(self) -> list[nn.Conv2d]:
         """Return the convolutions that give class scores."""

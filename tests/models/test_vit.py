@@ -41,6 +41,7 @@ def test_logits_cover_images_of_any_size(architecture: str, size: tuple[int, int
         logits, auxiliary, features = model.forward_with_front(image(*size))
     assert logits.shape == (1, 5, *expected)
     assert auxiliary is None
+    assert logits.is_contiguous()  # as stored in a cache, so that its up-sampling is the same bit for bit
     patches = (-(-size[0] // 16), -(-size[1] // 16))
     assert [tuple(feature.shape) for feature in features] == [(1, 192, *patches)] * 3
 
