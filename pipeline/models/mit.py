@@ -41,7 +41,7 @@ SIZES = {
 
 def to_map(token_NLD: Tensor, height: int, width: int) -> Tensor:
     """Return tokens as a feature map (N, D, h, w)."""
-    return token_NLD.transpose(1, 2).reshape(len(token_NLD), -1, height, width)
+    return token_NLD.transpose(1, 2).reshape(token_NLD.shape[0], -1, height, width)
 
 
 def to_tokens(feature_NDhw: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def drop_path(branch_NLD: Tensor, rate: float, training: bool) -> Tensor:
     """Return the branch with whole samples left out at a rate, the others scaled up (stochastic depth, Huang 2016)."""
     if not training or rate == 0:
         return branch_NLD
-    return branch_NLD * functional.dropout(branch_NLD.new_ones(len(branch_NLD), 1, 1), rate)
+    return branch_NLD * functional.dropout(branch_NLD.new_ones(branch_NLD.shape[0], 1, 1), rate)
 
 
 class PatchEmbed(nn.Module):
