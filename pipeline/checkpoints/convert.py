@@ -206,7 +206,7 @@ def _by_part(names: list[str]) -> str:
 
 
 def _describe(spec: ModelSpec, file: CheckpointFile | None, evidence: list[str]) -> list[str]:
-    encoder = f" on {spec.encoder}" if spec.architecture == "small" else ""
+    encoder = f" on {spec.encoder}" if spec.has_encoder else ""
     heads = "1 head" if spec.heads == 1 else f"{spec.heads} heads"
     findings = [] if file is None else [f"read from {file.container}"]
     findings.append(f"{spec.architecture}{encoder}, {heads}, {spec.classes} classes")
@@ -226,7 +226,7 @@ def to_authors(spec: ModelSpec, state: Mapping[str, Tensor], kept: Mapping[str, 
     """
     kind = kind_of_model(spec)
     if kind is None:
-        encoder = f" on {spec.encoder}" if spec.architecture == "small" else ""
+        encoder = f" on {spec.encoder}" if spec.has_encoder else ""
         raise ModelFileError(
             f"{spec.architecture}{encoder} has no authors' names; `roundabout export --safetensors` keeps ours"
         )

@@ -158,7 +158,8 @@ class SegmentationModel(nn.Module, ABC):
 
         Biases (additive parameters of normalisations included) have their own groups: FCN8s trains them at twice the
         rate (BDL, LSE). Frozen parameters (bilinear deconvolutions, fixed gamma and beta, unused ASPP branches) are in
-        none, so call it after `set_normalisation`. A group may be empty.
+        none, so call it after `set_normalisation`. A group may be empty. Some of a group's parameters may be named in
+        `norm_parameters`.
         """
         groups: dict[str, list[nn.Parameter]] = {"encoder": [], "head": [], "encoder_bias": [], "head_bias": []}
         for name, parameter in self.named_parameters():
@@ -166,6 +167,13 @@ class SegmentationModel(nn.Module, ABC):
                 owner = "head" if name.split(".")[0] in self.HEAD_PARTS else "encoder"
                 groups[owner + ("_bias" if name.endswith(".bias") else "")].append(parameter)
         return groups
+
+    def norm_parameters(self) -> frozenset[int]:
+        """Return the `id` of every parameter with "norm" in its name: those that DAFormer's optimiser does not decay.
+
+        It goes by name, as the authors' does: batch norms that are called ``bn`` are not among them.
+        """
+        return frozenset(id(parameter) for name, parameter in self.named_parameters() if "norm" in name)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw every weight from `generator` alone: He (2015) for convolutions, N(0, 0.01) for classifiers.

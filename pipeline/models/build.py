@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from pipeline.models.base import NORMALISATIONS, PREPROCESSINGS, Preprocessing, SegmentationModel
+from pipeline.models.daformer import HRDA, DAFormer, SegFormer
 from pipeline.models.deeplab import DeepLabV2
 from pipeline.models.encoders import (
     LITE_BLOCKS,
@@ -19,19 +20,27 @@ from pipeline.models.encoders import (
 )
 from pipeline.models.fcn import FCN8s
 from pipeline.models.lenet import LeNet
+from pipeline.models.mit import SIZES
 from pipeline.models.resnet38 import ResNet38
 from pipeline.models.small import SmallModel
+from pipeline.models.vit import ViTModel
 
 DEFAULT_SEED = 0
 DEFAULT_ENCODER = "mobilenet-v3-small"
-ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet")
+MIT_NETWORKS: dict[str, type[SegFormer] | type[DAFormer] | type[HRDA]] = {
+    "segformer": SegFormer,
+    "daformer": DAFormer,
+    "hrda": HRDA,
+}
+VIT_NETWORKS = ("vit-linear", "vit-upernet")
+ONE_HEADED = ("fcn8s-vgg16", "resnet38", "lenet", *MIT_NETWORKS, *VIT_NETWORKS)
 
 
 @dataclass(frozen=True)
 class ModelSpec:
     """What decides a network's layers and input; every value is plain, so it travels in a file.
 
-    `encoder` matters to "small" only, `aspp_branches` to "deeplabv2-resnet101" only.
+    `encoder` matters to networks with a choice of them (`has_encoder`), `aspp_branches` to "deeplabv2-resnet101" only.
     """
 
     architecture: str
@@ -40,6 +49,11 @@ class ModelSpec:
     heads: int
     aspp_branches: int
     preprocessing: str
+
+    @property
+    def has_encoder(self) -> bool:
+        """Return whether the architecture has a choice of encoders."""
+        return self.architecture == "small" or self.architecture in (*MIT_NETWORKS, *VIT_NETWORKS)
 
     def problems(self) -> list[str]:
         """Return what is wrong with the values, one sentence each."""
@@ -52,12 +66,19 @@ class ModelSpec:
         ):
             if value not in choices:
                 messages.append(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
-        unknown = unknown_encoder(self.encoder) if self.architecture == "small" else None
+        unknown = self._unknown_encoder()
         if unknown is not None:
             messages.append(f"encoder is {self.encoder!r}; {unknown}")
         if self.classes < 2:
             messages.append(f"classes is {self.classes}; a segmentation needs at least 2")
         return messages
+
+    def _unknown_encoder(self) -> str | None:
+        if self.architecture in MIT_NETWORKS and self.encoder not in SIZES:
+            return f"choose one of {', '.join(SIZES)}"
+        if self.architecture in VIT_NETWORKS and not self.encoder.startswith(TIMM):
+            return f"choose {TIMM}NAME of a plain vision transformer"
+        return unknown_encoder(self.encoder) if self.architecture == "small" else None
 
 
 def _small(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
@@ -76,6 +97,14 @@ def _resnet38(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationMode
     return ResNet38(spec.classes, preprocessing)
 
 
+def _mit(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return MIT_NETWORKS[spec.architecture](spec.classes, spec.encoder, preprocessing)
+
+
+def _vit(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
+    return ViTModel(spec.classes, spec.encoder, preprocessing, upernet=spec.architecture == "vit-upernet")
+
+
 def _lenet(spec: ModelSpec, preprocessing: Preprocessing) -> SegmentationModel:
     return LeNet(spec.classes, preprocessing)
 
@@ -86,6 +115,8 @@ ARCHITECTURES: dict[str, Callable[[ModelSpec, Preprocessing], SegmentationModel]
     "fcn8s-vgg16": _fcn8s,
     "resnet38": _resnet38,
     "lenet": _lenet,
+    **dict.fromkeys(MIT_NETWORKS, _mit),
+    **dict.fromkeys(VIT_NETWORKS, _vit),
 }
 
 
@@ -102,7 +133,7 @@ def default_preprocessing(architecture: str, encoder: str) -> str:
         return "lite-rgb" if encoder in LITE_BLOCKS else "imagenet-rgb"
     if architecture == "lenet":
         return "lite-rgb"  # it has no published weights: any that centres the bytes
-    return "imagenet-rgb" if architecture == "resnet38" else "caffe-bgr"
+    return "imagenet-rgb" if architecture in ("resnet38", *MIT_NETWORKS, *VIT_NETWORKS) else "caffe-bgr"
 
 
 def construct_model(spec: ModelSpec) -> SegmentationModel:

@@ -11,10 +11,18 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.models.base import SegmentationModel
-from pipeline.models.build import ARCHITECTURES, ModelSpec, build_model, construct_model, set_normalisation
+from pipeline.models.build import (
+    ARCHITECTURES,
+    MIT_NETWORKS,
+    VIT_NETWORKS,
+    ModelSpec,
+    build_model,
+    construct_model,
+    set_normalisation,
+)
 from pipeline.models.encoders import ENCODERS
 from pipeline.models.fcn import FCN8s, bilinear_kernel
-from pipeline.params.model import OwnEncoder
+from pipeline.params.model import SmallEncoder
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -22,11 +30,12 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def test_params_yaml_names_the_encoders_that_there_are() -> None:
-    assert list(get_args(OwnEncoder)) == list(ENCODERS)
+    assert list(get_args(SmallEncoder)) == list(ENCODERS)
 
 
 def test_the_architectures_are_those_we_promise() -> None:
-    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet"]
+    assert list(ARCHITECTURES)[:5] == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet"]
+    assert list(ARCHITECTURES)[5:] == ["segformer", "daformer", "hrda", "vit-linear", "vit-upernet"]
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
@@ -66,8 +75,8 @@ def test_initialisation_follows_he_and_classifiers_start_near_uniform() -> None:
 
 def test_a_layer_without_initialisation_rule_is_refused() -> None:
     model = build_model("small", 5)
-    model.add_module("extra", nn.PReLU())
-    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type PReLU"):
+    model.add_module("extra", nn.Bilinear(2, 2, 2))
+    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type Bilinear"):
         model.initialise(seeded(0))
 
 
@@ -118,7 +127,9 @@ def test_default_preprocessing_is_that_of_the_published_weights(
 
 
 def of(architecture: str, heads: int = 1, aspp_branches: int = 4) -> SegmentationModel:
-    return construct_model(ModelSpec(architecture, 19, "mobilenet-v3-small", heads, aspp_branches, "caffe-bgr"))
+    encoder = "mit-b0" if architecture in MIT_NETWORKS else "mobilenet-v3-small"
+    encoder = "timm/vit_tiny_patch16_224" if architecture in VIT_NETWORKS else encoder
+    return construct_model(ModelSpec(architecture, 19, encoder, heads, aspp_branches, "caffe-bgr"))
 
 
 def sizes(model: SegmentationModel) -> dict[str, int]:
