@@ -46,12 +46,27 @@ def _size_of_params() -> tuple[int, int]:
     return SIZE if data is None else data.size
 
 
-def _own() -> list[tuple[str, str]]:
-    from pipeline.models.build import ARCHITECTURES
-    from pipeline.models.encoders import ENCODERS
+MIX = ("mit-b0", "mit-b5")
+"""The smallest and the largest of six: each takes seconds to count."""
+DINOV2 = ("timm/vit_small_patch14_dinov2", "timm/vit_base_patch14_dinov2")
+SIZES_OF = {
+    "segformer": "any from 29 on",
+    "daformer": "any from 29 on",
+    "hrda": "any, enlarged to multiples of 8",
+    "vit-linear": "any, enlarged to multiples of the patch",
+    "vit-upernet": "any, enlarged to multiples of the patch",
+}
 
-    others = [(architecture, "") for architecture in ARCHITECTURES if architecture != "small"]
-    return [("small", encoder) for encoder in ENCODERS] + others
+
+def _own() -> list[tuple[str, str]]:
+    from pipeline.models.build import ARCHITECTURES, MIT_NETWORKS, VIT_NETWORKS
+    from pipeline.models.encoders import ENCODERS
+    from pipeline.models.mit import SIZES
+
+    encoders = (
+        {"small": list(ENCODERS)} | dict.fromkeys(MIT_NETWORKS, list(SIZES)) | dict.fromkeys(VIT_NETWORKS, DINOV2)
+    )
+    return [(architecture, encoder) for architecture in ARCHITECTURES for encoder in encoders.get(architecture, ("",))]
 
 
 def _of_timm(search: str) -> list[str]:
@@ -83,11 +98,12 @@ def _row(architecture: str, encoder: str, size: tuple[int, int]) -> list[str]:
     try:
         figures = summary(architecture, encoder or DEFAULT_ENCODER, CLASSES, size)
     except ReadableError:
-        return ["", "", "", "no pyramid: cannot be used", ""]
+        return ["", "", "", "no pyramid: for vit-linear, vit-upernet where it is a plain vision transformer", ""]
     parameters = f"{figures.parameters / 1e6:.1f} million"
-    weights = weights_here(encoder) if encoder else "a file: docs/models.md"
+    weights = weights_here(encoder) if architecture == "small" else "a file: docs/models.md"
     if figures.multiply_adds is None or figures.logits is None:
         return [parameters, "", "", f"not {size[0]}x{size[1]}", weights]
-    sizes = "any, padded to multiples of 32" if encoder.startswith(TIMM) else "any"
+    sizes = "any, padded to multiples of 32" if architecture == "small" and encoder.startswith(TIMM) else "any"
+    sizes = SIZES_OF.get(architecture, sizes)
     logits = f"{figures.logits[0]}x{figures.logits[1]}"
     return [parameters, f"{figures.multiply_adds / 1e9:.2f} G", logits, sizes, weights]

@@ -216,7 +216,7 @@ def test_imagenet_s_encoder_drops_its_classifier_and_says_so(tmp_path: Path) -> 
     torch.save({**encoder, "head.weight": torch.ones(1000, 256), "head.bias": torch.ones(1000)}, tmp_path / "b0.pth")
     weights = read_weights(tmp_path / "b0.pth")
     assert weights.kind == "mit-b0-imagenet"
-    assert "2 tensors are not read: head.weight, head.bias" in weights.findings
+    assert "2 tensors not read: head.weight, head.bias" in weights.findings
     assert weights.fresh == {"decode_head"}
     model = model_of(weights)
     assert torch.equal(model.backbone.norm4.weight, encoder["norm4.weight"])
