@@ -61,11 +61,8 @@ SIZES_OF = {
 def _own() -> list[tuple[str, str]]:
     from pipeline.models.build import ARCHITECTURES, MIT_NETWORKS, VIT_NETWORKS
     from pipeline.models.encoders import ENCODERS
-    from pipeline.models.mit import SIZES
 
-    encoders = (
-        {"small": list(ENCODERS)} | dict.fromkeys(MIT_NETWORKS, list(SIZES)) | dict.fromkeys(VIT_NETWORKS, DINOV2)
-    )
+    encoders = {"small": tuple(ENCODERS)} | dict.fromkeys(MIT_NETWORKS, MIX) | dict.fromkeys(VIT_NETWORKS, DINOV2)
     return [(architecture, encoder) for architecture in ARCHITECTURES for encoder in encoders.get(architecture, ("",))]
 
 
@@ -98,7 +95,7 @@ def _row(architecture: str, encoder: str, size: tuple[int, int]) -> list[str]:
     try:
         figures = summary(architecture, encoder or DEFAULT_ENCODER, CLASSES, size)
     except ReadableError:
-        return ["", "", "", "no pyramid: for vit-linear, vit-upernet where it is a plain vision transformer", ""]
+        return ["", "", "", "no pyramid: for vit-linear", ""]
     parameters = f"{figures.parameters / 1e6:.1f} million"
     weights = weights_here(encoder) if architecture == "small" else "a file: docs/models.md"
     if figures.multiply_adds is None or figures.logits is None:

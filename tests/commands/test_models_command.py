@@ -35,7 +35,7 @@ def test_timm_s_encoders_are_searched_and_those_that_cannot_be_used_say_why() ->
     lines, _ = rows("--search", "test_res", "--size", "64", "128")
     assert ["small", "timm/test_resnet"] in [line[:2] for line in lines]
     lines, _ = rows("--search", "test_vit2", "--size", "64", "128")
-    assert [line[1:6] for line in lines] == [["timm/test_vit2", "", "", "", "no pyramid: cannot be used"]]
+    assert [line[1:6] for line in lines] == [["timm/test_vit2", "", "", "", "no pyramid: for vit-linear"]]
     lines, _ = rows("--search", "hiera_tiny_224", "--size", "64", "128")
     assert lines[0][5] == "not 64x128"
     answer = CliRunner().invoke(app, ["models", "--search", "nothing_like_it"])
