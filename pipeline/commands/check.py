@@ -32,7 +32,10 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
         look_at_files,
         other_classes_in_words,
     )
+    from pipeline.dvc_view.torn_files import advice
 
+    if torn := advice(params.resolve().parent):
+        raise ReadableError(torn)
     problems = data_problems(checked)
     wrong = {problem.partition(":")[0].removeprefix("data.") for problem in problems}
     look = look_at_files(checked.data, class_set(checked.classes), apart_from=wrong)

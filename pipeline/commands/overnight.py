@@ -13,6 +13,7 @@ from rich.table import Table
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.tables import print_table
 from pipeline.common.errors import ReadableError, counted
+from pipeline.dvc_view.torn_files import set_torn_files_aside
 from pipeline.evaluation.over_seeds import results_table
 from pipeline.evaluation.results import read_results
 from pipeline.overnight.early_stopping import Rules
@@ -59,6 +60,8 @@ def overnight(
         "stop_when_change_below": stop_when_change_below,
         "pull": pull,
     }
+    if not dry_run:
+        set_torn_files_aside(root)
     night = plan_night(
         root,
         read_params(root / "params.yaml"),

@@ -70,8 +70,9 @@ def _flush_folder(folder: Path) -> None:
 
 def forget_partial_files(folder: Path, name: str = "*") -> None:
     """Delete what killed writers of the files of that name left. Only where nobody else writes them."""
-    for path in folder.glob(f".{name}.*.partial"):
-        path.unlink()
+    for ending in ("partial", "tmp"):  # tmp: models/state.py
+        for path in folder.glob(f".{name}.*.{ending}"):
+            path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

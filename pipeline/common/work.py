@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.code import WRITES_UNFINISHED_WORK, has_effect
-from pipeline.common.files import file_hash, fingerprint
+from pipeline.common.files import file_hash, fingerprint, forget_partial_files
 
 WORK = Path(".roundabout") / "work"
 
@@ -92,6 +92,7 @@ def working_folder(stage: str, **inputs: Any) -> Iterator[Path]:
     WORK.mkdir(parents=True, exist_ok=True)
     with held(lock, str(folder)):
         folder.mkdir(exist_ok=True)
+        forget_partial_files(folder)  # each kill in the middle of a checkpoint leaves one, as large as the checkpoint
         yield folder
         _remove(folder, lock)
 

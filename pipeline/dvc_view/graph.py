@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.dvc_view.stage_facts import StageFacts, facts_of
+from pipeline.dvc_view.torn_files import advice
 
 BUSY = re.compile(r"is busy, it is being blocked by")
 """DVC's message when another DVC process has locked a file."""
@@ -63,7 +64,7 @@ def read_graph(workspace: Path) -> Graph:
     try:
         graph = Repo(str(workspace)).index.graph
     except DvcException as error:
-        raise ReadableError(f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
+        raise ReadableError(advice(workspace) or f"{workspace / 'dvc.yaml'}: DVC says: {error}") from None
     stages = {_address(stage, workspace): stage for stage in graph}
     needs = {name: [_address(needed, workspace) for needed in graph.successors(stages[name])] for name in stages}
     return _graph(needs, {name: stage.meta for name, stage in stages.items()})
@@ -173,7 +174,8 @@ def ask_dvc(workspace: Path) -> dict[str, Any]:
         cwd=workspace, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if answer.returncode:
-        raise ReadableError(f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}")
+        why = advice(workspace) or f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}"
+        raise ReadableError(why)
     view: dict[str, Any] = json.loads(answer.stdout)
     return view
 

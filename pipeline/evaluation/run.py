@@ -18,7 +18,7 @@ from PIL import Image
 from pipeline.cache.reader import CacheReader
 from pipeline.common.colours import entropy_picture
 from pipeline.common.device import Device
-from pipeline.common.files import file_hash, forget_partial_files
+from pipeline.common.files import file_hash
 from pipeline.common.labels import ClassSet, colour_label
 from pipeline.common.work import publish, working_folder
 from pipeline.datasets.folds import fold_of
@@ -64,7 +64,6 @@ def evaluate_run(
     labelled = prepared_split("evaluation").labels
     folds = labelled.folds if labelled else 1
     with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
-        forget_partial_files(work)  # of a killed run: everything here is published
         answers = predictions(model, images.image, labels.scored_label, len(images), computer)
         confusion_FCC = _score_images(answers, images, folds, classes, settings.merge, work)
         confusion_CC, names = merged(confusion_FCC.sum(axis=0), classes.names, settings.merge)

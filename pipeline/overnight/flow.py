@@ -27,12 +27,14 @@ from prefect.tasks import exponential_backoff
 
 from pipeline.dvc_view.graph import descendants
 from pipeline.dvc_view.stage_inputs import recorded_key
+from pipeline.dvc_view.torn_files import ASIDE, set_torn_files_aside
 from pipeline.overnight.artifacts import publish_results, publish_run
 from pipeline.overnight.early_stopping import Ending, Rules, change_endings, gain_endings
 from pipeline.overnight.gpus import share_of_gpus
 from pipeline.overnight.plan import LIGHT_AT_ONCE, Night, WorkspaceStage, plan_night
 from pipeline.overnight.repro import StageError, reproduce
 from pipeline.overnight.scheduler import Job, Outcome, Scheduler
+from pipeline.overnight.seed_workspaces import workspaces_of
 from pipeline.overnight.server import make_slots
 from pipeline.overnight.workspace_lock import AnotherNightError, night_lock
 from pipeline.params import read_params
@@ -123,6 +125,7 @@ def overnight(
     rules = Rules(stop_when_gain_below, stop_when_change_below)
     try:
         with night_lock(root):
+            _mend(root)
             night = plan_night(
                 root,
                 read_params(root / "params.yaml"),
@@ -131,6 +134,16 @@ def overnight(
             return _run(night, slots, pull)
     except AnotherNightError as error:
         return Failed(message=str(error))
+
+
+def _mend(root: Path) -> None:
+    """Set files of DVC aside that a kill has cut, in every workspace: with them DVC would refuse all stages."""
+    for folder in workspaces_of(root):
+        for path in set_torn_files_aside(folder):
+            get_run_logger().warning(
+                "%s: a kill had cut it; it is in %s now, and DVC takes what it had recorded from its cache",
+                folder / path, ASIDE,
+            )  # fmt: skip
 
 
 def _run(night: Night, slots: int | None, pull: bool) -> State[Any]:

@@ -46,6 +46,14 @@ def test_the_same_inputs_find_what_a_failed_run_left(here: Path) -> None:
         assert (folder / "half").read_text() == "done so far"
 
 
+def test_what_killed_writers_left_does_not_pile_up(here: Path) -> None:
+    left = left_by_a_failure("adapt", model="a")
+    for name in (".checkpoint.pt.71.partial", ".checkpoint.pt.72.partial", ".trained.pt.72.tmp"):
+        (left / name).write_text("cut")
+    with working_folder("adapt", model="a") as folder:
+        assert [path.name for path in folder.iterdir()] == ["half"]
+
+
 @pytest.mark.parametrize(("stage", "inputs"), [("dump", {"model": "b"}), ("adapt", {"model": "a"}), ("dump", {})])
 def test_other_inputs_get_another_folder(here: Path, stage: str, inputs: dict[str, str]) -> None:
     left = left_by_a_failure("dump", model="a")
