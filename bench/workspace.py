@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 FIRST_ON_PATH: list[str] = []
 """Folders whose programs `run` finds before this Python's."""
+# Not numba's machine code (*.nbi, *.nbc), which is as old as its source there too: compiling it takes half a minute.
+IGNORED = shutil.ignore_patterns("*.pyc*", "*.tmp.*")
 CODE = (
     "pipeline",
     "stages",
@@ -33,7 +35,7 @@ def make_workspace(folder: Path, params: dict[str, Any]) -> None:
     for name in CODE:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+            shutil.copytree(source, folder / name, ignore=IGNORED, dirs_exist_ok=True)
         else:
             shutil.copyfile(source, folder / name)
     if not (folder / ".dvc").exists():

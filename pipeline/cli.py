@@ -74,6 +74,11 @@ PANELS = {
             "report:report",
             "Make one report of several seeds: mean and standard deviation of everything.",
         ),
+        Entry(
+            "plots",
+            "plots:plots",
+            "Draw what `dvc plots` draws into one file that needs no network; several revisions beside each other.",
+        ),
     ),
     "Looking at rounds": (
         Entry(
@@ -94,6 +99,11 @@ PANELS = {
         ),
     ),
     "Beside the pipeline": (
+        Entry(
+            "models",
+            "models:models",
+            "List networks and encoders: parameters, sizes they take, multiply-adds, and whether weights are here.",
+        ),
         Entry("predict", "predict:predict", "Predict any images at their own sizes, one file each, under their names."),
         Entry(
             "export",

@@ -16,12 +16,13 @@ from typing import Literal, NamedTuple
 from packaging.requirements import Requirement
 
 from pipeline.check import changed_files, data_problems
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.labels import class_set
 from pipeline.common.system_errors import explained
 from pipeline.common.work import held
 from pipeline.datasets.compare import has
 from pipeline.datasets.entries import entries, meanings
+from pipeline.datasets.manifest import Manifest, manifest_path
 from pipeline.datasets.problems import DataError
 from pipeline.params import AnySplit, GeneratedSplit, Params, ParamsError, read_params
 
@@ -57,7 +58,11 @@ def examine(path: Path) -> Iterator[Finding]:
             yield Finding("fail", str(path), problem, "`roundabout use` lists complete files")
         yield _disk(0, "its caches are not known without a sound params file")
         return
-    yield Finding("ok", str(path), f"{len(params.initial_models)} initial models, {len(params.rounds)} rounds")
+    yield Finding(
+        "ok",
+        str(path),
+        f"{counted(len(params.initial_models), 'initial model')}, {counted(len(params.rounds), 'round')}",
+    )
     yield _workers(params)
     problems = data_problems(params)
     yield from _data(params, problems)
@@ -176,9 +181,11 @@ def _data(params: Params, problems: list[str]) -> Iterator[Finding]:
             continue
         split: AnySplit = getattr(params.data, name)
         if isinstance(split, GeneratedSplit):
-            yield Finding("ok", f"data.{name}", f"{split.images} images, drawn by prepare")
+            yield Finding("ok", f"data.{name}", f"{counted(split.images, 'image')}, drawn by prepare")
         else:
-            yield Finding("ok", f"data.{name}", f"{_images(split)} images, layout {split.layout}, in {split.root}")
+            yield Finding(
+                "ok", f"data.{name}", f"{counted(_images(split), 'image')}, layout {split.layout}, in {split.root}"
+            )
     for problem in problems:
         what, _, message = problem.partition(": ")
         yield Finding(
@@ -198,6 +205,13 @@ def _images(split: AnySplit) -> int:
     return split.images if isinstance(split, GeneratedSplit) else operator.length_hint(entries(split))
 
 
+def _network_inputs(name: str, split: AnySplit) -> int | None:
+    """Return the images of a split, or its tiles as `prepare` has counted them; None where it has not."""
+    if split.tiling is None:
+        return _images(split)
+    return len(Manifest(manifest_path(name))) if manifest_path(name).exists() else None
+
+
 def _classes(params: Params) -> Finding:
     classes = class_set(params.classes)
     lacking = [name for name in classes.names if not has(meanings(params.data.source), name)]
@@ -210,9 +224,11 @@ def _classes(params: Params) -> Finding:
 def _cache_bytes(params: Params) -> tuple[int, str]:
     """Return the bytes of all rounds' caches, and how they were computed."""
     try:
-        images = _images(params.data.target)
+        images = _network_inputs("target", params.data.target)
     except (DataError, ReadableError):
         return 0, "the target's images are not there to be counted"
+    if images is None:
+        return 0, "`prepare` counts the target's tiles, and with them what the caches need"
     height, width = params.data.target.size or params.data.size
     several = params.dump.flip or params.dump.scales != (1.0,)
     exact = params.dump.profile == "logits" or (params.dump.profile == "auto" and not several)
@@ -221,7 +237,7 @@ def _cache_bytes(params: Params) -> tuple[int, str]:
     if profile == "logits" and params.model.architecture == "small":
         one *= 4
     rounds = len(params.rounds)
-    message = f"{rounds} caches of {images} images as {profile}, {one / 1e6:.2f} MB an image"
+    message = f"{counted(rounds, 'cache')} of {counted(images, 'image')} as {profile}, {one / 1e6:.2f} MB an image"
     return int(one * images * rounds), message
 
 

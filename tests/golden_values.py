@@ -14,9 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tests.golden.cut import STEP, TEACHER_STEP, drawn_inputs
+from tests.golden.cut import CHANNEL_STEP, STEP, TEACHER_STEP, drawn_inputs
 
-__all__ = ["STEP", "TEACHER_STEP", "author_code", "checkpoint_keys", "network_outputs", "teacher_code"]
+__all__ = [
+    "CHANNEL_STEP", "STEP", "TEACHER_STEP", "author_code", "checkpoint_keys", "daformer_code", "network_outputs",
+    "teacher_code",
+]  # fmt: skip
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -56,3 +59,10 @@ def teacher_code() -> dict[str, Tensor]:
     with np.load(FOLDER / "teacher_code.npz") as file:
         numeric = {key: file[key] for key in file.files if file[key].dtype.kind != "U"}
     return {key: torch.from_numpy(np.asarray(array)) for key, array in numeric.items()}
+
+
+@cache
+def daformer_code() -> dict[str, np.ndarray]:
+    """Return inputs, outputs, optimiser and schedule of DAFormer's and MIC's code; features: every eighth channel."""
+    with np.load(FOLDER / "daformer.npz") as file:
+        return {key: file[key] for key in file.files}

@@ -14,17 +14,18 @@ from pipeline.models.state import save_model
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm_stages")]
 
 SIZE = [64, 128]
-PRESETS = sorted(path.stem for path in (ROOT / "presets").glob("*-cityscapes-*.yaml"))
+SMALL_ENCODERS = {"daformer": {"encoder": "mit-b0"}, "vit-linear": {"encoder": "timm/vit_tiny_patch16_224"}}
+PRESETS = [*sorted(path.stem for path in (ROOT / "presets").glob("*-cityscapes-*.yaml")), "carla-camvid-lite2"]
 
 
 def dry_run(name: str) -> dict[str, Any]:
     """The preset with generated images, one step of training, random weights, and the first round of its chain."""
     params = preset(name)
     params["data"] = {"size": SIZE, "spatial_prior": params["data"].get("spatial_prior", False)} | {
-        split: {"layout": "streets", "domain": domain, "images": 3, "first": first, "draw_size": SIZE}
+        split: {"layout": "streets", "domain": domain, "images": 2, "first": first, "draw_size": SIZE}
         for split, domain, first in (("source", "source", 0), ("target", "target", 0), ("evaluation", "target", 1000))
     }
-    params["model"]["weights"] = None
+    params["model"] |= {"weights": None} | SMALL_ENCODERS.get(params["model"]["architecture"], {})
     params["runtime"] |= {"device": "cpu", "workers": 2}
     for section in ("pretrain", "adapt"):
         params[section] |= {"steps": 1, "epochs": None}
@@ -43,7 +44,8 @@ def with_weights(params: dict[str, Any], path: Path) -> dict[str, Any]:
     """Random weights for a file's: a feature distance compares with the network with which training began."""
     if params.get("teacher", {}).get("feature_distance") is not None:
         classes = len(class_set(params["classes"]))
-        model = build_model(params["model"]["architecture"], classes, preprocessing=params["model"]["preprocessing"])
+        options = {key: params["model"][key] for key in ("encoder", "preprocessing") if key in params["model"]}
+        model = build_model(params["model"]["architecture"], classes, **options)
         save_model(model, path, spec={})
         params["model"]["weights"] = str(path)
     return params

@@ -330,15 +330,49 @@ def test_no_round_descends_from_the_oracle(tiny_params: dict, write_params: Writ
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ({"architecture": "small", "pretrained": True}, "pretrained: only architecture small with encoder efficient"),
+        (
+            {"architecture": "small", "pretrained": True},
+            "pretrained: no package has ImageNet's weights of mobilenet-v3-small; name torchvision's file of them",
+        ),
+        ({"architecture": "lenet", "pretrained": "a.pth"}, "pretrained: only encoders of architecture small have such"),
         ({"architecture": "fcn8s-vgg16", "heads": 2}, "heads: fcn8s-vgg16 has one"),
         ({"architecture": "lenet", "heads": 2}, "heads: lenet has one"),
+        ({"architecture": "daformer", "encoder": "mit-b5", "heads": 2}, "heads: daformer has one"),
+        ({"architecture": "daformer"}, "encoder: daformer takes mit-b0 … mit-b5"),
+        ({"architecture": "small", "encoder": "mit-b5"}, "encoder: small does not take mit-b5"),
+        ({"architecture": "vit-linear", "encoder": "mit-b5"}, "encoder: vit-linear takes timm/NAME of a plain"),
     ],
 )
 def test_networks_that_do_not_exist_are_refused(tiny_params: dict, write_params: Write, model: dict, said: str) -> None:
     tiny_params["model"] = model
     (problem,) = problems_of(write_params(tiny_params))
     assert problem.startswith(f"model: {said}")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("efficientnet-lite3", "; did you mean 'efficientnet-lite2'?"), ("timm/", "")]
+)
+def test_an_encoder_that_does_not_exist_is_refused(
+    tiny_params: dict, write_params: Write, name: str, near: str
+) -> None:
+    tiny_params["model"] = {"encoder": name}
+    (problem,) = problems_of(write_params(tiny_params))
+    assert problem.startswith("model.encoder: should be one of mobilenet-v3-small, mobilenet-v3-large, ")
+    assert problem.endswith(f", or timm/NAME{near} (it is '{name}')")
+
+
+def test_an_encoder_of_timm_or_a_file_of_weights_is_taken(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["model"] = {"encoder": "timm/resnet18", "pretrained": "resnet18.safetensors"}
+    model = read_params(write_params(tiny_params)).model
+    assert (model.encoder, model.pretrained) == ("timm/resnet18", "resnet18.safetensors")
+
+
+def test_hrda_is_not_trained(tiny_params: dict, write_params: Write) -> None:
+    tiny_params["model"] = {"architecture": "hrda", "encoder": "mit-b5"}
+    tiny_params["initial_models"]["source-only"]["weights"] = "mic.pt"
+    problems = problems_of(write_params(tiny_params))
+    assert [problem.split(":")[0] for problem in problems] == ["initial_models.oracle", "rounds.lse-1", "rounds.lse-2"]
+    assert all("hrda is imported and evaluated, not trained" in problem for problem in problems)
 
 
 def test_a_subset_that_names_a_class_twice_is_refused(tiny_params: dict, write_params: Write) -> None:

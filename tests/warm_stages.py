@@ -28,7 +28,18 @@ import pytest
 from bench import workspace
 
 SOCKET = "ROUNDABOUT_TESTS_WARM_STAGES"
-LIBRARIES = ("torch", "torch._dynamo", "torchvision", "h5py", "numba", "pydantic", "jinja2", "PIL.Image", "ruamel.yaml")
+LIBRARIES = (
+    "torch",
+    "torch._dynamo",
+    "torchvision",
+    "timm",
+    "h5py",
+    "numba",
+    "pydantic",
+    "jinja2",
+    "PIL.Image",
+    "ruamel.yaml",
+)
 STANDARD_FILES = (0, 1, 2)
 
 # Without site-packages it starts in 20 ms. The paths are filled in below.

@@ -34,6 +34,7 @@ from pipeline.cache.schema import (
     View,
 )
 from pipeline.common.files import write_bytes
+from pipeline.common.hdf5 import ForeignHdf5Error, open_hdf5
 
 _SEAL = b"\nroundabout cache part, blake2b "
 _SEAL_BYTES = len(_SEAL) + 64 + 1
@@ -128,9 +129,11 @@ def open_part(path: Path) -> h5py.File:
         CacheError: the part is missing, truncated, or of another schema version.
     """
     try:
-        file = h5py.File(path, "r", locking="best-effort")
+        file = open_hdf5(path)
     except FileNotFoundError:
         raise CacheError(f"{path}: this part of the cache is missing; run the dump again to write it") from None
+    except ForeignHdf5Error as error:
+        raise CacheError(f"{error}; ask for the cache itself, or run the dump again") from None
     except OSError as error:
         raise CacheError(f"{path}: cannot be read as HDF5 ({error}); delete it and run the dump again") from None
     version = file.attrs.get("roundabout_cache_version")
@@ -144,7 +147,20 @@ def open_part(path: Path) -> h5py.File:
 
 
 def read_spec(file: h5py.File) -> CacheSpec:
-    """Return the spec of the cache that the part belongs to."""
+    """Return the spec of the cache that the part belongs to.
+
+    Raises:
+        CacheError: its attributes are not those of a cache.
+    """
+    try:
+        return _spec_in(file)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CacheError(
+            f"{file.filename}: its attributes are not those of a cache ({error}); delete it and run the dump again"
+        ) from None
+
+
+def _spec_in(file: h5py.File) -> CacheSpec:
     height, width = (int(value) for value in file.attrs["size"])
     return CacheSpec(
         fingerprint=str(file.attrs["fingerprint"]),
@@ -160,8 +176,11 @@ def read_spec(file: h5py.File) -> CacheSpec:
 
 
 def read_ids(file: h5py.File) -> list[str]:
-    """Return the ids of the part's images."""
-    return [value.decode() for value in file[IMAGE_IDS][:]]
+    """Return the ids of the part's images; raise CacheError where they are not text."""
+    try:
+        return [value.decode() for value in file[IMAGE_IDS][:]]
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise CacheError(f"{file.filename}: has no ids of images ({error}); delete it and run the dump again") from None
 
 
 def verify_part(path: Path) -> None:

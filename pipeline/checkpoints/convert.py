@@ -17,7 +17,9 @@ from pipeline.checkpoints.kinds import Kind, head_parts, kind_of_model, own_shap
 from pipeline.checkpoints.naming import COUNTER
 from pipeline.checkpoints.reading import CheckpointFile, read_checkpoint_file
 from pipeline.checkpoints.recognise import Recognised
+from pipeline.common.errors import counted
 from pipeline.models.build import ModelSpec
+from pipeline.models.encoders import under_todays_names
 from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError
 
 SHOWN = 4
@@ -93,15 +95,23 @@ def _own(path: Path, file: CheckpointFile, stored: dict[str, Any]) -> Weights:
         shapes = own_shapes(spec)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError):
         raise ModelFileError(f"{path}: is a model of this program whose spec is damaged") from None
-    if {key: tuple(value.shape) for key, value in file.tensors.items()} != shapes:
+    tensors = _renamed(file.tensors, shapes)
+    if {key: tuple(value.shape) for key, value in tensors.items()} != shapes:
         raise ModelFileError(f"{path}: the stored spec and weights do not fit together")
     imported = stored.get("imported") or {}
     fresh = frozenset(imported.get("fresh", ()))
-    state = {key: value for key, value in file.tensors.items() if key.split(".")[0] not in fresh}
+    state = {key: value for key, value in tensors.items() if key.split(".")[0] not in fresh}
     kept = {key: value for key, value in stored.items() if key not in {field.name for field in fields(ModelSpec)}}
     origin = f", imported from {imported['kind']}" if imported else ""
     title = f"a model of this program{origin}"
     return Weights("roundabout", title, spec, spec.classes, state, fresh, kept, _describe(spec, file, []))
+
+
+def _renamed(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Tensor]:
+    try:
+        return under_todays_names(tensors, list(shapes))
+    except KeyError:  # the caller says so
+        return tensors
 
 
 def _foreign(path: Path, file: CheckpointFile, prefix: str | None) -> Weights:
@@ -182,7 +192,7 @@ def _read_from(file: CheckpointFile, match: Recognised) -> list[str]:
     if match.prefix:
         findings.append(f"the prefix {match.prefix!r} is taken off every name")
     if match.ignored:
-        findings.append(f"{len(match.ignored)} tensors are not read: {_by_part(match.ignored)}")
+        findings.append(f"{counted(len(match.ignored), 'tensor')} not read: {_by_part(match.ignored)}")
     if file.beside:
         findings.append(f"beside the weights, not read: {', '.join(file.beside[:6])}")
     return findings
@@ -196,7 +206,7 @@ def _by_part(names: list[str]) -> str:
 
 
 def _describe(spec: ModelSpec, file: CheckpointFile | None, evidence: list[str]) -> list[str]:
-    encoder = f" on {spec.encoder}" if spec.architecture == "small" else ""
+    encoder = f" on {spec.encoder}" if spec.has_encoder else ""
     heads = "1 head" if spec.heads == 1 else f"{spec.heads} heads"
     findings = [] if file is None else [f"read from {file.container}"]
     findings.append(f"{spec.architecture}{encoder}, {heads}, {spec.classes} classes")
@@ -216,7 +226,7 @@ def to_authors(spec: ModelSpec, state: Mapping[str, Tensor], kept: Mapping[str, 
     """
     kind = kind_of_model(spec)
     if kind is None:
-        encoder = f" on {spec.encoder}" if spec.architecture == "small" else ""
+        encoder = f" on {spec.encoder}" if spec.has_encoder else ""
         raise ModelFileError(
             f"{spec.architecture}{encoder} has no authors' names; `roundabout export --safetensors` keeps ours"
         )

@@ -18,6 +18,8 @@ from pipeline.checkpoints import naming
 from pipeline.checkpoints.naming import COUNTER, Rename
 from pipeline.models.build import ModelSpec, construct_model
 from pipeline.models.discriminators import discriminator_shapes
+from pipeline.models.encoders import LITE_BLOCKS
+from pipeline.models.mit import SIZES
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -47,7 +49,9 @@ class Kind:
         classes_of: from the file's shapes to its number of classes, None where they do not say; None of an encoder.
         ignored: names that may be there and that no network here reads (ImageNet's classifier).
         note: what a user should know who takes these weights.
+        first: the first name of the file, so that files without it need not build the network to be told apart.
         sure: whether the preprocessing is a matter of the kind; else the first layer's numbers are asked.
+        may_be: from the file's shapes to whether a closer look is worth its time: deep networks take long to list.
     """
 
     name: str
@@ -58,6 +62,8 @@ class Kind:
     ignored: str = "(?!)"
     note: str = ""
     sure: bool = True
+    first: str = ""
+    may_be: Callable[[Shapes], bool] = lambda _: True
 
     @property
     def encoder_only(self) -> bool:
@@ -74,7 +80,7 @@ class Kind:
         return re.fullmatch(self.ignored, name) is not None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def own_shapes(spec: ModelSpec) -> dict[str, Shape]:
     """Return our names and shapes of a network's state."""
     return {key: tuple(value.shape) for key, value in construct_model(spec).state_dict().items()}
@@ -137,6 +143,25 @@ def _slots(spec: ModelSpec, rename: Rename, without: frozenset[str]) -> list[Slo
     ]
 
 
+def _has_depth(size: str) -> Callable[[Shapes], bool]:
+    """Return a function that looks for the last block of a Mix Transformer's deepest stage."""
+    depth, channels = SIZES[size].depths[2], SIZES[size].channels[2]
+    last, another = (f"block3.{block}.norm1.weight" for block in (depth - 1, depth))
+    return lambda shapes: any(
+        name.endswith(last) and shape == (channels,) and name.removesuffix(last) + another not in shapes
+        for name, shape in shapes.items()
+    )
+
+
+def _has_tokens(channels: int, blocks: int, *, registers: bool) -> Callable[[Shapes], bool]:
+    """Return a function that looks for DINOv2's last block, of that width, and for the registers."""
+    last = f"blocks.{blocks - 1}.ls2.gamma"
+    return lambda shapes: any(
+        name.endswith(last) and shape == (channels,) and (f"{name.removesuffix(last)}reg_token" in shapes) == registers
+        for name, shape in shapes.items()
+    )
+
+
 def _resnet38_classes(shapes: Shapes) -> int | None:
     """The authors' last layer is called after its number of classes."""
     return next((shape[0] for name, shape in shapes.items() if re.fullmatch(r"arg:linear\d+_weight", name)), None)
@@ -153,8 +178,13 @@ _ONE_HEAD = _spec("deeplabv2-resnet101", reads="caffe-bgr")
 _FCN = _spec("fcn8s-vgg16", reads="caffe-bgr")
 _VGG = _spec("fcn8s-vgg16", reads="imagenet-rgb")
 _WIDE = _spec("resnet38", reads="imagenet-rgb")
-_LITE = _spec("small", encoder="efficientnet-lite0", reads="lite-rgb")
+_LITE = {encoder: _spec("small", encoder=encoder, reads="lite-rgb") for encoder in LITE_BLOCKS}
 _MOBILE = {size: _spec("small", encoder=f"mobilenet-v3-{size}", reads="imagenet-rgb") for size in ("small", "large")}
+_MIT = {
+    (architecture, size): _spec(architecture, encoder=size, reads="imagenet-rgb")
+    for architecture in ("segformer", "daformer", "hrda")
+    for size in SIZES
+}
 
 _WHOLE_NETWORKS = (
     Kind(
@@ -180,6 +210,22 @@ _WHOLE_NETWORKS = (
         _WIDE,
         _whole(_WIDE, naming.resnet38),
         _resnet38_classes,
+    ),
+    *(
+        Kind(
+            f"{architecture}-{size}",
+            f"{title} on MiT-{size[4:].upper()}",
+            _MIT[architecture, size],
+            _whole(_MIT[architecture, size], lambda _: str),
+            _side(f"decode_head.{classifier}.bias", 0),
+            may_be=_has_depth(size),
+        )
+        for architecture, title, classifier in (
+            ("segformer", "SegFormer (as in the repositories of DAFormer, HRDA and MIC)", "linear_pred"),
+            ("daformer", "DAFormer", "conv_seg"),
+            ("hrda", "HRDA (MIC)", "head.conv_seg"),
+        )
+        for size in SIZES
     ),
 )
 
@@ -239,28 +285,68 @@ _IMAGENET_ENCODERS = (
             _encoder(_MOBILE[size], naming.mobilenet_v3),
             None,
             ignored=rf"(features\.{last}|classifier)\..*",
+            first="features.0.0.weight",
         )
         for size, last in (("small", 12), ("large", 16))
     ),
-    Kind(
-        "efficientnet-lite0-imagenet",
-        "EfficientNet-Lite0 of efficientnet-lite-pytorch",
-        _LITE,
-        _encoder(_LITE, naming.efficientnet_lite0),
-        None,
-        ignored=r"(_conv_head|_bn1|_fc)\..*",
+    *(
+        Kind(
+            f"{encoder}-imagenet",
+            f"{encoder.replace('efficientnet-l', 'EfficientNet-L')} of efficientnet-lite-pytorch",
+            lite,
+            _encoder(lite, naming.efficientnet_lite(encoder)),
+            None,
+            ignored=r"(_conv_head|_bn1|_fc)\..*",
+            first="_conv_stem.weight",
+        )
+        for encoder, lite in _LITE.items()
     ),
-    Kind(
-        "efficientnet-lite0-imagenet-timm",
-        "EfficientNet-Lite0 of timm",
-        _LITE,
-        _encoder(_LITE, naming.efficientnet_lite0_timm),
-        None,
-        ignored=r"(conv_head|bn2|classifier)\..*",
-        note="computed as timm's tf_efficientnet_lite0 (TensorFlow's padding and epsilon); timm's efficientnet_lite0 "
-        "has the same names and pads otherwise",
+    *(
+        Kind(
+            f"{encoder}-imagenet-timm",
+            f"{encoder.replace('efficientnet-l', 'EfficientNet-L')} of timm",
+            lite,
+            _encoder(lite, naming.timm),
+            None,
+            ignored=r"(conv_head|bn2|classifier)\..*",
+            note="computed as timm's tf_efficientnet_lite (TensorFlow's padding and epsilon); timm's efficientnet_lite "
+            "has the same names and pads otherwise",
+            first="conv_stem.weight",
+        )
+        for encoder, lite in _LITE.items()
     ),
 )
+
+_MIT_ENCODERS = tuple(
+    Kind(
+        f"{size}-imagenet",
+        f"MiT-{size[4:].upper()} for ImageNet (mit_{size[4:]}.pth of SegFormer)",
+        _MIT["daformer", size],
+        _encoder(_MIT["daformer", size], lambda ours: ours.removeprefix("backbone.")),
+        None,
+        ignored=r"head\..*",
+        note="segformer and hrda begin with it, too",
+        may_be=_has_depth(size),
+    )
+    for size in SIZES
+)
+
+_DINOV2 = tuple(
+    Kind(
+        f"dinov2-{size}14{registers}",
+        f"DINOv2 ViT-{size[3].upper()}/14{' with registers, timm' if registers else ', of Meta or timm'}",
+        spec := _spec("vit-linear", encoder=f"timm/{name}_patch14{registers}_dinov2", reads="imagenet-rgb"),
+        _encoder(spec, lambda ours: ours.removeprefix("backbone.layers.")),
+        None,
+        ignored=r"mask_token",
+        note="also an encoder of vit-upernet",
+        may_be=_has_tokens(channels, blocks, registers=bool(registers)),
+    )
+    for size, name, channels, blocks in (
+        ("vits", "vit_small", 384, 12), ("vitb", "vit_base", 768, 12), ("vitl", "vit_large", 1024, 24),
+    )
+    for registers in ("", "_reg4")
+)  # fmt: skip
 
 _DISCRIMINATORS = tuple(
     Kind(name, title, None, _discriminator(rename), _side(rename("0.weight"), 1))
@@ -270,10 +356,16 @@ _DISCRIMINATORS = tuple(
     )
 )
 
-KINDS = {kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_DISCRIMINATORS)}
+KINDS = {
+    kind.name: kind for kind in (*_WHOLE_NETWORKS, *_IMAGENET_ENCODERS, *_MIT_ENCODERS, *_DINOV2, *_DISCRIMINATORS)
+}
 
 
 def kind_of_model(spec: ModelSpec) -> Kind | None:
     """Return the authors' kind in which a whole network of ours is written; None if there are no authors' names."""
-    named = {(kind.spec.architecture, kind.spec.heads): kind for kind in _WHOLE_NETWORKS if kind.spec is not None}
-    return named.get((spec.architecture, spec.heads))
+    named = {_layers(kind.spec): kind for kind in _WHOLE_NETWORKS if kind.spec is not None}
+    return named.get(_layers(spec))
+
+
+def _layers(spec: ModelSpec) -> tuple[str, str | None, int]:
+    return spec.architecture, spec.encoder if spec.has_encoder else None, spec.heads

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.models.efficientnet_lite import STAGES
+from pipeline.models.encoders import LITE_BLOCKS, package_name
 
 COUNTER = "num_batches_tracked"
 """Torch's counter in normalisations: files of before PyTorch 0.4.1 lack it, and nothing here reads it."""
@@ -18,16 +18,6 @@ Rename = Callable[[str], str | None]
 _VGG_NAMES = [f"conv{level}_{index}" for level, count in enumerate((2, 2, 3, 3, 3), 1) for index in range(1, count + 1)]
 _VGG_PLACES = dict(zip(_VGG_NAMES, (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28), strict=True))
 _STATISTICS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}
-_LITE0_STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1"}
-_LITE0_FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-_LITE0_BLOCK = {
-    "_expand_conv": "conv_pw",
-    "_bn0": "bn1",
-    "_depthwise_conv": "conv_dw",
-    "_bn1": "bn2",
-    "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}
 
 
 def vgg16(fc6: str, fc7: str) -> Rename:
@@ -65,24 +55,14 @@ def mobilenet_v3(ours: str) -> str:
     return ours.replace("encoder.layers.", "features.", 1)
 
 
-def efficientnet_lite0(ours: str) -> str:
-    """Return the name of the package efficientnet-lite-pytorch, after which our attributes are named."""
-    return ours.removeprefix("encoder.")
+def efficientnet_lite(encoder: str) -> Rename:
+    """Return the renaming of an EfficientNet-Lite to the package efficientnet-lite-pytorch's."""
+    return lambda ours: package_name(timm(ours), LITE_BLOCKS[encoder])
 
 
-def efficientnet_lite0_timm(ours: str) -> str:
-    """Return timm's name: it counts blocks by stage, and names the layers of a block by their order."""
-    _, first, *rest = ours.split(".")
-    if first in _LITE0_STEM:
-        return ".".join([_LITE0_STEM[first], *rest])
-    stage, number = _stage_of(int(rest[0]))
-    names = _LITE0_FIRST if stage == 0 else _LITE0_BLOCK  # the first block does not expand
-    return f"blocks.{stage}.{number}.{names[rest[1]]}.{rest[2]}"
-
-
-def _stage_of(block: int) -> tuple[int, int]:
-    blocks = [(stage, number) for stage, described in enumerate(STAGES) for number in range(described.blocks)]
-    return blocks[block]
+def timm(ours: str) -> str:
+    """Return timm's name, after which the layers of its encoders are named."""
+    return ours.removeprefix("encoder.layers.")
 
 
 def named_discriminator(ours: str) -> str:

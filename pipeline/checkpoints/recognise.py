@@ -13,6 +13,8 @@ from pipeline.checkpoints.naming import COUNTER
 
 MOST_PREFIXES = 3
 SHOWN = 3
+MIT_PARTS = frozenset({"backbone", "decode_head"})
+"""First parts of the names of the kinds that are listed only where a file may be of them."""
 
 
 class Recognised(NamedTuple):
@@ -57,7 +59,7 @@ def networks_in(tensors: Mapping[str, Tensor]) -> list[Recognised]:
     """
     shapes = shapes_of(tensors)
     matches: list[Recognised] = []
-    for kind in KINDS.values():
+    for kind in _worth_a_look(shapes):
         for prefix in _prefixes_of(kind, shapes):
             if not any(prefix.startswith(match.prefix) for match in matches) and _is(kind, prefix, shapes):
                 matches.append(_recognised(kind, prefix, shapes))
@@ -65,9 +67,13 @@ def networks_in(tensors: Mapping[str, Tensor]) -> list[Recognised]:
     return sorted(matches, key=lambda match: match.prefix)
 
 
+def _worth_a_look(shapes: Shapes) -> list[Kind]:
+    return [kind for kind in KINDS.values() if kind.may_be(shapes)]
+
+
 def _prefixes_of(kind: Kind, shapes: Shapes) -> list[str]:
     """Return what is before the kind's first name wherever that name occurs."""
-    first = kind.slots(kind.classes(shapes))[0].theirs
+    first = kind.first or kind.slots(kind.classes(shapes))[0].theirs
     prefixes = [name.removesuffix(first) for name in shapes if name.endswith(first)]
     return [prefix for prefix in prefixes if not prefix or prefix.endswith(".")]
 
@@ -88,14 +94,18 @@ def _below(prefix: str, shapes: Shapes) -> dict[str, tuple[int, ...]]:
 @cache
 def _known_parts() -> frozenset[str]:
     """Return the first parts of all names of all kinds: what is called so and does not fit is no metric's buffer."""
-    kinds = KINDS.values()
-    return frozenset(slot.theirs.partition(".")[0] for kind in kinds for slot in kind.slots(DEFAULT_CLASSES))
+    kinds = _worth_a_look({})
+    return MIT_PARTS | frozenset(
+        slot.theirs.partition(".")[0] for kind in kinds for slot in kind.slots(DEFAULT_CLASSES)
+    )
 
 
 def closest(tensors: Mapping[str, Tensor]) -> str:
     """Return, in words, the kind with which most names and shapes agree, and which of them do not."""
     differences = [
-        _difference(kind, shapes) for prefix, shapes in _without_prefixes(shapes_of(tensors)) for kind in KINDS.values()
+        _difference(kind, shapes)
+        for prefix, shapes in _without_prefixes(shapes_of(tensors))
+        for kind in _worth_a_look(shapes)
     ]
     best = max(differences, key=lambda difference: difference.fitting / (difference.fitting + _wrong(difference)))
     if not best.fitting:

@@ -45,6 +45,6 @@ def require_class_names(weights: Weights, names: Sequence[str], path: Path) -> N
 
 def params_line(spec: ModelSpec) -> str:
     """Return what to write into params.yaml for a file's network."""
-    encoder = f", encoder: {spec.encoder}" if spec.architecture == "small" else ""
+    encoder = f", encoder: {spec.encoder}" if spec.has_encoder else ""
     heads = f", heads: {spec.heads}" if spec.heads != 1 else ""
     return f"say `model: {{architecture: {spec.architecture}{encoder}{heads}, weights: …}}`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from pipeline.commands.cache_folder import Cache
 from pipeline.commands.class_names import CLASSES_HELP, names_of
 from pipeline.commands.console import console, failed, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import Cache
+from pipeline.commands.tables import print_table
+from pipeline.common.errors import counted
 
 if TYPE_CHECKING:
     from pipeline.cache.index import CacheIndex
@@ -58,30 +61,39 @@ def info(cache: Cache) -> None:
     volume = 4 * spec.classes * spec.size[0] * spec.size[1]
     table = Table(show_header=False, title=str(cache))
     for name, value in (
-        ("images", f"{len(index)} in {len(index.paths)} parts, {index.image_ids[0]} … {index.image_ids[-1]}"),
+        (
+            "images",
+            f"{len(index):,} in {counted(len(index.paths), 'part')}, {index.image_ids[0]} … {index.image_ids[-1]}",
+        ),
         ("probabilities", f"{spec.classes} classes of {spec.size[0]}x{spec.size[1]}"),
         ("profile", spec.profile),
         ("views", ", ".join(view.name for view in spec.views)),
         ("made by", spec.called()),
         ("on disk", f"{stored / 1e6:.1f} MB, {stored / len(index) / 1e6:.3f} MB an image"),
         ("as float32", f"{volume * len(index) / 1e6:.1f} MB, {volume * len(index) / stored:.0f} times as much"),
-        ("mean entropy", f"{index.statistic('entropy_mean').mean():.4f} nats"),
+        (
+            "mean entropy",
+            f"{100 * index.statistic('entropy_mean').mean() / math.log(spec.classes):.1f} % of ln C, its largest value",
+        ),
     ):
         table.add_row(name, value)
-    console.print(table)
-    console.print(_class_table(index))
+    print_table(table)
+    print_table(_class_table(index))
 
 
 def _class_table(index: CacheIndex) -> Table:
-    """Share of pixels, mean confidence and mean entropy of each class."""
+    """Share of pixels, mean confidence and mean entropy (in percent of ln C, its largest value) of each class."""
     count_C, confidence_C, entropy_C = (
         index.statistic(name).sum(axis=0) for name in ("pixel_count", "confidence_sum", "entropy_sum")
     )
     images_C = (index.statistic("pixel_count") > 0).sum(axis=0)
-    table = Table("class", "pixels", "images", "mean confidence", "mean entropy")
+    table = Table("class", "pixels", "images", "mean confidence", "mean entropy, % of ln C")
     for number, name in enumerate(index.spec.class_names):
         pixels = count_C[number]
-        means = (f"{confidence_C[number] / pixels:.4f}", f"{entropy_C[number] / pixels:.4f}") if pixels else ("–", "–")
+        means = ("–", "–")
+        if pixels:
+            share = entropy_C[number] / pixels / math.log(index.spec.classes)
+            means = (f"{confidence_C[number] / pixels:.4f}", f"{100 * share:.1f}")
         table.add_row(name, f"{100 * pixels / count_C.sum():.3f} %", str(images_C[number]), *means)
     return table
 
@@ -96,7 +108,7 @@ def verify(cache: Cache) -> None:
     if problems:
         raise failed("\n".join(problems))
     parts = len(list(cache.glob("part-*.h5")))
-    console.print(f"{cache}: {parts} parts, all whole")
+    console.print(f"{cache}: {counted(parts, 'part')}, {'whole' if parts == 1 else 'all whole'}")
 
 
 @app.command()
@@ -109,7 +121,7 @@ def compact(
     """Write a cache again with fewer, larger parts; the compressed data are copied as they are."""
     from pipeline.cache.maintenance import compact as write_again
 
-    console.print(f"{out}: {write_again(cache, out, part_images)} parts")
+    console.print(f"{out}: {counted(write_again(cache, out, part_images), 'part')}")
 
 
 @app.command("import")
@@ -136,7 +148,7 @@ def import_(
     names = names_of(classes, source.shape[0], "the volumes have")
     spec = import_volumes(source, out, names, profile=profile.value, part_images=part_images)
     size = f"{spec.size[0]}x{spec.size[1]}"
-    console.print(f"{out}: {spec.images} images, {spec.classes} classes of {size}, kept as {spec.profile}")
+    console.print(f"{out}: {counted(spec.images, 'image')}, {spec.classes} classes of {size}, kept as {spec.profile}")
 
 
 @app.command()
@@ -157,4 +169,4 @@ def export(
     reader = CacheReader(cache)
     ids = image or reader.image_ids
     keep_what_is_there([out] if out.suffix == ".npz" else [out / f"{image_id}.npy" for image_id in ids], force)
-    console.print(f"{out}: {export_cache(reader, out, what.value, image)} images")
+    console.print(f"{out}: {counted(export_cache(reader, out, what.value, image), 'image')}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.console import console, failed, readable
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.files import write_text
 from pipeline.common.labels import class_set
 from pipeline.params import ParamsError, explained_changes, json_schema, read_data, read_params
@@ -44,7 +44,8 @@ def check(params: Annotated[Path, typer.Option(help="the params file")] = Path("
         raise ReadableError(f"{params}: {len(problems)} problem(s) with the data\n{_listed(problems)}")
     for line in explained_changes(checked):
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"{params} is fine: {len(checked.initial_models)} initial models, {len(checked.rounds)} rounds")
+    models, rounds = counted(len(checked.initial_models), "initial model"), counted(len(checked.rounds), "round")
+    console.print(f"{params} is fine: {models}, {rounds}")
     if (held_back := held_back_in_words(checked)) is not None:
         console.print(held_back)
     classes = other_classes_in_words(checked)

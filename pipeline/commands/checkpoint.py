@@ -11,8 +11,10 @@ from rich.table import Table
 
 from pipeline.commands.class_names import CLASSES_HELP, class_names_in, names_of
 from pipeline.commands.console import console, readable
-from pipeline.commands.model_file import model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import WeightsFile, model_file
+from pipeline.commands.tables import print_table
+from pipeline.common.errors import counted
 
 if TYPE_CHECKING:
     from pipeline.checkpoints.convert import Weights
@@ -21,8 +23,6 @@ app = typer.Typer(
     help="Checkpoints of others: say what a file is, take it in, write it back. docs/models.md lists the kinds.",
     no_args_is_help=True,
 )
-
-File = Annotated[Path, typer.Argument(help="a checkpoint: .pth, .pt, .safetensors, MXNet's .params, or a model.pt")]
 
 Prefix = Annotated[
     str | None, typer.Option(help="which network, where the file holds several: student, teacher, state_dict.ema …")
@@ -38,11 +38,11 @@ class Branches(StrEnum):
 
 @app.command()
 @readable
-def info(file: File, prefix: Prefix = None) -> None:
+def info(file: WeightsFile, prefix: Prefix = None) -> None:
     """Say what a file of weights is: network, heads, classes, preprocessing, and how that is known."""
     from pipeline.checkpoints.convert import read_weights
 
-    console.print(_table(file, read_weights(file, prefix)))
+    print_table(_table(file, read_weights(file, prefix)))
 
 
 def _table(file: Path, weights: Weights) -> Table:
@@ -54,7 +54,7 @@ def _table(file: Path, weights: Weights) -> Table:
     if names:
         table.add_row("class names", ", ".join(names))
     count = sum(value.numel() for value in weights.state.values())
-    table.add_row("weights", f"{count:,} in {len(weights.state)} tensors{_average(weights)}")
+    table.add_row("weights", f"{count:,} in {counted(len(weights.state), 'tensor')}{_average(weights)}")
     return table
 
 
@@ -66,7 +66,7 @@ def _average(weights: Weights) -> str:
 @app.command("import")
 @readable
 def import_(
-    file: File,
+    file: WeightsFile,
     out: Annotated[Path, typer.Argument(help="the model file to write, e.g. pretrained/advent.pt")],
     class_set: Annotated[
         str | None,
@@ -91,7 +91,7 @@ def import_(
         classes=len(class_names_in(class_set)) if classes is None and class_set is not None else classes,
         prefix=prefix,
     )
-    console.print(_table(file, weights))
+    print_table(_table(file, weights))
     console.print(f"written: {out}", highlight=False, soft_wrap=True)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.commands.console import console
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import ClassSet, class_set
 from pipeline.datasets import compare
@@ -58,7 +58,7 @@ def _print(classes: ClassSet, splits: dict[str, Meanings]) -> None:
     for number, (name, colour) in enumerate(zip(classes.names, classes.palette, strict=True)):
         labels = [", ".join(_labels(table, name)) or "–" for table in splits.values()]
         rows.add_row(str(number), Text(name), _swatch(colour), *map(Text, labels))
-    console.print(rows)
+    print_table(rows)
 
 
 def _labels(table: Meanings, name: str) -> list[str]:

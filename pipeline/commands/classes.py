@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pipeline.commands.class_table import show_class_set
 from pipeline.commands.console import console, readable
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import CITYSCAPES_19, CLASS_SETS, NTHU_MERGES, ClassSet, class_set
 from pipeline.datasets import compare
@@ -83,7 +84,7 @@ def _print_table(pair: tuple[str, str], sides: dict[str, Meanings], own: ClassSe
     for name in own.names:
         marks = ("yes" if name in classes.names else "" for classes in known.values())
         table.add_row(name, *(_ids(sides[side], name) for side in pair), *marks)
-    console.print(table)
+    print_table(table)
 
 
 def _ids(meanings: Meanings, class_name: str) -> str:
@@ -105,7 +106,7 @@ def _print_fits(pair: tuple[str, str], sides: dict[str, Meanings], own: ClassSet
             continue  # digits and streets have nothing in common
         lacking = (", ".join(names) or "–" for names in (fit.not_in_source, fit.not_in_target))
         table.add_row(classes.name, f"{fit.in_both()} of {len(classes)}", *lacking)
-    console.print(table)
+    print_table(table)
     base = compare.fit(sides[pair[0]], sides[pair[1]], own or CITYSCAPES_19)
     if base.not_in_source and not set(base.not_in_source) <= set(base.not_in_target):
         count, has = len(base.classes), len(base.classes) - len(base.not_in_source)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.commands.model_file import RUNS
+from tqdm import tqdm
+
 from pipeline.commands.overwriting import keep_what_is_there
-from pipeline.common.errors import ReadableError
+from pipeline.commands.run_files import RUNS
+from pipeline.common.errors import ReadableError, counted
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.prediction.coco import Labelled
-    from pipeline.prediction.pictures import Picture, SplitPictures
+    from pipeline.prediction.pictures import SplitPictures
 
 PARAMS = Path("params.yaml")
 LabelOf = Callable[[str], "np.ndarray"]
@@ -48,7 +51,7 @@ def write_coco_files(name: str, out: Path, force: bool) -> list[str]:
         ids, label_of = opened()
         pictures = _pictures(kind.partition("-")[0])
         count = write_coco(paths[kind], partial(_labelled, ids, label_of, pictures), classes, f"{name}, {kind}")
-        lines.append(f"{paths[kind]}: {count} images, file names below {pictures.folder}")
+        lines.append(f"{paths[kind]}: {counted(count, 'image')}, file names below {pictures.folder}")
     return lines
 
 
@@ -107,16 +110,19 @@ def _pictures(split: str) -> SplitPictures:
 
 
 def _labelled(ids: list[str], label_of: LabelOf, pictures: SplitPictures) -> Iterator[Labelled]:
+    """Yield an image file at a time: of tiles, which are neighbours in ``ids``, the label is put together."""
     from pipeline.prediction.coco import Labelled
 
-    for image_id in ids:
-        picture = pictures.of_id(image_id)
-        assert picture.size is not None
-        file_name = picture.path.relative_to(pictures.folder).as_posix()
-        yield Labelled(file_name, picture.size, partial(_label, image_id, label_of, picture))
+    shown = tqdm(ids, unit="image", desc="coco", disable=None, leave=False)
+    for path, tiles in groupby(shown, key=lambda image_id: pictures.of_id(image_id).path):
+        parts = list(tiles)
+        size = pictures.of_id(parts[0]).size
+        assert size is not None
+        label = partial(_label, parts, label_of, pictures, size)
+        yield Labelled(path.relative_to(pictures.folder).as_posix(), size, label)
 
 
-def _label(image_id: str, label_of: LabelOf, picture: Picture) -> np.ndarray:
-    from pipeline.prediction.placed import placed
+def _label(ids: list[str], label_of: LabelOf, pictures: SplitPictures, size: tuple[int, int]) -> np.ndarray:
+    from pipeline.prediction.placed import put_together
 
-    return placed(label_of(image_id), picture)
+    return put_together(((label_of(image_id), pictures.of_id(image_id)) for image_id in ids), size)

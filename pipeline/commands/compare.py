@@ -8,7 +8,10 @@ import typer
 from rich.table import Table
 
 from pipeline.commands.console import console, readable
+from pipeline.commands.run_files import run_name
+from pipeline.commands.tables import print_table
 from pipeline.common.flat import flat
+from pipeline.evaluation.results import metric_in_words
 
 if TYPE_CHECKING:
     from pipeline.params import Params, Training
@@ -28,14 +31,15 @@ def compare(
     from pipeline.viewer.inspector import Inspector
 
     inspector = Inspector([])
+    first, second = run_name(first), run_name(second)
     runs = (inspector.run(first), inspector.run(second))
     params = inspector.inputs.params
     comparison = compare_runs(*runs, entries_of(params, (first, second)) if params else {})
     for name in comparison.before:
         words = "its evaluation is of the cache or selection before; it is not shown"
         console.print(f"{name}: {words}", highlight=False, soft_wrap=True)
-    console.print(_summary(comparison))
-    console.print(_class_table(comparison))
+    print_table(_summary(comparison))
+    print_table(_class_table(comparison))
     changed = most_changed(*runs, images)
     if changed:
         caches = " and ".join(_cache_names(comparison))
@@ -66,12 +70,14 @@ def _with_training(entry: dict[str, Any], section: str, training: Training) -> d
 def _summary(comparison: Comparison) -> Table:
     table = Table("", *comparison.names, "Δ", title=f"{comparison.names[0]} and {comparison.names[1]}")
     for name, pair in comparison.metrics.items():
-        table.add_row(name, *(_percent(value) for value in pair), _points(pair))
+        table.add_row(metric_in_words(name), *(_percent(value) for value in pair), _points(pair))
     if any(comparison.networks):
         table.add_row("network of the cache", *(network or "–" for network in comparison.networks), "")
     if any(value is not None for value in comparison.entropy):
         table.add_row(
-            "mean entropy in the cache", *(_percent(value) for value in comparison.entropy), _points(comparison.entropy)
+            "mean entropy in the cache, % of ln C",
+            *(_percent(value) for value in comparison.entropy),
+            _points(comparison.entropy),
         )
     if comparison.selected is not None:
         one, other, both = comparison.selected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -14,9 +15,10 @@ from pipeline.common.errors import ReadableError
 from pipeline.common.system_errors import explained
 from pipeline.common.user import require_name
 
-# Into a file or a pipe, tables are as wide as they need to be: cut names are of no use to anyone. No markup: names of
-# files and keys of foreign checkpoints may hold brackets, and are printed as they are.
-console = Console(markup=False) if sys.stdout.isatty() else Console(width=160, markup=False)
+# Into a file or a pipe, tables are as wide as they need to be, unless COLUMNS says how wide. No markup: names of files
+# and keys of foreign checkpoints may hold brackets, and are printed as they are.
+_has_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+console = Console(markup=False) if _has_width else Console(width=160, markup=False)
 errors = Console(stderr=True, markup=False)
 
 Arguments = ParamSpec("Arguments")

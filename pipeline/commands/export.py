@@ -9,10 +9,10 @@ import typer
 
 from pipeline.commands.coco_files import write_coco_files
 from pipeline.commands.console import console, readable
-from pipeline.commands.model_file import is_of_a_run, model_file
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import is_of_a_run, model_file, run_name
 from pipeline.commands.sizes import require_positive
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 
 PARAMS = Path("params.yaml")
 
@@ -37,7 +37,7 @@ def export(
     if onnx is None and safetensors is None and coco is None:
         raise ReadableError("say what to write: --onnx FILE, --safetensors FILE, --coco FOLDER, or several of them")
     if coco is not None:
-        for line in write_coco_files(model, coco, force):
+        for line in write_coco_files(run_name(model), coco, force):
             console.print(line, highlight=False, soft_wrap=True)
     if onnx is not None or safetensors is not None:
         _export_network(model, onnx, safetensors, size, force)
@@ -56,7 +56,7 @@ def _export_network(
     network = open_model(path)
     if safetensors is not None:
         save_safetensors(network, safetensors)
-        console.print(f"{safetensors}: {len(network.state_dict())} tensors", highlight=False, soft_wrap=True)
+        console.print(f"{safetensors}: {counted(len(network.state_dict()), 'tensor')}", highlight=False, soft_wrap=True)
     if onnx is not None and size is not None:
         _write_onnx(network, onnx, size)
 
@@ -66,7 +66,8 @@ def _write_onnx(network: object, out: Path, size: tuple[int, int]) -> None:
     from pipeline.models.onnx import export_onnx
 
     assert isinstance(network, SegmentationModel)
-    parity = export_onnx(network, out, size)
+    with console.status(f"{out}: is being written and compared with torch"):
+        parity = export_onnx(network, out, size)
     console.print(
         f"{out}: uint8 RGB (N, 3, {size[0]}, {size[1]}) to logits (N, {network.classes}, {size[0]}, {size[1]})\n"
         f"ONNX Runtime {parity.runtime} against torch: largest difference {parity.largest_difference:.2g} where the "

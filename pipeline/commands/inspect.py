@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.console import console, readable
+from pipeline.commands.run_files import run_name
 
 
 @readable
@@ -28,7 +29,7 @@ def inspect(
     from pipeline.viewer.inspector import Inspector
     from pipeline.viewer.serve import address, listening_socket, serve
 
-    inspector = Inspector(runs or [])
+    inspector = Inspector([run_name(run) for run in runs or []])
     bound = listening_socket(host, port)
     inspector.refresh()
     url = address(bound, host)

@@ -11,7 +11,8 @@ import typer
 from rich.table import Table
 
 from pipeline.commands.console import console, failed, readable
-from pipeline.common.errors import ReadableError
+from pipeline.commands.tables import print_table
+from pipeline.common.errors import ReadableError, counted
 from pipeline.dvc_view.torn_files import set_torn_files_aside
 from pipeline.evaluation.over_seeds import results_table
 from pipeline.evaluation.results import read_results
@@ -115,13 +116,13 @@ def _print_plan(night: Night, slots: int) -> None:
         console.print(_nothing(night))
         return
     spans = spans_of_night(night, slots, LIGHT_AT_ONCE)
-    table = Table("stage", "slot", "begins after", "takes", title=f"{len(changed)} stages to run")
+    table = Table("stage", "slot", "begins after", "takes", title=f"{counted(len(changed), 'stage')} to run")
     for job in sorted((job for job in night.jobs if job.name in changed), key=lambda job: spans[job.name]):
         took = "unknown" if job.name in night.unknown else duration(job.seconds)
         table.add_row(job.name, "GPU" if job.slot else "", duration(spans[job.name][0]), took)
-    console.print(table)
+    print_table(table)
     held = len(night.jobs) - len(changed)
-    console.print(f"{held} stages are up to date. Seeds: {', '.join(map(str, night.workspaces()))}.")
+    console.print(f"{counted(held, 'stage')} up to date. Seeds: {', '.join(map(str, night.workspaces()))}.")
     total = duration(max(end for _, end in spans.values()))
     if night.unknown:
         message = f"it is not known how long it takes: {len(night.unknown)} of them never ran here; at least {total}"
@@ -146,11 +147,11 @@ def _print_seeds(night: Night) -> None:
         table = Table(*rows[0], title="Results on the target (percent; mean ± standard deviation)")
         for row in rows:
             table.add_row(*map(str, row.values()))
-        console.print(table)
+        print_table(table)
 
 
 def _nothing(night: Night) -> str:
-    return f"nothing to do: DVC has the results of all {len(night.jobs)} stages"
+    return f"nothing to do: DVC has the results of all {counted(len(night.jobs), 'stage')}"
 
 
 def _hand_over(root: Path, parameters: dict[str, Any], cron: str | None, at: datetime | None, pool: str | None) -> None:

@@ -10,22 +10,21 @@ import typer
 
 from pipeline.commands.class_names import names_of
 from pipeline.commands.console import console, failed, readable
-from pipeline.commands.model_file import is_of_a_run, model_file
+from pipeline.commands.run_files import is_of_a_run, model_file
 from pipeline.commands.sizes import require_positive, size_in
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.files import file_hash
 from pipeline.common.labels import classes_of_model
+from pipeline.common.tiling import Tiling, tiling_of
 
 if TYPE_CHECKING:
     from pipeline.params import Params
     from pipeline.prediction.pictures import Pictures
     from pipeline.prediction.predict import Outcome
-    from pipeline.prediction.tiles import Tiling
 
 PARAMS = Path("params.yaml")
 SPLITS = ("source", "target", "target-labelled", "evaluation")
 SHOWN = 50
-OVERLAP = 64
 
 
 class FormatName(StrEnum):
@@ -62,12 +61,15 @@ Size = Annotated[
     tuple[int, int] | None,
     typer.Option(
         help="height width that the network sees; default: a prepared split's size, data.size for runs, else each "
-        "image's own"
+        "image's own; without tiles"
     ),
 ]
 Tile = Annotated[
     str | None,
-    typer.Option(help="HxW: see each image at its own size, in tiles of this size, blended; for large images"),
+    typer.Option(
+        help="HxW: see each image at its own size, in tiles of this size, blended; for large images; default: the "
+        "tiles of a prepared split, data.target's for runs"
+    ),
 ]
 Overlap = Annotated[
     int | None, typer.Option(help="pixels over which neighbouring tiles are blended; default: 64, or an eighth")
@@ -110,15 +112,13 @@ def predict(
     params = _params_for(path, images)
     pictures = _pictures(images, params, out)
     if size is None and tiling is None and params is not None:
-        size = _size(images, params)
+        size, tiling = _as_in_training(images, params)
     views = Views(size, _scales(scales), flip)
     network = open_model(path)
     computer = select_device(device, precision)
     computer.place(network)
     names = tuple(network.spec.get("class_names") or names_of(None, network.classes, "the model has"))
-    seen = "each image's own size" if size is None else f"{size[0]}x{size[1]}"
-    seen = seen if tiling is None else f"tiles of {tiling.tile[0]}x{tiling.tile[1]}, {tiling.overlap} pixels blended"
-    console.print(f"{path}: {len(names)} classes, sees {seen}; {len(pictures)} images", highlight=False, soft_wrap=True)
+    _say(path, names, size, tiling, pictures)
     if pictures.left_out:
         listed = ", ".join(f"{count} × {what}" for what, count in sorted(pictures.left_out.items()))
         console.print(f"{images}: passed over {listed}", highlight=False, soft_wrap=True)
@@ -141,27 +141,41 @@ def predict(
     _report(outcome, out, len(pictures))
 
 
+def _seen(size: tuple[int, int] | None, tiling: Tiling | None) -> str:
+    of_size = "" if size is None else f"{size[0]}x{size[1]}"
+    if tiling is None:
+        return of_size or "each image's own size"
+    return f"tiles of {tiling.in_words()}" + (of_size and f", each as {of_size}")
+
+
+def _say(
+    path: Path, names: tuple[str, ...], size: tuple[int, int] | None, tiling: Tiling | None, pictures: Pictures
+) -> None:
+    """Print which network sees what, and at which size."""
+    images = counted(len(pictures), "image")
+    console.print(
+        f"{path}: {len(names)} classes, sees {_seen(size, tiling)}; {images}", highlight=False, soft_wrap=True
+    )
+
+
 def _report(outcome: Outcome, out: Path, count: int) -> None:
     """Print how many predictions there are; fail with a line for each image that has none."""
-    already = f", {outcome.there_already} were there already" if outcome.there_already else ""
-    console.print(f"{out}: {outcome.written} predictions{already}", highlight=False, soft_wrap=True)
+    already = f", {outcome.there_already} already there" if outcome.there_already else ""
+    console.print(f"{out}: {counted(outcome.written, 'prediction')}{already}", highlight=False, soft_wrap=True)
     if outcome.problems:
         listed = "\n".join(f"  - {problem}" for problem in outcome.problems[:SHOWN])
         more = f"\n  and {len(outcome.problems) - SHOWN} more" if len(outcome.problems) > SHOWN else ""
-        raise failed(f"{len(outcome.problems)} of {count} images have no prediction:\n{listed}{more}")
+        raise failed(f"{len(outcome.problems)} of {counted(count, 'image')} without a prediction:\n{listed}{more}")
 
 
 def _tiling(tile: str | None, overlap: int | None, size: tuple[int, int] | None) -> Tiling | None:
-    from pipeline.prediction.tiles import Tiling
-
     if tile is None:
         if overlap is not None:
             raise ReadableError("--overlap: is of tiles; say --tile, too")
         return None
     if size is not None:
         raise ReadableError("--tile: tiles are cut from each image at its own size; leave --size out")
-    sides = size_in("--tile", tile)
-    tiling = Tiling(sides, min(OVERLAP, min(sides) // 8) if overlap is None else overlap)
+    tiling = tiling_of(size_in("--tile", tile), overlap)
     tiling.require_sound()
     return tiling
 
@@ -194,12 +208,15 @@ def _pictures(images: str, params: Params | None, out: Path) -> Pictures:
     return SplitPictures(manifest_path(images), split.crop, split.reading)
 
 
-def _size(images: str, params: Params) -> tuple[int, int]:
-    """Return the size at which training and evaluation see the images."""
+def _as_in_training(images: str, params: Params) -> tuple[tuple[int, int] | None, Tiling | None]:
+    """Return the size and the tiles at which training and evaluation see the images; other images, as the target."""
     from pipeline.datasets.opening import prepared_split
 
-    own = None if Path(images).exists() else prepared_split(images).size
-    return own or params.data.size
+    is_split = not Path(images).exists()
+    split = prepared_split(images) if is_split else None
+    tiling = params.data.target.tiling if split is None else split.tiling
+    size = (split and split.size) or params.data.size
+    return (None, tiling) if tiling is not None and size == tiling.tile else (size, tiling)
 
 
 def _scales(text: str) -> tuple[float, ...]:

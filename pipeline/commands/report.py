@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.console import console, readable
+from pipeline.common.errors import counted
 
 
 @readable
@@ -21,5 +22,6 @@ def report(
     from pipeline.report.merge_seeds import merge_seeds
 
     seed_set = merge_seeds(workspaces, out)
-    seeds = ", ".join(str(seed) for seed in seed_set.seeds)
-    console.print(f"{out / 'index.html'}: {len(seed_set.names)} runs, seeds {seeds}", soft_wrap=True, highlight=False)
+    seeds = f"seed{'s' * (len(seed_set.seeds) > 1)} {', '.join(str(seed) for seed in seed_set.seeds)}"
+    runs = counted(len(seed_set.names), "run")
+    console.print(f"{out / 'index.html'}: {runs}, {seeds}", soft_wrap=True, highlight=False)

@@ -7,10 +7,11 @@ from pathlib import Path
 from rich.table import Table
 
 from pipeline.commands.console import console, readable
+from pipeline.commands.tables import print_table
 from pipeline.common.errors import ReadableError
 from pipeline.common.labels import class_set
 from pipeline.evaluation.over_seeds import percent
-from pipeline.evaluation.results import Result, baseline, gap_closed, read_results
+from pipeline.evaluation.results import Result, baseline, gap_closed, metric_in_words, read_results
 from pipeline.health.record import verdict_in_words
 from pipeline.params import read_params
 from pipeline.report.answers import Answers, answers_of
@@ -28,8 +29,8 @@ def results() -> None:
         raise ReadableError("nothing has been evaluated yet; run `dvc repro`")
     headline = params.evaluate.headline
     verdicts = {result.name: verdict_in_words(runs / result.name) for result in results}
-    console.print(_summary_table(results, headline, {name: verdict for name, (verdict, _) in verdicts.items()}))
-    console.print(_class_table(results))
+    print_table(_summary_table(results, headline, {name: verdict for name, (verdict, _) in verdicts.items()}))
+    print_table(_class_table(results))
     seed_set = SeedSet([Bundle(summary_of(params, runs, results, class_set(params.classes)), {}, {}, runs)])
     notes = [f"{name}: {words}" for name, (verdict, words) in verdicts.items() if words != verdict]
     for line in _answer_lines(answers_of(seed_set), notes):
@@ -41,7 +42,15 @@ def results() -> None:
 def _summary_table(results: list[Result], headline: str, verdicts: dict[str, str]) -> Table:
     source, oracle = baseline(results, "initial", headline), baseline(results, "oracle", headline)
     names = list(results[0].metrics)
-    columns = ("run", "method", *names, f"Δ {headline}", "gap closed", "coverage", "precision")
+    columns = (
+        "run",
+        "method",
+        *map(metric_in_words, names),
+        f"Δ {metric_in_words(headline)}",
+        "gap closed",
+        "coverage",
+        "precision",
+    )
     judged = any(verdicts.values())
     table = Table(*columns, *(["verdict"] if judged else []), title="Results on the target (percent)")
     for result in results:

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from pipeline.commands.cache_folder import Cache
 from pipeline.commands.choices import choices
 from pipeline.commands.console import console, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
-from pipeline.common.errors import ReadableError
+from pipeline.commands.run_files import Cache
+from pipeline.common.errors import ReadableError, counted
 from pipeline.methods.method import Method, Option
 from pipeline.methods.registry import METHODS
 from pipeline.methods.selection_file import Compat
@@ -44,7 +44,7 @@ def select(**given: Any) -> None:
     selection, details = method.select(reader, section, entry, given["prior"] or Path())
     write_labels(reader, selection, out / "labels.h5")
     write_selection(out / "selection.json", selection, details)
-    console.print(f"{out}: {len(selection.images)} images selected, selection.json and labels.h5")
+    console.print(f"{out}: {counted(len(selection.images), 'image')} selected, selection.json and labels.h5")
 
 
 def _options_of(method: Method[Any, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.commands.console import console, readable
+from pipeline.commands.run_files import run_name
 
 
 @readable
@@ -28,8 +29,8 @@ def show(
     from pipeline.viewer.sheet import show_sheet
 
     inspector = Inspector([])
-    view = inspector.run(run)
-    other = inspector.run(against) if against else inspector.previous(view)
+    view = inspector.run(run_name(run))
+    other = inspector.run(run_name(against)) if against else inspector.previous(view)
     sheet = show_sheet(view, image, inspector.inputs, other, tuple(layer or ()))
     with whole_file(out) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.commands.cache_folder import Cache
 from pipeline.commands.console import console, readable
 from pipeline.commands.overwriting import Force, keep_what_is_there
+from pipeline.commands.run_files import Cache
 from pipeline.common.errors import ReadableError
 
 

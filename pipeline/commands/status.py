@@ -11,10 +11,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.commands.console import console, readable
-from pipeline.common.errors import ReadableError
+from pipeline.commands.tables import print_table
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.work import Work, work_folders
-from pipeline.dvc_view.graph import Changes, Graph, Stage, descendants, find_changes, needs_of
-from pipeline.dvc_view.lock_file import read_steadily
+from pipeline.dvc_view.graph import Changes, Graph, Stage, descendants, needs_of
+from pipeline.dvc_view.last_answer import find_changes_again
+from pipeline.dvc_view.lock_file import parsed, read_steadily
 from pipeline.health.record import verdict_in_words
 from pipeline.launcher.job_folder import queued_jobs
 from pipeline.overnight.seed_workspaces import workspaces_of
@@ -50,7 +52,7 @@ def status() -> None:
     table = Table("stage", "state", "why", "takes about")
     for line in lines:
         table.add_row(line.stage, line.state, line.why, _duration(line.seconds))
-    console.print(table)
+    print_table(table)
     if not whole:
         console.print("DVC writes dvc.lock all the time: some of this may be of a moment ago.")
     for verdict in verdict_lines(lines, Path("runs")):
@@ -118,11 +120,22 @@ def _changes_unknown_to_dvc(lines: Iterable[Line]) -> list[str]:
     """Return what differs between the data sets' files and those that a `prepare` that is done has read."""
     if not any(line.stage == "prepare" and line.state == "done" for line in lines):
         return []
+    if _is_drawn(Path("params.yaml")):
+        return []
     from pipeline.check import changed_files  # imported here, as params: a fraction of a second
     from pipeline.params import read_data
 
     data = read_data()
     return [] if data is None else changed_files(data)
+
+
+def _is_drawn(params: Path) -> bool:
+    """Return whether `prepare` draws all data, so that DVC knows of every change; read without params' types."""
+    try:
+        data = YAML(typ="safe").load(params.read_bytes())["data"]
+        return all("domain" in data[split] for split in ("source", "target", "evaluation"))
+    except (OSError, YAMLError, TypeError, KeyError):
+        return False
 
 
 def _verdict(folder: Path, line: Line) -> str:
@@ -157,7 +170,7 @@ def _few(names: list[str]) -> list[str]:
 
 def _parts(work: Work | None) -> str:
     parts = 0 if work is None else len(list((work.folder / "cache").glob("part-*.h5")))
-    return f", {parts} parts are written" if parts else ""
+    return f", {counted(parts, 'part')} written" if parts else ""
 
 
 def _progress(work: Work) -> str:
@@ -172,10 +185,10 @@ def stages_with_results(lock: Path) -> set[str]:
     Raises:
         ReadableError: where dvc.lock is not YAML, or holds something else.
     """
-    if not lock.exists():
-        return set()
     try:
-        stages = (YAML(typ="safe").load(lock.read_text(encoding="utf-8")) or {}).get("stages", {})
+        stages = (parsed(lock.read_bytes()) or {}).get("stages", {})
+    except FileNotFoundError:
+        return set()
     except YAMLError as error:
         raise ReadableError(f"{lock}: is not YAML ({error}); restore it from git") from None
     try:
@@ -195,7 +208,7 @@ def _changes_or_params_problems() -> Changes:
         ReadableError: where DVC cannot read them.
     """
     try:
-        return find_changes(Path.cwd())
+        return find_changes_again(Path.cwd())
     except ReadableError:
         if Path("params.yaml").exists():
             from pipeline.params import read_params  # imported here: a fraction of a second

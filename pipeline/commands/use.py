@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
 from pipeline.commands.console import console, readable
@@ -25,9 +27,12 @@ def use(
     """Copy a preset onto params.yaml."""
     presets = {path.stem: path for path in sorted(PRESETS.glob("*.yaml"))}
     if name is None:
+        listed = Table.grid(padding=(0, 2, 1, 0))
+        listed.add_column(no_wrap=True)
+        listed.add_column()
         for preset, path in presets.items():
-            about = path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-            console.print(Text.assemble((preset, "bold"), f"  {about}"))
+            listed.add_row(Text(preset, "bold"), _about(path))
+        console.print(listed)
         return
     if name not in presets:
         hint = did_you_mean(name, list(presets)) or f"; choose one of {', '.join(presets)}"
@@ -36,6 +41,12 @@ def use(
         raise ReadableError("params.yaml has changes that are not committed; commit them, or use --force to lose them")
     write_text(PARAMS, presets[name].read_text(encoding="utf-8"))
     console.print(f"params.yaml is now the preset {name}; `dvc repro` runs it")
+
+
+def _about(preset: Path) -> str:
+    """Return the comment with which a preset begins, as one paragraph."""
+    lines = takewhile(lambda line: line.startswith("#"), preset.read_text(encoding="utf-8").splitlines())
+    return " ".join(line.lstrip("# ") for line in lines)
 
 
 def _has_own_changes(presets: dict[str, Path]) -> bool:

@@ -12,6 +12,7 @@ WITHOUT_EFFECT = {
     "pipeline.common.device": "where and how precisely to compute, as `runtime` says",
     "pipeline.common.errors": "messages",
     "pipeline.common.files": "files are whole or absent; what is in them is the caller's",
+    "pipeline.common.hdf5": "refuses files that lead to others; what is read is the caller's",
     "pipeline.common.labels": "prepare writes the chosen class set's names beside the manifests; only colours are read "
     "later, and the stages that draw list it",
     "pipeline.common.own_classes": "the same for class sets of one's own",
@@ -21,6 +22,7 @@ WITHOUT_EFFECT = {
     "pipeline.common.user": "a name for a user without one",
     "pipeline.common.work": "unfinished work is continued, and published when it is whole",
     "pipeline.checkpoints": "tests hold what a known kind becomes; another checkpoint is another value in params.yaml",
+    "pipeline.datasets.decoded": "which large pictures stay in memory while their tiles are read",
     "pipeline.datasets.problems": "messages",
     "pipeline.datasets.seen": "stops a stage whose files have changed",
     "pipeline.dvc_view": "looks at what DVC does",

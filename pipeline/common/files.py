@@ -22,6 +22,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except Exception as error:
+        _name_file(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,9 +44,18 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.close(descriptor)
         os.replace(temporary, path)  # noqa: PTH105 - beside os.write: what a test interrupts is together
         _flush_folder(path.parent)
-    except BaseException:
+    except BaseException as error:
+        _name_file(error, path)
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _name_file(error: BaseException | None, path: Path) -> None:
+    """Let the errors of the system that name no file, as of a full disk, name the one that was written."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        error = error.__cause__ or error.__context__
 
 
 def _flush_folder(folder: Path) -> None:

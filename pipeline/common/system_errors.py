@@ -37,6 +37,7 @@ ADVICE = {
 _OF_STAGES = ("runs/", "data/prepared/")  # what a stage writes for the next one, relative to the workspace
 _NUMBER = re.compile(r"\[Errno (\d+)\]|errno = (\d+)|os error (\d+)|code: (\d+)")
 _NAME = re.compile(r"(?:file)?name = '([^']+)'")
+_NUMPY_CANNOT_WRITE = re.compile(r"^\d+ requested and \d+ written$")
 _TORCH_CANNOT_WRITE = ("PytorchStreamWriter failed", "unexpected pos")
 
 
@@ -46,6 +47,8 @@ def explained(error: BaseException) -> str | None:
         number = system_number(cause)
         if number in ADVICE:
             return f"{_path(cause)}: {ADVICE[number]} ({os.strerror(number)})"
+        if _NUMPY_CANNOT_WRITE.search(str(cause)):
+            return f"{_path(cause)}: {ADVICE[errno.ENOSPC]} (numpy: {cause})"
         if isinstance(cause, RuntimeError) and any(words in str(cause) for words in _TORCH_CANNOT_WRITE):
             return (
                 f"{_path(cause)}: a checkpoint could not be written: the disk is full or a quota is used up; {_RESUMES}"

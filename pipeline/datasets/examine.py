@@ -12,13 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from pipeline.common.files import file_hash
+from pipeline.common.tiling import Tiling
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
+from pipeline.datasets.decoded import OnDisk, too_large_for_memory
 from pipeline.datasets.decoding import look_at_image, read_label
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.loading import Crop, box_of, crop_problem, train_ids_problem, unknown_ids
 from pipeline.datasets.manifest import Row, content_hash
 from pipeline.datasets.picture_files import require_undamaged_png
 from pipeline.datasets.problems import DataError, Problem
+from pipeline.datasets.tile_rows import tile_problem
 
 
 class Examined(NamedTuple):
@@ -49,21 +53,27 @@ def examine(
     needs_labels: bool,
     read: Callable[[bytes], Image.Image] = read_label,
     reading: ImageReading = AS_THEY_ARE,
+    tiling: Tiling | None = None,
 ) -> Examined:
     """Read an entry's files, each once, decodes them to the end and checks that they fit each other.
 
     ``table`` is the (256,) id table, ``read`` decodes a label, ``reading`` is how images are read. Labels are checked
     inside the crop, the only pixels that are ever used. Without ``needs_labels`` no label file is opened and the row
-    has none.
+    has none. With ``tiling`` the row is that of the whole picture, which must be as large as a tile; an image that
+    is too large to be decoded whole is decoded piece by piece, where its file allows that.
     """
     problems: list[Problem] = _name_problems(entry)
-    image_data = _read(entry.image)
+    large = None if tiling is None else too_large_for_memory(entry.image, reading)
+    image_data = _read(entry.image) if large is None else large
     if isinstance(image_data, FileNotFoundError) and entry.label is not None and not os.path.lexists(entry.image):
         orphan = Problem(
             str(entry.label), f"has no image of the same id (such as {entry.image}); add it or remove this"
         )
         return Examined(None, [orphan] if needs_labels else [])
     image = _image(entry.image, image_data, crop, problems, reading)
+    too_small = None if image is None or problems else tile_problem(tiling, crop, image.height, image.width)
+    if too_small is not None:
+        problems.append(Problem(str(entry.image), too_small))
     label = None
     if needs_labels and entry.label is None:
         problems.append(
@@ -108,21 +118,31 @@ def _why_unread(path: Path, error: OSError) -> Problem:
 
 
 def _image(
-    path: Path, data: bytes | OSError, crop: Crop | None, problems: list[Problem], reading: ImageReading
+    path: Path, data: bytes | OnDisk | OSError, crop: Crop | None, problems: list[Problem], reading: ImageReading
 ) -> _File | None:
     if isinstance(data, OSError):
         problems.append(_why_unread(path, data))
         return None
     try:
-        height, width, notes = look_at_image(data, reading)
-        require_undamaged_png(data)
+        image = _large_image(path, data) if isinstance(data, OnDisk) else _decoded_image(data, reading)
     except DataError as error:
         problems.append(Problem(str(path), str(error)))
         return None
-    outside = crop_problem(crop, height, width)
+    outside = crop_problem(crop, image.height, image.width)
     if outside is not None:
         problems.append(Problem(str(path), outside))
+    return image
+
+
+def _decoded_image(data: bytes, reading: ImageReading) -> _File:
+    height, width, notes = look_at_image(data, reading)
+    require_undamaged_png(data)
     return _File(content_hash(data), len(data), height, width, notes=notes)
+
+
+def _large_image(path: Path, picture: OnDisk) -> _File:
+    height, width, notes = picture.look()
+    return _File(file_hash(path), path.stat().st_size, height, width, notes=notes)
 
 
 def _label(

@@ -7,7 +7,7 @@ and otherwise one block of neighbours: a network is never scored on what it has 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,7 @@ from shutil import copyfile
 import numpy as np
 
 from pipeline.common.files import whole_file
+from pipeline.common.tiling import picture_of
 from pipeline.datasets.manifest import MANIFEST, Manifest, Row, line_of
 
 LARGEST = 200
@@ -31,27 +32,48 @@ def held_back(ids: Sequence[str], share: float, seed: int, *, frames: bool = Tru
 
     A sequence is the images whose ids are the same without their last number. In an order drawn by the seed, each
     sequence that brings the held-back images closer to the share is held back whole. Where every sequence is too long
-    for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed.
+    for that (more than twice the share), it is the end of one: of the only one, or of one drawn by the seed. Of tiles
+    it is whole pictures, whose tiles share pixels; but where the last one is more than a third of all tiles, or of more
+    than LARGEST, it is its last tiles.
 
     Without ``frames`` each image is a sequence of its own: digits, whose archive may be sorted by class.
     """
     if share <= 0 or len(ids) < SMALLEST_SOURCE:
         return []
     count = min(LARGEST, max(1, round(share * len(ids))))
-    names = [sequence_of(identity) if frames else identity for identity in ids]
-    sequences = [list(group) for _, group in groupby(range(len(ids)), key=names.__getitem__)]
+    pictures = [picture_of(identity) for identity in ids]
+    sequences = _runs_of([sequence_of(picture) for picture in pictures] if frames else pictures)
     drawn = [sequences[index] for index in np.random.default_rng(seed).permutation(len(sequences))]
+    chosen = _closest(drawn, count) if len(drawn) > 1 else []
+    return sorted(chosen or _end_of(drawn[0], pictures, count))
+
+
+def _end_of(sequence: list[int], pictures: Sequence[str], count: int) -> list[int]:
+    """Return about ``count`` positions at the end of a sequence; of tiles whole pictures, if they are small enough."""
+    names = [pictures[position] for position in sequence]
+    *_, last = runs = [[sequence[position] for position in run] for run in _runs_of(names)]
+    small_enough = 1 < len(last) <= min(LARGEST, len(pictures) // 3)
+    return _closest(reversed(runs), count) or (last if small_enough else sequence[-count:])
+
+
+def _runs_of(names: Sequence[str]) -> list[list[int]]:
+    """Return the positions of neighbours that have the same name."""
+    return [list(group) for _, group in groupby(range(len(names)), key=names.__getitem__)]
+
+
+def _closest(groups: Iterable[list[int]], count: int) -> list[int]:
+    """Return the positions of the groups of which each in turn brings the number of positions closer to ``count``."""
     chosen = list[int]()
-    for sequence in drawn if len(drawn) > 1 else []:
-        held = len(chosen) + len(sequence)
+    for group in groups:
+        held = len(chosen) + len(group)
         if held <= LARGEST and abs(held - count) < count - len(chosen):
-            chosen += sequence
-    return sorted(chosen or drawn[0][-count:])
+            chosen += group
+    return chosen
 
 
 def sequence_of(identity: str) -> str:
-    """Return an id without the frame's number at its end: ``0016E5_`` of ``0016E5_07959``."""
-    return _FRAME_NUMBER.sub("", identity)
+    """Return an id without the frame's number at its end: ``0016E5_`` of ``0016E5_07959`` and of its tiles."""
+    return _FRAME_NUMBER.sub("", picture_of(identity))
 
 
 def in_words(held_ids: Sequence[str], images: int) -> str:
@@ -65,10 +87,11 @@ def divide(source: Path, held: Path, positions: Sequence[int]) -> None:
     """Move the rows at some positions from the manifest in ``source`` to one in ``held``.
 
     Files that `prepare` itself has written into ``source`` move with their rows; a file that a kept row names too (all
-    images of a digit share their label) is copied.
+    images of a digit share their label, all tiles of a picture both files) is copied.
     """
     rows, moving = Manifest(source / MANIFEST), set(positions)
-    kept_labels = {row.label for position, row in enumerate(rows) if position not in moving}
+    kept_rows = (row for position, row in enumerate(rows) if position not in moving)
+    kept = {file for row in kept_rows for file in (row.label, row.image if row.image_box else None)}
     with ExitStack() as stack:
         files = [
             stack.enter_context(stack.enter_context(whole_file(folder / MANIFEST)).open("w", encoding="utf-8"))
@@ -76,12 +99,12 @@ def divide(source: Path, held: Path, positions: Sequence[int]) -> None:
         ]
         for position, row in enumerate(rows):
             moves = position in moving
-            files[moves].write(line_of(_moved(row, source, held, kept_labels) if moves else row))
+            files[moves].write(line_of(_moved(row, source, held, kept) if moves else row))
 
 
-def _moved(row: Row, source: Path, held: Path, kept_labels: set[str | None]) -> Row:
-    image = _move(row.image, source, held, copy=False)
-    label = None if row.label is None else _move(row.label, source, held, copy=row.label in kept_labels)
+def _moved(row: Row, source: Path, held: Path, kept: set[str | None]) -> Row:
+    image = _move(row.image, source, held, copy=row.image in kept)
+    label = None if row.label is None else _move(row.label, source, held, copy=row.label in kept)
     return row._replace(image=image, label=label)
 
 
@@ -92,7 +115,8 @@ def _move(file: str, source: Path, held: Path, *, copy: bool) -> str:
     there = held / Path(file).relative_to(source)
     there.parent.mkdir(parents=True, exist_ok=True)
     if copy:
-        copyfile(file, there)
+        if not there.exists():
+            copyfile(file, there)
     elif Path(file).exists():  # else a row before has moved it: held-back images may share a label, too
         Path(file).replace(there)
     return str(there)

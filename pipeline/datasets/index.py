@@ -15,14 +15,16 @@ from PIL import Image
 from tqdm import tqdm
 
 from pipeline.common.labels import UNKNOWN
+from pipeline.common.tiling import Tiling
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import read_label
 from pipeline.datasets.examine import Examined, examine
 from pipeline.datasets.listing import Entry
 from pipeline.datasets.loading import Crop, train_ids_problem
-from pipeline.datasets.manifest import Manifest, line_of
+from pipeline.datasets.manifest import Manifest, Row, line_of
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import Problem, raise_on, write_report
+from pipeline.datasets.tile_rows import order_of_tiles, tile_rows
 
 __all__ = ["Problem", "index_split", "raise_on", "shared_images", "write_report"]
 
@@ -40,26 +42,29 @@ def index_split(
     progress: bool,
     read: Callable[[bytes], Image.Image] = read_label,
     reading: ImageReading = AS_THEY_ARE,
+    tiling: Tiling | None = None,
     notes: Counter[str] | None = None,
 ) -> list[Problem]:
     """Write the manifest of a split, or return what is wrong with every bad file and writes none.
 
-    ``entries`` must be sorted by id; ``table`` is the (256,) id table and ``read`` decodes a label. Without
-    ``needs_labels`` labels are neither opened nor written, also where entries have them: so a target's labels stay
-    private. ``reading`` is how images are read; ``notes`` counts the images of which something is left out or
-    converted. Memory does not grow with the number of files, but for one line per problem.
+    ``entries`` must be sorted by id, or for ``tiling`` by ``order_of_tiles``; ``table`` is the (256,) id table and
+    ``read`` decodes a label. Without ``needs_labels`` labels are neither opened nor written, also where entries have
+    them: so a target's labels stay private. ``reading`` is how images are read; with ``tiling`` each tile of an image
+    has a row. ``notes`` counts the images of which something is left out or converted. Memory does not grow with the
+    number of files, but for one line per problem.
     """
     destination = Path(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary = destination.with_name(destination.name + ".part")
-    look = partial(_look, table=table, crop=crop, needs_labels=needs_labels, read=read, reading=reading)
+    look = partial(_look, table=table, crop=crop, needs_labels=needs_labels, read=read, reading=reading, tiling=tiling)
     length = operator.length_hint(entries) or None
     try:
         # Threads, not processes: Pillow and hashlib work outside the interpreter's lock, and a file is never copied.
         with ThreadPoolExecutor(workers) as pool, temporary.open("w", encoding="utf-8") as manifest:
-            results = in_order(pool, look, _with_double(entries), workers * _IN_FLIGHT)
+            key = str if tiling is None else order_of_tiles
+            results = in_order(pool, look, _with_double(entries, key), workers * _IN_FLIGHT)
             bar = tqdm(results, total=length, desc=destination.parent.name, unit=" images", disable=not progress)
-            written = _write_rows(bar, manifest)
+            written = _write_rows(bar, manifest, partial(tile_rows, crop=crop, tiling=tiling))
         problems = written.problems
         if not written.rows and not problems:
             problems.append(Problem(str(destination), "the split has no images"))
@@ -83,7 +88,7 @@ class _Written(NamedTuple):
     notes: Counter[str]
 
 
-def _write_rows(results: Iterable[Examined], manifest: TextIO) -> _Written:
+def _write_rows(results: Iterable[Examined], manifest: TextIO, rows_of: Callable[[Row], Iterable[Row]]) -> _Written:
     rows, problems, pixels_of_id, first_label = 0, list[Problem](), np.zeros(256, np.int64), ""
     notes = Counter[str]()
     for examined in results:
@@ -92,7 +97,7 @@ def _write_rows(results: Iterable[Examined], manifest: TextIO) -> _Written:
         if examined.row is not None:
             rows += 1
             first_label = first_label or examined.row.label or ""
-            manifest.write(line_of(examined.row))
+            manifest.writelines(map(line_of, rows_of(examined.row)))
         if examined.pixels_of_id is not None:
             pixels_of_id += examined.pixels_of_id
     return _Written(rows, problems, pixels_of_id, first_label, notes)
@@ -130,11 +135,11 @@ def shared_images(target: Manifest, evaluation: Manifest) -> list[Problem]:
     return problems
 
 
-def _with_double(entries: Iterable[Entry]) -> Iterator[tuple[Entry, Entry | None]]:
+def _with_double(entries: Iterable[Entry], key: Callable[[str], str]) -> Iterator[tuple[Entry, Entry | None]]:
     """Each entry with the one before it where both have the same id. Raises ValueError where ids are not sorted."""
     before: Entry | None = None
     for entry in entries:
-        if before is not None and entry.id < before.id:
+        if before is not None and key(entry.id) < key(before.id):
             raise ValueError(f"entries must be sorted by id: {entry.id!r} follows {before.id!r}")
         yield entry, before if before is not None and before.id == entry.id else None
         before = entry
@@ -148,10 +153,11 @@ def _look(
     needs_labels: bool,
     read: Callable[[bytes], Image.Image],
     reading: ImageReading,
+    tiling: Tiling | None,
 ) -> Examined:
     entry, double = pair
     if double is None:
-        return examine(entry, table, crop, needs_labels=needs_labels, read=read, reading=reading)
+        return examine(entry, table, crop, needs_labels=needs_labels, read=read, reading=reading, tiling=tiling)
     if entry.image != double.image:
         return Examined(None, [Problem(str(entry.image), f"has the same id {entry.id!r} as {double.image}; keep one")])
     if needs_labels:

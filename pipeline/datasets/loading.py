@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipeline.common.labels import IGNORE, UNKNOWN
+from pipeline.common.tiling import Window
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
+from pipeline.datasets.decoded import KeptPictures, Large, WholeInMemory, on_disk, window_of
 from pipeline.datasets.decoding import LabelReader, read_image, read_label
-from pipeline.datasets.manifest import AGAIN, Manifest
+from pipeline.datasets.manifest import AGAIN, Manifest, Row
 from pipeline.datasets.problems import DataError
 from pipeline.datasets.seen import Seen
 
@@ -32,7 +34,7 @@ class SplitImages:
         self, manifest: Manifest, *, crop: Crop | None, size: Size, reading: ImageReading = AS_THEY_ARE
     ) -> None:
         self.manifest, self.crop, self.size, self.reading = manifest, crop, size, reading
-        self._seen = Seen(manifest)
+        self._seen, self._kept = Seen(manifest), KeptPictures()
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -48,9 +50,23 @@ class SplitImages:
             DataError: the file has changed since prepare, or cannot be read.
         """
         row = self.manifest[position]
-        read = partial(read_image, reading=self.reading)
-        picture = _picture(read, self._seen.image(position, row), row.image, self.crop)
+        if row.image_box is None:
+            picture = _picture(self._read, self._seen.image(position, row), row.image, self.crop)
+        else:
+            picture = self._tile(position, row, window(row.image_box))
         return np.array(_resized(picture, self.size, Image.Resampling.BICUBIC))
+
+    def _read(self, data: bytes) -> Image.Image:
+        return read_image(data, self.reading)
+
+    def _tile(self, position: int, row: Row, box: Window) -> Image.Image:
+        def opened() -> Large:
+            large = on_disk(Path(row.image), self.reading)
+            return large or WholeInMemory(_picture(self._read, self._seen.picture(file), row.image, None))
+
+        file = self._seen.image_file(position, row)
+        time = self._seen.time_of_picture(file)
+        return window_of(self._kept.get((row.image, time), opened), box, row.image)
 
 
 class SplitLabels:
@@ -72,7 +88,7 @@ class SplitLabels:
         if manifest[0].label is None:
             raise DataError(f"{manifest.path}: is a manifest without labels; labels of a target are kept from training")
         self.manifest, self.crop, self.size, self.table, self.read = manifest, crop, size, table, read
-        self._seen = Seen(manifest)
+        self._seen, self._kept = Seen(manifest), KeptPictures()
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -90,7 +106,10 @@ class SplitLabels:
         row = self.manifest[position]
         if row.label is None:
             raise DataError(f"{self.manifest.path}: has no label for {row.id!r}; {AGAIN}")
-        picture = _picture(self.read, self._seen.label(position, row), row.label, self.crop)
+        if row.label_box is None:
+            picture = _picture(self.read, self._seen.label(position, row), row.label, self.crop)
+        else:
+            picture = self._tile(position, row, row.label, window(row.label_box))
         if self.size is not None:
             picture = _resized(picture, self.size, Image.Resampling.NEAREST)
         unknown = unknown_ids(np.asarray(picture.histogram()[:256]), self.table)  # ten times as fast as numpy's
@@ -98,6 +117,43 @@ class SplitLabels:
             raise DataError(f"{row.label}: {unknown}")
         label_HW: np.ndarray = self.table[np.asarray(picture)]
         return label_HW
+
+    def scored_label(self, position: int) -> np.ndarray:
+        """Return what a score counts of ``label``: of a tile, pixels that are nearer to another tile are ignored.
+
+        So each pixel of a large picture is scored once, though tiles overlap.
+
+        Raises:
+            DataError: as label does.
+        """
+        label_HW, row = self.label(position), self.manifest[position]
+        if row.label_box is not None and row.own is not None:
+            size = (label_HW.shape[0], label_HW.shape[1])
+            label_HW[_others_part(window(row.label_box), window(row.own), size)] = IGNORE
+        return label_HW
+
+    def _tile(self, position: int, row: Row, path: str, box: Window) -> Image.Image:
+        def opened() -> Large:
+            return WholeInMemory(_picture(self.read, self._seen.picture(file), path, None))
+
+        file = self._seen.label_file(position, row)
+        time = self._seen.time_of_picture(file)
+        return window_of(self._kept.get((path, time), opened), box, path)
+
+
+def _others_part(box: Window, own: Window, size: Size) -> np.ndarray:
+    """Return where other tiles are scored, (H,W) bool at ``size``, of a tile whose window and own part are given."""
+    top, left = own[0] - box[0], own[1] - box[1]
+    others_hw = np.full(box[2:], 1, np.uint8)
+    others_hw[top : top + own[2], left : left + own[3]] = 0
+    others_HW: np.ndarray = np.asarray(_resized(Image.fromarray(others_hw), size, Image.Resampling.NEAREST)) == 1
+    return others_HW
+
+
+def window(box: list[int]) -> Window:
+    """Return a window as a manifest has it."""
+    top, left, height, width = box
+    return top, left, height, width
 
 
 def _picture(read: LabelReader, data: bytes, path: str, crop: Crop | None) -> Image.Image:

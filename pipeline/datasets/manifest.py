@@ -27,7 +27,10 @@ def manifest_path(split: str) -> Path:
 
 
 class Row(NamedTuple):
-    """One image and its label (None in a manifest that keeps labels private); hashes are of the files' bytes."""
+    """One image and its label (None in a manifest that keeps labels private); hashes are of the files' bytes.
+
+    An image that is a tile of a larger picture has windows (top, left, height, width) in the pixels of the files.
+    """
 
     id: str
     image: str
@@ -38,11 +41,21 @@ class Row(NamedTuple):
     label_bytes: int | None
     height: int
     width: int
+    image_box: list[int] | None = None
+    """What is cut from the image's file; None: all of it, or the split's crop."""
+    label_box: list[int] | None = None
+    """The same of the label's file."""
+    own: list[int] | None = None
+    """The pixels to which no other tile is nearer: what an evaluation scores of the label."""
+
+
+_WINDOWS = ("image_box", "label_box", "own")
 
 
 def line_of(row: Row) -> str:
     """Return a row as the file has it."""
-    return json.dumps(row._asdict(), separators=(",", ":")) + "\n"
+    fields = {name: value for name, value in row._asdict().items() if value is not None or name not in _WINDOWS}
+    return json.dumps(fields, separators=(",", ":")) + "\n"
 
 
 def content_hash(data: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pipeline.common.files import file_hash, read_json, write_json
 from pipeline.common.labels import ClassSet, id_table
+from pipeline.common.tiling import Tiling
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.decoding import Decoder
 from pipeline.datasets.loading import Crop, Size, SplitImages, SplitLabels
@@ -44,6 +45,8 @@ class PreparedSplit(NamedTuple):
     """None in a split that keeps labels private."""
     reading: ImageReading = AS_THEY_ARE
     """Which bands and which range of its images become red, green and blue."""
+    tiling: Tiling | None = None
+    """How its pictures are cut into the images of the manifest; None where each is one image."""
 
 
 def images_of(name: str, size: Size) -> SplitImages:
@@ -103,8 +106,11 @@ def write_split(folder: Path, split: PreparedSplit) -> None:
     """Write what ``prepared_split`` reads into the folder of a split."""
     labels = split.labels and {**split.labels._asdict(), "decoder": split.labels.decoder._asdict()}
     read = {"version": _VERSION, **split._asdict(), "labels": labels, "reading": split.reading._asdict()}
+    read["tiling"] = split.tiling and split.tiling._asdict()
     if split.reading == AS_THEY_ARE:
         del read["reading"]
+    if split.tiling is None:
+        del read["tiling"]
     write_json(folder / SPLIT, read)
 
 
@@ -120,9 +126,11 @@ def _split_of(
     crop: Any,
     labels: dict[str, Any] | None,
     reading: dict[str, Any] | None = None,
+    tiling: dict[str, Any] | None = None,
 ) -> PreparedSplit:
     format_ = None if labels is None else _labels(**labels)
-    return PreparedSplit(tuple(class_names), _tuple(size), _tuple(crop), format_, _reading(**(reading or {})))
+    cut = None if tiling is None else Tiling(_tuple(tiling["tile"]), tiling["overlap"])
+    return PreparedSplit(tuple(class_names), _tuple(size), _tuple(crop), format_, _reading(**(reading or {})), cut)
 
 
 def _reading(bands: Any = None, range: Any = None) -> ImageReading:

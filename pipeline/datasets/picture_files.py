@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from itertools import islice
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
@@ -194,10 +194,13 @@ def bits_of(data: bytes) -> int:
 
 def tiff_facts(data: bytes) -> TiffFacts | None:
     """Return what a TIFF's head says, also where Pillow cannot open it; None for other files and damaged heads."""
-    if data[:4] not in TIFF_HEADS:
-        return None
+    return None if data[:4] not in TIFF_HEADS else facts_of_tiff(BytesIO(data))
+
+
+def facts_of_tiff(file: BinaryIO) -> TiffFacts | None:
+    """Return the same of an open TIFF, of which only the heads of its pages are read."""
     try:
-        pages = list(islice(_pages(data), _MOST_PAGES))
+        pages = list(islice(_pages(file), _MOST_PAGES))
         return _facts(pages[0], sum(index == 0 or not page.get(254, 0) & 5 for index, page in enumerate(pages)))
     except Exception:  # a damaged head; whoever opens the file names the damage
         return None
@@ -219,9 +222,9 @@ def _facts(tags: TiffImagePlugin.ImageFileDirectory_v2, pages: int) -> TiffFacts
     )
 
 
-def _pages(data: bytes) -> Iterator[TiffImagePlugin.ImageFileDirectory_v2]:
-    file = BytesIO(data)
-    head = file.read(16 if data[2] == 43 or data[3] == 43 else 8)
+def _pages(file: BinaryIO) -> Iterator[TiffImagePlugin.ImageFileDirectory_v2]:
+    head = file.read(8)
+    head += file.read(8) if 43 in head[2:4] else b""
     tags = TiffImagePlugin.ImageFileDirectory_v2(head)
     seen: set[int] = set()
     while tags.next and tags.next not in seen:
@@ -246,5 +249,6 @@ def too_large(pixels: int) -> str:
     """Return the message about a picture of more pixels than LIMIT."""
     return (
         f"is a picture of {pixels / 1e6:.0f} megapixels, and pictures of more than {LIMIT / 1e6:.0f} are not read"
-        " whole; cut it into tiles (e.g. `gdal_retile.py -ps 2048 2048`, or `vips dzsave`) and use these"
+        " whole; cut it into tiles (e.g. `gdal_retile.py -ps 2048 2048`, or `vips dzsave`) and use these; an image that"
+        " `tile` cuts may be a larger TIFF in tiles, too (`gdal_translate -co TILED=YES`)"
     )

@@ -33,6 +33,7 @@ from pipeline.datasets.parallel import in_order
 from pipeline.datasets.seen import write_times
 from pipeline.datasets.spatial_prior import estimate, write_prior
 from pipeline.datasets.streets.files import write_streets
+from pipeline.datasets.tile_rows import by_tiles
 from pipeline.datasets.walking import passed_over
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _index(
     """Write a split's manifest and return its problems; ``left_out`` None: what is passed over was said before."""
     notes = Counter[str]()
     problems = index_split(
-        files,
+        files if split.tiling is None else by_tiles(files),
         label_table(split, classes),
         manifest_path(name),
         needs_labels=needs_labels,
@@ -109,6 +110,7 @@ def _index(
         progress=progress,
         read=label_reader(split),
         reading=image_reading(split),
+        tiling=split.tiling,
         notes=notes,
     )
     if left_out is not None:
@@ -159,7 +161,7 @@ def _resolved(split: AnySplit, classes: ClassSet, needs_labels: bool) -> Prepare
         layout = LAYOUTS[split.layout]
         class_of_id = {identity: meaning.counts_as for identity, meaning in meanings(split).items()}
         labels = LabelFormat(split.crop, layout.decoder(split), class_of_id, layout.folds(split))
-    return PreparedSplit(classes.names, split.size, split.crop, labels, image_reading(split))
+    return PreparedSplit(classes.names, split.size, split.crop, labels, image_reading(split), split.tiling)
 
 
 def _spatial_prior(data: Data, classes: ClassSet, *, workers: int, progress: bool) -> None:

@@ -150,6 +150,24 @@ def find_changes(workspace: Path) -> Changes:
     Raises:
         ReadableError: where DVC cannot read the stages, or for a ``meta`` with unknown keys.
     """
+    return changes_in(ask_dvc(workspace))
+
+
+def changes_in(view: Mapping[str, Any]) -> Changes:
+    """Return what ``ask_dvc`` has returned, in our terms.
+
+    Raises:
+        ReadableError: for a ``meta`` with unknown keys.
+    """
+    return Changes(view["reasons"], set(view["cached"]), _graph(view["needs"], view["meta"]))
+
+
+def ask_dvc(workspace: Path) -> dict[str, Any]:
+    """Return what the program dvc_view/status.py prints in a workspace.
+
+    Raises:
+        ReadableError: where DVC cannot read the stages.
+    """
     program = Path(__file__).with_name("status.py")
     answer = subprocess.run(
         [sys.executable, "-P", str(program)],  # -P: files beside it must not shadow modules
@@ -158,8 +176,8 @@ def find_changes(workspace: Path) -> Changes:
     if answer.returncode:
         why = advice(workspace) or f"{workspace}: DVC cannot say what has changed:\n{answer.stderr.strip()[-2000:]}"
         raise ReadableError(why)
-    view = json.loads(answer.stdout)
-    return Changes(view["reasons"], set(view["cached"]), _graph(view["needs"], view["meta"]))
+    view: dict[str, Any] = json.loads(answer.stdout)
+    return view
 
 
 def dvc() -> list[str]:

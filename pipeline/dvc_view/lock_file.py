@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -35,19 +36,19 @@ def read_steadily(lock: Path, read: Callable[[], T], patience: float = PATIENCE)
     Raises:
         ReadableError: of ``read``, if dvc.lock is not its cause, or if it has raised all the time.
     """
-    end, seen, since, last = time.monotonic() + patience, _text(lock), time.monotonic(), list[T]()
+    end, seen, since, last = time.monotonic() + patience, _content(lock), time.monotonic(), list[T]()
     while True:
         while _is_young(lock) and time.monotonic() < end:
             time.sleep(_PAUSE)
-        before, problem = _text(lock), None
+        before, problem = _content(lock), None
         try:
             last = [read()]
         except ReadableError as error:
             problem = error
         if before != seen:
             seen, since = before, time.monotonic()
-        steady = _text(lock) == before
-        if steady and (_is_whole(before) or time.monotonic() - since > _QUIET):
+        steady = _content(lock) == before
+        if steady and (_is_whole(before.text) or time.monotonic() - since > _QUIET):
             if problem is not None:
                 raise problem
             return last[0], True
@@ -65,11 +66,17 @@ def _is_young(lock: Path) -> bool:
         return False
 
 
-def _text(lock: Path) -> bytes | None:
+class _Content(NamedTuple):
+    time: int
+    """A stage that has run again with the same result writes the same text, and was in pieces in between."""
+    text: bytes | None
+
+
+def _content(lock: Path) -> _Content:
     try:
-        return lock.read_bytes()
+        return _Content(lock.stat().st_mtime_ns, lock.read_bytes())
     except FileNotFoundError:
-        return None
+        return _Content(0, None)
 
 
 def _is_whole(text: bytes | None) -> bool:
@@ -79,6 +86,12 @@ def _is_whole(text: bytes | None) -> bool:
     if not text.endswith(b"\n"):
         return False
     try:
-        return isinstance(YAML(typ="safe").load(text), dict)
+        return isinstance(parsed(text), dict)
     except (YAMLError, UnicodeDecodeError):
         return False
+
+
+@lru_cache(maxsize=1)
+def parsed(text: bytes) -> Any:
+    """Return what YAML holds; the last one is kept, for of a long dvc.lock it takes a tenth of a second."""
+    return YAML(typ="safe").load(text)

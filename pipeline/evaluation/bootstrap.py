@@ -2,6 +2,7 @@
 
 Bootstrap over images (Efron and Tibshirani 1993, percentile intervals): the split is drawn again with replacement, and
 the score computed from the sums over the drawn images, as it is over all. Two runs are compared over the same draws.
+Tiles of one picture resemble each other, so whole pictures are drawn; of a single picture, its tiles.
 """
 
 # R resample, N image, C class
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from pipeline.common.tiling import picture_of
 from pipeline.evaluation.images import ClassPixels
 
 RESAMPLES = 1000
@@ -43,6 +45,7 @@ def resampled(
     members = _members(pixels.names, headline, subsets)
     if members is None:
         return None
+    pixels = _by_picture(pixels)
     blocks = [weight_RN @ _both(pixels) for weight_RN in _weights(len(pixels.images), seed, count)]
     intersection_RC, union_RC = np.split(np.concatenate(blocks), 2, axis=1)
     if headline == "pixel_accuracy":
@@ -55,6 +58,17 @@ def _members(names: Sequence[str], headline: str, subsets: Mapping[str, Sequence
     if chosen is None or not set(chosen) <= set(names):  # params.yaml may be newer than the evaluation
         return None
     return [names.index(name) for name in chosen]
+
+
+def _by_picture(pixels: ClassPixels) -> ClassPixels:
+    """Return the sums over each picture's tiles; images that are not tiles as they are."""
+    pictures, number_N = np.unique([picture_of(image) for image in pixels.images], return_inverse=True)
+    if len(pictures) in (1, len(pixels.images)):
+        return pixels
+    sums = [np.zeros((len(pictures), len(pixels.names)), np.int64) for _ in range(2)]
+    np.add.at(sums[0], number_N, pixels.intersection_NC)
+    np.add.at(sums[1], number_N, pixels.union_NC)
+    return ClassPixels(pictures.tolist(), pixels.names, *sums)
 
 
 def _both(pixels: ClassPixels) -> np.ndarray:

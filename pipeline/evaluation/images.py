@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.common.files import whole_file, write_text
+from pipeline.common.hdf5 import open_hdf5
 from pipeline.evaluation.confusion import mean_iou, pixel_accuracy
 
 if TYPE_CHECKING:  # the report reads these files, and needs no torch for it
@@ -185,7 +186,7 @@ class PredictionsReader:
     """Reads predictions.h5, image by image."""
 
     def __init__(self, path: Path) -> None:
-        self._file = h5py.File(path, "r", locking="best-effort")
+        self._file = open_hdf5(path)
         self._number = {image_id: number for number, image_id in enumerate(self._file["image_ids"].asstr()[:])}
 
     @property

@@ -24,6 +24,11 @@ class Result(NamedTuple):
     """Fingerprint of the cache and the selection that the pseudo-labels were of; empty where unknown."""
 
 
+def metric_in_words(name: str) -> str:
+    """Return the name of a metric as tables print it: ``pixel accuracy`` of ``pixel_accuracy``."""
+    return name.replace("_", " ")
+
+
 def read_result(folder: Path, kind: str) -> Result | None:
     """Read what ``evaluate`` wrote into a run's folder; None before it has.
 

@@ -64,7 +64,7 @@ def evaluate_run(
     labelled = prepared_split("evaluation").labels
     folds = labelled.folds if labelled else 1
     with working_folder(f"evaluate-{folder.name}", model=file_hash(folder / "model.pt")) as work:
-        answers = predictions(model, images.image, labels.label, len(images), computer)
+        answers = predictions(model, images.image, labels.scored_label, len(images), computer)
         confusion_FCC = _score_images(answers, images, folds, classes, settings.merge, work)
         confusion_CC, names = merged(confusion_FCC.sum(axis=0), classes.names, settings.merge)
         foreground = _foreground(classes, settings.merge)
@@ -123,14 +123,17 @@ def _headline_over_folds(settings: Evaluate, confusion_FCC: np.ndarray, classes:
 
 
 def _pseudo_label_quality(folder: Path, classes: ClassSet) -> Quality:
-    """Return coverage and precision over the selected images, at the cache's size: in all, and by class."""
+    """Return coverage and precision over the selected images, at the cache's size: in all, and by class.
+
+    Of tiles, each pixel of a picture counts once, and not as often as it is trained on.
+    """
     reader, selection = CacheReader(folder / "cache"), read_selection(folder / "selection" / "selection.json")
     labels = labels_of("target-labelled", classes, reader.spec.size)
     score = PseudoLabelScore(len(classes))
     labelled = {image_id: number for number, image_id in enumerate(labels.manifest.ids())}  # maybe not all are
     scored = [image_id for image_id in selection.images if image_id in labelled]
     for image_id in scored:
-        score.add(labels.label(labelled[image_id]), pseudo_label(reader, selection, image_id))
+        score.add(labels.scored_label(labelled[image_id]), pseudo_label(reader, selection, image_id))
     overall: dict[str, float | int | str | None] = {
         "images": len(selection.images),
         "images_scored": len(scored),

@@ -21,7 +21,7 @@ def source_confusion(
 ) -> np.ndarray:
     """Return the confusion (C,C) on labelled images at the labels' own size; memory holds one image."""
     total_CC = np.zeros((classes, classes), np.int64)
-    for answer in predictions(model, images.image, labels.label, len(images), computer):
+    for answer in predictions(model, images.image, labels.scored_label, len(images), computer):
         total_CC += confusion_matrix(answer.truth_HW, answer.prediction_HW, classes)
     return total_CC
 

@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from numba import njit
@@ -22,6 +21,7 @@ from tqdm import tqdm
 
 from pipeline.cache.reader import CacheReader
 from pipeline.common.errors import ReadableError
+from pipeline.common.hdf5 import open_hdf5
 from pipeline.methods.cbst_thresholds import AUTHOR_STRIDE, count_by_bin
 from pipeline.methods.quantiles import from_above, just_below, lies_below, selected_ranks
 from pipeline.methods.selection_file import Compat
@@ -39,7 +39,7 @@ def read_prior(path: Path, class_names: tuple[str, ...] | list[str], size: tuple
         ReadableError: the file is missing, or has other classes.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             names, prior_Chw = list(file.attrs["class_names"]), file["prior"][...]
     except (OSError, KeyError) as error:
         raise ReadableError(

@@ -4,7 +4,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 # The DeepLab-v2 authors' value; small enough that training starts from near-uniform probabilities.
 CLASSIFIER_INIT_STD = 0.01
+LINEAR_INIT_STD = 0.02
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,12 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
     "caffe-bgr": Preprocessing("caffe-bgr", True, 1.0, (104.00698793, 116.66876762, 122.67891434), (1.0, 1.0, 1.0)),
     # EfficientNet-Lite: bytes centred for 8-bit accelerators.
     "lite-rgb": Preprocessing("lite-rgb", False, 1.0, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
+    # Some of timm's networks: Inception's and many of Google's; bytes as shares; CLIP's.
+    "inception-rgb": Preprocessing("inception-rgb", False, 255.0, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit-rgb": Preprocessing("unit-rgb", False, 255.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "clip-rgb": Preprocessing(
+        "clip-rgb", False, 255.0, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    ),
 }
 
 
@@ -98,6 +105,14 @@ class Upsample:
 #     fixed, but batch statistics are used and the running ones keep moving.
 # "train": everything trains.
 NORMALISATIONS = ("frozen", "affine_frozen", "train")
+
+
+@runtime_checkable
+class DrawsItself(Protocol):
+    """A part of a network with rules of its own for its initial weights."""
+
+    def draw(self, generator: torch.Generator) -> None:
+        """Draw every weight from ``generator`` alone."""
 
 
 class SegmentationModel(nn.Module, ABC):
@@ -143,7 +158,8 @@ class SegmentationModel(nn.Module, ABC):
 
         Biases (additive parameters of normalisations included) have their own groups: FCN8s trains them at twice the
         rate (BDL, LSE). Frozen parameters (bilinear deconvolutions, fixed gamma and beta, unused ASPP branches) are in
-        none, so call it after `set_normalisation`. A group may be empty.
+        none, so call it after `set_normalisation`. A group may be empty. Some of a group's parameters may be named in
+        `norm_parameters`.
         """
         groups: dict[str, list[nn.Parameter]] = {"encoder": [], "head": [], "encoder_bias": [], "head_bias": []}
         for name, parameter in self.named_parameters():
@@ -152,21 +168,42 @@ class SegmentationModel(nn.Module, ABC):
                 groups[owner + ("_bias" if name.endswith(".bias") else "")].append(parameter)
         return groups
 
+    def norm_parameters(self) -> frozenset[int]:
+        """Return the `id` of every parameter with "norm" in its name: those that DAFormer's optimiser does not decay.
+
+        It goes by name, as the authors' does: batch norms that are called ``bn`` are not among them.
+        """
+        return frozenset(id(parameter) for name, parameter in self.named_parameters() if "norm" in name)
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw every weight from `generator` alone: He (2015) for convolutions, N(0, 0.01) for classifiers.
 
         Fan-in is used throughout: the fan-out of a depthwise convolution as torch counts it is too large by the number
         of groups, which silences the layer when normalisation is frozen.
 
+        A part that draws itself (`DrawsItself`) is left to it. The transformers' layers: N(0, 0.02), cut at two
+        deviations, and zeros for linear ones (Dosovitskiy et al., ICLR 2021).
+
         Raises:
             TypeError: a layer holds weights that no rule here covers (it would start from uninitialised memory).
         """
+        drawn: tuple[str, ...] = ()
         for name, module in self.named_modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            if name.startswith(drawn):
+                continue
+            if isinstance(module, DrawsItself):
+                module.draw(generator)
+                drawn += (f"{name}.",)
+            elif isinstance(module, nn.Linear):
+                cut = 2 * LINEAR_INIT_STD
+                nn.init.trunc_normal_(module.weight, std=LINEAR_INIT_STD, a=-cut, b=cut, generator=generator)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu", generator=generator)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-            elif isinstance(module, _BatchNorm | nn.GroupNorm):
+            elif isinstance(module, _BatchNorm | nn.GroupNorm | nn.LayerNorm):
                 module.reset_parameters()
             elif next(module.parameters(recurse=False), None) is not None:
                 raise TypeError(f"no initialisation rule for layer '{name}' of type {type(module).__name__}")

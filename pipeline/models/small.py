@@ -8,7 +8,6 @@ which keeps the borders of large classes and gives thin ones (pole, sign) a pixe
 
 # N batch, C class, H/W pixels, h/w pixels at stride 4, D feature channels
 
-from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -16,54 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.models.base import Preprocessing, SegmentationModel, Upsample
-from pipeline.models.efficientnet_lite import EfficientNetLite0
+from pipeline.models.encoders import Encoder
 
 HEAD_CHANNELS = 96
 NORM_GROUPS = 8
-
-
-class MobileNetV3(nn.Module):
-    """The feature layers of torchvision's MobileNetV3, tapped at strides 4, 8, 16 and 32; no weights are loaded."""
-
-    def __init__(self, layers: nn.Sequential, taps: tuple[int, ...], channels: tuple[int, ...]) -> None:
-        super().__init__()
-        self.layers = layers[: taps[-1] + 1]  # the last 1x1 expansion feeds the ImageNet classifier only
-        self.taps = taps
-        self.channels = channels
-
-    def forward(self, input_N3HW: Tensor) -> list[Tensor]:
-        """Return features at strides 4, 8, 16 and 32."""
-        feature_NDHW = input_N3HW
-        features: list[Tensor] = []
-        for index, layer in enumerate(self.layers):
-            feature_NDHW = layer(feature_NDHW)
-            if index in self.taps:
-                features.append(feature_NDHW)
-        return features
-
-
-def _mobilenet_v3_small() -> MobileNetV3:
-    # Imported where it is used: torchvision takes 2 s to import, and every stage of every network would wait for it.
-    from torchvision.models import mobilenet_v3_small
-
-    layers = cast(nn.Sequential, mobilenet_v3_small(weights=None).features)
-    return MobileNetV3(layers, taps=(1, 3, 8, 11), channels=(16, 24, 48, 96))
-
-
-def _mobilenet_v3_large() -> MobileNetV3:
-    from torchvision.models import mobilenet_v3_large
-
-    layers = cast(nn.Sequential, mobilenet_v3_large(weights=None).features)
-    return MobileNetV3(layers, taps=(3, 6, 12, 15), channels=(24, 40, 112, 160))
-
-
-Encoder = MobileNetV3 | EfficientNetLite0
-
-ENCODERS: dict[str, Callable[[], Encoder]] = {
-    "mobilenet-v3-small": _mobilenet_v3_small,
-    "mobilenet-v3-large": _mobilenet_v3_large,
-    "efficientnet-lite0": EfficientNetLite0,
-}
 
 
 class Separable(nn.Module):
@@ -110,9 +65,9 @@ class SmallModel(SegmentationModel):
 
     HEAD_PARTS = frozenset({"head", "auxiliary"})
 
-    def __init__(self, classes: int, encoder: str, heads: int, preprocessing: Preprocessing) -> None:
+    def __init__(self, classes: int, encoder: Encoder, heads: int, preprocessing: Preprocessing) -> None:
         super().__init__(classes, preprocessing, Upsample(align_corners=False))
-        self.encoder = ENCODERS[encoder]()
+        self.encoder = encoder
         self.head = PyramidHead(self.encoder.channels, classes)
         self.auxiliary = nn.Conv2d(self.encoder.channels[2], classes, 1) if heads == 2 else None
 

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ModelSpec, construct_model
+from pipeline.models.encoders import under_todays_names
 from pipeline.models.model_file import FILE_FORMAT, FILE_VERSION, ModelFileError, read_model_file
 
 
@@ -60,7 +61,8 @@ def load_model(path: str | os.PathLike[str], device: str | torch.device) -> Segm
         spec: dict[str, Any] = content["spec"]
         model = construct_model(ModelSpec(**{field.name: spec[field.name] for field in fields(ModelSpec)}))
         # The model has no memory of its own yet: the tensors of the file become its weights, without a copy.
-        model.load_state_dict(content["state"], strict=True, assign=True)
+        state = under_todays_names(content["state"], list(model.state_dict()))
+        model.load_state_dict(state, strict=True, assign=True)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelFileError(f"{path}: the stored spec and weights do not fit together ({error})") from error
     model.spec = dict(spec)

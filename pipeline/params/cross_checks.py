@@ -10,7 +10,7 @@ from pipeline.common.labels import DIGITS_10, KNOWN_COLOURS, class_set
 from pipeline.methods.registry import METHODS
 from pipeline.params.class_map import named_in
 from pipeline.params.entry_changes import changes_of
-from pipeline.params.initial_models import TARGET_LABELLED
+from pipeline.params.initial_models import TARGET_LABELLED, AnyInitialModel
 from pipeline.params.params import RESERVED_METRICS, Params
 
 # The names of prepare's own folders in data/prepared/.
@@ -215,6 +215,22 @@ def method_problems(params: Params) -> list[str]:
     ]
 
 
+def hrda_problems(params: Params) -> list[str]:
+    """Return what would train a network that is only looked at."""
+    if params.model.architecture != "hrda":
+        return []
+    trained = [f"initial_models.{name}" for name, entry in params.initial_models.items() if not _is_given(entry)]
+    return [
+        f"{place}: model.architecture hrda is imported and evaluated, not trained: give initial models `weights`, "
+        "leave rounds out, or say architecture: daformer"
+        for place in (*trained, *(f"rounds.{name}" for name in params.rounds))
+    ]
+
+
+def _is_given(initial: AnyInitialModel) -> bool:
+    return initial.alignment == "none" and initial.weights is not None
+
+
 def digit_problems(params: Params) -> list[str]:
     """Return where digits are mixed with streets, and where digits would be mirrored."""
     classes = class_set(params.classes).name
@@ -252,7 +268,7 @@ def _from_oracle(params: Params) -> set[str]:
 def section_problems(params: Params) -> list[str]:
     """Return what is wrong between the sections of params whose every section is right by itself."""
     checks = (
-        class_problems, class_weight_problems, alignment_problems, method_problems, digit_problems,
+        class_problems, class_weight_problems, alignment_problems, method_problems, digit_problems, hrda_problems,
         supervision_problems, translation_problems,
     )  # fmt: skip
     return [problem for check in checks for problem in check(params)]

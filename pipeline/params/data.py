@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pipeline.common.errors import ReadableError
 from pipeline.common.section import Crop, NotNegative, Positive, Section, Size
+from pipeline.common.tiling import Tiling, tiling_of
 from pipeline.params.class_map import checked_class_map
 
 Ending = Annotated[str, Field(min_length=1, pattern=r"^[^/\\]+$")]
@@ -21,6 +23,28 @@ class Split(Section):
 
     crop: Crop | None = Field(None, description="top, left, height, width in the file's pixels, cut before resizing")
     size: Size | None = Field(None, description="height, width the network sees; default: data.size")
+    tile: tuple[Positive, Positive] | None = Field(
+        None, description="height, width of the tiles into which each picture (or its crop) is cut; each is an image"
+    )
+    overlap: NotNegative | None = Field(
+        None, description="pixels that neighbouring tiles share at least; default: 64, or an eighth of small tiles"
+    )
+
+    @property
+    def tiling(self) -> Tiling | None:
+        """How pictures are cut; None where each is one image."""
+        return None if self.tile is None else tiling_of(self.tile, self.overlap)
+
+    @model_validator(mode="after")
+    def _tiles_can_be_stitched(self) -> Split:
+        if self.tiling is not None:
+            try:
+                self.tiling.require_sound("tile", "overlap")
+            except ReadableError as error:
+                raise ValueError(str(error)) from None
+        elif self.overlap is not None:
+            raise ValueError("overlap: is of tiles; say tile: [height, width], too")
+        return self
 
 
 class GeneratedSplit(Split):

@@ -47,6 +47,9 @@ class Optimiser(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD only")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    no_decay: Literal["none", "norm"] = Field(
+        "none", description="norm: no weight decay where a parameter's name has norm in it, as in DAFormer's code"
+    )
 
 
 class Augmentation(Section):

@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeline.common.box import Box
 from pipeline.common.files import whole_file
+from pipeline.common.hdf5 import open_hdf5
 
 PATCHES, HARD = "patches.h5", "hard.h5"
 """Names of the files: what a round learns from, and the unlabelled images that an alignment looks at."""
@@ -77,7 +78,7 @@ class PatchFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open: tuple[int, h5py.File] | None = None
-        with h5py.File(path, "r", locking="best-effort") as file:
+        with open_hdf5(path) as file:
             self._count = len(file["labels"]) if "labels" in file else 0
             self.selection = str(file.attrs.get("selection", ""))
             """Fingerprint of the selection that they are of; empty in older files."""
@@ -108,5 +109,5 @@ class PatchFile:
 
     def _file(self) -> h5py.File:
         if self._open is None or self._open[0] != os.getpid():
-            self._open = (os.getpid(), h5py.File(self.path, "r", locking="best-effort"))
+            self._open = (os.getpid(), open_hdf5(self.path))
         return self._open[1]

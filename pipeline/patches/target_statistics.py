@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.cache.bins import confidence_edges
 from pipeline.common.files import whole_file
+from pipeline.common.hdf5 import open_hdf5
 
 if TYPE_CHECKING:
     from pipeline.cache.index import CacheIndex
@@ -53,6 +54,6 @@ def write_target_statistics(index: CacheIndex, path: Path) -> None:
 
 def read_target_statistics(path: Path) -> TargetStatistics:
     """Read the file."""
-    with h5py.File(path, "r", locking="best-effort") as file:
+    with open_hdf5(path) as file:
         ids = [str(image_id) for image_id in file["image_ids"].asstr()[:]]
         return TargetStatistics(ids, file["pixel_count"][:], file["confidence_count"][:])

@@ -15,9 +15,11 @@ from PIL import Image
 
 from pipeline.common.files import whole_file, write_text
 from pipeline.common.labels import ClassSet
-from pipeline.datasets.loading import box_of, crop_problem
+from pipeline.common.tiling import Tiling
+from pipeline.datasets.loading import Crop, box_of, crop_problem
 from pipeline.datasets.picture_files import TIFF_HEADS
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.tiff_rows import CroppedRows, TiffRows
 from pipeline.prediction.formats import DRAWN_WHOLE, file_name, picture_of, table_of
 from pipeline.prediction.labelme import labelme_of
 from pipeline.prediction.measures import Measures
@@ -25,8 +27,7 @@ from pipeline.prediction.pictures import Picture
 from pipeline.prediction.placed import placed
 from pipeline.prediction.png_rows import PngRows
 from pipeline.prediction.reading import read_picture
-from pipeline.prediction.tiff_rows import TiffRows
-from pipeline.prediction.tiles import Probabilities, Rows, Tiling, WholePicture, stitched
+from pipeline.prediction.tiles import Probabilities, Rows, WholePicture, stitched
 
 AS_TILES = (
     "write it as a TIFF in tiles (`gdal_translate -co TILED=YES`, or `vips copy IN OUT.tif[tile,compression=deflate]`)"
@@ -71,20 +72,25 @@ def opened_rows(picture: Picture) -> Iterator[Rows]:
     """
     with picture.path.open("rb") as file:
         is_tiff = file.read(4) in TIFF_HEADS
-    if is_tiff and picture.crop is None:
+    if is_tiff:
         with TiffRows(picture.path, picture.reading) as rows:
             if rows.can_be_read_by_rows:
-                yield rows
+                _require_inside(picture.crop, rows.height, rows.width)
+                yield rows if picture.crop is None else CroppedRows(rows, picture.crop)
                 return
     yield WholePicture(_whole(picture))
 
 
 def _whole(picture: Picture) -> np.ndarray:
     image = read_picture(picture, AS_TILES)
-    outside = crop_problem(picture.crop, image.height, image.width)
+    _require_inside(picture.crop, image.height, image.width)
+    return np.asarray(image if picture.crop is None else image.crop(box_of(picture.crop)))
+
+
+def _require_inside(crop: Crop | None, height: int, width: int) -> None:
+    outside = crop_problem(crop, height, width)
     if outside is not None:
         raise DataError(outside)
-    return np.asarray(image if picture.crop is None else image.crop(box_of(picture.crop)))
 
 
 def _write_rows(paths: Sequence[Path], size: tuple[int, int], bands: Iterator[np.ndarray], written: Written) -> None:

@@ -6,15 +6,16 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property, reduce
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import file_hash
+from pipeline.common.tiling import Window, picture_of
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
 from pipeline.datasets.listing import IMAGE_SUFFIXES, files_below, without_suffix
-from pipeline.datasets.loading import Crop
+from pipeline.datasets.loading import Crop, window
 from pipeline.datasets.manifest import Manifest, Row
 from pipeline.datasets.walking import passed_over
 
@@ -32,6 +33,8 @@ class Picture(NamedTuple):
     reading: ImageReading = AS_THEY_ARE
     size: tuple[int, int] | None = None
     """(H,W) of the whole upright image, where a manifest knows it."""
+    own: Window | None = None
+    """Of a tile, the window of the image that no other tile answers for."""
 
 
 class Pictures(Sequence[Picture]):
@@ -142,22 +145,32 @@ def _videos_in(folder: Path) -> str:
 
 
 class SplitPictures(Pictures):
-    """The images of a prepared split, cropped; a prediction is named after its image's id."""
+    """The images of a prepared split, cropped; a prediction is named after its image's id.
+
+    Of a split that is cut into tiles these are the whole pictures.
+    """
 
     def __init__(self, manifest: Path, crop: Crop | None, reading: ImageReading = AS_THEY_ARE) -> None:
         self._manifest, self._crop, self._reading = Manifest(manifest), crop, reading
         window = "" if crop is None else f", crop {', '.join(map(str, crop))}"
         self.source = f"{manifest} of hash {file_hash(manifest)}{window}"
+        self._positions = _first_rows(self._manifest)
 
     def __len__(self) -> int:
-        return len(self._manifest)
+        return len(self._positions)
 
     def __getitem__(self, position: int) -> Picture:  # type: ignore[override]
-        return self._picture(self._manifest[position])
+        row = self._manifest[self._positions[position]]
+        name = row.id if row.image_box is None else picture_of(row.id)
+        return self._picture(row)._replace(name=f"{name}.png")
 
     def of_id(self, identity: str) -> Picture:
-        """Return the image of an id; raise DataError where the split has none."""
-        return self._picture(self._manifest[self._manifest.index_of(identity)])
+        """Return the image of an id, or the tile as a window of its picture; raise DataError where there is none."""
+        row = self._manifest[self._manifest.index_of(identity)]
+        picture = self._picture(row)
+        if row.image_box is None or row.own is None:
+            return picture
+        return picture._replace(crop=window(row.image_box), own=window(row.own))
 
     def _picture(self, row: Row) -> Picture:
         return Picture(Path(row.image), f"{row.id}.png", self._crop, self._reading, (row.height, row.width))
@@ -170,3 +183,11 @@ class SplitPictures(Pictures):
 
 def _folder_of(row: Row) -> str:
     return str(Path(row.image).parent)
+
+
+def _first_rows(manifest: Manifest) -> Sequence[int]:
+    """Return the position of each picture's only row, or of its first tile's; tiles of a picture are neighbours."""
+    if manifest[0].image_box is None:
+        return range(len(manifest))
+    pictures = groupby(enumerate(manifest), key=lambda item: item[1].image)
+    return [next(tiles)[0] for _, tiles in pictures]

@@ -20,6 +20,7 @@ from pipeline.common.device import Device
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import read_json, write_json
 from pipeline.common.labels import ClassSet
+from pipeline.common.tiling import Tiling
 from pipeline.datasets.loading import box_of, crop_problem
 from pipeline.datasets.parallel import in_order
 from pipeline.datasets.problems import DataError
@@ -32,7 +33,6 @@ from pipeline.prediction.measures import CLASSES_ONLY, Measures
 from pipeline.prediction.pictures import Picture, Pictures
 from pipeline.prediction.placed import placed
 from pipeline.prediction.reading import read_picture
-from pipeline.prediction.tiles import Tiling
 
 RECORD = "predictions.json"
 IN_FLIGHT = 2  # decoded images that may wait, for each worker
@@ -42,7 +42,7 @@ class Views(NamedTuple):
     """How the network sees each image; several views are averaged after softmax."""
 
     size: tuple[int, int] | None
-    """Height and width that the network sees; None is the image's own."""
+    """Height and width that the network sees of an image, or of a tile; None is its own."""
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
 
@@ -83,8 +83,9 @@ def predict(
 
     The model is on the computer's device, in evaluation mode. ``out`` is a new folder, or one that a run of the same
     model, images and settings has begun; ``format_`` is one of `formats.FORMATS`; ``origin`` identifies the model, such
-    as its file's hash; ``workers`` are threads that decode and encode. With ``tiling`` the network sees each image at
-    its own size, in tiles, one image after another; ``measures`` have PNGs of their own in folders below ``out``.
+    as its file's hash; ``workers`` are threads that decode and encode. With ``tiling`` the network sees each image in
+    tiles, at their own size or at ``views.size``, one image after another; ``measures`` have PNGs of their own in
+    folders below ``out``.
 
     Raises:
         ReadableError: ``out`` holds other files, or predictions of another model, other images or other settings.
@@ -144,7 +145,8 @@ def _predict_in_tiles(
 
         def probabilities(tile_hw3: np.ndarray) -> np.ndarray:
             bar.update()
-            return _probabilities(model, tile_hw3, tile_hw3.shape[:2], views, computer)
+            seen_hw3 = _at_scale(tile_hw3, tiling.tile, views.size)
+            return _probabilities(model, seen_hw3, tile_hw3.shape[:2], views, computer)
 
         for number in missing:
             bar.set_postfix_str(pictures[number].name)
@@ -186,6 +188,19 @@ def _predict_whole(
         for future in pending:
             future.result()
     return problems
+
+
+def _at_scale(tile_hw3: np.ndarray, tile: tuple[int, int], size: tuple[int, int] | None) -> np.ndarray:
+    """Return a tile as the network sees it, enlarged or reduced as much as ``tile`` is to become ``size``.
+
+    A tile is smaller than ``tile`` where its picture is.
+    """
+    if size is None or size == tile:
+        return tile_hw3
+    height, width = (
+        max(1, round(side * wanted / whole)) for side, wanted, whole in zip(tile_hw3.shape, size, tile, strict=False)
+    )
+    return np.array(Image.fromarray(tile_hw3).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _claim(out: Path, settings: dict[str, object]) -> None:

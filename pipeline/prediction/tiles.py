@@ -8,12 +8,12 @@ common strip; what is farther out in a tile, where the network sees least around
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 
-from pipeline.common.errors import ReadableError
+from pipeline.common.tiling import Span, Tiling, spans_of
 
 Probabilities = Callable[[np.ndarray], np.ndarray]
 """From a tile (h,w,3) uint8 to its probabilities (C,h,w) float32."""
@@ -27,49 +27,6 @@ class Rows(Protocol):
 
     def rows(self, top: int, bottom: int) -> np.ndarray:
         """Return the rows (h,W,3) uint8."""
-
-
-class Tiling(NamedTuple):
-    """How pictures are cut."""
-
-    tile: tuple[int, int]
-    """Height and width."""
-    overlap: int
-    """Pixels over which neighbours are blended."""
-
-    def require_sound(self) -> None:
-        """Refuse what cannot be stitched.
-
-        Raises:
-            ReadableError: a side is not positive, or the overlap is more than a third of a side.
-        """
-        if min(self.tile) < 1:
-            raise ReadableError(f"--tile: both sides must be at least 1, and it is {self.tile[0]}x{self.tile[1]}")
-        most = min(self.tile) // 3
-        if not 0 <= self.overlap <= most:
-            raise ReadableError(
-                f"--overlap: is {self.overlap}; with tiles of {self.tile[0]}x{self.tile[1]} it may be 0 to {most}"
-            )
-
-
-class Span(NamedTuple):
-    """One tile along an axis: what the network sees, and which of it is used."""
-
-    start: int
-    stop: int
-    first: int
-    last: int
-
-
-def spans_of(length: int, tile: int, overlap: int) -> list[Span]:
-    """Return evenly spread tiles of equal length; the used parts of neighbours overlap by exactly ``overlap``."""
-    if length <= tile:
-        return [Span(0, length, 0, length)]
-    count = -(-(length - overlap) // (tile - overlap))
-    starts = [index * (length - tile) // (count - 1) for index in range(count)]
-    ramps = [(starts[index + 1] + starts[index] + tile - overlap) // 2 for index in range(count - 1)]
-    firsts, lasts = [0, *ramps], [*(ramp + overlap for ramp in ramps), length]
-    return [Span(start, start + tile, *used) for start, *used in zip(starts, firsts, lasts, strict=True)]
 
 
 def stitched(
@@ -162,10 +119,3 @@ class WholePicture:
     def rows(self, top: int, bottom: int) -> np.ndarray:
         """Return the rows (h,W,3) uint8."""
         return self._pixel_HW3[top:bottom]
-
-
-def tile_count(size: tuple[int, int], tiling: Tiling) -> int:
-    """Return how many tiles a picture of ``size`` = (H, W) has."""
-    sides: Sequence[tuple[int, int]] = list(zip(size, tiling.tile, strict=True))
-    lines, columns = (len(spans_of(length, tile, tiling.overlap)) for length, tile in sides)
-    return lines * columns

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.proposal.folders import ImageFolder, look_at
 from pipeline.proposal.labels import ClassMap, Value, are_cityscapes, class_map_of, evenly, values_in
 from pipeline.proposal.size import Budget, crop_to_shape, size_of_files, typical, working_size
@@ -43,7 +43,7 @@ def propose(source: Path, target: Path, evaluation: Path | None, names: Names, b
         raise ReadableError(
             f"{source}: {folders['source'].why}; the source needs labels: give the folder that holds both"
         )
-    why = [f"{name}: {one.images} images; {one.why}" for name, one in folders.items()]
+    why = [f"{name}: {counted(one.images, 'image')}; {one.why}" for name, one in folders.items()]
     sections = {name: dict(one.section) for name, one in folders.items()}
     folders["evaluation"] = _evaluation(folders, sections, target, evaluation, why)
     sections.setdefault("evaluation", dict(folders["evaluation"].section))
@@ -63,18 +63,18 @@ def _evaluation(
         chosen = look_at(evaluation, "evaluation")
         if not chosen.has_labels:
             raise ReadableError(f"{evaluation}: {chosen.why}; images that are scored need labels")
-        why.append(f"evaluation: {chosen.images} images; {chosen.why}")
+        why.append(f"evaluation: {counted(chosen.images, 'image')}; {chosen.why}")
         return chosen
     part = _part_for_scoring(target)
     if part is not None and part.section != folders["target"].section:
-        why.append(f"evaluation: {part.images} images; {part.why}")
+        why.append(f"evaluation: {counted(part.images, 'image')}; {part.why}")
         return part
     of = "target" if folders["target"].has_labels and folders["target"].images > _SCORED else "source"
     count = folders[of].images - max(1, folders[of].images // _SCORED)
     sections["evaluation"] = sections[of] | {"take": [count, None]}
     sections[of]["take"] = [None, count]
     why.append(
-        f"evaluation: the last {folders[of].images - count} images of the {of}"
+        f"evaluation: the last {counted(folders[of].images - count, 'image')} of the {of}"
         + (
             ""
             if of == "target"

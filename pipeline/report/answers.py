@@ -53,7 +53,7 @@ def _missing(seed_set: SeedSet) -> str:
 def _gain_sentence(seed_set: SeedSet, chain: Chain) -> str:
     gain = seed_set.gain(chain.last)
     if gain is None:
-        return f"{chain.label}: its last round, {chain.last}, has no {seed_set.headline}."
+        return f"{chain.label}: its last round, {chain.last}, has no {seed_set.headline_in_words}."
     verb = "gains" if gain.mean >= 0 else "loses"
     points = percent_of(gain._replace(mean=abs(gain.mean)))
     closed = seed_set.gap_closed(chain.last)
@@ -63,7 +63,7 @@ def _gain_sentence(seed_set: SeedSet, chain: Chain) -> str:
     if gain.deviation is not None:
         tail += "; more than the spread over the seeds" if gain.certain else "; within the spread over the seeds"
     return (
-        f"{chain.label} {verb} {points} points of {seed_set.headline} in {count}: "
+        f"{chain.label} {verb} {points} points of {seed_set.headline_in_words} in {count}: "
         f"{percent_of(seed_set.spread(seed_set.source, seed_set.headline))} → {value}{tail}"
         f"{_over_images(seed_set.interval(chain.last))}.{control_sentence(seed_set, chain.last)}"
     )

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.common.colours import entropy_picture
 from pipeline.common.labels import ClassSet
-from pipeline.evaluation.results import Result
+from pipeline.evaluation.results import Result, metric_in_words
 from pipeline.picture_sheet import (
     CaptionStyle,
     LegendStyle,
@@ -60,7 +60,7 @@ def draw_rounds(runs: Path, results: list[Result], headline: str, classes: Class
 
 def _caption(result: Result, headline: str) -> str:
     value = result.metrics.get(headline)
-    return result.name + ("" if value is None else f"  {headline} {100 * value:.1f}")
+    return result.name + ("" if value is None else f"  {metric_in_words(headline)} {100 * value:.1f}")
 
 
 def _figure(columns: list[Column], classes: ClassSet) -> Image.Image:

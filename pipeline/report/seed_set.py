@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pipeline.evaluation.over_seeds import Spread, difference, spread
+from pipeline.evaluation.results import metric_in_words
 from pipeline.report.chains import Chain, chains_of
 
 Values = list[float | None]
@@ -50,6 +51,11 @@ class SeedSet:
     def colour(self, class_name: str) -> list[int]:
         """Return the colour of a class."""
         return self.palette[self.class_names.index(class_name)]
+
+    @property
+    def headline_in_words(self) -> str:
+        """The headline metric's name for tables and sentences."""
+        return metric_in_words(self.headline)
 
     @property
     def seeds(self) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from pipeline.models.base import SegmentationModel
+from pipeline.models.build import MIT_NETWORKS, VIT_NETWORKS
 from pipeline.models.model_file import ModelFileError
 
 if TYPE_CHECKING:
@@ -35,10 +36,21 @@ def fill(model: SegmentationModel, weights: Weights, path: Path) -> list[str]:
     assert spec is not None
     heads = head_parts(model.spec["architecture"], model.spec["encoder"], model.spec["heads"])
     lacking = [key for key in own if key not in fitting and key.split(".")[0] not in heads]
-    if lacking or (spec.architecture, spec.encoder) != (model.spec["architecture"], model.spec["encoder"]):
+    if lacking or not _same_network(weights, model):
         raise ModelFileError(f"{path}: is {weights.title}, and params.yaml has another network; {params_line(spec)}")
     model.load_state_dict(fitting, strict=False)
     return sorted({key.split(".")[0] for key in own if key not in fitting})
+
+
+def _same_network(weights: Weights, model: SegmentationModel) -> bool:
+    """Return whether the file is of the model's network; an encoder alone serves all architectures that have it."""
+    spec = weights.spec
+    assert spec is not None
+    both = {spec.architecture, model.spec["architecture"]}
+    shared = bool(weights.fresh) and (both <= MIT_NETWORKS.keys() or both <= set(VIT_NETWORKS))
+    # behind the point timm has the name of weights, not of a network
+    encoders = {name.partition(".")[0] for name in (spec.encoder, model.spec["encoder"])}
+    return len(encoders) == 1 and (shared or len(both) == 1)
 
 
 def _under_the_models_names(model: SegmentationModel, weights: Weights) -> dict[str, Tensor]:

@@ -46,16 +46,21 @@ def whole_checkpoint(settings: Model, classes: ClassSet, seed: int, path: Path, 
 def _random_model(
     settings: Model, classes: ClassSet, seed: int, preprocessing: str | None, aspp_branches: int
 ) -> SegmentationModel:
-    return build_model(
+    model = build_model(
         settings.architecture,
         len(classes),
         encoder=settings.encoder,
-        pretrained=settings.pretrained,
+        pretrained=settings.pretrained is True,
         heads=settings.heads,
         aspp_branches=aspp_branches,
         preprocessing=preprocessing,
         generator=torch.Generator().manual_seed(seed),
     )
+    if isinstance(settings.pretrained, str):
+        from pipeline.checkpoints.encoder_file import fill_encoder
+
+        print(fill_encoder(model, Path(settings.pretrained)), flush=True)
+    return model
 
 
 def _filled_model(settings: Model, classes: ClassSet, seed: int, path: Path) -> tuple[SegmentationModel, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -11,19 +11,27 @@ if TYPE_CHECKING:
     from pipeline.params import Optimiser, Schedule
 
 
-def make_optimiser(groups: dict[str, list[torch.nn.Parameter]], settings: Optimiser) -> torch.optim.Optimizer:
+def make_optimiser(
+    groups: dict[str, list[torch.nn.Parameter]], settings: Optimiser, norms: frozenset[int] = frozenset()
+) -> torch.optim.Optimizer:
     """Return an optimiser over named parameter groups; each group keeps its own rate as ``base_rate``.
 
     Groups whose name begins with ``head`` learn at ``head_factor`` times the rate, those that end in ``bias`` at
-    ``bias_factor`` times.
+    ``bias_factor`` times. With ``no_decay: norm`` the parameters whose `id` is in ``norms`` are not decayed; they are a
+    group of their own at the rate of the one from which they come.
     """
-    options = []
-    for name, parameters in groups.items():
-        if parameters:
+    options: list[dict[str, Any]] = []
+    norms = norms if settings.no_decay == "norm" else frozenset()
+    for name, all_parameters in groups.items():
+        for spared in (False, True):
+            parameters = [parameter for parameter in all_parameters if (id(parameter) in norms) == spared]
+            if not parameters:
+                continue
             rate = settings.learning_rate
             rate *= settings.head_factor if name.startswith("head") else 1.0
             rate *= settings.bias_factor if name.endswith("bias") else 1.0
-            options.append({"params": parameters, "lr": rate, "base_rate": rate})
+            decay = {"weight_decay": 0.0} if spared else {}
+            options.append({"params": parameters, "lr": rate, "base_rate": rate, **decay})
     if settings.name == "sgd":
         return torch.optim.SGD(options, momentum=settings.momentum, weight_decay=settings.weight_decay)
     adam = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam

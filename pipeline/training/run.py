@@ -141,7 +141,7 @@ def fit(
     if task.state is not None:
         task.state.to(computer.device)
     plan = plan_of(training, task.steps, runtime, compiled=runtime.compile)
-    optimiser = make_optimiser(model.parameter_groups(), training.optimiser)
+    optimiser = make_optimiser(model.parameter_groups(), training.optimiser, model.norm_parameters())
     weight_C = class_weights(run, folder) if any(stream.name == SOURCE for stream in task.streams) else None
     weight_C = None if weight_C is None else weight_C.to(computer.device)
     streams = [

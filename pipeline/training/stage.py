@@ -38,6 +38,7 @@ def training_folder(stage: str, run: RunSettings, runtime: Runtime, **inputs: An
     inputs |= {
         "run": run.identity(),
         "weights_file": _hash_of(run.model.weights),
+        "encoder_file": _hash_of(run.model.pretrained),
         "computer": (computer.device.type, computer.bfloat16),
     }
     require_installed(runtime.log_to)
@@ -51,8 +52,8 @@ def training_folder(stage: str, run: RunSettings, runtime: Runtime, **inputs: An
         yield folder, computer
 
 
-def _hash_of(weights: str | None) -> str | None:
-    return file_hash(Path(weights)) if weights is not None and Path(weights).is_file() else None
+def _hash_of(weights: str | bool | None) -> str | None:
+    return file_hash(Path(weights)) if isinstance(weights, str) and Path(weights).is_file() else None
 
 
 def finish(model: SegmentationModel, classes: ClassSet, folder: Path, destination: Path, name: str) -> None:

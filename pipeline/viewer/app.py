@@ -65,7 +65,7 @@ def create_app(inspector: Inspector, hosts: list[str], root_path: str = "") -> F
 
 
 class _KnownHosts:
-    """Refuses requests that name another host, and says which option lets one in."""
+    """Refuses requests that name another host or come from its pages, and says which option lets a host in."""
 
     def __init__(self, app: ASGIApp, hosts: list[str]) -> None:
         self._app, self._hosts = app, [host.lower() for host in hosts]
@@ -74,13 +74,23 @@ class _KnownHosts:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        name = re.sub(r":\d*$", "", Headers(scope=scope).get("host", "")).lower()
+        headers = Headers(scope=scope)
+        name, origin = _host_in(headers.get("host", "")), headers.get("origin")
+        if origin is not None and _host_in(origin) not in (name, *self._hosts):
+            answer = PlainTextResponse(f"This page does not answer to pages of {origin!r}\n", status_code=403)
+            await answer(scope, receive, send)
+            return
         if "*" in self._hosts or name in self._hosts:
             await self._app(scope, receive, send)
             return
         advice = f"start `roundabout inspect --allow-host {name or 'NAME'}`"
         answer = PlainTextResponse(f"This page does not answer to the host {name!r}: {advice}\n", status_code=400)
         await answer(scope, receive, send)
+
+
+def _host_in(address: str) -> str:
+    """Return the host of ``https://host:port`` or ``host:port``."""
+    return re.sub(r":\d*$", "", address.rpartition("://")[2]).lower()
 
 
 class _WithoutPrefix:
@@ -100,6 +110,7 @@ async def _with_policy(request: Request, call: Callable[[Request], Awaitable[Res
     response = await call(request)
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers.setdefault("Cache-Control", "no-cache")
     return response

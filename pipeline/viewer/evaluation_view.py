@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.common.errors import ReadableError
 from pipeline.common.files import fingerprint
+from pipeline.common.hdf5 import open_hdf5
 from pipeline.common.labels import ClassSet, classes_named
 from pipeline.evaluation.images import (
     LEVELS,
@@ -78,7 +79,7 @@ class EvaluationView:
             self.problems.append(f"{path}: is of the cache or selection before this one; {again} writes it anew")
             return None
         try:
-            file = h5py.File(path, "r", locking="best-effort")
+            file = open_hdf5(path)
             ids = list(file["image_ids"].asstr()[:])
             names = tuple(map(str, file.attrs["class_names"]))
             height, width = file["label"].shape[1:]

@@ -7,7 +7,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, did_you_mean
 from pipeline.common.work import work_folders
 
 RUNS = Path("runs")
@@ -45,7 +45,8 @@ def checked_run(name: str, names: list[str]) -> str:
     if not _NAME.fullmatch(name) or name in (".", ".."):
         raise ReadableError(f"{name!r}: a run is named, not given as a path; it must be one of the folders of {RUNS}/")
     if name not in names:
-        raise ReadableError(f"there is no run {name!r}; there are {', '.join(names) or 'none yet'}")
+        there_are = f"there are {', '.join(names)}" if names else "there are none yet (`dvc repro`)"
+        raise ReadableError(f"there is no run {name!r}; {there_are}{did_you_mean(name, names)}")
     return name
 
 

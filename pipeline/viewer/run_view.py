@@ -17,7 +17,7 @@ from pipeline.cache.partial_index import PartialIndex
 from pipeline.cache.reader import CacheReader
 from pipeline.cache.schema import CacheError
 from pipeline.common.box import Box
-from pipeline.common.errors import ReadableError
+from pipeline.common.errors import ReadableError, counted
 from pipeline.common.files import fingerprint, read_json
 from pipeline.common.labels import IGNORE, ClassSet, classes_named
 from pipeline.evaluation.results import Result, read_result
@@ -120,7 +120,7 @@ class RunView:
             return None
         self.problems += index.problems
         if index.missing and not self.cache.running:
-            there = f"{self.cache.folder}: {len(index):,} of {index.spec.images:,} images are there"
+            there = f"{self.cache.folder}: {len(index):,} of {counted(index.spec.images, 'image')} are there"
             stopped = "; the dump was stopped. `dvc repro` goes on from here." if self.cache.in_work else "."
             self.problems.append(there + stopped)
         return _Readers(index, *(CacheReader(self.cache.folder, threads=1, index=index) for _ in range(3)))

@@ -101,7 +101,7 @@ def _heading(run: RunView, image_id: str) -> str:
     share = run.index.statistic("entropy_mean")[number] / math.log(run.index.spec.classes)
     chosen = run.chosen(image_id)
     cache = f"predictions of {run.network}, with which {run.name} began" if run.network else run.name
-    return f"{cache}  ·  {image_id}  ·  mean entropy {100 * share:.1f} %{f'  ·  {chosen}' if chosen else ''}"
+    return f"{cache}  ·  {image_id}  ·  mean entropy {100 * share:.1f} % of ln C{f'  ·  {chosen}' if chosen else ''}"
 
 
 def _sheet(heading: str, pictures: list[_Picture], run: RunView) -> Image.Image:

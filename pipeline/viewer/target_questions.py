@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.common.errors import counted
 from pipeline.common.files import fingerprint
 from pipeline.common.labels import IGNORE
 from pipeline.evaluation.confusion import confusion_matrix, mean_iou
@@ -188,7 +189,7 @@ class TargetQuestions:
                 return "This image is not in the selection."
             return f"{chosen.capitalize()}: number {rank} of {len(side)} {chosen} images, score {score:.4g}."
         if chosen == "not selected":
-            words = f"Not selected: {len(selection.images)} of {total} images are."
+            words = f"Not selected: {len(selection.images)} of {counted(total, 'image')} are."
             return f"{words} The mask shows what the thresholds would keep."
         if len(selection.images) == total:
             return f"Selected, as all {total} images are: {selection.method.upper()} chooses pixels, not images."

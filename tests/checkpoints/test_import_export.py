@@ -192,6 +192,22 @@ def test_refusals(tmp_path: Path, mobile: Path) -> None:
     assert "--size: both sides must be at least 1, and it is -1 64" in words(negative.output)
 
 
+def test_a_run_s_name_stands_for_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, path = ours(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("runs/lse-1").mkdir(parents=True)
+    path.rename("runs/lse-1/model.pt")
+    for given in ("lse-1", "runs/lse-1", "runs/lse-1/model.pt"):
+        assert "runs/lse-1/model.pt" in words(call("checkpoint", "info", given).output)
+    assert call("checkpoint", "import", "lse-1", "taken.pt").exit_code == 0
+    answer = call("checkpoint", "info", "lse-2")
+    assert answer.exit_code == 1
+    assert "a run with a model.pt; runs with a model.pt are lse-1; did you mean 'lse-1'?" in words(answer.output)
+    Path("lse-1").write_bytes(b"a file of this name")
+    assert "lse-1: " in words(call("checkpoint", "info", "lse-1").output), "the file here wins"
+    assert call("checkpoint", "info", "lse-1").exit_code == 1
+
+
 def test_a_damaged_file_of_ours_is_named(tmp_path: Path) -> None:
     _, path = ours(tmp_path)
     content = torch.load(path, weights_only=True)

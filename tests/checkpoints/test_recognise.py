@@ -15,6 +15,8 @@ from pipeline.checkpoints.recognise import closest, recognise
 
 TIMM = json.loads((Path(__file__).parent / "timm_names.json").read_text())
 Tensors = dict[str, Tensor]
+DEEPER = tuple(f"mit-b{size}" for size in range(1, 6))
+"""Ends of names of kinds that differ from those of MiT-B0 in nothing but length, and take long to list."""
 
 
 def file_of(kind: str, classes: int = 19, prefix: str = "") -> Tensors:
@@ -40,7 +42,7 @@ def test_every_kind_is_recognised_whatever_is_put_before_its_names(kind: str, pr
 @pytest.mark.parametrize("classes", [2, 13, 16, 21])
 def test_the_number_of_classes_is_read_from_the_shapes(classes: int) -> None:
     for name, kind in KINDS.items():
-        if not kind.encoder_only:
+        if not kind.encoder_only and not name.endswith(DEEPER):
             found = recognise(file_of(name, classes))
             assert found is not None, name
             assert (found.kind.name, found.classes) == (name, classes)

@@ -37,12 +37,19 @@ def cache(tmp_path: Path) -> Path:
 def test_a_round_s_name_stands_for_its_cache(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("runs/lse-1").mkdir(parents=True)
+    Path("runs/lse-x/cache").mkdir(parents=True)
     cache.rename("runs/lse-1/cache")
     assert "runs/lse-1/cache" in words(call("cache", "info", "lse-1").output)
     answer = call("select", "lse-1", "--method", "cbst", "--portion", "0.2", "--out", "chosen")
     assert answer.exit_code == 0 and Path("chosen/selection.json").exists()
-    answer = call("cache", "info", "lse-2")
-    assert answer.exit_code == 1 and "lse-2" in words(answer.output)
+    assert "runs/lse-1/cache" in words(call("cache", "info", "runs/lse-1").output)
+    for command in (("info",), ("verify",), ("compact", "out"), ("export", "out")):
+        answer = call("cache", command[0], "lse-11", *command[1:])
+        assert answer.exit_code == 1
+        problem = "is neither a folder nor a run with a cache; runs with a cache are lse-1, lse-x; did you mean"
+        assert words(answer.output) == f"lse-11: {problem} 'lse-1'?"
+    Path("lse-1").mkdir()
+    assert "lse-1: holds no parts of a cache" in words(call("cache", "info", "lse-1").output), "the folder here wins"
 
 
 def test_an_image_that_is_not_there_is_told_the_nearest(cache: Path, tmp_path: Path) -> None:
@@ -121,7 +128,7 @@ def test_compact_and_export_say_what_they_wrote(tmp_path: Path, cache: Path) -> 
     answer = call("cache", "compact", cache, tmp_path / "compact", "--part-images", "4")
     assert (answer.exit_code, words(answer.output).endswith("2 parts")) == (0, True)
     answer = call("cache", "export", cache, tmp_path / "out", "--what", "labels", "--image", "00002")
-    assert (answer.exit_code, words(answer.output).endswith("1 images")) == (0, True)
+    assert (answer.exit_code, words(answer.output).endswith(": 1 image")) == (0, True)
     assert (tmp_path / "out" / "00002.npy").is_file()
 
 

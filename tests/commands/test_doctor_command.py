@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from pipeline import doctor
 from pipeline.cli import app
+from pipeline.datasets.manifest import Row, line_of, manifest_path
 from tests import published
 
 Write = Callable[[dict[str, Any]], Path]
@@ -93,8 +94,19 @@ def test_the_disk_must_hold_the_caches(tiny_params: dict, write_params: Write, m
         answer = call()
         found = lines(answer)["disk"]
         assert found[0] == status
-        assert "the caches need about 5.2 GB (2 caches of 1000 images as logits, 2.60 MB an image)" in found[1]
+        assert "the caches need about 5.2 GB (2 caches of 1,000 images as logits, 2.60 MB an image)" in found[1]
         assert answer.exit_code == (1 if status == "fail" else 0)
+
+
+def test_caches_are_of_the_tiles_that_prepare_has_counted(here: Path, tiny_params: dict, write_params: Write) -> None:
+    tiny_params["data"]["target"]["tile"] = [16, 32]
+    write_params(tiny_params)
+    assert lines(call())["disk"][1].endswith("`prepare` counts the target's tiles, and with them what the caches need")
+    tile = Row("a@000000,000000", "a.png", None, "", None, 1, None, 32, 64, [0, 0, 16, 32])
+    path = manifest_path("target")
+    path.parent.mkdir(parents=True)
+    path.write_text(35 * line_of(tile))
+    assert "2 caches of 35 images" in lines(call())["disk"][1]
 
 
 def test_bytes_of_a_cache_follow_the_profile(tiny_params: dict, write_params: Write) -> None:

@@ -17,6 +17,7 @@ from pipeline.commands import status
 from pipeline.commands.status import (
     Line,
     _changes_or_params_problems,
+    _is_drawn,
     _total,
     stages_with_results,
     status_lines,
@@ -71,9 +72,9 @@ def test_a_result_in_dvc_s_cache_takes_no_time() -> None:
 def test_work_is_running_or_was_stopped(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "part-00000.h5").touch()
-    assert states(CHANGED, [Work("dump-r-1", tmp_path, True)])["dump@r-1"] == ("running", "1 parts are written")
+    assert states(CHANGED, [Work("dump-r-1", tmp_path, True)])["dump@r-1"] == ("running", "1 part written")
     found = states(CHANGED, [Work("dump-r-1", tmp_path, False)])["dump@r-1"]
-    assert found == ("stopped", "was stopped; goes on, 1 parts are written")
+    assert found == ("stopped", "was stopped; goes on, 1 part written")
     assert states({}, [Work("dump-r-1", tmp_path, False)])["dump@r-1"] == ("done", "")  # left by other parameters
 
 
@@ -82,7 +83,7 @@ def test_a_job_on_another_node_is_running_whoever_holds_its_folder(tmp_path: Pat
     (tmp_path / "cache" / "part-00000.h5").touch()
     jobs = {"dump@r-1": "4711", "adapt@r-1": "4712"}
     found = states(CHANGED, [Work("dump-r-1", tmp_path, False)], jobs=jobs)
-    assert found["dump@r-1"] == ("running", "job 4711 is in Slurm's queue, 1 parts are written")
+    assert found["dump@r-1"] == ("running", "job 4711 is in Slurm's queue, 1 part written")
     assert found["adapt@r-1"] == ("running", "job 4712 is in Slurm's queue")
     assert states({}, [], jobs=jobs)["dump@r-1"][0] == "done"
 
@@ -197,6 +198,21 @@ def test_where_dvc_cannot_read_the_stages_the_problems_of_params_are_named(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("starts: {}\n", encoding="utf-8")
-    monkeypatch.setattr(status, "find_changes", unreadable)
+    monkeypatch.setattr(status, "find_changes_again", unreadable)
     with pytest.raises(ReadableError, match="starts: is called initial_models now; rename it"):
         _changes_or_params_problems()
+
+
+@pytest.mark.parametrize(
+    ("data", "drawn"),
+    [
+        ("{source: {domain: source}, target: {domain: target}, evaluation: {domain: target}}", True),
+        ("{source: {domain: source}, target: {domain: target}, evaluation: {root: data/own}}", False),
+        ("{source: {domain: source}}", False),
+        ("[", False),
+    ],
+)
+def test_data_that_prepare_draws_are_not_looked_at(tmp_path: Path, data: str, drawn: bool) -> None:
+    (tmp_path / "params.yaml").write_text(f"data: {data}\n")
+    assert _is_drawn(tmp_path / "params.yaml") == drawn
+    assert not _is_drawn(tmp_path / "none.yaml")

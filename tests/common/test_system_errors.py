@@ -172,3 +172,29 @@ def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatc
     require_name()
     assert os.environ["USER"] == f"uid-{os.getuid()}"
     assert has_name()
+
+
+def test_a_full_disk_names_the_file_that_was_written(tmp_path: Path) -> None:
+    for write in (_in_a_block, _at_once):
+        with pytest.raises(OSError) as caught:
+            write(tmp_path / "out.bin")
+        assert (explained(caught.value) or "").startswith(f"{tmp_path / 'out.bin'}: the disk is full; ")
+
+
+def _in_a_block(path: Path) -> None:
+    with whole_file(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _at_once(path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", _full)
+        write_bytes(path, b"x")
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_numpy_hides_that_the_disk_is_full() -> None:
+    assert "the disk is full" in (explained(OSError("155648 requested and 3040 written")) or "")

@@ -76,6 +76,25 @@ def test_a_piece_is_not_taken_for_the_file(lock: Path, cut: int, monkeypatch: py
     assert calls[:2] == [cut, cut]
 
 
+def test_the_same_text_written_again_was_in_pieces_meanwhile(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `dvc repro --force` does: seen beside a real one."""
+    monkeypatch.setattr(lock_file, "_REST", 0.0)
+    calls = []
+
+    def read() -> set[str]:
+        calls.append(None)
+        try:
+            if len(calls) == 1:
+                lock.write_text("stages: {\n")
+            return stages_with_results(lock)
+        finally:
+            if len(calls) == 1:
+                lock.write_text(LOCK)
+
+    assert read_steadily(lock, read) == (STAGES, True)
+    assert len(calls) == 2
+
+
 def test_a_file_that_never_rests_is_read_as_it_was_last(lock: Path) -> None:
     numbers = iter(range(10**6))
 

@@ -80,3 +80,12 @@ def test_nothing_labelled_has_no_score_and_an_unknown_metric_has_no_interval() -
     assert np.isnan(resampled(pixels_of(np.zeros((2, 3, 3), int)), "mIoU", {}, 1)).all()
     assert resampled(pixels_of(CONFUSIONS), "folds_mean", {}, 1) is None
     assert resampled(pixels_of(CONFUSIONS), "new", {"new": ["road", "lamp"]}, 1) is None
+
+
+def test_pictures_are_drawn_and_not_their_tiles() -> None:
+    by_tile = pixels_of(CONFUSIONS)._replace(images=[f"{name}@000000,00000{at}" for at, name in enumerate("aabbc")])
+    by_picture = pixels_of(np.stack([CONFUSIONS[:2].sum(axis=0), CONFUSIONS[2:4].sum(axis=0), CONFUSIONS[4]]))
+    drawn_R, expected_R = (resampled(pixels, "mIoU", {}, seed=3) for pixels in (by_tile, by_picture))
+    np.testing.assert_array_equal(drawn_R, expected_R)
+    one = by_tile._replace(images=[f"a@000000,00000{at}" for at in range(5)])
+    np.testing.assert_array_equal(resampled(one, "mIoU", {}, 3), resampled(pixels_of(CONFUSIONS), "mIoU", {}, 3))

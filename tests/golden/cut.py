@@ -2,8 +2,8 @@
 
     python tests/golden/cut.py FOLDER
 
-FOLDER holds author_code_volumes.npz, architectures.npz, checkpoint_keys.json and teacher_code.npz; what is written lies
-beside this program. Numbers stay bit for bit; README.md says what is left out.
+FOLDER holds author_code_volumes.npz, architectures.npz, checkpoint_keys.json, teacher_code.npz and daformer.npz; what
+is written lies beside this program. Numbers stay bit for bit; README.md says what is left out.
 
 # N images, C class, H/W pixels
 """
@@ -24,11 +24,15 @@ import torch
 HERE = Path(__file__).resolve().parent
 PARTS = 5
 STEP = 3
-NETWORKS = ("deeplabv2_multi", "deeplabv2_single", "fcn8s", "discriminator")
+NETWORKS = (
+    "deeplabv2_multi", "deeplabv2_single", "fcn8s", "discriminator",
+    "segformer_mit_b0", "daformer_mit_b0", "hrda_mit_b0",
+)  # fmt: skip
 AT_IMAGE_SIZE = ("deeplabv2_single_bdl", "fcn8s")
 INPUTS = ("input", "disc_input")
 TEACHER_STEP = 6
-LARGEST_FILE, LARGEST_SUM = 1_000_000, 5_000_000
+CHANNEL_STEP = 8
+LARGEST_FILE, LARGEST_SUM = 1_000_000, 5_600_000
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -101,6 +105,16 @@ def _thinned(key: str, array: np.ndarray) -> np.ndarray:
     return array[..., ::TEACHER_STEP, ::TEACHER_STEP] if thinned else array
 
 
+def cut_daformer(source: Path) -> None:
+    """Write inputs, logits, optimiser and schedule; of features every eighth channel."""
+    left_out = ("preprocess", "daformer_b0_label", "daformer_b0_whole", "daformer_b0_logits_64x64", "weight_salt",
+                "daformer_b0_upsampled")  # fmt: skip
+    with np.load(source) as file:
+        arrays = {key: file[key] for key in file.files if not key.startswith(left_out)}
+    thinned = {key: array[:, ::CHANNEL_STEP] for key, array in arrays.items() if key.startswith("mit_b0_features")}
+    np.savez_compressed(HERE / "daformer.npz", **(arrays | thinned))
+
+
 def check_sizes() -> None:
     """Raise ValueError where a file or all together are larger than a checkout should carry."""
     sizes = {path.name: path.stat().st_size for path in HERE.iterdir() if path.suffix in (".h5", ".json", ".npz")}
@@ -118,6 +132,7 @@ def main() -> None:
     cut_architectures(folder / "architectures.npz")
     cut_keys(folder / "checkpoint_keys.json")
     cut_teacher(folder / "teacher_code.npz")
+    cut_daformer(folder / "daformer.npz")
     check_sizes()
 
 

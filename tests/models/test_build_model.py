@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 import torch
@@ -10,17 +11,31 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.models.base import SegmentationModel
-from pipeline.models.build import ARCHITECTURES, ModelSpec, build_model, construct_model, set_normalisation
+from pipeline.models.build import (
+    ARCHITECTURES,
+    MIT_NETWORKS,
+    VIT_NETWORKS,
+    ModelSpec,
+    build_model,
+    construct_model,
+    set_normalisation,
+)
+from pipeline.models.encoders import ENCODERS
 from pipeline.models.fcn import FCN8s, bilinear_kernel
-from pipeline.models.small import ENCODERS
+from pipeline.params.model import SmallEncoder
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def test_params_yaml_names_the_encoders_that_there_are() -> None:
+    assert list(get_args(SmallEncoder)) == list(ENCODERS)
+
+
 def test_the_architectures_are_those_we_promise() -> None:
-    assert list(ARCHITECTURES) == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet"]
+    assert list(ARCHITECTURES)[:5] == ["small", "deeplabv2-resnet101", "fcn8s-vgg16", "resnet38", "lenet"]
+    assert list(ARCHITECTURES)[5:] == ["segformer", "daformer", "hrda", "vit-linear", "vit-upernet"]
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))
@@ -50,9 +65,9 @@ def test_without_a_generator_the_weights_are_those_of_seed_0() -> None:
 
 def test_initialisation_follows_he_and_classifiers_start_near_uniform() -> None:
     model = build_model("small", 19, encoder="efficientnet-lite0")
-    block = model.encoder._blocks[12]
-    assert float(block._depthwise_conv.weight.detach().std()) == pytest.approx(math.sqrt(2 / 25), rel=0.05)
-    assert float(block._expand_conv.weight.detach().std()) == pytest.approx(math.sqrt(2 / 192), rel=0.05)
+    block = model.encoder.layers.blocks[5][1]
+    assert float(block.conv_dw.weight.detach().std()) == pytest.approx(math.sqrt(2 / 25), rel=0.05)
+    assert float(block.conv_pw.weight.detach().std()) == pytest.approx(math.sqrt(2 / 192), rel=0.05)
     assert float(model.head.classify.weight.detach().std()) == pytest.approx(0.01, rel=0.1)
     for parameter in model.parameters():
         assert bool(torch.isfinite(parameter).all())
@@ -60,15 +75,15 @@ def test_initialisation_follows_he_and_classifiers_start_near_uniform() -> None:
 
 def test_a_layer_without_initialisation_rule_is_refused() -> None:
     model = build_model("small", 5)
-    model.add_module("extra", nn.Linear(2, 2))
-    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type Linear"):
+    model.add_module("extra", nn.Bilinear(2, 2, 2))
+    with pytest.raises(TypeError, match="no initialisation rule for layer 'extra' of type Bilinear"):
         model.initialise(seeded(0))
 
 
 def test_all_wrong_values_are_named_at_once() -> None:
     with pytest.raises(ValueError, match="architecture is 'unet'; choose one of small, ") as caught:
-        build_model("unet", 1, encoder="vgg", heads=3, aspp_branches=1, preprocessing="bgr")
-    for part in ("encoder is 'vgg'", "heads is 3", "aspp_branches is 1", "preprocessing is 'bgr'", "classes is 1"):
+        build_model("unet", 1, heads=3, aspp_branches=1, preprocessing="bgr")
+    for part in ("heads is 3", "aspp_branches is 1", "preprocessing is 'bgr'", "classes is 1"):
         assert part in str(caught.value)
 
 
@@ -82,7 +97,7 @@ def test_some_networks_have_one_head_only(architecture: str) -> None:
     ("architecture", "encoder"), [("small", "mobilenet-v3-small"), ("deeplabv2-resnet101", "efficientnet-lite0")]
 )
 def test_pretrained_is_refused_where_there_are_no_weights(architecture: str, encoder: str) -> None:
-    with pytest.raises(ValueError, match="only 'small' with encoder 'efficientnet-lite0' has some"):
+    with pytest.raises(ValueError, match="'small' has some with encoder efficientnet-lite0, "):
         build_model(architecture, 5, encoder=encoder, pretrained=True)
 
 
@@ -112,7 +127,9 @@ def test_default_preprocessing_is_that_of_the_published_weights(
 
 
 def of(architecture: str, heads: int = 1, aspp_branches: int = 4) -> SegmentationModel:
-    return construct_model(ModelSpec(architecture, 19, "mobilenet-v3-small", heads, aspp_branches, "caffe-bgr"))
+    encoder = "mit-b0" if architecture in MIT_NETWORKS else "mobilenet-v3-small"
+    encoder = "timm/vit_tiny_patch16_224" if architecture in VIT_NETWORKS else encoder
+    return construct_model(ModelSpec(architecture, 19, encoder, heads, aspp_branches, "caffe-bgr"))
 
 
 def sizes(model: SegmentationModel) -> dict[str, int]:

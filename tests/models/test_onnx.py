@@ -110,9 +110,12 @@ def test_the_images_of_the_check_are_always_the_same() -> None:
     [
         {"architecture": "small", "encoder": "mobilenet-v3-small", "heads": 2},
         {"architecture": "small", "encoder": "efficientnet-lite0"},
+        {"architecture": "small", "encoder": "timm/test_resnet"},
         {"architecture": "deeplabv2-resnet101", "heads": 2},
         {"architecture": "fcn8s-vgg16"},
         {"architecture": "resnet38"},
+        {"architecture": "daformer", "encoder": "mit-b0"},
+        {"architecture": "vit-linear", "encoder": "timm/vit_tiny_patch16_224"},
     ],
     ids=lambda options: options.get("encoder", options["architecture"]),
 )

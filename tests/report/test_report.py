@@ -198,6 +198,12 @@ def test_names_are_escaped_everywhere() -> None:
     assert "<sky>" in [row[0] for row in rows]
 
 
+def test_the_page_runs_no_script_and_loads_nothing_whatever_stands_in_it() -> None:
+    page, _ = page_of([SOURCE, ROUND])
+    assert """content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">""" in page
+    assert "<script" not in page
+
+
 def test_pseudo_labels_thresholds_and_frequencies_by_hand() -> None:
     page, rows = page_of([SOURCE, ROUND])
     assert ["road & lane", "0.250"] in rows  # threshold

@@ -19,6 +19,16 @@ def test_each_group_has_its_own_rate() -> None:
     assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.1, 1.0, 0.2, 2.0])
 
 
+def test_named_norms_are_not_decayed_and_keep_their_rate() -> None:
+    given = groups()
+    norms = frozenset({id(given["head"][0])})
+    settings = Optimiser(learning_rate=0.1, head_factor=10, weight_decay=0.5, no_decay="norm")
+    decays = [(group["lr"], group["weight_decay"]) for group in make_optimiser(given, settings, norms).param_groups]
+    assert decays == [(0.1, 0.5), (1.0, 0.0), (0.1, 0.5), (1.0, 0.5)]
+    decayed = make_optimiser(given, settings.model_copy(update={"no_decay": "none"}), norms)
+    assert {group["weight_decay"] for group in decayed.param_groups} == {0.5}
+
+
 def test_an_empty_group_is_left_out() -> None:
     given = groups() | {"encoder": []}
     assert len(make_optimiser(given, Optimiser()).param_groups) == 3

@@ -147,3 +147,19 @@ def test_resnet38_trains(here: Path, tiny_params: dict) -> None:
     moved = [not torch.equal(*pair) for pair in zip(trained.parameters(), fresh.parameters(), strict=True)]
     assert sum(moved) >= 44  # every convolution; the normalisations are frozen
     assert trained.preprocessing.name == "imagenet-rgb"
+
+
+def test_an_encoder_begins_with_a_file_of_its_own_weights(here: Path, tiny_params: dict) -> None:
+    theirs = torchvision.models.mobilenet_v3_small(weights=None).state_dict()
+    torch.save(theirs, here / "imagenet.pth")
+    tiny_params["model"] = {"encoder": "mobilenet-v3-small", "pretrained": "imagenet.pth"}
+    params = Params.model_validate(tiny_params)
+    assert data_problems(params) == []
+    state = model_of(params).state_dict()
+    assert torch.equal(state["encoder.layers.11.block.3.0.weight"], theirs["features.11.block.3.0.weight"])
+    tiny_params["model"] = {"encoder": "timm/resnet81", "pretrained": "imagenet.pth"}
+    (problem,) = data_problems(Params.model_validate(tiny_params))
+    assert problem.startswith("model.encoder: timm/resnet81: timm ")
+    tiny_params["model"] = {"encoder": "timm/test_resnet", "pretrained": "imagenet.pth"}
+    (problem,) = data_problems(Params.model_validate(tiny_params))
+    assert problem.startswith("model.pretrained: imagenet.pth: does not fill the encoder timm/test_resnet: ")

@@ -99,6 +99,20 @@ def test_another_host_is_refused(project: Path) -> None:
         assert "start `roundabout inspect --allow-host hub.example`" in refused.text
 
 
+def test_pages_of_another_origin_are_refused(project: Path) -> None:
+    with TestClient(create_app(Inspector([]), ["localhost", "hub.example"])) as client:
+        for origin in ("https://evil.example", "http://evil.example:8600", "null"):
+            refused = client.get("/api/workspace", headers={"host": "localhost:8600", "origin": origin})
+            assert refused.status_code == 403 and origin in refused.text
+        for origin in ("http://localhost:8600", "https://hub.example"):
+            answer = client.get("/api/workspace", headers={"host": "localhost:8600", "origin": origin})
+            assert answer.status_code == 200
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    with TestClient(create_app(Inspector([]), ["*"])) as client:
+        headers = {"host": "lab:8600", "origin": "http://evil.example"}
+        assert client.get("/api/workspace", headers=headers).status_code == 403
+
+
 def test_hosts_that_are_let_in(project: Path) -> None:
     with TestClient(create_app(Inspector([]), ["[::1]", "Hub.example"])) as client:
         for host in ("hub.example", "hub.example:8600", "[::1]:8600", "[::1]"):

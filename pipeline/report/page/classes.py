@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.evaluation.over_seeds import Spread
+from pipeline.evaluation.results import metric_in_words
 from pipeline.report.answers import LOST
 from pipeline.report.charts.bars import class_bars
 from pipeline.report.page.health import has_verdicts, verdict_cell
@@ -15,8 +16,16 @@ _LOST = balance(-1.0)
 def runs_table(seed_set: SeedSet) -> Table:
     """Return the table of every initial model and round with all its metrics."""
     metrics: list[str] = seed_set.bundles[0].record["metrics"]
-    names = [metric.replace("_", " ") for metric in metrics]
-    columns = ["method", "begins with", *names, f"Δ {seed_set.headline}", "gap closed", "coverage", "precision"]
+    names = [metric_in_words(metric) for metric in metrics]
+    columns = [
+        "method",
+        "begins with",
+        *names,
+        f"Δ {seed_set.headline_in_words}",
+        "gap closed",
+        "coverage",
+        "precision",
+    ]
     rows = [_run_row(seed_set, name, metrics) for name in seed_set.names]
     note = (
         "Coverage: share of the selected images' pixels that got a pseudo-label. Precision: share of the pseudo-labels "

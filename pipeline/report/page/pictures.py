@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,13 +65,13 @@ def groups(seed_set: SeedSet) -> list[Group]:
     for chain in seed_set.chains:
         rows = [row for row in bundle.pictures["gallery"] if row["run"] == chain.last]
         for why, words in _WHY.items():
-            strips = [_strip(row, bundle.folder) for row in rows if row["why"] == why]
+            strips = [_strip(row, bundle.folder, len(seed_set.class_names)) for row in rows if row["why"] == why]
             if strips:
                 groups.append(Group(f"{chain.label}. {words}", strips))
     return groups
 
 
-def _strip(row: dict, folder: Path) -> Strip:
+def _strip(row: dict, folder: Path, classes: int) -> Strip:
     captions = {
         "input": "input",
         "truth": "truth",
@@ -81,7 +82,8 @@ def _strip(row: dict, folder: Path) -> Strip:
     }
     known = row["before"] is not None and row["after"] is not None
     right = f"{100 * row['before']:.1f} → {100 * row['after']:.1f} % of the pixels right" if known else "not labelled"
-    title = f"{row['image']}: {right}, mean entropy {row['entropy']:.2f} nats"
+    share = row["entropy"] / math.log(classes)
+    title = f"{row['image']}: {right}, mean entropy {100 * share:.1f} % of ln C"
     pictures = [
         Picture([(address(folder / row["files"][what]), f"{caption} of image {row['image']}")], caption)
         for what, caption in captions.items()

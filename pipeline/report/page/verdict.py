@@ -42,7 +42,7 @@ def _table(seed_set: SeedSet) -> Table:
     if seed_set.oracle is not None:
         rows.append(_start_row(seed_set, seed_set.oracle, longest, quiet=True))
     return Table(
-        f"{seed_set.headline} on the target in percent, by method and round",
+        f"{seed_set.headline_in_words} on the target in percent, by method and round",
         "method",
         columns,
         rows,
@@ -62,7 +62,7 @@ def _closed(seed_set: SeedSet, name: str) -> Cell:
 
 def _chart(seed_set: SeedSet) -> str:
     return rounds_chart(
-        f"{seed_set.headline} over the rounds",
+        f"{seed_set.headline_in_words} over the rounds",
         [Track(chain.label, values_by_round(seed_set, chain, seed_set.headline)) for chain in seed_set.chains],
         {
             name: value

@@ -74,7 +74,7 @@ def run_cyclegan(
         write_images(generators.to_target, domains.source, translated / "images", computer, runtime.workers)
         write_manifest(domains.source, translated / "images", prepared / "images", translated / "manifest.jsonl")
         # the images are cut, sized and in three bands already
-        write_split(translated, prepared_split("source")._replace(crop=None, reading=AS_THEY_ARE))
+        write_split(translated, prepared_split("source")._replace(crop=None, reading=AS_THEY_ARE, tiling=None))
         write_json(translated / SETTINGS, {"method": settings.method})
         _write_run(generators, domains, translated / "images", folder / "run", seed)
         shutil.copytree(folder / "live" / CURVES, folder / "run" / "curves", dirs_exist_ok=True)

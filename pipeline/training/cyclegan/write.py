@@ -79,5 +79,6 @@ def _lines(images: SplitImages, folder: Path, destination: Path) -> Iterator[str
                 image_bytes=len(data),
                 height=height,
                 width=width,
+                image_box=None,  # a tile has become a picture; its label is still a window of a larger one
             )
         )

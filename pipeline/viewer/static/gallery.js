@@ -4,7 +4,7 @@ import { getJson, otherStamp, pictureUrl } from "./api.js";
 import { showOf, showsOf, sortedBy, sortName, sortOrder, takenFor } from "./choices.js";
 import { byId, html, setOptions, setState } from "./dom.js";
 import { titleOf } from "./layers.js";
-import { clamp, percent, points, short } from "./numbers.js";
+import { clamp, counted, percent, points, short } from "./numbers.js";
 import { addressWith, change, state } from "./state.js";
 import { WORDS } from "./words.js";
 
@@ -63,7 +63,7 @@ export function choose() {
   const isChosen = (/** @type {GalleryImage} */ { id }) =>
     id.toLowerCase().includes(part) && (listed === null || listed.has(id));
   images = received.filter(isChosen);
-  const count = `${images.length.toLocaleString("en")} images`;
+  const count = counted(images.length, "image");
   byId("gallery-words").textContent = [message || count, listedWords()].filter(Boolean).join(" · ");
   byId("ids-clear").hidden = listed === null;
 }
@@ -72,7 +72,7 @@ function listedWords() {
   if (listed === null) return "";
   const there = received.filter(({ id }) => listed?.has(id)).length;
   const missing = listed.size - there;
-  return `list of ${listed.size} ids${missing ? `: ${missing} are not among these images` : ""}`;
+  return `list of ${counted(listed.size, "id")}${missing ? `: ${missing} not among these images` : ""}`;
 }
 
 /** The ids that are shown, one a line. */

@@ -7,6 +7,7 @@ import { renderClasses } from "./class_table.js";
 import { byId, html, paragraph, replaceKeepingFocus, setOptions, setState, swatch } from "./dom.js";
 import * as gallery from "./gallery.js";
 import { availableLayers, layersOfSplit, renderChips, shownLayers, stepOpacity, toggleLayer } from "./layers.js";
+import { counted } from "./numbers.js";
 import * as panes from "./panes.js";
 import * as readout from "./readout.js";
 import { change, onChange, readAddress, state } from "./state.js";
@@ -160,7 +161,7 @@ function runOption({ name, has_images, split, method, writing }) {
 
 /** @param {ShownRun} run */
 function summary(run) {
-  const count = html("b", { textContent: `${run.images.toLocaleString("en")} images` });
+  const count = html("b", { textContent: counted(run.images, "image") });
   /** @type {(string | Node)[]} */
   const parts = [count, ` · ${networkTitle(run.name)}`];
   if (run.images < run.images_of_all) {

@@ -12,3 +12,6 @@ export const short = (value) => (value === null || value === undefined ? "–" :
 
 /** A signed difference of shares in points. @param {number} value */
 export const points = (value) => `${value > 0 ? "+" : value < 0 ? "−" : "±"}${Math.abs(100 * value).toFixed(1)} points`;
+
+/** A number with its noun: "1 image", "2,975 images". @type {(count: number, noun: string) => string} */
+export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;

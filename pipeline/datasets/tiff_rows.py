@@ -1,4 +1,4 @@
-"""Rows of a TIFF without the rest of it: strips and tiles are decoded one by one, so that memory does not grow.
+"""Windows of a TIFF without the rest of it: strips and tiles are decoded one by one, so that memory does not grow.
 
 Pillow decodes a TIFF whole. Each piece (a strip, a tile) is therefore put into a small TIFF of its own, with the tags
 of the large one, and read as other images are: the same rules for bits and bands, every compression that Pillow knows.
@@ -8,6 +8,7 @@ of the large one, and read as other images are: the same rules for bits and band
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,8 @@ import numpy as np
 from PIL import TiffImagePlugin
 
 from pipeline.datasets.bands import AS_THEY_ARE, ImageReading
-from pipeline.datasets.decoding import read_image
-from pipeline.datasets.picture_files import TIFF_HEADS
+from pipeline.datasets.decoding import SEVERAL, ImageFacts, look_at_image, read_image
+from pipeline.datasets.picture_files import TIFF_HEADS, facts_of_tiff
 from pipeline.datasets.problems import DataError
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
@@ -28,6 +29,7 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 # photometry, fill order, predictor, palette, extra samples, sample format, JPEG's tables, YCbCr's constants
 _KEPT = (_BITS, _COMPRESSION, 262, 266, _SAMPLES, _PLANAR, 317, 320, 338, 339, 347, 529, 530, 531, 532)
 _UNCOMPRESSED = 1
+_PIXELS_AT_ONCE = 1 << 20
 _MOST_PIXELS = 1 << 26
 """of one piece; larger compressed ones cannot be decoded in part"""
 
@@ -90,24 +92,64 @@ class TiffRows:
             rows = height if tiled else min(height, self.height - top)
             yield Piece(int(offset), int(count), top, left, rows, width)
 
+    @property
+    def windows_are_cheap(self) -> bool:
+        """Return whether a window costs about as much as its pixels: the file is in tiles, or rows can be sought."""
+        return self.can_be_read_by_rows and (_TILE_WIDTH in self._tags or self._is_plain)
+
     def rows(self, top: int, bottom: int) -> np.ndarray:
         """Return the rows (h,W,3) uint8 from ``top`` to before ``bottom``.
 
         Raises:
             DataError: a piece is damaged, or not of 8 bits a channel.
         """
-        band_hW3 = np.empty((bottom - top, self.width, 3), np.uint8)
+        return self.window(top, 0, bottom - top, self.width)
+
+    def window(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        """Return the window (h,w,3) uint8; several threads may read windows at the same time.
+
+        Raises:
+            DataError: as rows does.
+        """
+        bottom, right = top + height, left + width
+        window_hw3 = np.empty((height, width, 3), np.uint8)
         for piece in self._pieces:
             first, last = max(top, piece.top), min(bottom, piece.top + piece.height)
-            if first >= last:
+            begin, end = max(left, piece.left), min(right, piece.left + piece.width)
+            if first >= last or begin >= end:
                 continue
             if self._is_plain:
                 piece = self._part(piece, first, last)
             pixel_hw3 = self._decoded(piece)
-            right = min(self.width, piece.left + piece.width)
-            part = pixel_hw3[first - piece.top : last - piece.top, : right - piece.left]
-            band_hW3[first - top : last - top, piece.left : right] = part
-        return band_hW3
+            part = pixel_hw3[first - piece.top : last - piece.top, begin - piece.left : end - piece.left]
+            window_hw3[first - top : last - top, begin - left : end - left] = part
+        return window_hw3
+
+    def look(self) -> ImageFacts:
+        """Decode every piece, one at a time, and return what ``look_at_image`` says of the whole picture.
+
+        Raises:
+            DataError: as rows does.
+        """
+        notes = {note: None for piece in self._small_pieces() for note in self._look_at(piece)}
+        self._file.seek(0)
+        facts = facts_of_tiff(self._file)
+        several = (SEVERAL,) if facts is not None and facts.pages > 1 else ()
+        return ImageFacts(self.height, self.width, (*several, *notes))
+
+    def _look_at(self, piece: Piece) -> tuple[str, ...]:
+        return look_at_image(self._small_tiff(piece, self._bytes_of(piece)), self._reading).notes
+
+    def _small_pieces(self) -> Iterator[Piece]:
+        """Return the pieces; of those that need no decoding, which may be as large as the picture, a few rows each."""
+        for piece in self._pieces:
+            if not self._is_plain:
+                yield piece
+                continue
+            rows = max(1, _PIXELS_AT_ONCE // self.width)
+            bottom = piece.top + piece.height
+            for first in range(piece.top, bottom, rows):
+                yield self._part(piece, first, min(bottom, first + rows))
 
     def _part(self, piece: Piece, first: int, last: int) -> Piece:
         """Rows of an uncompressed strip: they begin where their number says."""
@@ -116,11 +158,13 @@ class TiffRows:
         return piece._replace(offset=offset, byte_count=(last - first) * stride, top=first, height=last - first)
 
     def _decoded(self, piece: Piece) -> np.ndarray:
-        self._file.seek(piece.offset)
-        data = self._file.read(piece.byte_count)
+        return np.asarray(read_image(self._small_tiff(piece, self._bytes_of(piece)), self._reading))
+
+    def _bytes_of(self, piece: Piece) -> bytes:
+        data = os.pread(self._file.fileno(), piece.byte_count, piece.offset)
         if len(data) < piece.byte_count:
             raise DataError("is truncated; fetch the file again")
-        return np.asarray(read_image(self._small_tiff(piece, data), self._reading))
+        return data
 
     def _small_tiff(self, piece: Piece, data: bytes) -> bytes:
         """Return a TIFF that holds one piece and nothing else."""
@@ -142,6 +186,18 @@ class TiffRows:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._file.close()
+
+
+class CroppedRows:
+    """A window of a TIFF, read by rows."""
+
+    def __init__(self, picture: TiffRows, crop: tuple[int, int, int, int]) -> None:
+        """Cut top, left, height, width; they are inside the picture."""
+        self._picture, (self._top, self._left, self.height, self.width) = picture, crop
+
+    def rows(self, top: int, bottom: int) -> np.ndarray:
+        """Return the rows (h,W,3) uint8 of the window; raise DataError as TiffRows does."""
+        return self._picture.window(self._top + top, self._left, bottom - top, self.width)
 
 
 def _first_page(head: bytes, file: object) -> TiffImagePlugin.ImageFileDirectory_v2:
