@@ -209,3 +209,13 @@ def test_the_heavy_stages_go_through_the_launcher_on_which_none_depends():
 def test_runtime_is_no_stage_s_dependency():
     for stage in STAGES:
         assert not any(str(entry).startswith("runtime") for entry in description(stage)["params"])
+
+
+def test_dvc_ignores_what_killed_writers_leave() -> None:
+    from dvc.repo import Repo
+
+    with Repo(str(ROOT)) as repo:
+        ignored = repo.dvcignore.is_ignored_file
+        assert ignored(str(ROOT / "runs" / "lse-1" / ".5FHASyyu4dKDtLnQFmuqZw.tmp"))  # DVC's
+        assert ignored(str(ROOT / "runs" / "lse-1" / ".metrics.json.71.partial"))
+        assert not ignored(str(ROOT / "runs" / "lse-1" / "metrics.json"))

@@ -105,7 +105,8 @@ def recorded_outputs(folder: Path) -> dict[str, dict[str, str]]:
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """Return a hash of each file below the outputs."""
-    paths = [path for name in OUTPUTS for path in (folder / name).rglob("*") if path.is_file()]
+    # [!.]: DVC ignores what killed writers leave (.dvcignore)
+    paths = [path for name in OUTPUTS for path in (folder / name).rglob("[!.]*") if path.is_file()]
     return {str(path.relative_to(folder)): hash_of(path) for path in paths}
 
 

@@ -75,6 +75,7 @@ class Results:
         if self._write:
             trials = [trial._asdict() for trial in self.trials]
             publish("kill", rows, f"{machine()}; seed {self.seed}", trials=trials, ends=self.ends)
+        print(f"{self.kills} kills, {self.violations} violations")
         return int(self.violations > 0)
 
     def table(self) -> list[str]:

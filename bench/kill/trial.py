@@ -219,5 +219,5 @@ class Acknowledged:
         for path in cache.glob("??/[!.]*"):  # names that begin with a dot are files that DVC had begun to write
             if hash_of(path) != (path.parent.name + path.name).removesuffix(".dir"):
                 problems.append(f"{path.relative_to(self._folder)}: damaged in DVC's cache")
-        left = [*(self._folder / ".roundabout" / "work").glob("*"), *self._folder.glob("runs/**/*.partial")]
+        left = (self._folder / ".roundabout" / "work").glob("*")
         return problems + [f"{path.relative_to(self._folder)}: is left behind" for path in left]
