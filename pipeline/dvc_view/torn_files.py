@@ -56,13 +56,13 @@ def _text(path: Path) -> str | None:
 
 def _is_refused_lock(text: str | None) -> bool:
     """Return whether DVC refuses a dvc.lock with this text. One that is cut between two entries is not refused."""
+    if text is None or "<<<<<<<" in text:
+        return False
     from dvc.exceptions import DvcException  # imported here: DVC takes half a second
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils.serialize import parse_yaml
     from dvc.utils.strictyaml import validate
 
-    if text is None or "<<<<<<<" in text:
-        return False
     try:
         validate(parse_yaml(text, LOCK.name), COMPILED_LOCKFILE_SCHEMA, text)
     except DvcException:
