@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.kill.faults import AT_A_TIME, AT_AN_OPERATION, Deck, Fault, Kind
+from bench.kill.faults import Deck, Fault, Kind
 from bench.kill.reference import Reference, new_workspace
 from bench.kill.trial import Acknowledged, Run, Struck
 
@@ -36,8 +36,7 @@ class Trial(NamedTuple):
 class Campaign:
     """A reference, and the faults that its copies have had."""
 
-    def __init__(self, reference: Reference, seed: int, each: int, operations: bool) -> None:
-        kinds: tuple[Kind, ...] = AT_A_TIME + (AT_AN_OPERATION if operations else ())
+    def __init__(self, reference: Reference, seed: int, each: int, kinds: tuple[Kind, ...]) -> None:
         self._reference, self._seed, self._each, self._kinds = reference, seed, each, kinds
         self._seconds = {name: stage.seconds for name, stage in reference.stages.items()}
         """How long each stage takes; the least that was seen."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.kill.campaign import Campaign, Trial, clean
+from bench.kill.faults import AT_A_TIME, AT_AN_OPERATION
 from bench.kill.pipelines import PIPELINES
 from bench.kill.reference import make_reference
 from bench.table import RESULTS, Row, machine, publish
@@ -109,6 +110,9 @@ def run(home: Path, results: Results, kills: int, each: int, short: bool, operat
     home.mkdir(parents=True, exist_ok=True)
     campaigns: dict[str, Campaign] = {}
     compiled = ROOT
+    kinds = AT_A_TIME + (AT_AN_OPERATION if operations else ())
+    if short:  # each once: after many kills of DVC a stage is recorded, and gets no more
+        kinds = tuple(dict.fromkeys(kinds))
 
     def done(trial: Trial) -> bool:
         results.add(trial)
@@ -122,7 +126,7 @@ def run(home: Path, results: Results, kills: int, each: int, short: bool, operat
             reference = make_reference(home / name, PIPELINES[name](), compiled)
             compiled = reference.folder
             print(f"{name}: {len(reference.stages)} stages, {sum(s.seconds for s in reference.stages.values()):.0f} s")
-            campaigns[name] = Campaign(reference, results.seed, each, operations)
+            campaigns[name] = Campaign(reference, results.seed, each, kinds)
         folder = home / f"workspace-{number}"
         problems = campaigns[name].drive(number, folder, done)
         results.end(number, problems)
