@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from bench.kill.pipelines import PIPELINES
 from bench.kill.reference import make_reference
 from bench.table import RESULTS, Row, machine, publish
 from bench.workspace import ROOT
-from pipeline.common.files import read_json, write_json
+from pipeline.common.files import read_json, write_json, write_text
 
 PATH = RESULTS / "kill.json"
+PAGE = ROOT / "docs" / "reliability.md"
 
 
 class Results:
@@ -74,10 +76,21 @@ class Results:
             Row("workspaces driven to their end", len(self.ends), "", None, None),
         ]
         if self._write:
+            self._write_page()
             trials = [trial._asdict() for trial in self.trials]
             publish("kill", rows, f"{machine()}; seed {self.seed}", trials=trials, ends=self.ends)
         print(f"{self.kills} kills, {self.violations} violations")
         return int(self.violations > 0)
+
+    def _write_page(self) -> None:
+        """Replace the table in docs/reliability.md."""
+        summary = (
+            f"{self.kills} kills in {len(self.ends)} workspaces (seed {self.seed}), {self.violations} violations; "
+            f"{sum(bool(trial.torn) for trial in self.trials)} of them cut a file of DVC, which was set aside:"
+        )
+        body = "\n".join(["<!-- begin kills -->", summary, "", *self.table(), "<!-- end kills -->"])
+        pattern = re.compile("<!-- begin kills -->.*<!-- end kills -->", re.DOTALL)
+        write_text(PAGE, pattern.sub(lambda _: body, PAGE.read_text(encoding="utf-8")))
 
     def table(self) -> list[str]:
         """Return Markdown: kills by stage, and by signal, victim and instant; violations after a slash."""
