@@ -124,8 +124,6 @@ def run(home: Path, results: Results, kills: int, each: int, short: bool, operat
     campaigns: dict[str, Campaign] = {}
     compiled = ROOT
     kinds = AT_A_TIME + (AT_AN_OPERATION if operations else ())
-    if short:  # each once: after many kills of DVC a stage is recorded, and gets no more
-        kinds = tuple(dict.fromkeys(kinds))
 
     def done(trial: Trial) -> bool:
         results.add(trial)
