@@ -38,7 +38,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def acknowledged(workspace: Path) -> Acknowledged:
-    return Acknowledged(workspace, Reference(workspace, {"dump@a": Stage(1.0, 1, 1, {"runs/a": KEY})}, {}, 0))
+    return Acknowledged(workspace, Reference(workspace, {"dump@a": Stage(1.0, 1, 1, {"runs/a": KEY})}, {}, 10**6))
 
 
 def record(workspace: Path, key: str) -> None:

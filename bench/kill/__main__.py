@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.kill", description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--each", type=int, default=6, help="kills of each stage of a workspace")
+    parser.add_argument("--each", type=int, default=10, help="kills of each stage of a workspace")
     parser.add_argument("--resume", action="store_true", help="add to bench/results/kill.json")
     parser.add_argument("--short", action="store_true", help="one round of LSE instead of all methods; writes nothing")
     parser.add_argument("--keep", type=Path, help="work in this folder, and leave it")

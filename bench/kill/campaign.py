@@ -8,10 +8,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.kill.faults import AT_A_TIME, AT_AN_OPERATION, Deck, Fault, Kind
+from bench.kill.faults import Deck, Fault, Kind
 from bench.kill.reference import Reference, new_workspace
 from bench.kill.trial import Acknowledged, Run, Struck
 
+SHARE_OF_DVC = 0.3
+"""Of the kills of a stage."""
 TRIES = 3
 """So often in a row `dvc repro` may fail by itself before a workspace is given up."""
 
@@ -36,8 +38,7 @@ class Trial(NamedTuple):
 class Campaign:
     """A reference, and the faults that its copies have had."""
 
-    def __init__(self, reference: Reference, seed: int, each: int, operations: bool) -> None:
-        kinds: tuple[Kind, ...] = AT_A_TIME + (AT_AN_OPERATION if operations else ())
+    def __init__(self, reference: Reference, seed: int, each: int, kinds: tuple[Kind, ...]) -> None:
         self._reference, self._seed, self._each, self._kinds = reference, seed, each, kinds
         self._seconds = {name: stage.seconds for name, stage in reference.stages.items()}
         """How long each stage takes; the least that was seen."""
@@ -48,7 +49,14 @@ class Campaign:
         Return what does not hold at the end.
         """
         new_workspace(self._reference, folder)
-        deck, visits, log = Deck(f"{self._seed}-{number}", self._kinds), Counter[str](), folder.parent / "log"
+        decks = [
+            Deck(
+                f"{self._seed}-{number}-{of_dvc}",
+                tuple(kind for kind in self._kinds if of_dvc == (kind.victim == "DVC")),
+            )
+            for of_dvc in (False, True)
+        ]
+        visits, log = Counter[str](), folder.parent / "log"
         acknowledged, failed, killing = Acknowledged(folder, self._reference), 0, True
 
         def choose(stage: str) -> Fault | None:
@@ -56,7 +64,9 @@ class Campaign:
                 return None
             visits[stage] += 1
             known = self._reference.stages[stage]
-            return deck.draw(stage, self._seconds[stage], known.operations, known.operations_of_dvc)
+            # DVC comes last: after many of its kills the stage is recorded, and runs no more
+            of_dvc = visits[stage] > (1 - SHARE_OF_DVC) * self._each
+            return decks[of_dvc].draw(stage, self._seconds[stage], known.operations, known.operations_of_dvc)
 
         while True:
             began = time.monotonic()

@@ -20,6 +20,9 @@ NOT_EQUAL = ("report/index.html", "report/made.json")
 MADE = ("runs", "report", "prepared", "dvc.lock", "cache", "tmp", ".roundabout", "site")
 
 
+LOOK_SECONDS = 0.1
+
+
 class Stage(NamedTuple):
     """One stage of the reference."""
 
@@ -39,6 +42,7 @@ class Reference(NamedTuple):
     files: dict[str, str]
     """Hash of each file of the outputs."""
     bytes: int
+    """On the disk, at most, with checkpoints."""
 
 
 def make_reference(folder: Path, params: dict[str, Any], compiled: Path = ROOT) -> Reference:
@@ -50,14 +54,14 @@ def make_reference(folder: Path, params: dict[str, Any], compiled: Path = ROOT) 
     shutil.copytree(compiled / "pipeline", folder / "pipeline", ignore=_all_but_compiled, dirs_exist_ok=True)
     modules = folder.parent / f"{folder.name}.modules"
     os.environ[MODULES] = str(modules)
-    stages = _watched(Copy(folder, folder.parent / "reference.log"))
+    stages, most = _watched(Copy(folder, folder.parent / "reference.log"), folder)
     del os.environ[MODULES]
     import_libraries(dict.fromkeys(modules.read_text(encoding="utf-8").splitlines()))
     lock = recorded_outputs(folder)
     if set(lock) != set(stages):
         raise RuntimeError(f"the undisturbed run failed; see {folder.parent / 'reference.log'}")
     stages = {name: stage._replace(outputs=lock[name]) for name, stage in stages.items()}
-    return Reference(folder, stages, file_hashes(folder), size_of(folder))
+    return Reference(folder, stages, file_hashes(folder), most)
 
 
 def _all_but_compiled(folder: str, names: list[str]) -> list[str]:
@@ -65,10 +69,11 @@ def _all_but_compiled(folder: str, names: list[str]) -> list[str]:
     return [] if inside else [name for name in names if (Path(folder) / name).is_file()]
 
 
-def _watched(copy: Copy) -> dict[str, Stage]:
+def _watched(copy: Copy, folder: Path) -> tuple[dict[str, Stage], int]:
     stages: dict[str, Stage] = {}
-    began, last = 0.0, ""
-    while (message := copy.message(600)) is not None and message["what"] != "gone":
+    began, last, most = 0.0, "", 0
+    while (message := copy.message(LOOK_SECONDS) or {"what": ""})["what"] != "gone":
+        most = max(most, size_of(folder))
         what, stage = message["what"], message.get("stage", "")
         if what == "begin":
             began = time.monotonic()
@@ -80,7 +85,7 @@ def _watched(copy: Copy) -> dict[str, Stage]:
             last = stage
         if what in ("begin", "saving"):
             copy.answer(message["pid"], 0, torn=False)
-    return stages
+    return stages, most
 
 
 def new_workspace(reference: Reference, folder: Path) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.kill.campaign import Campaign, Trial, clean
+from bench.kill.faults import AT_A_TIME, AT_AN_OPERATION
 from bench.kill.pipelines import PIPELINES
 from bench.kill.reference import make_reference
 from bench.table import RESULTS, Row, machine, publish
 from bench.workspace import ROOT
-from pipeline.common.files import read_json, write_json
+from pipeline.common.files import read_json, write_json, write_text
 
 PATH = RESULTS / "kill.json"
+PAGE = ROOT / "docs" / "reliability.md"
 
 
 class Results:
@@ -73,10 +76,21 @@ class Results:
             Row("workspaces driven to their end", len(self.ends), "", None, None),
         ]
         if self._write:
+            self._write_page()
             trials = [trial._asdict() for trial in self.trials]
             publish("kill", rows, f"{machine()}; seed {self.seed}", trials=trials, ends=self.ends)
         print(f"{self.kills} kills, {self.violations} violations")
         return int(self.violations > 0)
+
+    def _write_page(self) -> None:
+        """Replace the table in docs/reliability.md."""
+        summary = (
+            f"{self.kills} kills in {len(self.ends)} workspaces (seed {self.seed}), {self.violations} violations; "
+            f"{sum(bool(trial.torn) for trial in self.trials)} of them cut a file of DVC, which was set aside:"
+        )
+        body = "\n".join(["<!-- begin kills -->", summary, "", *self.table(), "<!-- end kills -->"])
+        pattern = re.compile("<!-- begin kills -->.*<!-- end kills -->", re.DOTALL)
+        write_text(PAGE, pattern.sub(lambda _: body, PAGE.read_text(encoding="utf-8")))
 
     def table(self) -> list[str]:
         """Return Markdown: kills by stage, and by signal, victim and instant; violations after a slash."""
@@ -109,6 +123,7 @@ def run(home: Path, results: Results, kills: int, each: int, short: bool, operat
     home.mkdir(parents=True, exist_ok=True)
     campaigns: dict[str, Campaign] = {}
     compiled = ROOT
+    kinds = AT_A_TIME + (AT_AN_OPERATION if operations else ())
 
     def done(trial: Trial) -> bool:
         results.add(trial)
@@ -122,7 +137,7 @@ def run(home: Path, results: Results, kills: int, each: int, short: bool, operat
             reference = make_reference(home / name, PIPELINES[name](), compiled)
             compiled = reference.folder
             print(f"{name}: {len(reference.stages)} stages, {sum(s.seconds for s in reference.stages.values()):.0f} s")
-            campaigns[name] = Campaign(reference, results.seed, each, operations)
+            campaigns[name] = Campaign(reference, results.seed, each, kinds)
         folder = home / f"workspace-{number}"
         problems = campaigns[name].drive(number, folder, done)
         results.end(number, problems)

@@ -21,8 +21,8 @@ SILENCE = 120
 """Seconds without a message after which a run counts as hanging."""
 STOPPED = 0.3
 """Seconds between SIGSTOP and SIGCONT."""
-DISK = 3.0
-"""A workspace may be so many times as large as the reference's at its end, which has no checkpoints any more."""
+DISK = 2.0
+"""A workspace may be so many times as large as the reference's at most."""
 
 Choose = Callable[[str], Fault | None]
 
@@ -207,7 +207,7 @@ class Acknowledged:
 
     def _disk(self) -> list[str]:
         size = size_of(self._folder)
-        return [f"{size} bytes on the disk"] if size > DISK * self._reference.bytes + 10_000_000 else []
+        return [f"{size} bytes on the disk"] if size > DISK * self._reference.bytes else []
 
     def at_the_end(self) -> list[str]:
         """Return what does not hold when the pipeline has come to its end."""

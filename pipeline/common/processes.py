@@ -6,6 +6,22 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Hold Ctrl-C back while the block starts processes: it comes at the block's end, and never to those processes.
+
+    Python ignores a KeyboardInterrupt that is raised while it forks, so that the program would go on without it, and a
+    worker that dies of one while it holds a queue's lock leaves the others waiting for ever.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def stop_with_parent() -> None:

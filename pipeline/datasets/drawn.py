@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from tqdm import tqdm
 
-from pipeline.common.processes import stop_with_parent
+from pipeline.common.processes import interrupts_later, stop_with_parent
 from pipeline.datasets.parallel import in_order
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def write_all(
         (folder / kind).mkdir(parents=True, exist_ok=True)
         _remove_others(folder / kind, indices)
     with pool_of(WORKERS, initializer=stop_with_parent) as pool:
+        with interrupts_later():
+            pool.submit(int)  # the first task starts the processes
         drawn = in_order(pool, write_one, indices, 8 * WORKERS)
         for _ in tqdm(drawn, total=len(indices), desc=folder.name, unit=" images", disable=not progress):
             pass

@@ -46,3 +46,29 @@ def test_a_child_stops_when_its_parent_is_killed(above: str) -> None:
         except subprocess.TimeoutExpired:
             os.kill(child, signal.SIGKILL)
             raise
+
+
+INTERRUPTED = """
+import os, signal
+from concurrent.futures import ProcessPoolExecutor
+from pipeline.common.processes import interrupts_later
+
+def blocked():
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    with ProcessPoolExecutor(1) as pool:
+        try:
+            with interrupts_later():
+                answer = pool.submit(blocked)
+        finally:
+            print(answer.result(), blocked(), end=" ")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_while_processes_start_is_neither_lost_nor_theirs() -> None:
+    answer = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True, timeout=60)
+    assert answer.stdout == "True False interrupted\n"
