@@ -41,7 +41,7 @@ def test_the_preset_runs_from_archives_to_the_report_and_then_is_up_to_date(tmp_
     assert metrics["intrada-1"]["pseudo_labels"]["coverage"] == 1.0
     patches = folder / "runs" / "intrada-1" / "patches"
     assert (len(PatchFile(patches / PATCHES)), len(PatchFile(patches / HARD))) == (36, 9)
-    assert "Δ pixel_accuracy" in (folder / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Δ pixel accuracy" in (folder / "report" / "index.html").read_text(encoding="utf-8")
     with Image.open(folder / "report" / "rounds-0.png") as picture:
         assert picture.width > 5 * 190  # small pictures are enlarged
     assert stages_run(run(folder, "dvc", "repro").stdout) == []
