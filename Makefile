@@ -14,7 +14,7 @@ help: ## show this list
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,imagenet]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,imagenet,imagenet-lite1,imagenet-lite2]'
 	@touch $(STAMP)
 
 setup: $(STAMP) ## make .venv with everything installed (6.7 GB, a few minutes)

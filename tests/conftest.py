@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+import pipeline.commands.console  # noqa: F401 - before a test sets COLUMNS, by which it decides its width
 from tests import golden_values
 from tests import real_data as real_data_sets
 

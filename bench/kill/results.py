@@ -87,7 +87,8 @@ class Results:
     def _write_page(self) -> None:
         """Replace the table in docs/reliability.md."""
         summary = (
-            f"{self.kills} kills in {len(self.ends)} workspaces (seed {self.seed}), {self.violations} with a violation. "
+            f"{self.kills} kills in {len(self.ends)} workspaces (seed {self.seed}), in {self.violations} of which "
+            "something did not hold. "
             f"{sum(bool(trial.torn) for trial in self.trials)} kills cut a file of DVC, which was set aside:"
         )
         body = "\n".join(["<!-- begin kills -->", summary, "", *self.table(), "<!-- end kills -->"])

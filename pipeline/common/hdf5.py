@@ -34,6 +34,9 @@ def open_hdf5(path: Path) -> h5py.File:
     state = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
     try:
         problem = None if state in _sound else _problem(file)
+    except (RuntimeError, KeyError, ValueError) as error:  # what h5py makes of damaged metadata
+        file.close()
+        raise OSError(f"{path}: {error}") from error
     except BaseException:
         file.close()
         raise

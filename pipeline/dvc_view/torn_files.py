@@ -59,15 +59,15 @@ def _is_refused_lock(text: str | None) -> bool:
 
     One that is cut between two lines may be accepted: DVC takes the entries that are missing from its cache.
     """
+    if text is None or "<<<<<<<" in text:
+        return False
+    if not text.endswith("\n"):
+        return True
     from dvc.exceptions import DvcException  # imported here: DVC takes half a second
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils.serialize import parse_yaml
     from dvc.utils.strictyaml import validate
 
-    if text is None or "<<<<<<<" in text:
-        return False
-    if not text.endswith("\n"):
-        return True
     try:
         validate(parse_yaml(text, LOCK.name), COMPILED_LOCKFILE_SCHEMA, text)
     except DvcException:

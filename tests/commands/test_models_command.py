@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.commands import models
 from pipeline.commands.network_summary import summary
 from pipeline.models.build import ARCHITECTURES
 from pipeline.models.encoders import ENCODERS
@@ -22,6 +23,8 @@ def rows(*arguments: str) -> tuple[list[list[str]], str]:
 
 def test_all_networks_and_own_encoders_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(models, "MIX", ("mit-b0",))  # the large ones take seconds each
+    monkeypatch.setattr(models, "DINOV2", ("timm/vit_tiny_patch16_224",))
     lines, output = rows("--size", "64", "128")
     assert [line[1] for line in lines if line[0] == "small"] == list(ENCODERS)
     assert {line[0] for line in lines if line[0]} == set(ARCHITECTURES)  # a long name goes on in the next line

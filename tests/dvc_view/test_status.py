@@ -57,6 +57,7 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_its_answers_are_those_of_dvc_status(workspace: Path) -> None:
     def agreed() -> dict[str, Any]:
         found = changed_stages(workspace)

@@ -282,18 +282,20 @@ def test_defaults_stay(name: str) -> None:
 
 # -------------------------------------------------------------------------------------------------------- who names one
 
-BENCHMARKS = ("bench/overnight.py", "bench/teacher_step.py")
-"""How many rounds of which methods a benchmark's night has, and the step of one method."""
+BENCHMARKS = (
+    "bench/ablation.py", "bench/kill/pipelines.py", "bench/overnight.py", "bench/scale.py", "bench/teacher_step.py",
+)  # fmt: skip
+"""What a benchmark's night, its killed pipelines or its table of parts consist of, and the step of one method."""
 
 
 def named_in(path: Path) -> set[str]:
     """The methods, and the names of their papers' rounds, that a program has as strings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return strings & {*METHODS, *paper_rounds()}
+    return strings & {*METHODS, *paper_rounds()} - {"daformer"}  # also the name of a network
 
 
-def test_only_training_and_two_benchmarks_name_methods_outside_their_own_files() -> None:
+def test_only_training_and_some_benchmarks_name_methods_outside_their_own_files() -> None:
     files = [path for folder in ("pipeline", "stages", "bench") for path in (ROOT / folder).rglob("*.py")]
     files = [path for path in files if not path.is_relative_to(ROOT / "bench" / "scratch")]  # copies of a benchmark
     assert len(files) > 150

@@ -402,7 +402,7 @@ def test_the_final_network_its_confusions_and_a_list_of_ids(
     (tmp_path / "ids.txt").write_text(f"{ids[1]}\nnowhere\n\n", encoding="utf-8")
     page.locator("#ids-file").set_input_files(tmp_path / "ids.txt")
     expect(page.locator("#tiles .tile")).to_have_count(1)
-    expect(page.locator("#gallery-words")).to_contain_text("list of 2 ids: 1 are not among these images")
+    expect(page.locator("#gallery-words")).to_contain_text("list of 2 ids: 1 not among these images")
     page.locator("#ids-clear").click()
     expect(page.locator("#tiles .tile")).to_have_count(3)
     page.locator("#find").fill(ids[2][-2:])
