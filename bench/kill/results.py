@@ -39,7 +39,9 @@ class Results:
 
     @property
     def violations(self) -> int:
-        return sum(bool(trial.problems) for trial in self.trials) + sum(map(bool, self.ends.values()))
+        """Number of workspaces in which something did not hold, each of which counts once."""
+        bad = {str(trial.workspace) for trial in self.trials if trial.problems}
+        return len(bad | {number for number, problems in self.ends.items() if problems})
 
     def next_workspace(self) -> int:
         return 1 + max((trial.workspace for trial in self.trials), default=0)
@@ -85,8 +87,9 @@ class Results:
     def _write_page(self) -> None:
         """Replace the table in docs/reliability.md."""
         summary = (
-            f"{self.kills} kills in {len(self.ends)} workspaces (seed {self.seed}), {self.violations} violations; "
-            f"{sum(bool(trial.torn) for trial in self.trials)} of them cut a file of DVC, which was set aside:"
+            f"{self.kills} kills in {len(self.ends)} workspaces (seed {self.seed}), in {self.violations} of which "
+            "something did not hold. "
+            f"{sum(bool(trial.torn) for trial in self.trials)} kills cut a file of DVC, which was set aside:"
         )
         body = "\n".join(["<!-- begin kills -->", summary, "", *self.table(), "<!-- end kills -->"])
         pattern = re.compile("<!-- begin kills -->.*<!-- end kills -->", re.DOTALL)

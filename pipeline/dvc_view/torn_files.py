@@ -55,9 +55,14 @@ def _text(path: Path) -> str | None:
 
 
 def _is_refused_lock(text: str | None) -> bool:
-    """Return whether DVC refuses a dvc.lock with this text. One that is cut between two entries is not refused."""
+    """Return whether DVC refuses a dvc.lock with this text, or would fail over a cut word in it.
+
+    One that is cut between two lines may be accepted: DVC takes the entries that are missing from its cache.
+    """
     if text is None or "<<<<<<<" in text:
         return False
+    if not text.endswith("\n"):
+        return True
     from dvc.exceptions import DvcException  # imported here: DVC takes half a second
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils.serialize import parse_yaml

@@ -35,7 +35,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("cut", ["", WHOLE[:5], WHOLE[: WHOLE.index("nfiles") + 2]])
+@pytest.mark.parametrize("cut", ["", WHOLE[:5], WHOLE[: WHOLE.index("nfiles") + 2], WHOLE[: WHOLE.index("d5\n")]])
 def test_a_cut_lock_file_is_set_aside(workspace: Path, cut: str) -> None:
     (workspace / LOCK).write_text(cut)
     assert set_torn_files_aside(workspace) == [LOCK]
