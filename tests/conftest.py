@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-import pipeline.commands.console  # noqa: F401 - before a test sets COLUMNS, by which it decides its width
 from tests import golden_values
 from tests import real_data as real_data_sets
 
 # What DVC runs commands with. As where it is not set (cron, services): Debian's sh stays between DVC and a command that
 # does not begin with `exec`, bash does not.
 os.environ["SHELL"] = "/bin/sh"
+
+# The console decides by COLUMNS how wide it is: xdist sets it, and so does a test for the command that it calls.
+os.environ.pop("COLUMNS", None)
+import_module("pipeline.commands.console")
 
 pytest_plugins = ["tests.programs", "tests.warm_stages"]
 
