@@ -91,6 +91,11 @@ def other_classes_in_words(params: Params) -> str | None:
 def _encoder_problems(params: Params) -> list[str]:
     """Return an encoder that is not there, cannot compute on images of these sizes, or whose weights are missing."""
     model = params.model
+    if model.architecture.startswith("vit-"):
+        from pipeline.checkpoints.encoder_file import transformer_problem
+
+        problem = transformer_problem(model.encoder)
+        return [] if problem is None else [problem]
     if model.architecture != "small" or not (model.pretrained or model.encoder.startswith("timm/")):
         return []
     from pipeline.checkpoints.encoder_file import encoder_problem

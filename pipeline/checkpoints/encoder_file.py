@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from pipeline.checkpoints.choose import unwrapped
@@ -25,6 +26,7 @@ from pipeline.models.encoders import (
     wrong_features,
 )
 from pipeline.models.model_file import ModelFileError
+from pipeline.models.vit import ViT
 
 SHOWN = 3
 
@@ -104,6 +106,16 @@ def encoder_problem(name: str, pretrained: bool | str, size: tuple[int, int]) ->
         return f"pretrained: {error}" if isinstance(error, ModelFileError) else str(error)
     missing = missing_weights(name) if pretrained is True else None
     return None if missing is None else f"pretrained: {missing}"
+
+
+def transformer_problem(name: str) -> str | None:
+    """Return why a name is not that of a plain vision transformer, in words; None where it is."""
+    try:
+        with torch.device("meta"):
+            ViT(name)
+    except ReadableError as error:
+        return str(error)
+    return None
 
 
 def missing_weights(name: str) -> str | None:

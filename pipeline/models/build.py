@@ -127,13 +127,13 @@ _BY_MEAN_AND_DEVIATION = {
 
 def default_preprocessing(architecture: str, encoder: str) -> str:
     """Return the name of the preprocessing that the published weights of a network expect."""
+    if architecture in ("small", *VIT_NETWORKS) and encoder.startswith(TIMM):
+        return timm_preprocessing(encoder, _BY_MEAN_AND_DEVIATION) or "imagenet-rgb"
     if architecture == "small":
-        if encoder.startswith(TIMM):
-            return timm_preprocessing(encoder, _BY_MEAN_AND_DEVIATION) or "imagenet-rgb"
         return "lite-rgb" if encoder in LITE_BLOCKS else "imagenet-rgb"
     if architecture == "lenet":
         return "lite-rgb"  # it has no published weights: any that centres the bytes
-    return "imagenet-rgb" if architecture in ("resnet38", *MIT_NETWORKS, *VIT_NETWORKS) else "caffe-bgr"
+    return "imagenet-rgb" if architecture in ("resnet38", *MIT_NETWORKS) else "caffe-bgr"
 
 
 def construct_model(spec: ModelSpec) -> SegmentationModel:

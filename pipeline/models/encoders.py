@@ -130,7 +130,7 @@ def _picks(name: str, layers: Any) -> list[int]:
     """Return the position of the last features at each stride.
 
     Raises:
-        ReadableError: there is no pyramid.
+        ReadableError: features at some of the strides are missing.
     """
     strides = layers.feature_info.reduction()
     if not set(STRIDES) <= set(strides):

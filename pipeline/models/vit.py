@@ -21,11 +21,10 @@ from torch.nn import functional
 from pipeline.common.errors import ReadableError
 from pipeline.models.base import LINEAR_INIT_STD, Preprocessing, SegmentationModel, Upsample
 from pipeline.models.daformer import HEAD_CHANNELS, ConvNorm
-from pipeline.models.encoders import TIMM
+from pipeline.models.encoders import STRIDES, TIMM
 from pipeline.models.mit import at_least
 
 LEVELS = 4
-STRIDES = (4, 8, 16, 32)
 LAYER_SCALE = 1e-5
 POOLS = (1, 2, 3, 6)
 
@@ -64,14 +63,10 @@ def _create(encoder: str) -> Any:
     """Return timm's network without its classifier.
 
     Raises:
-        ReadableError: timm is not installed, or has no plain vision transformer of that name.
+        ReadableError: timm has no plain vision transformer of that name.
     """
-    try:
-        import timm  # with torchvision below it, seconds: only networks that come from it wait
-    except ModuleNotFoundError:
-        raise ReadableError(
-            f"model.encoder: {encoder} is a network of timm, which is not installed: pip install timm"
-        ) from None
+    import timm  # with torchvision below it, seconds: only networks that come from it wait
+
     try:
         network = timm.create_model(encoder.removeprefix(TIMM), num_classes=0, dynamic_img_size=True)
     except (RuntimeError, TypeError) as error:

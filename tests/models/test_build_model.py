@@ -110,6 +110,8 @@ def test_pretrained_is_refused_where_there_are_no_weights(architecture: str, enc
         ("fcn8s-vgg16", "mobilenet-v3-small", "caffe-bgr"),
         ("lenet", "mobilenet-v3-small", "lite-rgb"),
         ("resnet38", "mobilenet-v3-small", "imagenet-rgb"),
+        ("vit-linear", "timm/vit_tiny_patch16_224", "inception-rgb"),
+        ("vit-upernet", "timm/vit_small_patch14_dinov2", "imagenet-rgb"),
     ],
 )
 def test_default_preprocessing_is_that_of_the_published_weights(

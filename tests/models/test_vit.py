@@ -1,5 +1,6 @@
 """Plain vision transformers of timm: logits of any size, weights of files, nothing drawn elsewhere."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.check.problems import data_problems
 from pipeline.checkpoints.convert import read_weights
 from pipeline.checkpoints.recognise import recognise
 from pipeline.common.errors import ReadableError
 from pipeline.models.base import SegmentationModel
 from pipeline.models.build import ModelSpec, build_model, construct_model
+from pipeline.params import read_params
 from pipeline.training.fill import fill
 
 TINY, DINOV2 = "timm/vit_tiny_patch16_224", "timm/vit_small_patch14_dinov2.lvd142m"
@@ -114,3 +117,12 @@ def test_a_file_of_an_encoder_fills_that_of_the_other_head_too(tmp_path: Path) -
 def test_what_is_no_plain_transformer_of_timm_is_refused(encoder: str) -> None:
     with pytest.raises(ReadableError, match=f"model.encoder: {encoder} is not a plain vision transformer of timm"):
         construct_model(ModelSpec("vit-linear", 19, encoder, 1, 4, "imagenet-rgb"))
+
+
+@pytest.mark.parametrize("encoder", ["timm/no_such_network", "timm/resnet18"])
+def test_check_refuses_it_before_anything_is_trained(
+    tiny_params: dict, write_params: Callable[[dict], Path], encoder: str
+) -> None:
+    tiny_params["model"] = {"architecture": "vit-linear", "encoder": encoder}
+    params = read_params(write_params(tiny_params))
+    assert any(f"model.encoder: {encoder} is not a plain vision transformer" in line for line in data_problems(params))
