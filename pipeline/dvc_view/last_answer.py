@@ -46,10 +46,10 @@ def find_changes_again(workspace: Path, ask: Callable[[Path], dict[str, Any]] = 
 
 def _kept(path: Path) -> dict[str, Any] | None:
     try:
-        kept: dict[str, Any] = json.loads(path.read_bytes())
+        kept = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return kept
+    return kept if isinstance(kept, dict) and {"view", "traces"} <= set(kept) else None
 
 
 def _keep(path: Path, view: Mapping[str, Any], begin: int) -> None:

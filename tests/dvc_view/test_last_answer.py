@@ -176,3 +176,17 @@ def test_what_is_read_from_elsewhere_is_asked_each_time(workspace: Path) -> None
         time.sleep(0.02)
         assert find_changes_again(workspace, with_a_bucket).reasons == {}
     assert asked.questions == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_kept_answer_that_cannot_be_read_is_asked_for_again(tmp_path: Path, text: str) -> None:
+    (tmp_path / ANSWER).parent.mkdir()
+    (tmp_path / ANSWER).write_text(text)
+    asked = []
+
+    def ask(folder: Path) -> dict[str, Any]:
+        asked.append(folder)
+        return {"reasons": {}, "cached": [], "needs": {}, "meta": {}, "looked_at": None}
+
+    assert find_changes_again(tmp_path, ask).reasons == {}
+    assert asked == [tmp_path]
