@@ -77,5 +77,5 @@ def _draw(revisions: list[str], page: Path, out: Path) -> None:
     if answer.returncode or not (out / "index.html").is_file():
         if number := system_number(OSError(answer.stderr)):
             raise OSError(number, os.strerror(number), str(out))
-        said = answer.stderr.strip()[-2000:]
-        raise ReadableError(f"there is nothing to draw; run `dvc repro` first, or mend dvc.yaml. DVC says: {said}")
+        words = answer.stderr.strip()[-2000:]
+        raise ReadableError(f"there is nothing to draw; run `dvc repro` first, or mend dvc.yaml. DVC says: {words}")

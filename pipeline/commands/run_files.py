@@ -20,7 +20,7 @@ def model_file(given: str | Path) -> Path:
     """Return a file of weights, or the model of a run (``lse-3``, ``runs/lse-3``); a file of the same name wins.
 
     Raises:
-        ReadableError: there is neither; names the runs there are.
+        ReadableError: neither exists; names the runs that have one.
     """
     return _file_or_of_run(Path(given), MODEL, Path.is_file, "a file")
 
@@ -29,7 +29,7 @@ def cache_folder(given: str | Path) -> Path:
     """Return the folder of a cache, or that of a run (``lse-3``, ``runs/lse-3``); a folder of the same name wins.
 
     Raises:
-        ReadableError: there is neither; names the runs there are.
+        ReadableError: neither exists; names the runs that have one.
     """
     return _file_or_of_run(Path(given), CACHE, Path.is_dir, "a folder")
 
@@ -58,13 +58,13 @@ def run_name(given: str) -> str:
 def _or_fail(find: Callable[[Path], Path]) -> Callable[[Path], Path]:
     """For options that are read before the command begins, where `console.readable` does not reach."""
 
-    def found(given: Path) -> Path:
+    def resolved(given: Path) -> Path:
         try:
             return find(given)
         except ReadableError as error:
             raise failed(str(error)) from None
 
-    return found
+    return resolved
 
 
 Cache = Annotated[Path, typer.Argument(help="the cache's folder, or a run: lse-1", callback=_or_fail(cache_folder))]

@@ -25,7 +25,7 @@ def open_hdf5(path: Path) -> h5py.File:
     """Open a file for reading, also on file systems without locks.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the file does not exist.
         ForeignHdf5Error: it links to other files, or a dataset claims more values than its bytes can hold.
         OSError: it cannot be read as HDF5.
     """

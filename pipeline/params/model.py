@@ -18,7 +18,7 @@ OWN_ENCODERS = (*get_args(SmallEncoder), *get_args(MixTransformer))
 
 
 def _is_encoder(name: str) -> str:
-    """Refuse what is no name; whether timm knows one that begins with ``timm/``, `roundabout check` asks it."""
+    """Refuse an unknown name; whether timm has a name that begins with ``timm/`` is asked by `roundabout check`."""
     if name not in OWN_ENCODERS and not (name.startswith(TIMM) and len(name) > len(TIMM)):
         raise ValueError(f"should be one of {', '.join(OWN_ENCODERS)}, or {TIMM}NAME{did_you_mean(name, OWN_ENCODERS)}")
     return name
