@@ -56,6 +56,7 @@ from pipeline.common.processes import interrupts_later
 def blocked():
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start what runs in the background without it
 os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
 try:
     with ProcessPoolExecutor(1) as pool:

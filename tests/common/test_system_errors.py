@@ -40,7 +40,10 @@ def test_every_number_has_a_sentence() -> None:
     assert set(WORDS) == set(ADVICE)
 
 
-def test_what_the_stage_before_should_have_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_stage_before_should_have_written_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a checkout has the file after the demo
     with pytest.raises(SystemExit):
         print_errors(lambda: file_hash(Path("runs/source-only/model.pt")))
     assert capsys.readouterr().err == (
